@@ -1,0 +1,1 @@
+//! Image transforms, policies by modality, and the batch assembler.

@@ -1,0 +1,107 @@
+//! Where things lie in a run folder. Pure path arithmetic: no I/O.
+
+use std::path::{Path, PathBuf};
+
+use crate::Split;
+
+/// Names of everything under `runs/<name>-<k>/`.
+///
+/// ```
+/// use medley_core::RunLayout;
+/// let run = RunLayout::new("runs/small-three-1");
+/// assert_eq!(run.name(), "small-three-1");
+/// assert_eq!(run.results(), std::path::Path::new("runs/small-three-1/results.json"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLayout {
+    root: PathBuf,
+}
+
+impl RunLayout {
+    /// The layout under `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its last component, the run's name.
+    pub fn name(&self) -> String {
+        self.root.file_name().unwrap_or(self.root.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// The resolved config.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// A [`Manifest`](crate::record::Manifest).
+    pub fn manifest(&self) -> PathBuf {
+        self.root.join("manifest.json")
+    }
+
+    /// One [`EventLine`](crate::record::EventLine) per line.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events.jsonl")
+    }
+
+    /// One [`MetricRow`](crate::record::MetricRow) per line, with a header.
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.csv")
+    }
+
+    /// TensorBoard event files of one seed.
+    pub fn tensorboard(&self, seed: u64) -> PathBuf {
+        self.root.join("tb").join(format!("seed-{seed}"))
+    }
+
+    /// Checkpoints of one seed.
+    pub fn checkpoints(&self, seed: u64) -> PathBuf {
+        self.root.join("checkpoints").join(format!("seed-{seed}"))
+    }
+
+    /// Where standard result files go.
+    pub fn predictions(&self) -> PathBuf {
+        self.root.join("predictions")
+    }
+
+    /// The standard MedMNIST name of a result file, `{flag}_{split}_[AUC]0.901_[ACC]0.863@{run}.csv`.
+    pub fn prediction_file(&self, flag: &str, split: Split, auc: Option<f64>, accuracy: f64, run: &str) -> PathBuf {
+        let auc = auc.map_or_else(|| "nan".to_owned(), |auc| format!("{auc:.3}"));
+        self.predictions().join(format!("{flag}_{split}_[AUC]{auc}_[ACC]{accuracy:.3}@{run}.csv"))
+    }
+
+    /// [`RunResults`](crate::record::RunResults).
+    pub fn results(&self) -> PathBuf {
+        self.root.join("results.json")
+    }
+
+    /// The report.
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report.html")
+    }
+
+    /// The competition's file. Made from synthetic data it says so in its name, as the format has no room for a remark.
+    pub fn submission(&self, synthetic: bool) -> PathBuf {
+        self.root.join(if synthetic { "submission.SYNTHETIC.csv" } else { "submission.csv" })
+    }
+
+    /// Held while a process writes to the run.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("run.lock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_files_have_the_official_name() {
+        let path = RunLayout::new("r").prediction_file("breastmnist", Split::Test, Some(0.9014), 0.8632, "r-seed0");
+        assert_eq!(path, Path::new("r/predictions/breastmnist_test_[AUC]0.901_[ACC]0.863@r-seed0.csv"));
+    }
+}

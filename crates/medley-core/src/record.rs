@@ -1,0 +1,335 @@
+//! What a run leaves behind, as written to its folder and as read by reports.
+//!
+//! Every file carries [`SCHEMA_VERSION`]. Readers accept unknown fields, so a newer run can be read by an older program as
+//! long as the version is the same.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Origin, Split, TaskSpec};
+
+/// Version of the files described here.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// `manifest.json`: everything the bits of a run depend on, and where it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Name of the run folder when it was made.
+    pub run: String,
+    /// When the run was made, RFC 3339 in UTC. Nothing depends on it.
+    pub created: String,
+    /// Seeds of the repetitions.
+    pub seeds: Vec<u64>,
+    /// What computed.
+    pub environment: Environment,
+    /// What it computed on, in the order of the tasks.
+    pub data: Vec<DataRecord>,
+    /// SHA-256 of `config.toml`.
+    pub config_sha256: String,
+    /// `git rev-parse HEAD` of the working directory, with `-dirty` if it had changes; `None` outside a repository.
+    pub git_revision: Option<String>,
+}
+
+impl Manifest {
+    /// Whether any data set was drawn rather than measured.
+    pub fn is_synthetic(&self) -> bool {
+        self.data.iter().any(|data| data.task.origin == Origin::Synthetic)
+    }
+}
+
+/// The software and the machine. Two runs with equal environments, configs, data and seeds have equal bits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Version of Medley.
+    pub medley: String,
+    /// Version of libtorch, such as `2.11.0`.
+    pub libtorch: String,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// Vector instructions libtorch uses: `default`, `avx2`, `avx512`, …
+    pub cpu_capability: String,
+    /// Intra-op threads of libtorch.
+    pub threads: usize,
+    /// `fp32` or `bf16`.
+    pub precision: String,
+    /// `contiguous` or `channels_last`.
+    pub memory_layout: String,
+    /// Operating system and architecture, such as `linux-x86_64`.
+    pub platform: String,
+}
+
+/// One data file of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// What it is taken for.
+    pub task: TaskSpec,
+    /// File name, without its folder.
+    pub file: String,
+    /// MD5 of the file, as MedMNIST publishes it.
+    pub md5: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Which published release the file is, if any.
+    pub release: Option<String>,
+    /// Images per split.
+    pub rows: BTreeMap<Split, usize>,
+}
+
+/// One line of `events.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventLine {
+    /// Seconds since the Unix epoch.
+    pub time: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What the training loop says. It knows neither bar nor file: observers make those.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run begins, or goes on after an interruption.
+    RunStarted {
+        /// Name of the run.
+        run: String,
+        /// Task names.
+        tasks: Vec<String>,
+        /// All seeds.
+        seeds: Vec<u64>,
+        /// Epochs per seed.
+        epochs: usize,
+        /// Optimizer steps per epoch.
+        steps_per_epoch: usize,
+        /// Whether it goes on from a checkpoint.
+        resumed: bool,
+    },
+    /// A repetition begins.
+    SeedStarted {
+        /// Its seed.
+        seed: u64,
+        /// Trainable parameters of the network.
+        parameters: usize,
+    },
+    /// An optimizer step is done.
+    Step {
+        /// Seed of the repetition.
+        seed: u64,
+        /// 0-based.
+        epoch: usize,
+        /// 0-based in its epoch.
+        step: usize,
+        /// Mean training loss of the batch.
+        loss: f64,
+        /// Learning rate that was used.
+        learning_rate: f64,
+        /// Norm of the gradient before clipping.
+        gradient_norm: f64,
+        /// Images in the batch.
+        images: usize,
+    },
+    /// Validation advances: a line for bars, not for files.
+    ValidationProgress {
+        /// Seed of the repetition.
+        seed: u64,
+        /// Which split is predicted.
+        split: Split,
+        /// Images predicted so far.
+        done: usize,
+        /// Images in all.
+        total: usize,
+    },
+    /// An epoch is done and validated.
+    EpochFinished {
+        /// Seed of the repetition.
+        seed: u64,
+        /// 0-based.
+        epoch: usize,
+        /// Mean loss over the images of the epoch.
+        train_loss: f64,
+        /// Learning rate of the last step.
+        learning_rate: f64,
+        /// Figures on the validation split, in task order.
+        validation: Vec<TaskFigures>,
+        /// Harmonic mean of the macro-F1, the criterion of selection.
+        harmonic_mean: f64,
+        /// Whether it is the best so far.
+        best: bool,
+        /// Training images per second of wall time. Informative only.
+        images_per_second: f64,
+        /// Share of the training time spent waiting for data, 0-1. Informative only.
+        data_wait: f64,
+    },
+    /// A checkpoint is on disk.
+    CheckpointSaved {
+        /// Seed of the repetition.
+        seed: u64,
+        /// Finished epochs it holds.
+        epoch: usize,
+        /// `best` or `last`.
+        kind: String,
+    },
+    /// A repetition is trained and its test split scored.
+    SeedScored {
+        /// Seed of the repetition.
+        seed: u64,
+        /// The result.
+        result: SeedResult,
+    },
+    /// Something the user should know.
+    Warning {
+        /// One sentence.
+        message: String,
+    },
+    /// Stopped on request; `medley resume` goes on from here.
+    RunInterrupted {
+        /// Seed of the repetition.
+        seed: u64,
+        /// Finished epochs.
+        epoch: usize,
+    },
+    /// Everything is written.
+    RunFinished {
+        /// Mean over seeds of the test harmonic mean.
+        harmonic_mean: f64,
+        /// Wall time of this process, seconds.
+        seconds: f64,
+    },
+}
+
+/// One task's figures after an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskFigures {
+    /// Task name.
+    pub task: String,
+    /// Mean loss, as trained (with smoothing and weights).
+    pub loss: f64,
+    /// As the official evaluator defines it; `None` where undefined.
+    pub auc: Option<f64>,
+    /// As the official evaluator defines it.
+    pub accuracy: f64,
+    /// As scikit-learn defines it.
+    pub macro_f1: f64,
+}
+
+/// One line of `metrics.csv`: one figure row per (seed, epoch, task), and one with the task `all` for the harmonic mean.
+/// It has no times, so two equal runs have equal files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricRow {
+    /// Seed of the repetition.
+    pub seed: u64,
+    /// 1-based: epochs finished.
+    pub epoch: usize,
+    /// Task name, or `all`.
+    pub task: String,
+    /// Mean training loss over all tasks (only in the row `all`).
+    pub train_loss: Option<f64>,
+    /// Mean validation loss of the task.
+    pub val_loss: Option<f64>,
+    /// Validation AUC.
+    pub val_auc: Option<f64>,
+    /// Validation accuracy.
+    pub val_accuracy: Option<f64>,
+    /// Validation macro-F1; in the row `all`, their harmonic mean.
+    pub val_macro_f1: f64,
+    /// Learning rate of the last step (only in the row `all`).
+    pub learning_rate: Option<f64>,
+}
+
+/// How one class fared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassResult {
+    /// Class name.
+    pub name: String,
+    /// True examples.
+    pub support: u64,
+    /// Times predicted.
+    pub predicted: u64,
+    /// True positives over predicted; 0 if never predicted.
+    pub precision: f64,
+    /// True positives over support; 0 if absent.
+    pub recall: f64,
+    /// Harmonic mean of the two; 0 if both are 0.
+    pub f1: f64,
+}
+
+/// The figures of one task on one split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskResult {
+    /// Task name.
+    pub task: String,
+    /// Which split.
+    pub split: Split,
+    /// Images scored.
+    pub rows: usize,
+    /// As the official evaluator defines it; `None` where undefined (a class without examples).
+    pub auc: Option<f64>,
+    /// As the official evaluator defines it.
+    pub accuracy: f64,
+    /// As scikit-learn defines it, `zero_division = 0`.
+    pub macro_f1: f64,
+    /// In class order.
+    pub per_class: Vec<ClassResult>,
+    /// `confusion[truth][predicted]`; empty for multi-label tasks.
+    pub confusion: Vec<Vec<u64>>,
+}
+
+/// All tasks of one split by one predictor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoreSet {
+    /// In task order.
+    pub tasks: Vec<TaskResult>,
+    /// Harmonic mean of the macro-F1 over the tasks; 0 if any is 0 (the strict rule).
+    pub harmonic_mean: f64,
+}
+
+/// One repetition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeedResult {
+    /// Its seed.
+    pub seed: u64,
+    /// Epochs finished at the best checkpoint (1-based).
+    pub best_epoch: usize,
+    /// Validation figures of the best checkpoint: optimistic, as it was selected on them.
+    pub validation: ScoreSet,
+    /// Test figures of the best checkpoint.
+    pub test: ScoreSet,
+}
+
+/// Mean and spread of one figure over seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Task name, or `all` for the harmonic mean.
+    pub task: String,
+    /// `auc`, `accuracy`, `macro_f1` or `harmonic_mean`.
+    pub metric: String,
+    /// Arithmetic mean over seeds.
+    pub mean: f64,
+    /// Sample standard deviation (n - 1); `None` for a single seed.
+    pub standard_deviation: Option<f64>,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+}
+
+/// `results.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResults {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Name of the run folder.
+    pub run: String,
+    /// Whether any data was synthetic: such figures say nothing of medicine or of the benchmark.
+    pub synthetic: bool,
+    /// One entry per seed.
+    pub seeds: Vec<SeedResult>,
+    /// Test figures over seeds.
+    pub summary: Vec<Spread>,
+    /// Test figures of the mean of all seeds' probabilities; `None` for a single seed. The submission is made of it.
+    pub ensemble: Option<ScoreSet>,
+}

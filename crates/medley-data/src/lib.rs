@@ -1,0 +1,1 @@
+//! MedMNIST files: registry, guarded reading, sealed test labels, synthetic sets.

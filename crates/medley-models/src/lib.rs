@@ -1,0 +1,1 @@
+//! Backbones and heads on libtorch, with weights files read strictly.

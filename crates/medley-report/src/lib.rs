@@ -1,0 +1,1 @@
+//! Reports from a run folder: HTML, Markdown, CSV, submission.

@@ -1,0 +1,132 @@
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::Storage;
+
+/// Marks what a crash may leave behind. Names that start so are never read, and swept by [`sweep_temporary`].
+const TEMPORARY_PREFIX: &str = ".tmp-";
+
+/// Why something could not be written. The target is then as it was before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The target exists and may not be replaced.
+    #[error("`{}` exists already", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The target has no file name.
+    #[error("`{}` does not name a file", path.display())]
+    NoName {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The device or the file system refused.
+    #[error("cannot write `{}`", path.display())]
+    Io {
+        /// The target.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StorageError {
+    /// Whether the disk (or quota) is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
+/// Writes a file, replacing what was there: afterwards it holds the old bytes or the new ones.
+///
+/// # Errors
+/// [`StorageError::Io`]; the old file, if any, is untouched.
+pub fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    let temporary = temporary_sibling(path)?;
+    let result = storage.write_synced(&temporary, bytes).and_then(|()| storage.rename_synced(&temporary, path));
+    result.map_err(|source| {
+        discard_file(&temporary);
+        StorageError::Io { path: path.to_owned(), source }
+    })
+}
+
+/// Writes a file that must not exist yet.
+///
+/// # Errors
+/// [`StorageError::Exists`], [`StorageError::Io`].
+pub fn write_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(StorageError::Exists { path: path.to_owned() });
+    }
+    write_whole(storage, path, bytes)
+}
+
+/// Writes a folder of files under a name that must not exist yet: it appears complete, or not at all.
+///
+/// # Errors
+/// [`StorageError::Exists`], [`StorageError::Io`].
+pub fn commit_directory(storage: &dyn Storage, path: &Path, files: &[(&str, &[u8])]) -> Result<(), StorageError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(StorageError::Exists { path: path.to_owned() });
+    }
+    let temporary = temporary_sibling(path)?;
+    discard_directory(&temporary);
+    let write = || -> io::Result<()> {
+        storage.create_dir(&temporary)?;
+        for (name, bytes) in files {
+            storage.write_synced(&temporary.join(name), bytes)?;
+        }
+        storage.rename_synced(&temporary, path)
+    };
+    write().map_err(|source| {
+        discard_directory(&temporary);
+        StorageError::Io { path: path.to_owned(), source }
+    })
+}
+
+/// Removes what interrupted writes left in a folder. Returns how many entries were removed; a folder that does not
+/// exist has none.
+///
+/// # Errors
+/// [`StorageError::Io`] when the folder cannot be listed.
+pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(source) => return Err(StorageError::Io { path: folder.to_owned(), source }),
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry.map_err(|source| StorageError::Io { path: folder.to_owned(), source })?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+            discard_directory(&entry.path());
+            discard_file(&entry.path());
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// A name beside the target that no other process and no earlier crash uses at the same time.
+fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
+    let name = path.file_name().ok_or_else(|| StorageError::NoName { path: path.to_owned() })?;
+    let mut temporary = OsString::from(TEMPORARY_PREFIX);
+    temporary.push(std::process::id().to_string());
+    temporary.push("-");
+    temporary.push(name);
+    Ok(path.with_file_name(temporary))
+}
+
+/// Best effort: the write has failed already, and that error is the one to report.
+fn discard_file(path: &Path) {
+    let _ = fs_err::remove_file(path);
+}
+
+fn discard_directory(path: &Path) {
+    let _ = fs_err::remove_dir_all(path);
+}

@@ -1,0 +1,52 @@
+//! Files that are whole or absent.
+//!
+//! A run may be killed at any instant, and a disk may fill at any byte. Whatever Medley writes therefore goes to a
+//! temporary sibling first, is flushed to the device, and only then takes its name by a rename, after which the folder
+//! is flushed too (Pillai et al., *All File Systems Are Not Created Equal*, OSDI 2014). A reader sees the old file, the
+//! new file, or none; never half a file.
+//!
+//! [`Storage`] is the mechanism in three operations, so that tests can replace it by [`FaultyFs`], which fails at the
+//! k-th operation; [`write_whole`], [`write_new`] and [`commit_directory`] are what the rest of Medley calls.
+//!
+//! ```
+//! use medley_storage::{RealFs, write_new, write_whole};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("results.json");
+//! write_whole(&RealFs, &path, b"{}")?;
+//! assert!(write_new(&RealFs, &path, b"other").is_err()); // nothing is overwritten silently
+//! assert_eq!(std::fs::read_to_string(&path)?, "{}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod commit;
+mod faulty;
+mod real;
+
+pub use commit::{StorageError, commit_directory, sweep_temporary, write_new, write_whole};
+pub use faulty::{Fault, FaultyFs};
+pub use real::RealFs;
+
+use std::io;
+use std::path::Path;
+
+/// The three operations that a crash can fall between.
+pub trait Storage: Send + Sync {
+    /// Creates (or truncates) the file at `path`, fills it and flushes it to the device.
+    ///
+    /// # Errors
+    /// Any I/O error; the file may then hold any prefix of `bytes`.
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Gives a file or folder its final name, replacing a file of that name, and flushes the folder it lies in.
+    ///
+    /// # Errors
+    /// Any I/O error; the rename may or may not have happened.
+    fn rename_synced(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Creates one folder; its parent must exist.
+    ///
+    /// # Errors
+    /// Any I/O error, [`io::ErrorKind::AlreadyExists`] among them.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+}

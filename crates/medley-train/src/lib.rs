@@ -1,0 +1,1 @@
+//! Experiments: config, sampler, losses, optimizers, the loop, checkpoints, scoring.

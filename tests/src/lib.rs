@@ -1,0 +1,1 @@
+//! The program driven from outside, and the rules of the architecture: see the integration tests.
