@@ -1,6 +1,6 @@
 //! Every failing operation leaves the old state or the new one.
 
-#![allow(clippy::disallowed_methods, reason = "tests look at files as they are")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look at files as they are")]
 
 use std::path::Path;
 
