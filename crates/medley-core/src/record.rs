@@ -76,6 +76,10 @@ pub struct DataRecord {
     pub release: Option<String>,
     /// Images per split.
     pub rows: BTreeMap<Split, usize>,
+    /// Examples per class in the splits one may look at: train and val, never test, whose labels are sealed. For
+    /// multi-label tasks, how often each label is set. May be empty, as in older manifests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub class_counts: BTreeMap<Split, Vec<u64>>,
 }
 
 /// One line of `events.jsonl`.
