@@ -1,0 +1,195 @@
+//! Configs from layered TOML files.
+//!
+//! A file may begin with `extends = "base.toml"` (relative to itself). The base is read first and the file is laid over it:
+//! tables merge key by key, everything else replaces. A table in braces is a value, so `{ name = "resnet18" }` replaces
+//! `{ name = "resnet9", width = 32 }` whole: keys of another choice must not survive. Then come overrides such as
+//! `train.epochs=5`, and only then does serde see the result.
+//!
+//! serde names a wrong key, but does not know where it was written. So the merged tree remembers the file and the span of
+//! every key, and an error is shown at its place:
+//!
+//! ```
+//! # #[derive(Debug, serde::Deserialize)]
+//! # #[serde(deny_unknown_fields)]
+//! # struct Small { learning_rate: f64 }
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("small.toml");
+//! # std::fs::write(&path, "learnin_rate = 0.1\n")?;
+//! use medley_train::config::load;
+//!
+//! let error = load::load::<Small>(&path, &[]).unwrap_err();
+//! let shown = error.to_string().replace(&*path.to_string_lossy(), "small.toml");
+//! assert_eq!(shown, "\
+//! unknown key `learnin_rate`
+//!   --> small.toml:1:1
+//!    |
+//! 1  | learnin_rate = 0.1
+//!    | ^^^^^^^^^^^^
+//! hint: did you mean `learning_rate`?");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod diagnosis;
+mod error;
+mod overrides;
+mod place;
+mod tree;
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+pub use error::ConfigError;
+pub use place::{Origin, Place};
+
+use tree::{Document, Node, Tree};
+
+/// Largest config file that is read, in bytes.
+pub const MAX_BYTES: u64 = 1 << 20;
+/// Most files in a chain of `extends`.
+pub const MAX_FILES: usize = 8;
+/// Most tables and arrays within each other.
+pub const MAX_DEPTH: usize = 32;
+
+/// The TOML parser recurses as deep as dotted keys and braces make it, which by its own limits is some thousand levels: more
+/// than the 2 MiB of an ordinary thread hold. It runs on a stack that holds them, and [`MAX_DEPTH`] is checked there.
+const PARSER_STACK: usize = 64 << 20;
+
+/// A config, and what it was made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded<T> {
+    /// As serde reads it.
+    pub value: T,
+    /// What was written, merged: without `extends`, and without the defaults of keys that were not written.
+    pub table: toml::Table,
+    /// The files, in the order they were laid over each other; the last is the one asked for.
+    pub sources: Vec<PathBuf>,
+}
+
+/// Reads a config file with everything it extends, and applies overrides (`train.epochs=5`; what is no TOML value is taken
+/// for a string) in their order.
+///
+/// # Errors
+/// [`ConfigError`], with the place of what is wrong.
+pub fn load<T: DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<Loaded<T>, ConfigError> {
+    let mut tree = Tree::new();
+    let sources = lay_files(&mut tree, path)?;
+    for text in overrides {
+        overrides::apply(&mut tree, text)?;
+    }
+    let table = tree.to_table();
+    match serde_path_to_error::deserialize(toml::Value::Table(table.clone())) {
+        Ok(value) => Ok(Loaded { value, table, sources }),
+        Err(error) => Err(diagnosis::diagnose(&tree, path, &error)),
+    }
+}
+
+/// A config as TOML text: keys sorted, values before tables. Equal tables give equal text, and reading it gives the table.
+///
+/// # Panics
+/// Never: every [`toml::Table`] can be written as TOML.
+pub fn render(table: &toml::Table) -> String {
+    toml::to_string(table).expect("a TOML table is written as TOML")
+}
+
+/// Reads the chain of files and lays them over each other, base first.
+fn lay_files(tree: &mut Tree, path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let mut chain: Vec<Layer> = Vec::new();
+    let mut next = Some(path.to_owned());
+    let mut wanted_by = None;
+    while let Some(path) = next {
+        if chain.len() == MAX_FILES {
+            return Err(ConfigError::TooManyFiles { path, limit: MAX_FILES });
+        }
+        let layer = Layer::read(&path, wanted_by)?;
+        if chain.iter().any(|seen| seen.identity == layer.identity) {
+            let files = chain.iter().map(|layer| layer.path.clone()).chain([path]).collect();
+            return Err(ConfigError::Cycle { files });
+        }
+        next = layer.extends.as_ref().map(|(base, _)| path.parent().unwrap_or(Path::new("")).join(base));
+        wanted_by = layer.extends.as_ref().map(|(_, place)| place.clone());
+        chain.push(layer);
+    }
+    let mut sources = Vec::with_capacity(chain.len());
+    for layer in chain.into_iter().rev() {
+        sources.push(layer.path);
+        tree.lay(layer.document, layer.root);
+    }
+    Ok(sources)
+}
+
+/// One file of a chain.
+struct Layer {
+    path: PathBuf,
+    /// Canonical, so that a cycle is seen through links and `..`.
+    identity: PathBuf,
+    document: Document,
+    root: Node,
+    /// The base and where it is named.
+    extends: Option<(String, Box<Place>)>,
+}
+
+impl Layer {
+    fn read(path: &Path, wanted_by: Option<Box<Place>>) -> Result<Self, ConfigError> {
+        let text = read_text(path, wanted_by)?;
+        let document = Document { origin: Origin::File(path.to_owned()), text };
+        let mut root = parse_document(&document)?;
+        let extends = match root.remove("extends") {
+            None => None,
+            Some(node) => {
+                let place = Box::new(document.place(&node.span));
+                match node.as_str() {
+                    Some(base) if !base.is_empty() => Some((base.to_owned(), place)),
+                    _ => return Err(ConfigError::BadExtends { place }),
+                }
+            }
+        };
+        let identity = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        Ok(Self { path: path.to_owned(), identity, document, root, extends })
+    }
+}
+
+fn read_text(path: &Path, wanted_by: Option<Box<Place>>) -> Result<String, ConfigError> {
+    let mut bytes = Vec::new();
+    // A pipe has no length to ask for: reading one byte more than allowed tells.
+    let read = fs_err::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) if bytes.len() as u64 > MAX_BYTES => {
+            Err(ConfigError::TooLarge { path: path.to_owned(), limit: MAX_BYTES })
+        }
+        Ok(_) => String::from_utf8(bytes).map_err(|error| {
+            let offset = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..offset].split(|&byte| byte == b'\n').count();
+            ConfigError::NotUtf8 { path: path.to_owned(), line, offset }
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(ConfigError::Missing { path: path.to_owned(), wanted_by })
+        }
+        Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+fn parse_document(document: &Document) -> Result<Node, ConfigError> {
+    with_room(|| match toml::de::DeTable::parse(&document.text) {
+        Ok(table) => tree::from_table(table, document),
+        Err(error) => {
+            let span = error.span().unwrap_or(0..0);
+            Err(ConfigError::Syntax { problem: error.message().to_owned(), place: document.place(&span).into() })
+        }
+    })
+}
+
+/// Runs `parse` on a stack that is deep enough for whatever the TOML parser accepts.
+fn with_room<T: Send>(parse: impl FnOnce() -> Result<T, ConfigError> + Send) -> Result<T, ConfigError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("config".to_owned()).stack_size(PARSER_STACK);
+        match thread.spawn_scoped(scope, parse) {
+            Ok(handle) => handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(source) => Err(ConfigError::NoThread { source }),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! The merged config, with the place of everything in it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::place::{Origin, Place};
+use super::{ConfigError, MAX_DEPTH};
+
+/// A text that values came from.
+pub(super) struct Document {
+    pub(super) origin: Origin,
+    pub(super) text: String,
+}
+
+impl Document {
+    pub(super) fn place(&self, span: &Range<usize>) -> Place {
+        Place::new(self.origin.clone(), &self.text, span)
+    }
+}
+
+/// A value and where it was written.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) value: NodeValue,
+    /// Of the value.
+    pub(super) span: Range<usize>,
+    /// Of its key; for items of arrays, the same as `span`.
+    pub(super) key_span: Range<usize>,
+    /// Index into the documents of the tree.
+    document: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum NodeValue {
+    Leaf(toml::Value),
+    Array(Vec<Node>),
+    Table {
+        entries: BTreeMap<String, Node>,
+        /// Written in braces: one value, which is replaced whole by another such.
+        braced: bool,
+    },
+}
+
+impl Node {
+    fn table(span: Range<usize>, key_span: Range<usize>) -> Self {
+        let value = NodeValue::Table { entries: BTreeMap::new(), braced: false };
+        Self { value, span, key_span, document: 0 }
+    }
+
+    /// A value without anything below it.
+    pub(super) fn leaf(value: toml::Value, span: Range<usize>) -> Self {
+        Self { value: NodeValue::Leaf(value), key_span: span.clone(), span, document: 0 }
+    }
+
+    /// Takes an entry out of a table.
+    pub(super) fn remove(&mut self, key: &str) -> Option<Node> {
+        match &mut self.value {
+            NodeValue::Table { entries, .. } => entries.remove(key),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            NodeValue::Leaf(value) => value.as_str(),
+            _ => None,
+        }
+    }
+
+    /// What kind of value it is, with an article.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.value {
+            NodeValue::Table { .. } => "a table",
+            NodeValue::Array(_) => "an array",
+            NodeValue::Leaf(toml::Value::Integer(_)) => "an integer",
+            NodeValue::Leaf(value) => match value.type_str() {
+                "string" => "a string",
+                "float" => "a float",
+                "boolean" => "a boolean",
+                _ => "a date or time",
+            },
+        }
+    }
+
+    fn to_value(&self) -> toml::Value {
+        match &self.value {
+            NodeValue::Leaf(value) => value.clone(),
+            NodeValue::Array(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
+            NodeValue::Table { entries, .. } => {
+                toml::Value::Table(entries.iter().map(|(key, node)| (key.clone(), node.to_value())).collect())
+            }
+        }
+    }
+
+    /// Says which document the node and all below it come from, and where in it their text begins.
+    fn settle(&mut self, document: usize, offset: usize) {
+        self.document = document;
+        self.span = self.span.start + offset..self.span.end + offset;
+        self.key_span = self.key_span.start + offset..self.key_span.end + offset;
+        match &mut self.value {
+            NodeValue::Leaf(_) => {}
+            NodeValue::Array(items) => items.iter_mut().for_each(|item| item.settle(document, offset)),
+            NodeValue::Table { entries, .. } => entries.values_mut().for_each(|node| node.settle(document, offset)),
+        }
+    }
+
+    /// Lays another value over this one.
+    fn merge(&mut self, over: Self) {
+        match (&mut self.value, over.value) {
+            (NodeValue::Table { entries, braced }, NodeValue::Table { entries: over_entries, braced: over_braced })
+                if !(*braced && over_braced) =>
+            {
+                for (key, node) in over_entries {
+                    match entries.get_mut(&key) {
+                        Some(under) => under.merge(node),
+                        None => {
+                            entries.insert(key, node);
+                        }
+                    }
+                }
+                *braced &= over_braced;
+            }
+            (under, over) => *under = over,
+        }
+        (self.span, self.key_span, self.document) = (over.span, over.key_span, over.document);
+    }
+}
+
+/// The merged config.
+pub(super) struct Tree {
+    root: Node,
+    documents: Vec<Document>,
+}
+
+/// A step of a path into the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        Self { root: Node::table(0..0, 0..0), documents: Vec::new() }
+    }
+
+    /// Lays a document over what is there.
+    pub(super) fn lay(&mut self, document: Document, mut root: Node) {
+        root.settle(self.documents.len(), 0);
+        self.documents.push(document);
+        self.root.merge(root);
+    }
+
+    /// Sets one key of an override, whose value begins at byte `offset` of the document. Tables on the way are made.
+    ///
+    /// # Errors
+    /// The number of steps of `keys` that lead to something which is not a table, and what it is.
+    pub(super) fn set(
+        &mut self,
+        document: Document,
+        keys: &[(String, Range<usize>)],
+        mut value: Node,
+        offset: usize,
+    ) -> Result<(), (usize, &'static str)> {
+        let index = self.documents.len();
+        self.documents.push(document);
+        let Some(((last, last_span), parents)) = keys.split_last() else { return Ok(()) };
+        let mut node = &mut self.root;
+        for (depth, (key, span)) in parents.iter().enumerate() {
+            let kind = node.kind();
+            let NodeValue::Table { entries, .. } = &mut node.value else { return Err((depth, kind)) };
+            node = entries.entry(key.clone()).or_insert_with(|| {
+                let mut table = Node::table(span.clone(), span.clone());
+                table.document = index;
+                table
+            });
+        }
+        value.settle(index, offset);
+        value.key_span = last_span.clone();
+        let kind = node.kind();
+        let NodeValue::Table { entries, .. } = &mut node.value else { return Err((parents.len(), kind)) };
+        entries.insert(last.clone(), value);
+        Ok(())
+    }
+
+    pub(super) fn to_table(&self) -> toml::Table {
+        match self.root.to_value() {
+            toml::Value::Table(table) => table,
+            _ => toml::Table::new(),
+        }
+    }
+
+    /// What a path leads to.
+    pub(super) fn get(&self, path: &[Step]) -> Option<&Node> {
+        path.iter().try_fold(&self.root, |node, step| match (&node.value, step) {
+            (NodeValue::Table { entries, .. }, Step::Key(key)) => entries.get(key),
+            (NodeValue::Array(items), Step::Index(index)) => items.get(*index),
+            _ => None,
+        })
+    }
+
+    pub(super) fn place_of_key(&self, node: &Node) -> Option<Box<Place>> {
+        self.documents.get(node.document).map(|document| document.place(&node.key_span).into())
+    }
+
+    pub(super) fn place_of_value(&self, node: &Node) -> Option<Box<Place>> {
+        self.documents.get(node.document).map(|document| document.place(&node.span).into())
+    }
+}
+
+/// Turns a parsed document into nodes.
+///
+/// # Errors
+/// [`ConfigError::TooDeep`], and [`ConfigError::Syntax`] for numbers that do not fit.
+pub(super) fn from_table(table: Spanned<DeTable<'_>>, document: &Document) -> Result<Node, ConfigError> {
+    let span = table.span();
+    entries(table.into_inner(), document, 0).map(|entries| Node {
+        value: NodeValue::Table { entries, braced: false },
+        key_span: 0..0,
+        span,
+        document: 0,
+    })
+}
+
+/// Turns a parsed value into nodes; `document` is the text of the value alone.
+///
+/// # Errors
+/// As [`from_table`].
+pub(super) fn from_value(value: Spanned<DeValue<'_>>, document: &Document, depth: usize) -> Result<Node, ConfigError> {
+    let span = value.span();
+    if depth > MAX_DEPTH {
+        return Err(ConfigError::TooDeep { place: document.place(&span).into(), limit: MAX_DEPTH });
+    }
+    let value = match value.into_inner() {
+        DeValue::Table(table) => {
+            let braced = document.text.get(span.clone()).is_some_and(|text| text.starts_with('{'));
+            NodeValue::Table { entries: entries(table, document, depth)?, braced }
+        }
+        DeValue::Array(items) => NodeValue::Array(
+            items.into_iter().map(|item| from_value(item, document, depth + 1)).collect::<Result<_, _>>()?,
+        ),
+        leaf => {
+            let leaf = ValueDeserializer::from(Spanned::new(span.clone(), leaf));
+            let leaf = toml::Value::deserialize(leaf).map_err(|_| ConfigError::Syntax {
+                problem: "this number does not fit in 64 bits".to_owned(),
+                place: document.place(&span).into(),
+            })?;
+            return Ok(Node::leaf(leaf, span));
+        }
+    };
+    Ok(Node { value, key_span: span.clone(), span, document: 0 })
+}
+
+fn entries(table: DeTable<'_>, document: &Document, depth: usize) -> Result<BTreeMap<String, Node>, ConfigError> {
+    let mut entries = BTreeMap::new();
+    for (key, value) in table {
+        let key_span = key.span();
+        let mut node = from_value(value, document, depth + 1)?;
+        node.key_span = key_span;
+        entries.insert(key.into_inner().into_owned(), node);
+    }
+    Ok(entries)
+}
