@@ -1,0 +1,145 @@
+//! The `[net]` table of an experiment.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelError, backbones};
+
+/// Which backbone, and how wide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackboneConfig {
+    /// A name of [`backbones::all`].
+    pub name: String,
+    /// Base number of channels; `None` is the backbone's published width.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
+}
+
+impl Default for BackboneConfig {
+    fn default() -> Self {
+        Self { name: "resnet9".into(), width: None }
+    }
+}
+
+/// What each task has of its own in every `BatchNorm` of the trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchNormScope {
+    /// Nothing: one mean, variance, scale and shift for all tasks.
+    #[default]
+    Shared,
+    /// Mean, variance, scale and shift.
+    PerTask,
+    /// Mean and variance (running and of the batch); scale and shift are shared.
+    PerTaskStatistics,
+    /// Scale and shift; mean and variance are those of the whole batch.
+    PerTaskAffine,
+}
+
+impl BatchNormScope {
+    pub(crate) fn own_statistics(self) -> bool {
+        matches!(self, Self::PerTask | Self::PerTaskStatistics)
+    }
+
+    pub(crate) fn own_affine(self) -> bool {
+        matches!(self, Self::PerTask | Self::PerTaskAffine)
+    }
+}
+
+/// A network as written; [`Self::validated`] gives what can be built.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetConfig {
+    /// The shared trunk.
+    pub backbone: BackboneConfig,
+    /// Probability of dropping a feature before the heads, `0..1`.
+    pub dropout: f64,
+    /// What each task has of its own in the normalisation.
+    pub batch_norm: BatchNormScope,
+    /// Heads that several tasks share, by name: `{ organ = ["organamnist", "organcmnist", "organsmnist"] }`. The tasks must
+    /// have the same classes in the same order. A task named nowhere has a head of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared_heads: BTreeMap<String, Vec<String>>,
+}
+
+/// A [`NetConfig`] whose values have been checked, with its backbone found.
+#[derive(Debug, Clone)]
+pub struct ValidatedNet {
+    pub(crate) config: NetConfig,
+    pub(crate) backbone: &'static backbones::Entry,
+}
+
+impl NetConfig {
+    /// Checks every value that can be checked without knowing the tasks.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownBackbone`] with the nearest known name, or [`ModelError::Config`] naming the key.
+    pub fn validated(&self) -> Result<ValidatedNet, ModelError> {
+        let backbone = backbones::find(&self.backbone.name)?;
+        if let Some(width) = self.backbone.width {
+            backbone.check_width(width)?;
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(ModelError::config("net.dropout", self.dropout, "a probability, at least 0 and below 1"));
+        }
+        let mut homes: BTreeMap<&str, &str> = BTreeMap::new();
+        for (head, tasks) in &self.shared_heads {
+            let key = || format!("net.shared_heads.{head}");
+            if tasks.is_empty() {
+                return Err(ModelError::config(key(), "[]", "a head needs at least one task"));
+            }
+            for task in tasks {
+                if let Some(other) = homes.insert(task, head) {
+                    let problem = format!("the task is also listed under `{other}`; a task has one head");
+                    return Err(ModelError::config(key(), format!("`{task}`"), problem));
+                }
+            }
+        }
+        Ok(ValidatedNet { config: self.clone(), backbone })
+    }
+}
+
+impl ValidatedNet {
+    /// The config as written.
+    pub fn config(&self) -> &NetConfig {
+        &self.config
+    }
+
+    /// The registry's entry of the backbone.
+    pub fn backbone(&self) -> &'static backbones::Entry {
+        self.backbone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_round_trip() {
+        let config = NetConfig::default();
+        config.validated().unwrap();
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(text, r#"{"backbone":{"name":"resnet9"},"dropout":0.0,"batch_norm":"shared"}"#);
+        assert_eq!(serde_json::from_str::<NetConfig>(&text).unwrap(), config);
+        assert_eq!(serde_json::from_str::<NetConfig>("{}").unwrap(), config);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let error = |json: &str| match serde_json::from_str::<NetConfig>(json) {
+            Ok(config) => config.validated().unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(
+            error(r#"{"backbone":{"name":"resnet-18"}}"#),
+            "`net.backbone.name`: no backbone is called `resnet-18`; did you mean `resnet18`?"
+        );
+        assert!(error(r#"{"backbone":{"name":"resnet9","width":0}}"#).starts_with("`net.backbone.width` is 0"));
+        assert!(error(r#"{"dropout":1.0}"#).starts_with("`net.dropout` is 1"));
+        assert!(error(r#"{"drop":0.1}"#).contains("unknown field `drop`"));
+        assert!(error(r#"{"shared_heads":{"a":["x"],"b":["x"]}}"#).contains("also listed under `a`"));
+    }
+}

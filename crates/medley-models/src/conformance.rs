@@ -1,0 +1,259 @@
+//! What every backbone must do. Call [`check_backbone`] from a test and the suite is yours.
+
+use std::collections::BTreeMap;
+
+use medley_core::seed::{Purpose, stream};
+use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
+use rand::Rng as _;
+use tch::{Kind, Tensor};
+
+use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
+use crate::{BuildOptions, MemoryLayout, ModelError, MultiTaskNet, Precision, Segment, weights};
+
+/// A rule that a backbone breaks.
+#[derive(Debug, thiserror::Error)]
+pub enum Violation {
+    /// An error where there should be none.
+    #[error("{rule}: {source}")]
+    Failed {
+        /// The rule that was being checked.
+        rule: &'static str,
+        /// What was reported.
+        source: ModelError,
+    },
+    /// Another result than the rule asks for.
+    #[error("{rule}: {problem}")]
+    Broken {
+        /// The rule.
+        rule: &'static str,
+        /// What was seen.
+        problem: String,
+    },
+}
+
+/// A task for tests: `classes` classes, 28x28 RGB.
+pub fn task(name: &str, classes: usize) -> TaskSpec {
+    TaskSpec {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        kind: if classes == 2 { TaskKind::Binary } else { TaskKind::MultiClass },
+        modality: Modality::Other,
+        classes: (0..classes).map(|class| class.to_string()).collect(),
+        shape: ImageShape::flat(28, 28, 3),
+        origin: Origin::Synthetic,
+    }
+}
+
+/// Images of uniform noise on `[-1, 1)`, a function of the seed: `[n, channels, size, size]` f32.
+///
+/// # Errors
+/// [`ModelError::Torch`] when memory runs out.
+pub fn noise(seed: u64, n: i64, channels: i64, size: i64) -> Result<Tensor, ModelError> {
+    let mut rng = stream(seed, Purpose::Synthetic, &[]);
+    let pixels: Vec<f32> =
+        (0..n * size * size * channels).map(|_| (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect();
+    crate::image_batch(&pixels, n, size, size, channels)
+}
+
+/// Runs the whole suite on one backbone: shapes in every precision and layout, names without duplicates, equal bits from equal
+/// seeds, a gradient for every parameter, running statistics that only training moves, a batch of one, save and load, and
+/// 32 images learnt by heart. Seconds for small widths.
+///
+/// # Errors
+/// The first [`Violation`].
+pub fn check_backbone(config: &BackboneConfig) -> Result<(), Violation> {
+    let suite = Suite { config };
+    suite.shapes()?;
+    suite.seeds()?;
+    suite.gradients()?;
+    suite.modes()?;
+    suite.save_and_load()?;
+    suite.overfits()
+}
+
+struct Suite<'a> {
+    config: &'a BackboneConfig,
+}
+
+/// `?` for results of the crate, naming the rule.
+trait Under<T> {
+    fn under(self, rule: &'static str) -> Result<T, Violation>;
+}
+
+impl<T, E: Into<ModelError>> Under<T> for Result<T, E> {
+    fn under(self, rule: &'static str) -> Result<T, Violation> {
+        self.map_err(|source| Violation::Failed { rule, source: source.into() })
+    }
+}
+
+fn demand(holds: bool, rule: &'static str, problem: impl FnOnce() -> String) -> Result<(), Violation> {
+    if holds { Ok(()) } else { Err(Violation::Broken { rule, problem: problem() }) }
+}
+
+/// Two tasks in one batch of `n`.
+fn halves(n: i64) -> [Segment; 2] {
+    [Segment { task: 0, start: 0, len: n / 2 }, Segment { task: 1, start: n / 2, len: n - n / 2 }]
+}
+
+impl Suite<'_> {
+    fn net(&self, batch_norm: BatchNormScope, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
+        let config = NetConfig { backbone: self.config.clone(), batch_norm, ..NetConfig::default() };
+        MultiTaskNet::build(&config, &[task("first", 3), task("second", 2)], options)
+    }
+
+    fn shapes(&self) -> Result<(), Violation> {
+        const RULE: &str = "logits are finite fp32 of shape [len, outputs]";
+        for precision in [Precision::Fp32, Precision::Bf16] {
+            for layout in [MemoryLayout::Contiguous, MemoryLayout::ChannelsLast] {
+                for channels in [1, 3] {
+                    let options =
+                        BuildOptions { precision, layout, input_channels: channels, ..BuildOptions::default() };
+                    let net = self.net(BatchNormScope::Shared, &options).under(RULE)?;
+                    let images = noise(1, 5, channels, options.input_size).under(RULE)?;
+                    let logits = net.forward(&images, &halves(5), true).under(RULE)?;
+                    let seen: Vec<_> = logits.iter().map(|logits| (logits.size(), logits.kind())).collect();
+                    let expected = [(vec![2, 3], Kind::Float), (vec![3, 2], Kind::Float)];
+                    demand(seen == expected, RULE, || format!("{seen:?} in {options:?}"))?;
+                    let finite = logits.iter().all(|logits| all(&logits.isfinite()));
+                    demand(finite, RULE, || format!("not finite in {options:?}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn seeds(&self) -> Result<(), Violation> {
+        const RULE: &str = "a seed decides the parameters and the logits";
+        let bits = |seed, layout| -> Result<Vec<u8>, Violation> {
+            let options = BuildOptions { seed, layout, ..BuildOptions::default() };
+            let net = self.net(BatchNormScope::Shared, &options).under(RULE)?;
+            weights::to_bytes(&net.parameters(), &BTreeMap::new()).under(RULE)
+        };
+        let first = bits(1, MemoryLayout::Contiguous)?;
+        demand(first == bits(1, MemoryLayout::ChannelsLast)?, RULE, || "the layout changed the parameters".into())?;
+        demand(first != bits(2, MemoryLayout::Contiguous)?, RULE, || "two seeds gave the same parameters".into())
+    }
+
+    fn gradients(&self) -> Result<(), Violation> {
+        const RULE: &str = "a gradient reaches every parameter";
+        for batch_norm in [BatchNormScope::Shared, BatchNormScope::PerTask] {
+            let net = self.net(batch_norm, &BuildOptions::default()).under(RULE)?;
+            let logits = net.forward(&noise(2, 8, 3, 28).under(RULE)?, &halves(8), true).under(RULE)?;
+            loss(&logits).f_backward().under(RULE)?;
+            for (name, parameter) in net.parameters() {
+                let gradient = parameter.grad();
+                let reached = gradient.defined() && all(&gradient.isfinite()) && any(&gradient.ne(0.0));
+                demand(reached, RULE, || format!("`{name}` with {batch_norm:?} BatchNorm"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn modes(&self) -> Result<(), Violation> {
+        const RULE: &str = "evaluation changes nothing and rows do not see each other";
+        let _guard = tch::no_grad_guard();
+        let net = self.net(BatchNormScope::Shared, &BuildOptions::default()).under(RULE)?;
+        let images = noise(3, 4, 3, 28).under(RULE)?;
+        net.forward(&images, &halves(4), true).under(RULE)?;
+        let state = |net: &MultiTaskNet| weights::to_bytes(&net.buffers(), &BTreeMap::new()).under(RULE);
+        let before = state(&net)?;
+        let together = net.forward(&images, &halves(4), false).under(RULE)?;
+        let one = Segment { task: 0, start: 0, len: 1 };
+        let alone = net.forward(&images.narrow(0, 0, 1), &[one], false).under(RULE)?;
+        demand(before == state(&net)?, RULE, || "a buffer changed".into())?;
+        let difference = (together[0].narrow(0, 0, 1) - &alone[0]).abs().max().double_value(&[]);
+        demand(difference < 1e-4, RULE, || format!("a row alone differs by {difference}"))?;
+        if !net.buffers().is_empty() {
+            net.forward(&images, &halves(4), true).under(RULE)?;
+            demand(before != state(&net)?, RULE, || "training moved no running statistics".into())?;
+        }
+        Ok(())
+    }
+
+    fn save_and_load(&self) -> Result<(), Violation> {
+        const RULE: &str = "save, load, same bits";
+        let _guard = tch::no_grad_guard();
+        let state = |net: &MultiTaskNet| -> Vec<_> { net.parameters().into_iter().chain(net.buffers()).collect() };
+        for batch_norm in [BatchNormScope::Shared, BatchNormScope::PerTask] {
+            let first = self.net(batch_norm, &BuildOptions { seed: 1, ..BuildOptions::default() }).under(RULE)?;
+            let second = self.net(batch_norm, &BuildOptions { seed: 2, ..BuildOptions::default() }).under(RULE)?;
+            let images = noise(4, 6, 3, 28).under(RULE)?;
+            first.forward(&images, &halves(6), true).under(RULE)?;
+            let bytes = weights::to_bytes(&state(&first), &BTreeMap::new()).under(RULE)?;
+            weights::load_into(&bytes, &state(&second)).under(RULE)?;
+            let logits = |net: &MultiTaskNet| net.forward(&images, &halves(6), false).under(RULE);
+            let same = logits(&first)?.iter().zip(&logits(&second)?).all(|(left, right)| left.equal(right));
+            demand(same, RULE, || format!("logits differ with {batch_norm:?} BatchNorm"))?;
+        }
+        Ok(())
+    }
+
+    fn overfits(&self) -> Result<(), Violation> {
+        const RULE: &str = "32 random images are learnt by heart";
+        const STEPS: usize = 200;
+        let net = self.net(BatchNormScope::Shared, &BuildOptions { seed: 5, ..BuildOptions::default() }).under(RULE)?;
+        let images = noise(5, 32, 3, 28).under(RULE)?;
+        let segments = halves(32);
+        let labels = [(0..16).map(|row| row % 3).collect::<Vec<i64>>(), (0..16).map(|row| row % 2).collect()];
+        let labels: Vec<Tensor> = labels.iter().map(|labels| Tensor::from_slice(labels)).collect();
+        let mut adam = Adam::new(net.parameters());
+        for _ in 0..STEPS {
+            let logits = net.forward(&images, &segments, true).under(RULE)?;
+            let right: i64 = logits
+                .iter()
+                .zip(&labels)
+                .map(|(logits, labels)| logits.argmax(1, false).eq_tensor(labels).sum(Kind::Int64).int64_value(&[]))
+                .sum();
+            if right == 32 {
+                return Ok(());
+            }
+            let losses = logits.iter().zip(&labels).map(|(logits, labels)| logits.cross_entropy_for_logits(labels));
+            losses.sum::<Tensor>().f_backward().under(RULE)?;
+            adam.step();
+        }
+        demand(false, RULE, || format!("not after {STEPS} steps"))
+    }
+}
+
+/// Kingma and Ba 2015 at its default settings; the trainer has better ones.
+struct Adam {
+    parameters: Vec<(Tensor, Tensor, Tensor)>,
+    steps: i32,
+}
+
+impl Adam {
+    fn new(parameters: Vec<(String, Tensor)>) -> Self {
+        let parameters = parameters.into_iter().map(|(_, p)| {
+            let (mean, square) = (p.zeros_like(), p.zeros_like());
+            (p, mean, square)
+        });
+        Self { parameters: parameters.collect(), steps: 0 }
+    }
+
+    fn step(&mut self) {
+        let _guard = tch::no_grad_guard();
+        self.steps += 1;
+        let (first, second) = (1.0 - 0.9_f64.powi(self.steps), 1.0 - 0.999_f64.powi(self.steps));
+        for (parameter, mean, square) in &mut self.parameters {
+            let gradient = parameter.grad();
+            *mean = &*mean * 0.9 + &gradient * 0.1;
+            *square = &*square * 0.999 + gradient.square() * 0.001;
+            let change = (&*mean / first) / ((&*square / second).sqrt() + 1e-8) * 1e-3;
+            let _ = parameter.g_sub_(&change);
+            parameter.zero_grad();
+        }
+    }
+}
+
+/// Some scalar that depends on every logit, and on no sum of them that `BatchNorm` would cancel.
+fn loss(logits: &[Tensor]) -> Tensor {
+    logits.iter().map(|logits| logits.cross_entropy_for_logits(&logits.argmin(1, false))).sum()
+}
+
+fn all(mask: &Tensor) -> bool {
+    mask.all().int64_value(&[]) == 1
+}
+
+fn any(mask: &Tensor) -> bool {
+    mask.any().int64_value(&[]) == 1
+}

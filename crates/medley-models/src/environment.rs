@@ -1,0 +1,161 @@
+//! What the machine offers, and what a manifest must record of it.
+
+use std::path::PathBuf;
+
+use tch::{Cuda, Device};
+
+use crate::ModelError;
+
+/// The libtorch that tch 0.24 is made for, and whose version its build checks.
+const PAIRED_LIBTORCH: &str = "2.11.0";
+
+/// Version of the libtorch in use, such as `2.11.0+cpu`: the file `build-version` beside the library that this process has
+/// loaded, else the version that was checked when the program was built.
+pub fn libtorch_version() -> String {
+    loaded_library("libtorch_cpu")
+        .and_then(|library| Some(library.parent()?.parent()?.join("build-version")))
+        .and_then(|path| fs_err::read_to_string(path).ok())
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty() && text.len() < 64)
+        .unwrap_or_else(|| PAIRED_LIBTORCH.to_owned())
+}
+
+/// Where this process has loaded a library from, where the system can tell.
+fn loaded_library(stem: &str) -> Option<PathBuf> {
+    let maps = fs_err::read_to_string("/proc/self/maps").ok()?;
+    let path = maps
+        .lines()
+        .filter_map(|line| line.find('/').map(|start| &line[start..]))
+        .find(|path| path.rsplit('/').next().is_some_and(|name| name.starts_with(stem)))?;
+    Some(PathBuf::from(path))
+}
+
+/// The vector instructions that libtorch's kernels use here: `AVX512`, `AVX2` or `DEFAULT`, by the rule of
+/// `at::get_cpu_capability` (`aten/src/ATen/native/DispatchStub.cpp`), `ATEN_CPU_CAPABILITY` included. The bits of results
+/// depend on it.
+pub fn cpu_capability() -> String {
+    capability_of(std::env::var("ATEN_CPU_CAPABILITY").ok().as_deref(), detected_capability()).to_owned()
+}
+
+fn capability_of(asked: Option<&str>, detected: &'static str) -> &'static str {
+    match asked {
+        Some("avx512") => "AVX512",
+        Some("avx2") => "AVX2",
+        Some("default") => "DEFAULT",
+        // libtorch warns of other words and goes on as if there were none.
+        _ => detected,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected_capability() -> &'static str {
+    use std::arch::is_x86_feature_detected as has;
+    if has!("avx512vl") && has!("avx512bw") && has!("avx512dq") && has!("fma") {
+        "AVX512"
+    } else if has!("avx2") && has!("fma") {
+        "AVX2"
+    } else {
+        "DEFAULT"
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detected_capability() -> &'static str {
+    "DEFAULT"
+}
+
+/// Whether the device multiplies bfloat16 natively, so that [`Precision::Bf16`](crate::Precision::Bf16) is faster than fp32.
+pub fn fast_bf16(device: Device) -> bool {
+    match device {
+        Device::Cuda(_) | Device::Mps => true,
+        Device::Cpu => cpu_multiplies_bf16(),
+        Device::Vulkan => false,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_multiplies_bf16() -> bool {
+    cpu_capability() == "AVX512" && std::arch::is_x86_feature_detected!("avx512bf16")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_multiplies_bf16() -> bool {
+    false
+}
+
+/// Sets the number of threads inside one operation of libtorch, at least 1. The bits of results depend on it.
+pub fn set_threads(intra: usize) {
+    tch::set_num_threads(i32::try_from(intra.max(1)).unwrap_or(i32::MAX));
+}
+
+/// Number of threads inside one operation of libtorch.
+pub fn threads() -> usize {
+    tch::get_num_threads().max(1) as usize
+}
+
+/// Makes sure that a CUDA device can be used, loading `libtorch_cuda.so` if the program was linked without it. Does nothing
+/// for other devices.
+///
+/// # Errors
+/// [`ModelError::Device`] saying whether the library, the driver or the device is missing.
+pub fn require_cuda(device: Device) -> Result<(), ModelError> {
+    let Device::Cuda(index) = device else { return Ok(()) };
+    let refuse = |problem: String| Err(ModelError::Device { device, problem });
+    if !tch::utils::has_cuda()
+        && let Err(problem) = load_cuda_library()
+    {
+        return refuse(problem);
+    }
+    if !Cuda::is_available() {
+        return refuse("libtorch has CUDA, but no usable GPU was found; check the driver with `nvidia-smi`".into());
+    }
+    let count = usize::try_from(Cuda::device_count()).unwrap_or(0);
+    if index >= count {
+        return refuse(format!("this machine has {count} CUDA device(s), numbered from 0"));
+    }
+    Ok(())
+}
+
+/// The linker leaves `libtorch_cuda.so` out of a program that names none of its symbols; opening it registers its kernels.
+fn load_cuda_library() -> Result<(), String> {
+    let folder = loaded_library("libtorch_cpu").and_then(|library| library.parent().map(PathBuf::from));
+    let path = folder.unwrap_or_default().join("libtorch_cuda.so");
+    // SAFETY: the library is part of the libtorch that is already running; its initialisers only register kernels.
+    #[allow(unsafe_code, reason = "opening a shared library runs its initialisers")]
+    match unsafe { libloading::Library::new(&path) } {
+        Ok(library) => {
+            std::mem::forget(library); // its kernels are registered for the life of the process
+            Ok(())
+        }
+        Err(error) => Err(format!(
+            "{} cannot be loaded ({error}); this libtorch is for CPUs only: install the CUDA build with `scripts/libtorch cuda`, or \
+             use `device = \"cpu\"`",
+            path.display()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_variable_wins() {
+        assert_eq!(capability_of(None, "AVX512"), "AVX512");
+        assert_eq!(capability_of(Some("avx2"), "AVX512"), "AVX2");
+        assert_eq!(capability_of(Some("AVX2"), "AVX512"), "AVX512");
+        assert_eq!(capability_of(Some("default"), "AVX512"), "DEFAULT");
+    }
+
+    #[test]
+    fn the_loaded_libtorch_is_found() {
+        assert!(libtorch_version().starts_with("2.11.0"), "{}", libtorch_version());
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_refused() {
+        let error = require_cuda(Device::Cuda(99)).unwrap_err().to_string();
+        assert!(error.contains("Cuda(99)"), "{error}");
+        require_cuda(Device::Cpu).unwrap();
+    }
+}

@@ -1,0 +1,50 @@
+//! The conformance suite on every backbone, and the names of its parameters.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use medley_models::conformance::{check_backbone, task};
+use medley_models::{BackboneConfig, BuildOptions, MultiTaskNet, NetConfig, backbones};
+
+fn conforms(name: &str, width: usize) {
+    let config = BackboneConfig { name: name.into(), width: Some(width) };
+    if let Err(violation) = check_backbone(&config) {
+        panic!("{name}: {violation}");
+    }
+}
+
+/// Name and shape of every tensor at the published width.
+fn names(name: &str) -> String {
+    let config = NetConfig { backbone: BackboneConfig { name: name.into(), width: None }, ..NetConfig::default() };
+    let net = MultiTaskNet::build(&config, &[task("breastmnist", 2)], &BuildOptions::default()).unwrap();
+    let mut lines = vec![format!("{} parameters", net.parameter_count())];
+    lines.extend(net.parameters().iter().map(|(name, tensor)| format!("{name} {:?}", tensor.size())));
+    lines.extend(net.buffers().iter().map(|(name, tensor)| format!("buffer {name} {:?}", tensor.size())));
+    lines.join("\n")
+}
+
+macro_rules! backbones {
+    ($($name:ident: $width:literal),* $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn conforms() {
+                super::conforms(stringify!($name), $width);
+            }
+
+            #[test]
+            fn names() {
+                insta::assert_snapshot!(concat!(stringify!($name), "_names"), super::names(stringify!($name)));
+            }
+        })*
+
+        #[test]
+        fn every_backbone_is_tested() {
+            let registered: Vec<_> = backbones::all().iter().map(|entry| entry.name).collect();
+            assert_eq!(registered, [$(stringify!($name)),*]);
+        }
+    };
+}
+
+backbones! {
+    resnet9: 8,
+    resnet18: 8,
+}
