@@ -1,0 +1,78 @@
+//! What lies where.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use medley_tests::repository::{files, root, text};
+
+#[test]
+fn the_top_level_is_tidy() {
+    let allowed = [
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "configs",
+        "crates",
+        "data",
+        "rust-toolchain.toml",
+        "scripts",
+        "tests",
+    ];
+    let top: BTreeSet<_> = files()
+        .iter()
+        .filter_map(|path| path.components().next()?.as_os_str().to_str().map(str::to_owned))
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    for name in &top {
+        assert!(allowed.contains(&name.as_str()), "`{name}` has no place at the top level");
+    }
+    for name in allowed {
+        assert!(top.contains(name), "`{name}` is missing");
+    }
+}
+
+#[test]
+fn every_crate_has_a_manifest_of_the_house() {
+    let manifests: Vec<_> =
+        files().into_iter().filter(|path| path.ends_with("Cargo.toml") && path != Path::new("Cargo.toml")).collect();
+    assert!(manifests.len() >= 10);
+    for path in manifests {
+        let manifest: toml::Table = text(&path).parse().unwrap();
+        let shown = path.display();
+        assert_eq!(manifest["lints"]["workspace"].as_bool(), Some(true), "{shown}: [lints] workspace = true");
+        for key in ["version", "edition", "rust-version", "license", "publish"] {
+            assert_eq!(manifest["package"][key]["workspace"].as_bool(), Some(true), "{shown}: {key}.workspace = true");
+        }
+        assert!(
+            manifest["package"]["description"].as_str().is_some_and(|text| text.len() > 10),
+            "{shown}: description"
+        );
+        assert!(root().join(path.with_file_name("README.md")).is_file(), "{shown}: no README.md beside it");
+    }
+}
+
+#[test]
+fn no_large_or_generated_file_is_kept() {
+    for path in files() {
+        let size = fs_err::metadata(root().join(&path)).unwrap().len();
+        assert!(size <= 300_000, "{} has {size} bytes", path.display());
+        let name = path.to_str().unwrap();
+        for ending in [".npz.part", ".pending-snap", ".snap.new", ".so", ".whl", ".orig", ".rej", "~"] {
+            assert!(!name.ends_with(ending), "{name} is a left-over");
+        }
+    }
+}
+
+#[test]
+fn no_real_data_is_kept() {
+    for path in files() {
+        if path.extension().is_some_and(|extension| extension == "npz") {
+            assert!(path.to_str().unwrap().contains("/tests/fixtures/"), "{} must not be committed", path.display());
+        }
+    }
+}

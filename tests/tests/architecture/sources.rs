@@ -1,0 +1,121 @@
+//! What may be written where.
+
+use std::path::Path;
+
+use medley_tests::repository::{production_lines, rust_files, text};
+
+/// Lines of production code under `crates/` that contain one of `needles`, outside `allowed`, as `file:line: text`.
+fn offenders(needles: &[&str], allowed: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in rust_files("crates") {
+        let name = path.to_str().unwrap();
+        let is_source = name.contains("/src/");
+        if !is_source || allowed.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        for (number, line) in production_lines(&path) {
+            if needles.iter().any(|needle| line.contains(needle)) {
+                found.push(format!("{name}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn test_labels_are_opened_by_scoring_alone() {
+    let allowed = [
+        "crates/medley-core/src/sealed.rs",
+        "crates/medley-train/src/scoring.rs",
+        "crates/medley-cli/src/commands/score.rs",
+    ];
+    let found = offenders(&["for_predictions"], &allowed);
+    assert!(found.is_empty(), "only scoring may make a permit:\n{}", found.join("\n"));
+    assert!(
+        !offenders(&["for_predictions"], &allowed[..1]).is_empty(),
+        "the check is blind: scoring was not seen either"
+    );
+}
+
+#[test]
+fn renames_happen_in_storage_alone() {
+    let found = offenders(&["::rename(", ".persist("], &["crates/medley-storage/"]);
+    assert!(found.is_empty(), "a file takes its name through medley_storage:\n{}", found.join("\n"));
+}
+
+#[test]
+fn core_does_no_input_or_output() {
+    for path in rust_files("crates/medley-core/src") {
+        for (number, line) in production_lines(&path) {
+            for needle in ["std::fs", "std::io", "std::net", "std::env", "std::process", "std::time", "std::thread"] {
+                assert!(!line.contains(needle), "{}:{number}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn randomness_comes_from_positions_alone() {
+    let found =
+        offenders(&["thread_rng", "rand::rng()", "from_os_rng", "OsRng", "SysRng", "from_entropy", "RandomState"], &[]);
+    assert!(found.is_empty(), "draw from medley_core::seed::stream:\n{}", found.join("\n"));
+}
+
+#[test]
+fn results_never_see_the_clock() {
+    // Data, transforms, metrics, networks and reports are functions of what goes in.
+    let may_look = ["crates/medley-train/", "crates/medley-cli/", "crates/medley-data/src/fetch"];
+    let found = offenders(&["Instant::now", "SystemTime::now", "UNIX_EPOCH"], &may_look);
+    assert!(found.is_empty(), "the clock is read in:\n{}", found.join("\n"));
+}
+
+#[test]
+fn unsafe_code_says_why_it_is_sound() {
+    for path in rust_files("crates") {
+        let source = text(&path);
+        for (index, line) in source.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if !code.contains("unsafe {") && !code.contains("unsafe impl") {
+                continue;
+            }
+            let before: Vec<_> = source.lines().take(index).collect();
+            let said = before.iter().rev().take(6).any(|line| line.contains("SAFETY"));
+            assert!(said, "{}:{}: no SAFETY comment above", path.display(), index + 1);
+        }
+    }
+}
+
+#[test]
+fn no_test_is_silently_ignored() {
+    for path in rust_files("crates").into_iter().chain(rust_files("tests")) {
+        for (index, line) in text(&path).lines().enumerate() {
+            let bare = concat!("#[ign", "ore]");
+            assert!(!line.contains(bare), "{}:{}: say why: #[ignore = \"…\"]", path.display(), index + 1);
+        }
+    }
+}
+
+#[test]
+fn files_can_be_read_at_a_sitting() {
+    for path in rust_files("crates").into_iter().chain(rust_files("tests")) {
+        let lines = text(&path).lines().count();
+        assert!(lines <= 700, "{} has {lines} lines; 700 is the most", path.display());
+    }
+}
+
+#[test]
+fn every_crate_opens_with_an_essay() {
+    for path in rust_files("crates").into_iter().chain(rust_files("tests")) {
+        let name = path.to_str().unwrap();
+        if !name.ends_with("/src/lib.rs") && !name.ends_with("/src/main.rs") {
+            continue;
+        }
+        let essay = text(&path).lines().take_while(|line| line.starts_with("//!")).count();
+        let enough = if name.ends_with("lib.rs") { 8 } else { 1 };
+        assert!(essay >= enough, "{name} opens with {essay} lines of `//!`");
+        assert!(
+            Path::new(name).starts_with("tests") || text(&path).lines().count() <= 200,
+            "{name}: a table of contents, not a room"
+        );
+    }
+}
