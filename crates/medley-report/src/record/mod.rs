@@ -1,0 +1,153 @@
+//! Reading a run folder.
+//!
+//! What figures rest on (`manifest.json`, `results.json`) is read strictly: a wrong key, a figure outside 0-1 or a matrix
+//! that does not add up is an error with its place. What only illustrates (`events.jsonl`, `metrics.csv`, `config.toml`)
+//! is read as far as it can be, and the report says what could not be read: a run that was killed in the middle of a line
+//! deserves its report all the same.
+
+mod check;
+mod files;
+mod history;
+
+use std::sync::OnceLock;
+
+use medley_core::record::{DataRecord, Manifest, RunResults, SCHEMA_VERSION, ScoreSet, Spread};
+use medley_core::{RunLayout, Split};
+
+use crate::ReportError;
+use crate::interval::Uncertainty;
+use files::{read_json, read_text};
+pub use history::{Epoch, EpochFigures, History, SeedHistory, StepPoint};
+
+/// Largest `manifest.json` and `config.toml` that are read.
+const SMALL_FILE: u64 = 16 << 20;
+/// Largest `results.json` that is read: eleven tasks and a hundred seeds need a hundredth of it.
+const RESULTS_FILE: u64 = 256 << 20;
+
+/// A run folder in memory.
+#[derive(Debug)]
+pub struct RunRecord {
+    /// Where it lies.
+    pub layout: RunLayout,
+    /// What the run depends on.
+    pub manifest: Manifest,
+    /// The figures; `None` while the run is unfinished.
+    pub results: Option<RunResults>,
+    /// What happened on the way.
+    pub history: History,
+    /// `config.toml` as it stands.
+    pub config_text: Option<String>,
+    /// The same, parsed.
+    pub config: Option<toml::Table>,
+    /// What could not be read, one sentence each.
+    pub notes: Vec<String>,
+    uncertainty: OnceLock<Option<Uncertainty>>,
+}
+
+/// Reads a run folder, finished or not.
+///
+/// # Errors
+/// [`ReportError::NotARun`], and whatever is wrong with `manifest.json` or `results.json`, with its place.
+pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
+    let manifest: Manifest = read_json(&run.manifest(), SMALL_FILE, SCHEMA_VERSION)?
+        .ok_or_else(|| ReportError::NotARun { path: run.root().to_owned() })?;
+    check::manifest(&run.manifest(), &manifest)?;
+    let results: Option<RunResults> = read_json(&run.results(), RESULTS_FILE, SCHEMA_VERSION)?;
+    if let Some(results) = &results {
+        check::results(&run.results(), results, &manifest)?;
+    }
+    let mut notes = Vec::new();
+    let (config_text, config) = read_config(run, &mut notes);
+    let history = history::read(run, &mut notes);
+    let uncertainty = OnceLock::new();
+    Ok(RunRecord { layout: run.clone(), manifest, results, history, config_text, config, notes, uncertainty })
+}
+
+fn read_config(run: &RunLayout, notes: &mut Vec<String>) -> (Option<String>, Option<toml::Table>) {
+    match read_text(&run.config(), SMALL_FILE) {
+        Ok(Some(text)) => {
+            let table = text.parse::<toml::Table>().map_err(|error| {
+                notes.push(format!("config.toml is not TOML: {}", error.message()));
+            });
+            (Some(text), table.ok())
+        }
+        Ok(None) => {
+            notes.push("config.toml is missing: the run cannot be repeated from its folder".to_owned());
+            (None, None)
+        }
+        Err(error) => {
+            notes.push(error.to_string());
+            (None, None)
+        }
+    }
+}
+
+impl RunRecord {
+    /// The name under which it was run.
+    pub fn name(&self) -> &str {
+        &self.manifest.run
+    }
+
+    /// The data sets, in the order of the tasks.
+    pub fn data(&self) -> &[DataRecord] {
+        &self.manifest.data
+    }
+
+    /// The data set of a task.
+    pub fn data_of(&self, task: &str) -> Option<&DataRecord> {
+        self.manifest.data.iter().find(|data| data.task.name == task)
+    }
+
+    /// The name people write for a task, or the task's own if it is unknown.
+    pub fn title_of<'a>(&'a self, task: &'a str) -> &'a str {
+        self.data_of(task).map_or(task, |data| &data.task.title)
+    }
+
+    /// Images in a split, as the manifest states.
+    pub fn rows(&self, task: &str, split: Split) -> Option<usize> {
+        self.data_of(task)?.rows.get(&split).copied()
+    }
+
+    /// Whether any data set was drawn rather than measured, as the manifest or the results say.
+    pub fn is_synthetic(&self) -> bool {
+        self.manifest.is_synthetic() || self.results.as_ref().is_some_and(|results| results.synthetic)
+    }
+
+    /// Mean and spread of a test figure over seeds. `task` may be `all`.
+    pub fn spread(&self, task: &str, metric: &str) -> Option<&Spread> {
+        self.results.as_ref()?.summary.iter().find(|spread| spread.task == task && spread.metric == metric)
+    }
+
+    /// The test figures of the run's final predictor: the ensemble of all seeds, or the only seed.
+    pub fn final_scores(&self) -> Option<&ScoreSet> {
+        let results = self.results.as_ref()?;
+        results.ensemble.as_ref().or_else(|| results.seeds.first().map(|seed| &seed.test))
+    }
+
+    /// What that predictor is, in words.
+    pub fn final_predictor(&self) -> String {
+        match &self.results {
+            Some(results) if results.ensemble.is_some() => format!("ensemble of {} seeds", results.seeds.len()),
+            Some(results) => results.seeds.first().map_or_else(String::new, |seed| format!("seed {}", seed.seed)),
+            None => String::new(),
+        }
+    }
+
+    /// Intervals of the test figures; computed once, when first asked for. `None` while the run is unfinished.
+    pub fn uncertainty(&self) -> Option<&Uncertainty> {
+        self.uncertainty.get_or_init(|| self.results.as_ref().map(Uncertainty::of)).as_ref()
+    }
+
+    /// A value of the config by its dotted key, as it would be printed.
+    pub fn setting(&self, key: &str) -> Option<String> {
+        let mut parts = key.split('.');
+        let mut value = self.config.as_ref()?.get(parts.next()?)?;
+        for part in parts {
+            value = value.as_table()?.get(part)?;
+        }
+        Some(match value {
+            toml::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    }
+}

@@ -1,0 +1,110 @@
+use std::fmt::Write as _;
+
+use medley_core::Split;
+
+use super::escape_markdown;
+use crate::RunRecord;
+use crate::facts;
+use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
+
+/// A run in one screen of Markdown: the headline, the table of tasks, and what to know before quoting it.
+pub fn markdown(run: &RunRecord) -> String {
+    let mut text = format!("# {}\n\n", escape_markdown(run.name()));
+    if run.is_synthetic() {
+        let _ = writeln!(text, "> **{}**\n", facts::SYNTHETIC);
+    }
+    let _ = writeln!(text, "{}\n", headline(run));
+    if run.results.is_some() {
+        text.push_str(&table(run));
+        text.push('\n');
+    }
+    for caveat in facts::caveats(run).iter().filter(|caveat| *caveat != facts::SYNTHETIC) {
+        let _ = writeln!(text, "- {}", escape_markdown(caveat));
+    }
+    let _ = writeln!(text, "- {} {}", facts::NOT_CLINICAL, escape_markdown(&facts::licences(run)));
+    text
+}
+
+/// The result in one sentence or two.
+pub(crate) fn headline(run: &RunRecord) -> String {
+    let Some(results) = &run.results else {
+        let planned = run.history.planned_epochs.map_or_else(String::new, |epochs| {
+            format!(" of {}", format::count((epochs * run.manifest.seeds.len()) as u64))
+        });
+        return format!(
+            "**Unfinished**: {}{planned} epochs are done, there are no test figures yet.",
+            format::count(run.history.finished_epochs() as u64)
+        );
+    };
+    let uncertainty = run.uncertainty();
+    let mut text = format!(
+        "Harmonic mean of macro-F1 over {}, test split: **{}** ({}; 95 % interval of one seed {}).",
+        format::plural(run.data().len(), "task"),
+        format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
+        format::plural(results.seeds.len(), "seed"),
+        format::interval(uncertainty.and_then(|all| all.one_seed.harmonic_mean.as_ref()), MEAN_DECIMALS),
+    );
+    if let Some(ensemble) = &results.ensemble {
+        let interval = uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref());
+        let _ = write!(
+            text,
+            " Ensemble of the seeds: **{:.MEAN_DECIMALS$}** ({}).",
+            ensemble.harmonic_mean,
+            format::interval(interval, MEAN_DECIMALS)
+        );
+    }
+    text
+}
+
+fn table(run: &RunRecord) -> String {
+    let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref());
+    let mut header = vec!["Task", "Test images", "AUC", "ACC", "macro-F1", "macro-F1, 95 %"];
+    if ensemble.is_some() {
+        header.extend(["Ensemble AUC", "Ensemble ACC", "Ensemble macro-F1"]);
+    }
+    let mut rows = vec![header.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    for (index, data) in run.data().iter().enumerate() {
+        let task = &data.task.name;
+        let cell = |metric| format::spread(run.spread(task, metric), TASK_DECIMALS);
+        let interval = run.uncertainty().and_then(|all| all.one_seed.macro_f1[index].as_ref());
+        let mut row = vec![
+            escape_markdown(&data.task.title),
+            run.rows(task, Split::Test).map_or_else(|| NONE.to_owned(), |rows| format::count(rows as u64)),
+            cell("auc"),
+            cell("accuracy"),
+            cell("macro_f1"),
+            format::interval(interval, TASK_DECIMALS),
+        ];
+        if let Some(ensemble) = ensemble.map(|ensemble| &ensemble.tasks[index]) {
+            row.push(format::figure(ensemble.auc, TASK_DECIMALS));
+            row.push(format::figure(Some(ensemble.accuracy), TASK_DECIMALS));
+            row.push(format::figure(Some(ensemble.macro_f1), TASK_DECIMALS));
+        }
+        rows.push(row);
+    }
+    pipe_table(&rows)
+}
+
+/// A table whose source is aligned as well; the first column to the left, the others to the right.
+pub(crate) fn pipe_table(rows: &[Vec<String>]) -> String {
+    let Some(header) = rows.first() else { return String::new() };
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3))
+        .collect();
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            let fill = " ".repeat(width - cell.chars().count());
+            let _ = if column == 0 { write!(text, "| {cell}{fill} ") } else { write!(text, "| {fill}{cell} ") };
+        }
+        text.push_str("|\n");
+        if number == 0 {
+            for (column, &width) in widths.iter().enumerate() {
+                let dashes = "-".repeat(width);
+                let _ = if column == 0 { write!(text, "|:{dashes}-") } else { write!(text, "|-{dashes}:") };
+            }
+            text.push_str("|\n");
+        }
+    }
+    text
+}

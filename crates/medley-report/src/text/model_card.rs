@@ -1,0 +1,206 @@
+use std::fmt::Write as _;
+
+use medley_core::{Origin, Split};
+
+use super::escape_markdown;
+use super::markdown_summary::{headline, pipe_table};
+use crate::RunRecord;
+use crate::facts;
+use crate::format::{self, NONE, TASK_DECIMALS};
+
+/// A model card in Markdown, with the sections of Mitchell et al., *Model Cards for Model Reporting*, FAT* 2019. It states
+/// what the run folder proves and leaves a marked gap where only its author can speak.
+pub fn model_card(run: &RunRecord) -> String {
+    let mut text = format!("# Model card: {}\n\n", escape_markdown(run.name()));
+    if run.is_synthetic() {
+        let _ = writeln!(text, "> **{}**\n", facts::SYNTHETIC);
+    }
+    for (title, body) in [
+        ("Model details", details(run)),
+        ("Intended use", intended_use(run)),
+        ("Factors", factors(run)),
+        ("Metrics", metrics(run)),
+        ("Evaluation data", evaluation_data(run)),
+        ("Training data", training_data(run)),
+        ("Quantitative analyses", analyses(run)),
+        ("Ethical considerations", ethics(run)),
+        ("Caveats and recommendations", caveats(run)),
+    ] {
+        let _ = writeln!(text, "## {title}\n\n{}\n", body.trim_end());
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn details(run: &RunRecord) -> String {
+    let environment = &run.manifest.environment;
+    let mut items = vec![
+        format!(
+            "Trained with Medley {} (libtorch {}), {}.",
+            environment.medley,
+            environment.libtorch,
+            format::date(&run.manifest.created)
+        ),
+        format!(
+            "One network with a shared trunk and one head for each of {}.",
+            format::plural(run.data().len(), "task")
+        ),
+    ];
+    if let Some(backbone) = run.setting("net.backbone.name").or_else(|| run.setting("net.backbone")) {
+        let width = run.setting("net.backbone.width").map_or_else(String::new, |width| format!(", width {width}"));
+        items.push(format!("Backbone: {backbone}{width}."));
+    }
+    if let Some(parameters) = run.history.seeds.iter().find_map(|seed| seed.parameters) {
+        items.push(format!("Trainable parameters: {}.", format::count(parameters as u64)));
+    }
+    items.push(format!("Seeds: {}.", format::list(&run.manifest.seeds.iter().map(u64::to_string).collect::<Vec<_>>())));
+    items.push(format!("Config SHA-256: {}.", run.manifest.config_sha256));
+    if let Some(revision) = &run.manifest.git_revision {
+        items.push(format!("Source revision: {revision}."));
+    }
+    items.push("Developed by: _to be filled in by the author_. Contact: _to be filled in by the author_.".to_owned());
+    let (last, facts) = items.split_last().map_or(("", &[][..]), |(last, facts)| (last.as_str(), facts));
+    let mut text: String = facts.iter().map(|fact| format!("- {}\n", escape_markdown(fact))).collect();
+    let _ = writeln!(text, "- {last}");
+    text
+}
+
+fn intended_use(run: &RunRecord) -> String {
+    format!(
+        "- Intended: research and teaching on multi-task classification of small medical images, and comparison with \
+         published MedMNIST results.\n- **{}**\n- Out of scope: any image that is not prepared as MedMNIST prepares it \
+         ({}), any decision about a person.\n- {}\n",
+        facts::NOT_CLINICAL,
+        sizes(run),
+        escape_markdown(&facts::licences(run)),
+    )
+}
+
+/// The sizes of the images, each once, in the order of the tasks.
+fn sizes(run: &RunRecord) -> String {
+    let mut sizes: Vec<String> = Vec::new();
+    for data in run.data() {
+        let size = data.task.shape.to_string();
+        if !sizes.contains(&size) {
+            sizes.push(size);
+        }
+    }
+    format::list(&sizes)
+}
+
+fn factors(run: &RunRecord) -> String {
+    let groups: Vec<String> = run
+        .data()
+        .iter()
+        .map(|data| format!("{} ({}, {} classes)", data.task.title, data.task.kind, data.task.classes.len()))
+        .collect();
+    format!(
+        "- Figures are broken down by task and by class: {}.\n- Age, sex, ethnicity, device and site are not recorded in \
+         MedMNIST: nothing can be said about differences between such groups.\n",
+        escape_markdown(&format::list(&groups))
+    )
+}
+
+fn metrics(run: &RunRecord) -> String {
+    let seeds = run.results.as_ref().map_or(0, |results| results.seeds.len());
+    let resamples = run.uncertainty().map_or(0, |uncertainty| uncertainty.resamples);
+    format!(
+        "- AUC and accuracy as the official MedMNIST evaluator defines them; macro-F1 as scikit-learn does \
+         (`zero_division=0`); over tasks, the harmonic mean of macro-F1, which is 0 if any is 0.\n- Each seed's epoch was \
+         selected by the validation harmonic mean; the test split was scored once, afterwards.\n- Variation: standard \
+         deviation over {}; 95 % percentile intervals from {} bootstrap resamples of the test images.\n",
+        format::plural(seeds, "seed"),
+        format::count(resamples as u64),
+    )
+}
+
+fn evaluation_data(run: &RunRecord) -> String {
+    data_table(run, &[Split::Test])
+}
+
+fn training_data(run: &RunRecord) -> String {
+    format!(
+        "{}\nLabels of the test split were sealed during training and selection.\n",
+        data_table(run, &[Split::Train, Split::Val])
+    )
+}
+
+fn data_table(run: &RunRecord, splits: &[Split]) -> String {
+    let mut header: Vec<String> = ["Task", "File", "Release", "MD5"].map(str::to_owned).to_vec();
+    header.extend(splits.iter().map(|split| format!("{split} images")));
+    let mut rows = vec![header];
+    for data in run.data() {
+        let release = match (&data.release, data.task.origin) {
+            (Some(release), _) => release.clone(),
+            (None, Origin::Synthetic) => "SYNTHETIC".to_owned(),
+            (None, _) => "none that is published".to_owned(),
+        };
+        let mut row: Vec<String> =
+            [&data.task.title, &data.file, &release, &data.md5].iter().map(|cell| escape_markdown(cell)).collect();
+        for split in splits {
+            row.push(data.rows.get(split).map_or_else(|| NONE.to_owned(), |&rows| format::count(rows as u64)));
+        }
+        rows.push(row);
+    }
+    pipe_table(&rows)
+}
+
+fn analyses(run: &RunRecord) -> String {
+    let mut text = format!("{}\n", headline(run));
+    let (Some(scores), Some(uncertainty)) = (run.final_scores(), run.uncertainty()) else { return text };
+    let intervals = uncertainty.ensemble.as_ref().unwrap_or(&uncertainty.one_seed);
+    let _ = writeln!(text, "\nUnitary results of the {}:\n", run.final_predictor());
+    let mut rows = vec![["Task", "AUC", "ACC", "ACC, 95 %", "macro-F1", "macro-F1, 95 %"].map(str::to_owned).to_vec()];
+    for (index, task) in scores.tasks.iter().enumerate() {
+        rows.push(vec![
+            escape_markdown(run.title_of(&task.task)),
+            format::figure(task.auc, TASK_DECIMALS),
+            format::figure(Some(task.accuracy), TASK_DECIMALS),
+            format::interval(intervals.accuracy[index].as_ref(), TASK_DECIMALS),
+            format::figure(Some(task.macro_f1), TASK_DECIMALS),
+            format::interval(intervals.macro_f1[index].as_ref(), TASK_DECIMALS),
+        ]);
+    }
+    text.push_str(&pipe_table(&rows));
+    text.push_str("\nBy class:\n\n");
+    let mut rows =
+        vec![["Task", "Class", "Examples", "Predicted", "Precision", "Recall", "F1"].map(str::to_owned).to_vec()];
+    for task in &scores.tasks {
+        for class in &task.per_class {
+            rows.push(vec![
+                escape_markdown(run.title_of(&task.task)),
+                escape_markdown(&class.name),
+                format::count(class.support),
+                if class.predicted == 0 && class.support > 0 {
+                    "**never**".into()
+                } else {
+                    format::count(class.predicted)
+                },
+                format::figure(Some(class.precision), TASK_DECIMALS),
+                format::figure(Some(class.recall), TASK_DECIMALS),
+                format::figure(Some(class.f1), TASK_DECIMALS),
+            ]);
+        }
+    }
+    text.push_str(&pipe_table(&rows));
+    text
+}
+
+fn ethics(run: &RunRecord) -> String {
+    format!(
+        "- The images come from people. MedMNIST's sources state that they were made public with consent or without \
+         identifying data; Medley adds nothing to them.\n- {}\n- A wrong answer of such a model on a patient can do harm: \
+         that is why it must not be used on one.\n",
+        escape_markdown(&facts::licences(run)),
+    )
+}
+
+fn caveats(run: &RunRecord) -> String {
+    let mut text = String::new();
+    for caveat in facts::caveats(run) {
+        let _ = writeln!(text, "- {}", escape_markdown(&caveat));
+    }
+    text.push_str("- Before comparing with another figure, look at how it was made: pretrained or not, input size, and the split its epoch was selected on.\n");
+    text
+}
