@@ -4,14 +4,15 @@
 //! (who may depend on whom, who may open a test label, what may lie where); the other files run the built program as a
 //! user does and look at nothing but its exit codes, its output and the files it leaves.
 //!
-//! [`repository`] walks the sources, [`program`] builds and runs `medley`, and [`npz`] writes data files, good and bad,
-//! with a writer of its own: a mistake in the reader of `medley-data` cannot hide in a mistake of its writer.
+//! [`repository`] walks the sources, [`program`] builds and runs `medley`, [`lab`] is a folder to run it in, and [`npz`] writes
+//! data files, good and bad, with a writer of its own: a mistake in the reader of `medley-data` cannot hide in a mistake of its writer.
 //!
 //! ```
 //! use medley_tests::repository;
 //! assert!(repository::root().join("Cargo.lock").is_file());
 //! ```
 
+pub mod lab;
 pub mod npz;
 pub mod program;
 pub mod repository;

@@ -1,0 +1,164 @@
+//! Every verb answers, `--json` is JSON, and what the documents tell people to type can be typed.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
+
+use std::path::Path;
+
+use medley_tests::lab::Lab;
+use medley_tests::program::must;
+use medley_tests::repository::{root, text};
+use serde_json::Value;
+
+fn json(lab: &Lab, arguments: &[&str]) -> Value {
+    let said = must(lab.path(), arguments);
+    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", said.stdout))
+}
+
+/// The lines of fenced blocks that begin with a word, comments and prompts taken off.
+fn commands(document: &str) -> Vec<String> {
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for line in document.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            let line = line.split("  #").next().unwrap_or_default().trim().trim_start_matches("$ ");
+            found.push(line.to_owned());
+        }
+    }
+    found
+}
+
+/// Splits as a shell does, as far as documents need it: spaces, single and double quotes.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, ' ') => words.extend((!word.is_empty()).then(|| std::mem::take(&mut word))),
+            _ => word.push(c),
+        }
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
+}
+
+#[test]
+fn documented_commands_are_real() {
+    let mut seen = 0;
+    for document in ["README.md", "CONTRIBUTING.md", "data/README.md"] {
+        for line in commands(&text(Path::new(document))) {
+            let words = words(&line);
+            let Some(program) = words.first() else { continue };
+            if program.starts_with("scripts/") {
+                assert!(root().join(program).is_file(), "{document}: `{line}`");
+                seen += 1;
+            } else if program == "medley" || program.ends_with("/medley") {
+                // Everything before --help is parsed first, so an option that does not exist fails.
+                let mut arguments: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+                arguments.push("--help");
+                must(root(), &arguments);
+                for path in words.iter().filter(|word| word.starts_with("configs/")) {
+                    assert!(root().join(path).is_file(), "{document}: `{line}`");
+                }
+                seen += 1;
+            } else if program == "cargo" && words.iter().any(|word| word == "-p") {
+                let package = &words[words.iter().position(|word| word == "-p").unwrap() + 1];
+                let folder = if package == "medley-tests" { "tests".into() } else { format!("crates/{package}") };
+                assert!(root().join(folder).is_dir(), "{document}: `{line}`");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 8, "only {seen} commands were found: is the parser blind?");
+}
+
+#[test]
+fn every_verb_has_help() {
+    let lab = Lab::new();
+    for verb in [
+        "train",
+        "resume",
+        "report",
+        "submission",
+        "config show",
+        "data list",
+        "data info",
+        "data verify",
+        "data fetch",
+        "data synth",
+        "data stats",
+        "data audit",
+        "models list",
+        "doctor",
+        "completions",
+    ] {
+        let mut arguments: Vec<&str> = verb.split(' ').collect();
+        arguments.push("--help");
+        let help = must(lab.path(), &arguments).stdout;
+        assert!(help.contains("Usage: medley") && help.lines().count() > 5, "{verb}: {help}");
+    }
+    assert!(must(lab.path(), &["--version"]).stdout.starts_with("medley "));
+    assert_eq!(lab.run(&[]).code, Some(2), "without a verb there is nothing to do");
+}
+
+#[test]
+fn doctor_knows_this_machine() {
+    let lab = Lab::new();
+    let findings = json(&lab, &["doctor", "--json"]);
+    let find = |what: &str| findings.as_array().unwrap().iter().find(|finding| finding["what"] == what).cloned();
+    let libtorch = find("libtorch").expect("doctor looks at libtorch");
+    assert_eq!(libtorch["state"], "ok", "{libtorch}");
+    assert!(libtorch["found"].as_str().unwrap().starts_with("2.11.0"), "{libtorch}");
+    // An empty data folder is no problem, but worth a word on what to do.
+    let data = find("data folder").unwrap();
+    assert!(data["advice"].as_str().unwrap().contains("medley data fetch"), "{data}");
+}
+
+#[test]
+fn lists_are_json() {
+    let lab = Lab::with_tasks(&["retinamnist"], 20);
+    let text = json(&lab, &["data", "list", "--data", "data", "--json"]).to_string();
+    assert!(text.contains("retinamnist") && text.contains("chestmnist"), "{text}");
+    let text = json(&lab, &["models", "list", "--json"]).to_string();
+    assert!(text.contains("resnet9") && text.contains("resnet18"), "{text}");
+    let text = json(&lab, &["data", "info", "data/retinamnist.npz", "--json"]).to_string();
+    assert!(text.contains("synthetic"), "{text}");
+    json(&lab, &["data", "stats", "data/retinamnist.npz", "--json"]);
+    json(&lab, &["data", "audit", "data/retinamnist.npz", "--json"]);
+}
+
+#[test]
+fn every_config_resolves() {
+    let lab = Lab::new();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root().join("configs")).unwrap() {
+        let path = entry.unwrap().path();
+        // A base is no experiment.
+        if path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("base.toml") {
+            let shown = must(lab.path(), &["config", "show", path.to_str().unwrap()]).stdout;
+            let resolved: toml::Table = shown.parse().unwrap();
+            assert!(resolved.contains_key("train") && !resolved.contains_key("extends"), "{shown}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3);
+}
+
+#[test]
+fn completions_are_printed_for_shells() {
+    let lab = Lab::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(must(lab.path(), &["completions", shell]).stdout.contains("medley"));
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let lab = Lab::new();
+    let script = format!("'{}' data list | head -n 1", medley_tests::program::medley().display());
+    let output =
+        std::process::Command::new("bash").args(["-o", "pipefail", "-c", &script]).current_dir(lab.path()).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

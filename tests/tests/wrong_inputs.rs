@@ -1,0 +1,266 @@
+//! What is wrong gives one message with the path or key, the documented exit code, and no half-written run.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
+
+use medley_tests::lab::{Lab, SMALL, files_under};
+use medley_tests::npz::{Array, Npz};
+use medley_tests::program::Said;
+
+const TASK: &str = "breastmnist";
+
+/// The run was refused: this code, one error message with all of these words, and nothing left behind.
+fn assert_refused(lab: &Lab, said: &Said, code: i32, words: &[&str]) {
+    assert_eq!(said.code, Some(code), "{said:?}");
+    assert_eq!(said.stderr.matches("error:").count(), 1, "one message: {}", said.stderr);
+    for word in words {
+        assert!(said.stderr.contains(word), "`{word}` is not in: {}", said.stderr);
+    }
+    assert!(!said.stderr.contains("panicked") && !said.stderr.contains("stack backtrace"), "{}", said.stderr);
+    assert!(said.stdout.is_empty(), "standard output is for results: {}", said.stdout);
+    assert!(lab.runs().is_empty(), "left behind: {:?}", lab.runs());
+}
+
+fn train(lab: &Lab) -> Said {
+    lab.config("lab", &[TASK], "");
+    lab.run(&["train", "lab.toml", "--data", "data"])
+}
+
+/// Trains on a damaged file; `damage` gets the encoded good one.
+fn with_bytes(damage: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Lab, Said) {
+    let lab = Lab::new();
+    let good = Npz::learnable(2, [40, 20, 20]).encode();
+    std::fs::write(lab.path().join("data/breastmnist.npz"), damage(good)).unwrap();
+    let said = train(&lab);
+    (lab, said)
+}
+
+/// Trains on a well-formed archive with wrong content.
+fn with_set(change: impl FnOnce(&mut Npz)) -> (Lab, Said) {
+    let lab = Lab::new();
+    let mut set = Npz::learnable(2, [40, 20, 20]);
+    change(&mut set);
+    set.write(&lab.path().join("data/breastmnist.npz"));
+    let said = train(&lab);
+    (lab, said)
+}
+
+#[test]
+fn the_fixture_itself_is_accepted() {
+    let lab = Lab::new();
+    Npz::learnable(2, [40, 20, 20]).write(&lab.path().join("data/breastmnist.npz"));
+    lab.config("lab", &[TASK], "");
+    lab.train("lab", &[]);
+    assert_eq!(lab.runs(), ["lab-1"]);
+}
+
+#[test]
+fn a_missing_file() {
+    let lab = Lab::new();
+    let said = train(&lab);
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz", "medley data fetch"]);
+}
+
+#[test]
+fn a_file_of_no_bytes() {
+    let (lab, said) = with_bytes(|_| Vec::new());
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz"]);
+}
+
+#[test]
+fn a_truncated_file() {
+    for keep in [1, 100, 30_000] {
+        let (lab, said) = with_bytes(|mut bytes| {
+            bytes.truncate(keep);
+            bytes
+        });
+        assert_refused(&lab, &said, 3, &["data/breastmnist.npz"]);
+    }
+    let (lab, said) = with_bytes(|mut bytes| {
+        bytes.truncate(bytes.len() - 1);
+        bytes
+    });
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz"]);
+}
+
+#[test]
+fn a_file_that_is_something_else() {
+    let (lab, said) = with_bytes(|_| b"<html>404 not found</html>".to_vec());
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz"]);
+}
+
+#[test]
+fn a_flipped_bit_in_the_pixels() {
+    let (lab, said) = with_bytes(|mut bytes| {
+        bytes[5_000] ^= 1;
+        bytes
+    });
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz", "train_images"]);
+}
+
+#[test]
+fn a_wrong_shape() {
+    let (lab, said) = with_set(|set| set.array("val_images").shape = vec![20, 14, 56]);
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz", "val_images", "28"]);
+    let (lab, said) = with_set(|set| *set.array("train_images") = Array::bytes(&[40 * 28 * 28], vec![0; 40 * 28 * 28]));
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz", "train_images"]);
+}
+
+#[test]
+fn a_shape_beyond_all_memory() {
+    let (lab, said) = with_set(|set| set.array("train_images").shape = vec![1 << 32, 1 << 32, 28]);
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz", "train_images"]);
+}
+
+#[test]
+fn images_and_labels_of_different_number() {
+    let (lab, said) = with_set(|set| *set.array("test_labels") = Array::bytes(&[19, 1], vec![0; 19]));
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz", "20", "19"]);
+}
+
+#[test]
+fn a_wrong_type_of_numbers() {
+    let (lab, said) = with_set(|set| {
+        let array = set.array("train_images");
+        array.dtype = "<f4".into();
+        array.bytes = vec![0; 40 * 28 * 28 * 4];
+    });
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz", "train_images", "f4"]);
+}
+
+#[test]
+fn a_label_out_of_range() {
+    for split in ["train", "val", "test"] {
+        let (lab, said) = with_set(|set| set.array(&format!("{split}_labels")).bytes[7] = 2);
+        assert_refused(&lab, &said, 3, &["breastmnist", "label 2", "row 7"]);
+    }
+}
+
+#[test]
+fn a_missing_member() {
+    let (lab, said) = with_set(|set| set.members.retain(|(name, _)| name != "val_labels"));
+    assert_refused(&lab, &said, 3, &["data/breastmnist.npz", "val_labels"]);
+}
+
+/// Trains with this text as config, on good data.
+fn with_config(text: &str) -> (Lab, Said) {
+    let lab = Lab::new();
+    Npz::learnable(2, [40, 20, 20]).write(&lab.path().join("data/breastmnist.npz"));
+    lab.write("lab.toml", text);
+    let said = lab.run(&["train", "lab.toml", "--data", "data"]);
+    (lab, said)
+}
+
+#[test]
+fn an_unknown_key() {
+    let (lab, said) = with_config(&format!("name = 'lab'\ntasks = ['breastmnist']\n{SMALL}epoch = 3\n"));
+    assert_refused(&lab, &said, 2, &["lab.toml", "train.epoch", "did you mean", "train.epochs"]);
+}
+
+#[test]
+fn a_wrong_type() {
+    let (lab, said) = with_config("name = 'lab'\ntasks = ['breastmnist']\n[train]\nepochs = 'ten'\n");
+    assert_refused(&lab, &said, 2, &["lab.toml", "train.epochs", "4"]);
+}
+
+#[test]
+fn an_unknown_task() {
+    let (lab, said) = with_config("name = 'lab'\ntasks = ['brestmnist']\n");
+    assert_refused(&lab, &said, 2, &["lab.toml", "tasks[0]", "brestmnist", "did you mean", "breastmnist"]);
+}
+
+#[test]
+fn a_value_out_of_range() {
+    let (lab, said) = with_config("name = 'lab'\ntasks = ['breastmnist']\n[train]\nepochs = 0\n");
+    assert_refused(&lab, &said, 2, &["lab.toml", "train.epochs"]);
+}
+
+#[test]
+fn a_config_that_is_no_toml() {
+    let (lab, said) = with_config("name = 'lab\n");
+    assert_refused(&lab, &said, 2, &["lab.toml", "1"]);
+}
+
+#[test]
+fn a_config_that_is_not_there() {
+    let lab = Lab::new();
+    let said = lab.run(&["train", "nowhere.toml"]);
+    assert_refused(&lab, &said, 2, &["nowhere.toml"]);
+}
+
+#[test]
+fn a_bad_override() {
+    let lab = Lab::new();
+    lab.config("lab", &[TASK], "");
+    let said = lab.run(&["train", "lab.toml", "--set", "train.epoch=3"]);
+    assert_refused(&lab, &said, 2, &["train.epoch"]);
+    let said = lab.run(&["train", "lab.toml", "--set", "train.epochs"]);
+    assert_refused(&lab, &said, 2, &["train.epochs"]);
+}
+
+#[test]
+fn a_device_that_is_not_there() {
+    if std::path::Path::new("/dev/nvidiactl").exists() {
+        return; // It may well be there.
+    }
+    let lab = Lab::with_tasks(&[TASK], 16);
+    lab.config("lab", &[TASK], "");
+    let said = lab.run(&["train", "lab.toml", "--data", "data", "--set", "train.device=\"cuda\""]);
+    assert_refused(&lab, &said, 2, &["cuda"]);
+}
+
+#[test]
+fn an_unknown_option() {
+    let lab = Lab::new();
+    let said = lab.run(&["train", "--frobnicate"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("--frobnicate"), "{}", said.stderr);
+}
+
+#[test]
+fn a_run_folder_that_cannot_be_written() {
+    let lab = Lab::with_tasks(&[TASK], 16);
+    lab.config("lab", &[TASK], "");
+    lab.write("occupied", "a file where a folder is wanted");
+    let said = lab.run(&["train", "lab.toml", "--data", "data", "--runs", "occupied"]);
+    assert_refused(&lab, &said, 4, &["occupied"]);
+    assert_eq!(std::fs::read_to_string(lab.path().join("occupied")).unwrap(), "a file where a folder is wanted");
+}
+
+#[test]
+fn a_run_name_that_exists() {
+    let lab = Lab::with_tasks(&[TASK], 16);
+    lab.config("lab", &[TASK], "");
+    lab.train("lab", &["--name", "first"]);
+    let before = files_under(&lab.path().join("runs"));
+    let said = lab.run(&["train", "lab.toml", "--data", "data", "--name", "first"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.stderr.contains("runs/first"), "{}", said.stderr);
+    assert!(files_under(&lab.path().join("runs")) == before, "the existing run was touched");
+    // Without a name, runs are numbered and never collide.
+    lab.train("lab", &[]);
+    lab.train("lab", &[]);
+    assert_eq!(lab.runs(), ["first", "lab-1", "lab-2"]);
+}
+
+#[test]
+fn a_run_that_is_none() {
+    let lab = Lab::new();
+    for verb in ["resume", "report", "submission"] {
+        let said = lab.run(&[verb, "runs/nowhere"]);
+        assert_refused(&lab, &said, 4, &["runs/nowhere"]);
+    }
+}
+
+#[test]
+fn data_that_changed_since_the_run_began() {
+    let lab = Lab::new();
+    let file = lab.path().join("data/breastmnist.npz");
+    Npz::learnable(2, [40, 20, 20]).write(&file);
+    lab.config("lab", &[TASK], "");
+    lab.train("lab", &[]);
+    let before = files_under(&lab.path().join("runs"));
+    Npz::learnable(2, [42, 20, 20]).write(&file);
+    let said = lab.run(&["resume", "runs/lab-1", "--data", "data"]);
+    assert!(matches!(said.code, Some(3 | 4)), "{said:?}");
+    assert!(said.stderr.contains("breastmnist"), "{}", said.stderr);
+    assert!(files_under(&lab.path().join("runs")) == before, "the run was touched");
+}
