@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Origin, Split, TaskSpec};
 
@@ -128,10 +128,12 @@ pub enum Event {
         /// 0-based in its epoch.
         step: usize,
         /// Mean training loss of the batch.
+        #[serde(deserialize_with = "number_or_null")]
         loss: f64,
         /// Learning rate that was used.
         learning_rate: f64,
         /// Norm of the gradient before clipping.
+        #[serde(deserialize_with = "number_or_null")]
         gradient_norm: f64,
         /// Images in the batch.
         images: usize,
@@ -154,6 +156,7 @@ pub enum Event {
         /// 0-based.
         epoch: usize,
         /// Mean loss over the images of the epoch.
+        #[serde(deserialize_with = "number_or_null")]
         train_loss: f64,
         /// Learning rate of the last step.
         learning_rate: f64,
@@ -211,6 +214,7 @@ pub struct TaskFigures {
     /// Task name.
     pub task: String,
     /// Mean loss, as trained (with smoothing and weights).
+    #[serde(deserialize_with = "number_or_null")]
     pub loss: f64,
     /// As the official evaluator defines it; `None` where undefined.
     pub auc: Option<f64>,
@@ -336,4 +340,32 @@ pub struct RunResults {
     pub summary: Vec<Spread>,
     /// Test figures of the mean of all seeds' probabilities; `None` for a single seed. The submission is made of it.
     pub ensemble: Option<ScoreSet>,
+}
+
+/// JSON has neither NaN nor infinities: they are written as `null`, and read as NaN.
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diverged_step_is_read_back() {
+        let event = Event::Step {
+            seed: 0,
+            epoch: 0,
+            step: 0,
+            loss: f64::NAN,
+            learning_rate: 0.1,
+            gradient_norm: f64::INFINITY,
+            images: 1,
+        };
+        let text = serde_json::to_string(&EventLine { time: 1.0, event }).unwrap();
+        let line: EventLine = serde_json::from_str(&text).unwrap();
+        assert!(
+            matches!(line.event, Event::Step { loss, gradient_norm, .. } if loss.is_nan() && gradient_norm.is_nan())
+        );
+    }
 }

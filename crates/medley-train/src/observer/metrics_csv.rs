@@ -1,0 +1,229 @@
+//! `metrics.csv`: the figures of every epoch, for spreadsheets and reports.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use medley_core::record::{Event, MetricRow};
+use medley_storage::{RealFs, Storage, write_whole};
+
+use super::Observer;
+
+/// Writes a [`MetricRow`] per task and one for all of them, after each epoch.
+///
+/// The file is replaced whole each time, so it can be read at any moment, also after the process was killed. It has no times:
+/// equal runs have equal files, interrupted or not.
+#[derive(Debug)]
+pub struct MetricsCsv<S: Storage = RealFs> {
+    storage: S,
+    path: PathBuf,
+    /// What the file holds.
+    text: Vec<u8>,
+}
+
+impl MetricsCsv {
+    /// Begins the file, or goes on with those of its rows for which `keep` is true: rows of epochs that no checkpoint holds
+    /// will be written again.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be written, with its path.
+    pub fn open(path: &Path, keep: &dyn Fn(&MetricRow) -> bool) -> anyhow::Result<Self> {
+        Self::with_storage(RealFs, path, keep)
+    }
+}
+
+impl<S: Storage> MetricsCsv<S> {
+    /// As [`MetricsCsv::open`], on another storage.
+    ///
+    /// # Errors
+    /// As [`MetricsCsv::open`].
+    pub fn with_storage(storage: S, path: &Path, keep: &dyn Fn(&MetricRow) -> bool) -> anyhow::Result<Self> {
+        let mut rows = read(path)?;
+        rows.retain(keep);
+        let csv = Self { storage, path: path.to_owned(), text: encode(&rows, true)? };
+        write_whole(&csv.storage, path, &csv.text)?;
+        Ok(csv)
+    }
+}
+
+impl<S: Storage> Observer for MetricsCsv<S> {
+    fn observe(&mut self, event: &Event) -> anyhow::Result<()> {
+        let rows = rows_of(event);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let before = self.text.len();
+        self.text.extend(encode(&rows, false)?);
+        write_whole(&self.storage, &self.path, &self.text).inspect_err(|_| self.text.truncate(before))?;
+        Ok(())
+    }
+}
+
+/// The rows of a finished epoch: tasks in their order, then `all`.
+fn rows_of(event: &Event) -> Vec<MetricRow> {
+    let Event::EpochFinished { seed, epoch, train_loss, learning_rate, validation, harmonic_mean, .. } = event else {
+        return Vec::new();
+    };
+    let (seed, epoch) = (*seed, epoch + 1);
+    let mut rows: Vec<MetricRow> = (validation.iter())
+        .map(|figures| MetricRow {
+            seed,
+            epoch,
+            task: figures.task.clone(),
+            train_loss: None,
+            val_loss: Some(figures.loss),
+            val_auc: figures.auc,
+            val_accuracy: Some(figures.accuracy),
+            val_macro_f1: figures.macro_f1,
+            learning_rate: None,
+        })
+        .collect();
+    rows.push(MetricRow {
+        seed,
+        epoch,
+        task: "all".to_owned(),
+        train_loss: Some(*train_loss),
+        val_loss: None,
+        val_auc: None,
+        val_accuracy: None,
+        val_macro_f1: *harmonic_mean,
+        learning_rate: Some(*learning_rate),
+    });
+    rows
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<MetricRow>> {
+    let bytes = match fs_err::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let rows: Result<_, csv::Error> = csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
+    rows.with_context(|| {
+        format!("`{}` is damaged; move it away to go on without the figures of earlier epochs", path.display())
+    })
+}
+
+fn encode(rows: &[MetricRow], header: bool) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    if header {
+        // Written by hand, as serde gives no header for a file without rows.
+        writer.write_record([
+            "seed",
+            "epoch",
+            "task",
+            "train_loss",
+            "val_loss",
+            "val_auc",
+            "val_accuracy",
+            "val_macro_f1",
+            "learning_rate",
+        ])?;
+    }
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    writer.into_inner().context("cannot encode metrics")
+}
+
+#[cfg(test)]
+mod tests {
+    use medley_storage::{Fault, FaultyFs};
+
+    use super::super::samples;
+    use super::*;
+
+    fn all(_: &MetricRow) -> bool {
+        true
+    }
+
+    #[test]
+    fn the_file_is_as_documented() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.csv");
+        let mut csv = MetricsCsv::open(&path, &all).unwrap();
+        csv.observe(&samples::warning()).unwrap();
+        csv.observe(&samples::epoch_finished(7, 0)).unwrap();
+        insta::assert_snapshot!(fs_err::read_to_string(&path).unwrap(), @"
+        seed,epoch,task,train_loss,val_loss,val_auc,val_accuracy,val_macro_f1,learning_rate
+        7,1,breastmnist,,0.30000000000000004,0.9,0.75,0.5,
+        7,1,octmnist,,0.30000000000000004,,0.75,0.3333333333333333,
+        7,1,all,1.5,,,,0.4,0.003
+        ");
+        let expected: Vec<MetricRow> = rows_of(&samples::epoch_finished(7, 0));
+        assert_eq!(read(&path).unwrap(), expected);
+    }
+
+    #[test]
+    fn header_names_the_fields_of_a_row() {
+        let rows = rows_of(&samples::epoch_finished(7, 0));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for row in &rows {
+            writer.serialize(row).unwrap();
+        }
+        assert_eq!(writer.into_inner().unwrap(), encode(&rows, true).unwrap());
+    }
+
+    #[test]
+    fn resuming_gives_the_file_of_an_undisturbed_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (straight, resumed) = (folder.path().join("a.csv"), folder.path().join("b.csv"));
+        let mut csv = MetricsCsv::open(&straight, &all).unwrap();
+        (0..4).for_each(|epoch| csv.observe(&samples::epoch_finished(7, epoch)).unwrap());
+        for checkpoint in 0..=3 {
+            let _ = fs_err::remove_file(&resumed);
+            let mut csv = MetricsCsv::open(&resumed, &all).unwrap();
+            (0..3).for_each(|epoch| csv.observe(&samples::epoch_finished(7, epoch)).unwrap());
+            let mut csv = MetricsCsv::open(&resumed, &|row| row.epoch <= checkpoint).unwrap();
+            (checkpoint..4).for_each(|epoch| csv.observe(&samples::epoch_finished(7, epoch)).unwrap());
+            assert_eq!(fs_err::read(&straight).unwrap(), fs_err::read(&resumed).unwrap(), "from {checkpoint}");
+        }
+    }
+
+    #[test]
+    fn infinite_figures_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.csv");
+        let mut rows = rows_of(&samples::epoch_finished(7, 0));
+        rows[0].val_loss = Some(f64::INFINITY);
+        rows[1].val_loss = Some(f64::NAN);
+        fs_err::write(&path, encode(&rows, true).unwrap()).unwrap();
+        MetricsCsv::open(&path, &all).unwrap();
+        let read = read(&path).unwrap();
+        assert_eq!(read[0], rows[0]);
+        assert!(read[1].val_loss.unwrap().is_nan());
+    }
+
+    #[test]
+    fn damage_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.csv");
+        let mut text = encode(&rows_of(&samples::epoch_finished(7, 0)), true).unwrap();
+        text.truncate(text.len() - 10);
+        fs_err::write(&path, &text).unwrap();
+        let error = format!("{:#}", MetricsCsv::open(&path, &all).unwrap_err());
+        assert!(error.contains("metrics.csv") && error.contains("line"), "{error}");
+        assert_eq!(fs_err::read(&path).unwrap(), text, "it is left as it was");
+    }
+
+    #[test]
+    fn a_failing_disk_leaves_the_file_of_the_epoch_before() {
+        for fault in [Fault::DiskFull, Fault::Torn] {
+            // Operations 0 and 1 open it, 2 and 3 write the first epoch, 4 and 5 the second.
+            for fail_at in 2..6 {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("metrics.csv");
+                let mut csv = MetricsCsv::with_storage(FaultyFs::new(fail_at, fault), &path, &all).unwrap();
+                let mut failures = 0;
+                for epoch in 0..2 {
+                    let before = fs_err::read(&path).unwrap();
+                    if csv.observe(&samples::epoch_finished(7, epoch)).is_err() {
+                        failures += 1;
+                        assert_eq!(fs_err::read(&path).unwrap(), before);
+                        csv.observe(&samples::epoch_finished(7, epoch)).unwrap();
+                    }
+                }
+                assert_eq!((failures, read(&path).unwrap().len()), (1, 6), "{fault:?} at {fail_at}");
+            }
+        }
+    }
+}
