@@ -1,0 +1,355 @@
+//! Run folders: made once, never overwritten, used by one process at a time.
+//!
+//! [`RunFolder::create`] claims a free name by making the folder, locks it, and writes `config.toml` and, last, the manifest.
+//! If any of it fails, nothing is left behind. [`RunFolder::open`] takes the same lock and reads both files back, refusing
+//! what is no run folder, what another program version wrote, and what was changed since.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use medley_core::record::{Environment, Manifest, SCHEMA_VERSION};
+//! use medley_storage::RealFs;
+//! use medley_train::run_folder::{RunFolder, RunFolderError, config_sha256, utc_now};
+//!
+//! let runs = tempfile::tempdir()?;
+//! let describe = |run: &str| {
+//!     let config = "name = \"small\"\n".to_owned();
+//!     let manifest = Manifest {
+//!         schema_version: SCHEMA_VERSION,
+//!         run: run.to_owned(),
+//!         created: utc_now(),
+//!         config_sha256: config_sha256(&config),
+//!         # seeds: vec![0],
+//!         # environment: Environment {
+//!         #     medley: "0.1.0".into(), libtorch: "2.11.0".into(), device: "cpu".into(), cpu_capability: "avx2".into(),
+//!         #     threads: 1, precision: "fp32".into(), memory_layout: "contiguous".into(), platform: "linux-x86_64".into(),
+//!         # },
+//!         # data: Vec::new(),
+//!         # git_revision: None,
+//!         // …
+//!     };
+//!     (manifest, config)
+//! };
+//! let first = RunFolder::create(runs.path(), "small", None, &RealFs, describe)?;
+//! assert_eq!(first.layout().name(), "small-1");
+//! // While it is held, no other process can go on with it.
+//! assert!(matches!(RunFolder::open(first.layout().root()), Err(RunFolderError::InUse { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod clock;
+mod error;
+mod git;
+mod lock;
+mod system;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use medley_core::RunLayout;
+use medley_core::record::{DataRecord, Manifest, SCHEMA_VERSION};
+use medley_storage::{Storage, StorageError, sweep_temporary, write_new};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+pub use clock::{rfc3339, utc_now};
+pub use error::RunFolderError;
+pub use git::{git_revision, git_revision_of};
+pub use lock::RunLock;
+
+/// Numbers that are tried when other processes make folders of the same name at the same time.
+const ATTEMPTS: u64 = 1_000;
+/// Largest manifest or config that is read back, in bytes: the row counts and classes of a hundred tasks take far less.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// A run folder that this process holds.
+#[derive(Debug)]
+pub struct RunFolder {
+    layout: RunLayout,
+    manifest: Manifest,
+    config_text: String,
+    _lock: RunLock,
+}
+
+impl RunFolder {
+    /// Makes a folder under `runs`, which is made too if it is missing: `run_name` if one is given, else `<name>-<k>` with `k`
+    /// one above the largest that is there. `describe` gets the name and says what goes into `manifest.json` and `config.toml`.
+    ///
+    /// # Errors
+    /// When the name is taken or cannot be one, or something cannot be written. No folder is left behind then.
+    pub fn create(
+        runs: &Path,
+        name: &str,
+        run_name: Option<&str>,
+        storage: &dyn Storage,
+        describe: impl FnOnce(&str) -> (Manifest, String),
+    ) -> Result<Self, RunFolderError> {
+        check_name(run_name.unwrap_or(name))?;
+        let made = MadeFolders::make(runs, storage)?;
+        let root = claim(runs, name, run_name, storage)?;
+        let mut made = made.with(root.clone());
+        let folder = Self::fill(RunLayout::new(root), storage, describe)?;
+        made.keep();
+        Ok(folder)
+    }
+
+    fn fill(
+        layout: RunLayout,
+        storage: &dyn Storage,
+        describe: impl FnOnce(&str) -> (Manifest, String),
+    ) -> Result<Self, RunFolderError> {
+        let lock = RunLock::acquire(&layout)?;
+        let (manifest, config_text) = describe(&layout.name());
+        let mut json = serde_json::to_vec_pretty(&manifest)
+            .map_err(|error| RunFolderError::BadManifest { path: layout.manifest(), problem: error.to_string() })?;
+        json.push(b'\n');
+        check_space(layout.root(), (json.len() + config_text.len()) as u64)?;
+        write_new(storage, &layout.config(), config_text.as_bytes())?;
+        // Last: what has a manifest is a run folder.
+        write_new(storage, &layout.manifest(), &json)?;
+        Ok(Self { layout, manifest, config_text, _lock: lock })
+    }
+
+    /// Opens a run folder to go on with it, and sweeps what interrupted writes have left in it.
+    ///
+    /// # Errors
+    /// When it is no run folder, is in use, has another schema version, or its files were changed.
+    pub fn open(root: &Path) -> Result<Self, RunFolderError> {
+        let layout = RunLayout::new(root);
+        let not_one = |problem| RunFolderError::NotARunFolder { path: root.to_owned(), problem };
+        match root.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(RunFolderError::Missing { path: root.to_owned() });
+            }
+            Err(source) => return Err(RunFolderError::Unreadable { path: root.to_owned(), source }),
+            Ok(metadata) if !metadata.is_dir() => return Err(not_one("it is a file")),
+            Ok(_) => {}
+        }
+        // Before the lock, whose file would be left in a folder that is none of ours.
+        if !layout.manifest().is_file() {
+            return Err(not_one("it has no manifest.json"));
+        }
+        if !layout.config().is_file() {
+            return Err(not_one("it has no config.toml"));
+        }
+        let lock = RunLock::acquire(&layout)?;
+        let manifest = read_manifest(&layout.manifest())?;
+        let config_text = read_text(&layout.config())?;
+        if config_sha256(&config_text) != manifest.config_sha256 {
+            return Err(RunFolderError::ConfigChanged { path: layout.config() });
+        }
+        for folder in [layout.root(), &layout.predictions()] {
+            sweep_temporary(folder)?;
+        }
+        Ok(Self { layout, manifest, config_text, _lock: lock })
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> &RunLayout {
+        &self.layout
+    }
+
+    /// What was written when the run was made.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The resolved config, as text.
+    pub fn config_text(&self) -> &str {
+        &self.config_text
+    }
+
+    /// Checks that the data is what the run began with.
+    ///
+    /// # Errors
+    /// [`RunFolderError::DataChanged`] with the first task that differs.
+    pub fn check_data(&self, now: &[DataRecord]) -> Result<(), RunFolderError> {
+        let then = &self.manifest.data;
+        let changed = |task: &str, file: &str, problem: String| RunFolderError::DataChanged {
+            run: self.layout.root().to_owned(),
+            task: task.to_owned(),
+            file: file.to_owned(),
+            problem,
+        };
+        for (then, now) in then.iter().zip(now) {
+            let (task, file) = (&now.task.name, &now.file);
+            if then.task.name != *task {
+                let problem = format!("the run began with `{}` in its place", then.task.name);
+                return Err(changed(task, file, problem));
+            }
+            if then.sha256 != now.sha256 {
+                let problem = format!("its SHA-256 was {}, it is {}", short(&then.sha256), short(&now.sha256));
+                return Err(changed(task, file, problem));
+            }
+            if then.rows != now.rows || then.task != now.task {
+                return Err(changed(task, file, "it is read as another task than before".to_owned()));
+            }
+        }
+        match (then.get(now.len()), now.get(then.len())) {
+            (Some(gone), _) => Err(changed(&gone.task.name, &gone.file, "it is not there any more".to_owned())),
+            (_, Some(new)) => Err(changed(&new.task.name, &new.file, "the run began without it".to_owned())),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Checks that a save of so many bytes will find room.
+    ///
+    /// # Errors
+    /// [`RunFolderError::NoSpace`].
+    pub fn check_space(&self, bytes: u64) -> Result<(), RunFolderError> {
+        check_space(self.layout.root(), bytes)
+    }
+}
+
+/// Checks that the file system of `path` has so many bytes left. A file system that does not say passes.
+///
+/// # Errors
+/// [`RunFolderError::NoSpace`].
+pub fn check_space(path: &Path, needed: u64) -> Result<(), RunFolderError> {
+    match system::free_bytes(path) {
+        Ok(free) if free < needed => Err(RunFolderError::NoSpace { path: path.to_owned(), needed, free }),
+        _ => Ok(()),
+    }
+}
+
+/// The SHA-256 of a config as the manifest records it, in hex.
+pub fn config_sha256(text: &str) -> String {
+    crate::checkpoint::hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// A name must be one component of a path on every system, and not look like a temporary file or an option.
+fn check_name(name: &str) -> Result<(), RunFolderError> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let good = (1..=200).contains(&name.len()) && name.chars().all(legal) && !name.starts_with(['.', '-']);
+    if good { Ok(()) } else { Err(RunFolderError::BadName { name: name.to_owned() }) }
+}
+
+/// Makes the folder of the run, which nobody else can have made then.
+fn claim(runs: &Path, name: &str, run_name: Option<&str>, storage: &dyn Storage) -> Result<PathBuf, RunFolderError> {
+    if let Some(run_name) = run_name {
+        let path = runs.join(run_name);
+        return match storage.create_dir(&path) {
+            Ok(()) => Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RunFolderError::Exists { path }),
+            Err(source) => Err(RunFolderError::Unwritable { path, source }),
+        };
+    }
+    let first = largest_number(runs, name)?.saturating_add(1);
+    for number in first..first.saturating_add(ATTEMPTS) {
+        let path = runs.join(format!("{name}-{number}"));
+        match storage.create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(RunFolderError::Unwritable { path, source }),
+        }
+    }
+    Err(RunFolderError::Exists { path: runs.join(format!("{name}-{first}")) })
+}
+
+/// The largest `k` of the entries `<name>-<k>`, 0 if there are none.
+fn largest_number(runs: &Path, name: &str) -> Result<u64, RunFolderError> {
+    let unreadable = |source| RunFolderError::Unreadable { path: runs.to_owned(), source };
+    let mut largest = 0;
+    for entry in fs_err::read_dir(runs).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?.file_name();
+        let number = entry.to_str().and_then(|entry| entry.strip_prefix(name)?.strip_prefix('-')?.parse().ok());
+        largest = largest.max(number.unwrap_or(0));
+    }
+    Ok(largest)
+}
+
+/// Folders that were made, and go again unless they are kept.
+struct MadeFolders {
+    /// Outermost first.
+    parents: Vec<PathBuf>,
+    run: Option<PathBuf>,
+}
+
+impl MadeFolders {
+    /// Makes what is missing of a path.
+    fn make(path: &Path, storage: &dyn Storage) -> Result<Self, RunFolderError> {
+        let missing: Vec<&Path> = path
+            .ancestors()
+            .take_while(|folder| !folder.as_os_str().is_empty() && folder.symlink_metadata().is_err())
+            .collect();
+        let mut made = Self { parents: Vec::new(), run: None };
+        for folder in missing.into_iter().rev() {
+            match storage.create_dir(folder) {
+                Ok(()) => made.parents.push(folder.to_owned()),
+                // Another process was faster; it is not ours to remove.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(RunFolderError::Unwritable { path: folder.to_owned(), source }),
+            }
+        }
+        Ok(made)
+    }
+
+    fn with(mut self, run: PathBuf) -> Self {
+        self.run = Some(run);
+        self
+    }
+
+    fn keep(&mut self) {
+        self.parents.clear();
+        self.run = None;
+    }
+}
+
+impl Drop for MadeFolders {
+    /// Best effort: another error is on its way to the user.
+    fn drop(&mut self) {
+        if let Some(run) = &self.run {
+            let _ = fs_err::remove_dir_all(run);
+        }
+        for parent in self.parents.iter().rev() {
+            // Fails when another process has put something into it, which is right.
+            let _ = fs_err::remove_dir(parent);
+        }
+    }
+}
+
+/// Reads a manifest of this schema version.
+///
+/// # Errors
+/// [`RunFolderError::Version`], [`RunFolderError::BadManifest`], [`RunFolderError::Unreadable`].
+pub fn read_manifest(path: &Path) -> Result<Manifest, RunFolderError> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema_version: u32,
+    }
+    let text = read_text(path)?;
+    let bad =
+        |error: serde_json::Error| RunFolderError::BadManifest { path: path.to_owned(), problem: error.to_string() };
+    // First, as a manifest of another version need not look like ours.
+    let Version { schema_version } = serde_json::from_str(&text).map_err(bad)?;
+    if schema_version != SCHEMA_VERSION {
+        return Err(RunFolderError::Version { path: path.to_owned(), found: schema_version, known: SCHEMA_VERSION });
+    }
+    serde_json::from_str(&text).map_err(bad)
+}
+
+fn read_text(path: &Path) -> Result<String, RunFolderError> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let read = fs_err::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+    match read {
+        Ok(length) if length as u64 > MAX_BYTES => {
+            Err(RunFolderError::TooLarge { path: path.to_owned(), limit: MAX_BYTES })
+        }
+        Ok(_) => Ok(text),
+        Err(source) => Err(RunFolderError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+/// The first digits of a hash, enough to tell two apart.
+fn short(hash: &str) -> String {
+    hash.chars().take(12).chain(['…']).collect()
+}
+
+impl From<StorageError> for RunFolderError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+use std::io;
+use std::path::PathBuf;
+
+use medley_storage::StorageError;
+
+/// Why a run folder could not be made or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunFolderError {
+    /// The name cannot be one of a folder.
+    #[error(
+        "{name:?} cannot name a run: use 1 to 200 letters, digits, `-`, `_` or `.`, and do not begin with `.` or `-`"
+    )]
+    BadName {
+        /// As given.
+        name: String,
+    },
+    /// The name is taken.
+    #[error(
+        "run `{}` exists already, and runs are never overwritten; choose another name, leave the name away to get a \
+         numbered one, or go on with it: medley resume {}", path.display(), path.display()
+    )]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder cannot be made.
+    #[error("cannot make folder `{}`; is the folder above it there and writable?", path.display())]
+    Unwritable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file system is too full.
+    #[error(
+        "not enough space for `{}`: {} are needed, {} are free; make room or choose another folder",
+        path.display(), bytes(*needed), bytes(*free)
+    )]
+    NoSpace {
+        /// Where it would be written.
+        path: PathBuf,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+    },
+    /// Another process holds the folder.
+    #[error(
+        "run `{}` is in use by {holder}; is another `medley` training it? Wait for it or stop it",
+        path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// Process and host, as far as they are known.
+        holder: String,
+    },
+    /// There is no such folder.
+    #[error("there is no run folder `{}`", path.display())]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something else is there.
+    #[error("`{}` is not a run folder: {problem}; run folders lie under `runs`, such as runs/quickstart-1", path.display())]
+    NotARunFolder {
+        /// What was to be opened.
+        path: PathBuf,
+        /// What makes a run folder and is not there.
+        problem: &'static str,
+    },
+    /// A file or folder cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is larger than Medley writes it.
+    #[error("`{}` is larger than {limit} bytes, so it was not written by Medley", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes.
+        limit: u64,
+    },
+    /// The manifest is not what Medley writes.
+    #[error("`{}` is damaged: {problem}; the run cannot be gone on with", path.display())]
+    BadManifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        problem: String,
+    },
+    /// The run was made by a program with other files.
+    #[error(
+        "`{}` has schema version {found}, this program reads {known}; use the version of Medley that made the run",
+        path.display()
+    )]
+    Version {
+        /// The manifest.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The version of this program.
+        known: u32,
+    },
+    /// The config was edited after the run was made.
+    #[error(
+        "`{}` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot go on; \
+         undo the change, or begin a new run: medley train {}", path.display(), path.display()
+    )]
+    ConfigChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The data is not what the run began with.
+    #[error(
+        "run `{}` cannot go on with other data: task `{task}`, file `{file}`: {problem}; point --data to the files the \
+         run began with, or begin a new run", run.display()
+    )]
+    DataChanged {
+        /// The run folder.
+        run: PathBuf,
+        /// Task name.
+        task: String,
+        /// File name.
+        file: String,
+        /// What differs.
+        problem: String,
+    },
+    /// A file of the folder could not be written.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+fn bytes(count: u64) -> String {
+    match count {
+        0..1_000_000 => format!("{count} bytes"),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.1} GB", count as f64 / 1e9),
+    }
+}
