@@ -30,7 +30,7 @@ fn start(lab: &Lab, arguments: &[&str]) -> Child {
 fn wait_for_epoch(child: &mut Child, run: &Path, seed: u64, epoch: usize) {
     let folder = run.join(format!("checkpoints/seed-{seed}"));
     let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(300) {
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_mins(5) {
         let names = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let reached = names
             .filter_map(|entry| {
