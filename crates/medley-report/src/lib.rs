@@ -1,12 +1,19 @@
-//! Reports from a run folder: HTML, Markdown, CSV, submission.
+//! Reports from a run folder.
 
 mod error;
 mod facts;
 mod format;
+mod fragment;
 pub mod interval;
+mod page;
 pub mod record;
+pub mod sections;
+pub mod svg;
 mod text;
 
 pub use error::ReportError;
+pub use fragment::Fragment;
+pub use page::{html, write_report};
 pub use record::{RunRecord, load_run};
+pub use sections::{Section, sections};
 pub use text::{csv, latex, markdown, model_card};

@@ -1,0 +1,82 @@
+//! `report.html`: the sections in one self-contained page.
+
+use std::path::PathBuf;
+
+use askama::Template;
+use medley_core::RunLayout;
+use medley_storage::{Storage, write_whole};
+
+use crate::format;
+use crate::record::load_run;
+use crate::sections::sections;
+use crate::{Fragment, ReportError, RunRecord, facts};
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    name: &'a str,
+    date: String,
+    synthetic: bool,
+    unfinished: bool,
+    summary: String,
+    not_clinical: &'static str,
+    licences: String,
+    version: &'static str,
+    style: Fragment,
+    sections: Vec<Part>,
+}
+
+struct Part {
+    id: &'static str,
+    title: &'static str,
+    body: Fragment,
+}
+
+/// Writes `report.html` of a run folder, replacing an older one: the page is whole or absent.
+///
+/// # Errors
+/// Whatever is wrong with the run folder (see [`load_run`]), or that the file could not be written.
+pub fn write_report(run: &RunLayout, storage: &dyn Storage) -> Result<PathBuf, ReportError> {
+    let page = html(&load_run(run)?)?;
+    write_whole(storage, &run.report(), page.as_bytes())?;
+    Ok(run.report())
+}
+
+/// The page as text: HTML with its style and charts inside, no script, and nothing that is fetched from anywhere.
+///
+/// # Errors
+/// [`ReportError::Render`].
+pub fn html(run: &RunRecord) -> Result<String, ReportError> {
+    let mut parts = Vec::new();
+    for section in sections() {
+        let fail = |source| ReportError::Render { section: section.id().to_owned(), source };
+        if let Some(body) = section.render(run).map_err(fail)? {
+            parts.push(Part { id: section.id(), title: section.title(), body });
+        }
+    }
+    let page = Page {
+        name: run.name(),
+        date: format::date(&run.manifest.created),
+        synthetic: run.is_synthetic(),
+        unfinished: run.results.is_none(),
+        summary: summary(run),
+        not_clinical: facts::NOT_CLINICAL,
+        licences: facts::licences(run),
+        version: env!("CARGO_PKG_VERSION"),
+        style: Fragment::trusted(include_str!("../templates/style.css").to_owned()),
+        sections: parts,
+    };
+    page.render().map_err(|source| ReportError::Render { section: "page".to_owned(), source })
+}
+
+/// One line under the title.
+fn summary(run: &RunRecord) -> String {
+    let mut parts = vec![format::plural(run.data().len(), "task"), format::plural(run.manifest.seeds.len(), "seed")];
+    if let Some(epochs) = run.history.planned_epochs {
+        parts.push(format::plural(epochs, "epoch"));
+    }
+    if let Some(backbone) = run.setting("net.backbone.name").or_else(|| run.setting("net.backbone")) {
+        parts.push(backbone);
+    }
+    parts.join(" · ")
+}

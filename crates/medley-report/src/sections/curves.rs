@@ -1,0 +1,118 @@
+use askama::Template;
+
+use super::Section;
+use crate::record::{Epoch, SeedHistory};
+use crate::svg::{LineChart, Series, line_sample};
+use crate::{Fragment, RunRecord};
+
+/// How training went, epoch by epoch.
+pub(super) struct Curves;
+
+#[derive(Template)]
+#[template(path = "curves.html")]
+struct View {
+    legend: Vec<(Fragment, String)>,
+    main: Vec<Figure>,
+    tasks: Vec<Figure>,
+}
+
+struct Figure {
+    title: String,
+    chart: Fragment,
+}
+
+/// Natural size of a chart: three fit beside each other.
+const SIZE: (f64, f64) = (318.0, 196.0);
+const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+const SHARE: (f64, f64) = (0.0, 1.0);
+
+impl Section for Curves {
+    fn id(&self) -> &'static str {
+        "curves"
+    }
+
+    fn title(&self) -> &'static str {
+        "Learning curves"
+    }
+
+    fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
+        let main: Vec<Figure> = [
+            figure(run, "Validation, harmonic mean of macro-F1", SHARE, &|seed| {
+                by_epoch(seed, |epoch| epoch.harmonic_mean)
+            }),
+            figure(run, "Training loss", UNBOUNDED, &training_loss),
+            figure(run, "Learning rate", UNBOUNDED, &learning_rate),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let tasks: Vec<Figure> = run
+            .data()
+            .iter()
+            .filter_map(|data| {
+                let values = |seed: &SeedHistory| by_epoch(seed, |epoch| epoch.tasks.get(&data.task.name)?.macro_f1);
+                figure(run, &data.task.title, SHARE, &values)
+            })
+            .collect();
+        if main.is_empty() && tasks.is_empty() {
+            return Ok(None);
+        }
+        let legend = (run.history.seeds.iter().enumerate())
+            .map(|(index, seed)| (line_sample(index), format!("seed {}", seed.seed)))
+            .collect();
+        Fragment::render(&View { legend, main, tasks }).map(Some)
+    }
+}
+
+fn by_epoch(seed: &SeedHistory, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
+    seed.epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch).unwrap_or(f64::NAN))).collect()
+}
+
+/// By step where the events tell, as a run of one epoch has no curve otherwise.
+fn training_loss(seed: &SeedHistory) -> Vec<(f64, f64)> {
+    if seed.steps.is_empty() {
+        return by_epoch(seed, |epoch| epoch.train_loss);
+    }
+    seed.steps.iter().map(|point| (point.epoch, point.loss)).collect()
+}
+
+fn learning_rate(seed: &SeedHistory) -> Vec<(f64, f64)> {
+    if seed.steps.is_empty() {
+        return by_epoch(seed, |epoch| epoch.learning_rate);
+    }
+    seed.steps.iter().map(|point| (point.epoch, point.learning_rate)).collect()
+}
+
+fn figure(
+    run: &RunRecord,
+    title: &str,
+    y_bounds: (f64, f64),
+    values: &dyn Fn(&SeedHistory) -> Vec<(f64, f64)>,
+) -> Option<Figure> {
+    let selected = y_bounds == SHARE;
+    let series = run
+        .history
+        .seeds
+        .iter()
+        .enumerate()
+        .map(|(index, seed)| {
+            let points = values(seed);
+            let marks = if selected { best_mark(run, seed, &points) } else { Vec::new() };
+            Series { name: format!("seed {}", seed.seed), index, points, marks }
+        })
+        .collect();
+    let label = format!("{title}, by epoch, one line per seed");
+    let chart = LineChart { label, x_label: "epoch".into(), series, size: SIZE, y_bounds }.draw()?;
+    Some(Figure { title: title.to_owned(), chart })
+}
+
+/// The epoch whose network was scored.
+fn best_mark(run: &RunRecord, seed: &SeedHistory, points: &[(f64, f64)]) -> Vec<(f64, f64, String)> {
+    let scored = run.results.as_ref().and_then(|results| results.seeds.iter().find(|result| result.seed == seed.seed));
+    let Some(best) = scored.map(|result| result.best_epoch) else { return Vec::new() };
+    points
+        .iter()
+        .filter(|point| point.0 == best as f64)
+        .map(|&(x, y)| (x, y, format!("seed {}: selected epoch {best}, {y:.4}", seed.seed)))
+        .collect()
+}

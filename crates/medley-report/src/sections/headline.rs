@@ -1,0 +1,219 @@
+use askama::Template;
+use medley_core::Split;
+
+use super::Section;
+use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
+use crate::interval::Interval;
+use crate::{Fragment, RunRecord};
+
+/// The number, and the table of tasks under it.
+pub(super) struct Headline;
+
+impl Section for Headline {
+    fn id(&self) -> &'static str {
+        "result"
+    }
+
+    fn title(&self) -> &'static str {
+        "Result"
+    }
+
+    fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
+        let fragment =
+            if run.results.is_some() { Fragment::render(&finished(run))? } else { Fragment::render(&unfinished(run))? };
+        Ok(Some(fragment))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "headline.html")]
+struct Finished {
+    cards: Vec<Card>,
+    tasks: usize,
+    seeds: usize,
+    resamples: String,
+    ensemble: bool,
+    rows: Vec<Row>,
+    total: Row,
+}
+
+/// One large number.
+struct Card {
+    title: String,
+    value: String,
+    deviation: Option<String>,
+    interval: String,
+    says: String,
+}
+
+/// A line of the table.
+struct Row {
+    task: String,
+    images: String,
+    auc: String,
+    accuracy: Cell,
+    macro_f1: Cell,
+    ensemble_auc: String,
+    ensemble_accuracy: Cell,
+    ensemble_macro_f1: Cell,
+    weight: String,
+}
+
+/// A figure with its interval under it.
+struct Cell {
+    value: String,
+    interval: String,
+}
+
+impl Cell {
+    fn new(value: String, interval: Option<&Interval>, decimals: usize) -> Self {
+        Self {
+            value,
+            interval: interval.map_or_else(String::new, |interval| format::interval(Some(interval), decimals)),
+        }
+    }
+}
+
+fn finished(run: &RunRecord) -> Finished {
+    let seeds = run.results.as_ref().map_or(0, |results| results.seeds.len());
+    let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref());
+    Finished {
+        cards: cards(run, seeds),
+        tasks: run.data().len(),
+        seeds,
+        resamples: format::count(run.uncertainty().map_or(0, |all| all.resamples as u64)),
+        ensemble: ensemble.is_some(),
+        rows: (0..run.data().len()).map(|index| row(run, index)).collect(),
+        total: total(run),
+    }
+}
+
+fn cards(run: &RunRecord, seeds: usize) -> Vec<Card> {
+    let spread = run.spread("all", "harmonic_mean");
+    let uncertainty = run.uncertainty();
+    let says = match (spread.and_then(|spread| spread.standard_deviation), spread) {
+        (Some(_), Some(spread)) => format!(
+            "mean ± standard deviation; from {} to {}",
+            format::figure(Some(spread.min), MEAN_DECIMALS),
+            format::figure(Some(spread.max), MEAN_DECIMALS)
+        ),
+        _ => "one seed: the spread over training runs is unknown".to_owned(),
+    };
+    let mut cards = vec![Card {
+        title: if seeds == 1 { "One seed".to_owned() } else { format!("One seed, mean of {seeds}") },
+        value: format::figure(spread.map(|spread| spread.mean), MEAN_DECIMALS),
+        deviation: spread.and_then(|spread| spread.standard_deviation).map(|value| format!("{value:.MEAN_DECIMALS$}")),
+        interval: format::interval(uncertainty.and_then(|all| all.one_seed.harmonic_mean.as_ref()), MEAN_DECIMALS),
+        says,
+    }];
+    if let Some(ensemble) = run.results.as_ref().and_then(|results| results.ensemble.as_ref()) {
+        let interval = uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref());
+        cards.push(Card {
+            title: format!("Ensemble of {seeds} seeds"),
+            value: format::figure(Some(ensemble.harmonic_mean), MEAN_DECIMALS),
+            deviation: None,
+            interval: format::interval(interval, MEAN_DECIMALS),
+            says: "mean of the seeds’ probabilities; the submission is made of it".to_owned(),
+        });
+    }
+    cards
+}
+
+fn row(run: &RunRecord, index: usize) -> Row {
+    let task = &run.data()[index].task;
+    let spread = |metric| format::spread(run.spread(&task.name, metric), TASK_DECIMALS);
+    let uncertainty = run.uncertainty();
+    let one = uncertainty.map(|all| &all.one_seed);
+    let of_ensemble = uncertainty.and_then(|all| all.ensemble.as_ref());
+    let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref()).map(|set| &set.tasks[index]);
+    let figure = |value| format::figure(value, TASK_DECIMALS);
+    let cell = |value, interval| Cell::new(value, interval, TASK_DECIMALS);
+    Row {
+        task: task.title.clone(),
+        images: run.rows(&task.name, Split::Test).map_or_else(|| NONE.to_owned(), |rows| format::count(rows as u64)),
+        auc: spread("auc"),
+        accuracy: cell(spread("accuracy"), one.and_then(|all| all.accuracy[index].as_ref())),
+        macro_f1: cell(spread("macro_f1"), one.and_then(|all| all.macro_f1[index].as_ref())),
+        ensemble_auc: figure(ensemble.and_then(|task| task.auc)),
+        ensemble_accuracy: cell(
+            figure(ensemble.map(|task| task.accuracy)),
+            of_ensemble.and_then(|all| all.accuracy[index].as_ref()),
+        ),
+        ensemble_macro_f1: cell(
+            figure(ensemble.map(|task| task.macro_f1)),
+            of_ensemble.and_then(|all| all.macro_f1[index].as_ref()),
+        ),
+        weight: weight(run, index),
+    }
+}
+
+/// The task's share in the sum of 1/F1: how much it holds the harmonic mean down.
+fn weight(run: &RunRecord, index: usize) -> String {
+    let Some(scores) = run.final_scores() else { return NONE.to_owned() };
+    let inverse: f64 = scores.tasks.iter().map(|task| 1.0 / task.macro_f1).sum();
+    format::percent(1.0 / scores.tasks[index].macro_f1 / inverse)
+}
+
+fn total(run: &RunRecord) -> Row {
+    let uncertainty = run.uncertainty();
+    let images = run.data().iter().filter_map(|data| data.rows.get(&Split::Test)).sum::<usize>();
+    let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref());
+    let nothing = || Cell { value: String::new(), interval: String::new() };
+    Row {
+        task: "Harmonic mean".to_owned(),
+        images: format::count(images as u64),
+        auc: String::new(),
+        accuracy: nothing(),
+        macro_f1: Cell::new(
+            format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
+            uncertainty.and_then(|all| all.one_seed.harmonic_mean.as_ref()),
+            MEAN_DECIMALS,
+        ),
+        ensemble_auc: String::new(),
+        ensemble_accuracy: nothing(),
+        ensemble_macro_f1: Cell::new(
+            format::figure(ensemble.map(|set| set.harmonic_mean), MEAN_DECIMALS),
+            uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref()),
+            MEAN_DECIMALS,
+        ),
+        weight: String::new(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "unfinished.html")]
+struct Unfinished {
+    done: String,
+    planned: Option<String>,
+    interrupted: bool,
+    best: Option<String>,
+    seeds: Vec<String>,
+}
+
+fn unfinished(run: &RunRecord) -> Unfinished {
+    let history = &run.history;
+    let best = history
+        .seeds
+        .iter()
+        .flat_map(|seed| seed.epochs.iter().map(move |epoch| (seed.seed, epoch)))
+        .filter_map(|(seed, epoch)| Some((epoch.harmonic_mean?, seed, epoch.epoch)))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    Unfinished {
+        done: format::count(history.finished_epochs() as u64),
+        planned: history
+            .planned_epochs
+            .and_then(|epochs| epochs.checked_mul(run.manifest.seeds.len()))
+            .map(|epochs| format::count(epochs as u64)),
+        interrupted: history.interrupted,
+        best: best.map(|(mean, seed, epoch)| format!("{mean:.MEAN_DECIMALS$} (seed {seed}, epoch {epoch})")),
+        seeds: run
+            .manifest
+            .seeds
+            .iter()
+            .map(|&seed| {
+                let epochs = history.seed(seed).map_or(0, |history| history.epochs.len());
+                format!("seed {seed}: {}", format::plural(epochs, "epoch"))
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,73 @@
+use askama::Template;
+
+use super::Section;
+use crate::format;
+use crate::{Fragment, RunRecord};
+
+/// What the bits of the run depend on, and how to get them again.
+pub(super) struct Reproduce;
+
+#[derive(Template)]
+#[template(path = "reproduce.html")]
+struct View {
+    facts: Vec<(&'static str, String)>,
+    dirty: bool,
+    config: Option<String>,
+}
+
+impl Section for Reproduce {
+    fn id(&self) -> &'static str {
+        "reproduce"
+    }
+
+    fn title(&self) -> &'static str {
+        "Environment, and how to reproduce"
+    }
+
+    fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
+        let revision = run.manifest.git_revision.as_deref();
+        let view = View {
+            facts: facts(run),
+            dirty: revision.is_some_and(|revision| revision.ends_with("-dirty")),
+            config: run.config_text.clone(),
+        };
+        Fragment::render(&view).map(Some)
+    }
+}
+
+fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
+    let environment = &run.manifest.environment;
+    let seeds: Vec<String> = run.manifest.seeds.iter().map(u64::to_string).collect();
+    let mut facts = vec![
+        ("Medley", environment.medley.clone()),
+        ("libtorch", environment.libtorch.clone()),
+        ("Device", environment.device.clone()),
+        ("Platform", environment.platform.clone()),
+        ("CPU capability", environment.cpu_capability.clone()),
+        ("Threads", environment.threads.to_string()),
+        ("Precision", environment.precision.clone()),
+        ("Memory layout", environment.memory_layout.clone()),
+        ("Seeds", format::list(&seeds)),
+    ];
+    if let Some(parameters) = run.history.seeds.iter().find_map(|seed| seed.parameters) {
+        facts.push(("Trainable parameters", format::count(parameters as u64)));
+    }
+    if run.history.processes > 0 {
+        let time = format::duration(run.history.seconds);
+        let processes = run.history.processes;
+        facts.push(("Wall time", if processes > 1 { format!("{time} in {processes} processes") } else { time }));
+    }
+    if let Some(speed) = speed(run) {
+        facts.push(("Training speed", format!("{} images/s (median epoch)", format::count(speed.round() as u64))));
+    }
+    facts.push(("Git revision", run.manifest.git_revision.clone().unwrap_or_else(|| "not in a repository".to_owned())));
+    facts.push(("Config SHA-256", run.manifest.config_sha256.clone()));
+    facts
+}
+
+fn speed(run: &RunRecord) -> Option<f64> {
+    let mut speeds: Vec<f64> =
+        run.history.seeds.iter().flat_map(|seed| &seed.epochs).filter_map(|epoch| epoch.images_per_second).collect();
+    speeds.sort_by(f64::total_cmp);
+    speeds.get(speeds.len() / 2).copied().filter(|speed| *speed > 0.0)
+}

@@ -1,0 +1,154 @@
+use super::canvas::{Anchor, Canvas};
+use super::scale::Scale;
+use crate::fragment::Fragment;
+
+/// Colours and dash patterns that the style sheet knows; further series repeat them with the next pattern.
+const COLOURS: usize = 6;
+const DASHES: usize = 4;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Its name.
+    pub name: String,
+    /// Its place in the legend, which decides colour and dash.
+    pub index: usize,
+    /// In order of x. A value that is not finite breaks the line.
+    pub points: Vec<(f64, f64)>,
+    /// Points to mark, with what to say of them.
+    pub marks: Vec<(f64, f64, String)>,
+}
+
+/// Lines over a common x axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineChart {
+    /// What a screen reader says of it.
+    pub label: String,
+    /// Under the x axis.
+    pub x_label: String,
+    /// The lines.
+    pub series: Vec<Series>,
+    /// Natural size.
+    pub size: (f64, f64),
+    /// Figures that y cannot exceed, such as 0-1.
+    pub y_bounds: (f64, f64),
+}
+
+const LEFT: f64 = 46.0;
+const RIGHT: f64 = 12.0;
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 36.0;
+
+impl LineChart {
+    /// Draws it; `None` when there is no finite point.
+    pub fn draw(&self) -> Option<Fragment> {
+        let finite = || {
+            self.series
+                .iter()
+                .flat_map(|series| &series.points)
+                .filter(|point| point.0.is_finite() && point.1.is_finite())
+        };
+        finite().next()?;
+        let (width, height) = self.size;
+        let x = Scale::around(finite().map(|point| point.0), 0.0, (LEFT, width - RIGHT));
+        let y = Scale::around(finite().map(|point| point.1), 0.08, (height - BOTTOM, TOP)).within(self.y_bounds);
+        let mut canvas = Canvas::new(width, height, &self.label);
+        self.axes(&mut canvas, &x, &y);
+        for series in &self.series {
+            draw_series(&mut canvas, series, &x, &y);
+        }
+        Some(canvas.finish())
+    }
+
+    fn axes(&self, canvas: &mut Canvas, x: &Scale, y: &Scale) {
+        let (width, height) = self.size;
+        let base = height - BOTTOM;
+        for (value, label) in y.ticks(4) {
+            let at = y.at(value);
+            canvas.line("gridline", (LEFT, at), (width - RIGHT, at));
+            canvas.text("tick", (LEFT - 7.0, at + 3.5), Anchor::End, &label);
+        }
+        canvas.line("axis", (LEFT, base), (width - RIGHT, base));
+        for (value, label) in x.ticks(5) {
+            let at = x.at(value);
+            canvas.line("axis", (at, base), (at, base + 4.0));
+            canvas.text("tick", (at, base + 16.0), Anchor::Middle, &label);
+        }
+        canvas.text("axis-label", (width - RIGHT, height - 4.0), Anchor::End, &self.x_label);
+    }
+}
+
+fn draw_series(canvas: &mut Canvas, series: &Series, x: &Scale, y: &Scale) {
+    let class = style(series.index);
+    for run in series.points.split(|point| !(point.0.is_finite() && point.1.is_finite())) {
+        let points: Vec<(f64, f64)> = run.iter().map(|&(a, b)| (x.at(a), y.at(b))).collect();
+        match points.as_slice() {
+            [] => {}
+            [point] => canvas.circle(&format!("dot {class}"), *point, 2.5, &series.name),
+            _ => canvas.polyline(&format!("line {class}"), &points),
+        }
+    }
+    for (a, b, title) in series.marks.iter().filter(|mark| mark.0.is_finite() && mark.1.is_finite()) {
+        canvas.circle(&format!("dot {class}"), (x.at(*a), y.at(*b)), 4.0, title);
+    }
+}
+
+fn style(index: usize) -> String {
+    format!("s{} d{}", index % COLOURS, index % DASHES)
+}
+
+/// A short sample of a line for a legend.
+pub fn line_sample(index: usize) -> Fragment {
+    let mut canvas = Canvas::new(28.0, 8.0, "");
+    canvas.line(&format!("line {}", style(index)), (0.0, 4.0), (28.0, 4.0));
+    let svg = canvas.finish();
+    Fragment::trusted(svg.as_str().replace("role=\"img\" aria-label=\"\"", "aria-hidden=\"true\"").replace('\n', ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn chart(points: Vec<(f64, f64)>) -> LineChart {
+        let series = Series { name: "seed 0".into(), index: 0, points, marks: Vec::new() };
+        LineChart {
+            label: "macro-F1".into(),
+            x_label: "epoch".into(),
+            series: vec![series],
+            size: (320.0, 180.0),
+            y_bounds: (0.0, 1.0),
+        }
+    }
+
+    #[test]
+    fn a_gap_breaks_the_line_and_nothing_is_no_chart() {
+        let drawn = chart(vec![(1.0, 0.1), (2.0, 0.2), (3.0, f64::NAN), (4.0, 0.4)]).draw().unwrap();
+        assert_eq!(drawn.as_str().matches("<polyline").count(), 1);
+        assert_eq!(drawn.as_str().matches("<circle").count(), 1);
+        assert!(chart(vec![(1.0, f64::NAN)]).draw().is_none());
+        assert!(chart(Vec::new()).draw().is_none());
+    }
+
+    #[test]
+    fn every_series_of_the_first_twelve_looks_different() {
+        let styles: std::collections::BTreeSet<_> = (0..12).map(style).collect();
+        assert_eq!(styles.len(), 12);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_drawn_lies_in_the_frame(points in proptest::collection::vec((any::<f64>(), any::<f64>()), 1..20)) {
+            if let Some(drawn) = chart(points).draw() {
+                for part in drawn.as_str().split("points=\"").skip(1) {
+                    for pair in part.split('"').next().unwrap().split(' ') {
+                        let (x, y) = pair.split_once(',').unwrap();
+                        let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
+                        prop_assert!((0.0..=320.0).contains(&x) && (0.0..=180.0).contains(&y));
+                    }
+                }
+                prop_assert!(!drawn.as_str().contains("NaN") && !drawn.as_str().contains("inf"));
+            }
+        }
+    }
+}
