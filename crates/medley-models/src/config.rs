@@ -4,22 +4,45 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, backbones};
+use crate::ModelError;
+use crate::backbones::{self, Stem};
+use crate::layers::VolumeConvolution;
 
-/// Which backbone, and how wide.
+/// Which backbone, and in which form. What is left out is as published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BackboneConfig {
     /// A name of [`backbones::all`].
     pub name: String,
-    /// Base number of channels; `None` is the backbone's published width.
+    /// Channels of the first stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
+    /// Number of layers, for `wide_resnet`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// What comes before the first block; by default `small` below 64 pixels, else `imagenet`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stem: Option<Stem>,
+    /// `3d`, `2.5d` or `acs`, for the backbones over volumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub convolution: Option<VolumeConvolution>,
 }
 
 impl Default for BackboneConfig {
     fn default() -> Self {
-        Self { name: "resnet9".into(), width: None }
+        Self::named("resnet9")
+    }
+}
+
+impl BackboneConfig {
+    /// The backbone as published.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), width: None, depth: None, stem: None, convolution: None }
+    }
+
+    /// The backbone with another number of channels.
+    pub fn with_width(name: impl Into<String>, width: usize) -> Self {
+        Self { width: Some(width), ..Self::named(name) }
     }
 }
 
@@ -58,11 +81,17 @@ pub struct NetConfig {
     pub dropout: f64,
     /// What each task has of its own in the normalisation.
     pub batch_norm: BatchNormScope,
+    /// Whether each task adds a 1x1 convolution of its own to every larger convolution of the trunk: residual adapters.
+    pub adapters: bool,
+    /// Length of a learnt vector per task that scales and shifts channels after every norm of the trunk (`FiLM`); 0 for none.
+    pub task_embedding: usize,
     /// Heads that several tasks share, by name: `{ organ = ["organamnist", "organcmnist", "organsmnist"] }`. The tasks must
     /// have the same classes in the same order. A task named nowhere has a head of its own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub shared_heads: BTreeMap<String, Vec<String>>,
 }
+
+const LARGEST_EMBEDDING: usize = 1024;
 
 /// A [`NetConfig`] whose values have been checked, with its backbone found.
 #[derive(Debug, Clone)]
@@ -78,8 +107,10 @@ impl NetConfig {
     /// [`ModelError::UnknownBackbone`] with the nearest known name, or [`ModelError::Config`] naming the key.
     pub fn validated(&self) -> Result<ValidatedNet, ModelError> {
         let backbone = backbones::find(&self.backbone.name)?;
-        if let Some(width) = self.backbone.width {
-            backbone.check_width(width)?;
+        backbone.check(self)?;
+        if self.task_embedding > LARGEST_EMBEDDING {
+            let problem = format!("0 to {LARGEST_EMBEDDING}");
+            return Err(ModelError::config("net.task_embedding", self.task_embedding, problem));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(ModelError::config("net.dropout", self.dropout, "a probability, at least 0 and below 1"));
@@ -122,7 +153,10 @@ mod tests {
         let config = NetConfig::default();
         config.validated().unwrap();
         let text = serde_json::to_string(&config).unwrap();
-        assert_eq!(text, r#"{"backbone":{"name":"resnet9"},"dropout":0.0,"batch_norm":"shared"}"#);
+        assert_eq!(
+            text,
+            r#"{"backbone":{"name":"resnet9"},"dropout":0.0,"batch_norm":"shared","adapters":false,"task_embedding":0}"#
+        );
         assert_eq!(serde_json::from_str::<NetConfig>(&text).unwrap(), config);
         assert_eq!(serde_json::from_str::<NetConfig>("{}").unwrap(), config);
     }
@@ -138,6 +172,16 @@ mod tests {
             "`net.backbone.name`: no backbone is called `resnet-18`; did you mean `resnet18`?"
         );
         assert!(error(r#"{"backbone":{"name":"resnet9","width":0}}"#).starts_with("`net.backbone.width` is 0"));
+        let linear = |rest: &str| error(&format!(r#"{{"backbone":{{"name":"linear"{rest}"#));
+        assert_eq!(linear(r#","width":3}}"#), "`net.backbone.width` is 3: `linear` has no width to choose");
+        assert_eq!(
+            linear(r#"},"batch_norm":"per_task"}"#),
+            "`net.batch_norm` is not `shared`: `linear` has no BatchNorm"
+        );
+        assert!(linear(r#"},"adapters":true}"#).contains("no convolutions"));
+        assert!(linear(r#"},"task_embedding":8}"#).contains("no normalisation"));
+        assert!(linear(r#","convolution":"acs"}}"#).contains("flat images"));
+        assert!(error(r#"{"backbone":{"name":"wide_resnet","depth":17}}"#).contains("[16, 22, 28, 40]"));
         assert!(error(r#"{"dropout":1.0}"#).starts_with("`net.dropout` is 1"));
         assert!(error(r#"{"drop":0.1}"#).contains("unknown field `drop`"));
         assert!(error(r#"{"shared_heads":{"a":["x"],"b":["x"]}}"#).contains("also listed under `a`"));

@@ -7,7 +7,9 @@ use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
 use rand::Rng as _;
 use tch::{Kind, Tensor};
 
+use crate::backbones::Entry;
 use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
+use crate::init::Init;
 use crate::{BuildOptions, MemoryLayout, ModelError, MultiTaskNet, Precision, Segment, weights};
 
 /// A rule that a backbone breaks.
@@ -49,30 +51,45 @@ pub fn task(name: &str, classes: usize) -> TaskSpec {
 /// # Errors
 /// [`ModelError::Torch`] when memory runs out.
 pub fn noise(seed: u64, n: i64, channels: i64, size: i64) -> Result<Tensor, ModelError> {
-    let mut rng = stream(seed, Purpose::Synthetic, &[]);
-    let pixels: Vec<f32> =
-        (0..n * size * size * channels).map(|_| (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect();
-    crate::image_batch(&pixels, n, size, size, channels)
+    crate::image_batch(&uniform(seed, n * size * size * channels), n, size, size, channels)
 }
 
-/// Runs the whole suite on one backbone: shapes in every precision and layout, names without duplicates, equal bits from equal
-/// seeds, a gradient for every parameter, running statistics that only training moves, a batch of one, save and load, and
-/// 32 images learnt by heart. Seconds for small widths.
+/// Volumes of uniform noise: `[n, channels, size, size, size]` f32.
+///
+/// # Errors
+/// [`ModelError::Torch`] when memory runs out.
+pub fn volume_noise(seed: u64, n: i64, channels: i64, size: i64) -> Result<Tensor, ModelError> {
+    crate::volume_batch(&uniform(seed, n * size * size * size * channels), n, size, size, size, channels)
+}
+
+fn uniform(seed: u64, len: i64) -> Vec<f32> {
+    let mut rng = stream(seed, Purpose::Synthetic, &[]);
+    (0..len).map(|_| (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// Runs the whole suite on one backbone: shapes for small and large inputs in every precision and layout, names without
+/// duplicates, equal bits from equal seeds, a gradient for every parameter with every multi-task option, running statistics
+/// that only training moves, a batch of one, folded inference, save and load, and 32 images learnt by heart. Seconds for
+/// small widths.
 ///
 /// # Errors
 /// The first [`Violation`].
 pub fn check_backbone(config: &BackboneConfig) -> Result<(), Violation> {
-    let suite = Suite { config };
+    let entry = crate::backbones::find(&config.name).under("the name is registered")?;
+    let suite = Suite { config, entry };
     suite.shapes()?;
+    suite.sizes()?;
     suite.seeds()?;
     suite.gradients()?;
     suite.modes()?;
+    suite.inference()?;
     suite.save_and_load()?;
     suite.overfits()
 }
 
 struct Suite<'a> {
     config: &'a BackboneConfig,
+    entry: &'static Entry,
 }
 
 /// `?` for results of the crate, naming the rule.
@@ -96,9 +113,45 @@ fn halves(n: i64) -> [Segment; 2] {
 }
 
 impl Suite<'_> {
-    fn net(&self, batch_norm: BatchNormScope, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
-        let config = NetConfig { backbone: self.config.clone(), batch_norm, ..NetConfig::default() };
+    /// The network as it is by default.
+    fn plain(&self, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
+        self.net(&NetConfig::default(), options)
+    }
+
+    fn net(&self, config: &NetConfig, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
+        let config = NetConfig { backbone: self.config.clone(), ..config.clone() };
         MultiTaskNet::build(&config, &[task("first", 3), task("second", 2)], options)
+    }
+
+    /// Noise of the right number of axes, 28 pixels a side.
+    fn images(&self, seed: u64, n: i64, channels: i64) -> Result<Tensor, ModelError> {
+        self.sized(seed, n, channels, 28)
+    }
+
+    fn sized(&self, seed: u64, n: i64, channels: i64, size: i64) -> Result<Tensor, ModelError> {
+        if self.entry.volumes { volume_noise(seed, n, channels, size) } else { noise(seed, n, channels, size) }
+    }
+
+    /// Every multi-task option that the backbone has, alone, and all together.
+    fn variants(&self) -> Vec<NetConfig> {
+        let plain = NetConfig::default();
+        let mut variants = vec![plain.clone()];
+        if self.entry.batch_norm {
+            for batch_norm in
+                [BatchNormScope::PerTask, BatchNormScope::PerTaskStatistics, BatchNormScope::PerTaskAffine]
+            {
+                variants.push(NetConfig { batch_norm, ..plain.clone() });
+            }
+        }
+        if self.entry.adapters {
+            variants.push(NetConfig { adapters: true, ..plain.clone() });
+        }
+        if self.entry.norms {
+            variants.push(NetConfig { task_embedding: 4, ..plain.clone() });
+            let batch_norm = if self.entry.batch_norm { BatchNormScope::PerTask } else { BatchNormScope::Shared };
+            variants.push(NetConfig { task_embedding: 4, adapters: self.entry.adapters, batch_norm, ..plain });
+        }
+        variants
     }
 
     fn shapes(&self) -> Result<(), Violation> {
@@ -108,9 +161,9 @@ impl Suite<'_> {
                 for channels in [1, 3] {
                     let options =
                         BuildOptions { precision, layout, input_channels: channels, ..BuildOptions::default() };
-                    let net = self.net(BatchNormScope::Shared, &options).under(RULE)?;
-                    let images = noise(1, 5, channels, options.input_size).under(RULE)?;
-                    let logits = net.forward(&images, &halves(5), true).under(RULE)?;
+                    let net = self.plain(&options).under(RULE)?;
+                    let logits =
+                        net.forward(&self.images(1, 5, channels).under(RULE)?, &halves(5), true).under(RULE)?;
                     let seen: Vec<_> = logits.iter().map(|logits| (logits.size(), logits.kind())).collect();
                     let expected = [(vec![2, 3], Kind::Float), (vec![3, 2], Kind::Float)];
                     demand(seen == expected, RULE, || format!("{seen:?} in {options:?}"))?;
@@ -122,12 +175,32 @@ impl Suite<'_> {
         Ok(())
     }
 
+    fn sizes(&self) -> Result<(), Violation> {
+        const RULE: &str = "legal sizes give logits, others an error";
+        let _guard = tch::no_grad_guard();
+        let mut sizes = vec![self.entry.smallest_input, 32];
+        if !self.entry.volumes {
+            sizes.push(64);
+        }
+        for size in sizes {
+            let net = self.plain(&BuildOptions { input_size: size, ..BuildOptions::default() }).under(RULE)?;
+            let logits = net.forward(&self.sized(1, 2, 3, size).under(RULE)?, &halves(2), false).under(RULE)?;
+            demand(logits[0].size() == [1, 3], RULE, || format!("{:?} at {size}", logits[0].size()))?;
+        }
+        for size in [-1, 0, self.entry.smallest_input - 1, i64::MAX] {
+            let options = BuildOptions { input_size: size, ..BuildOptions::default() };
+            demand(self.plain(&options).is_err(), RULE, || format!("a network for {size} pixels was built"))?;
+        }
+        let net = self.plain(&BuildOptions::default()).under(RULE)?;
+        let grey = self.images(1, 2, 1).under(RULE)?;
+        demand(net.forward(&grey, &halves(2), false).is_err(), RULE, || "one channel passed for three".into())
+    }
+
     fn seeds(&self) -> Result<(), Violation> {
-        const RULE: &str = "a seed decides the parameters and the logits";
+        const RULE: &str = "a seed decides the parameters";
         let bits = |seed, layout| -> Result<Vec<u8>, Violation> {
             let options = BuildOptions { seed, layout, ..BuildOptions::default() };
-            let net = self.net(BatchNormScope::Shared, &options).under(RULE)?;
-            weights::to_bytes(&net.parameters(), &BTreeMap::new()).under(RULE)
+            weights::to_bytes(&self.plain(&options).under(RULE)?.parameters(), &BTreeMap::new()).under(RULE)
         };
         let first = bits(1, MemoryLayout::Contiguous)?;
         demand(first == bits(1, MemoryLayout::ChannelsLast)?, RULE, || "the layout changed the parameters".into())?;
@@ -136,15 +209,17 @@ impl Suite<'_> {
 
     fn gradients(&self) -> Result<(), Violation> {
         const RULE: &str = "a gradient reaches every parameter";
-        for batch_norm in [BatchNormScope::Shared, BatchNormScope::PerTask] {
-            let net = self.net(batch_norm, &BuildOptions::default()).under(RULE)?;
-            let logits = net.forward(&noise(2, 8, 3, 28).under(RULE)?, &halves(8), true).under(RULE)?;
+        for config in self.variants() {
+            let net = self.net(&config, &BuildOptions::default()).under(RULE)?;
+            let logits = net.forward(&self.images(2, 8, 3).under(RULE)?, &halves(8), true).under(RULE)?;
             loss(&logits).f_backward().under(RULE)?;
             for (name, parameter) in net.parameters() {
                 let gradient = parameter.grad();
                 let reached = gradient.defined() && all(&gradient.isfinite()) && any(&gradient.ne(0.0));
-                demand(reached, RULE, || format!("`{name}` with {batch_norm:?} BatchNorm"))?;
+                demand(reached, RULE, || format!("`{name}` with {config:?}"))?;
             }
+            let total: usize = net.parameters().iter().map(|(_, tensor)| tensor.numel()).sum();
+            demand(total == net.parameter_count(), RULE, || "the parameter count is wrong".into())?;
         }
         Ok(())
     }
@@ -152,8 +227,8 @@ impl Suite<'_> {
     fn modes(&self) -> Result<(), Violation> {
         const RULE: &str = "evaluation changes nothing and rows do not see each other";
         let _guard = tch::no_grad_guard();
-        let net = self.net(BatchNormScope::Shared, &BuildOptions::default()).under(RULE)?;
-        let images = noise(3, 4, 3, 28).under(RULE)?;
+        let net = self.plain(&BuildOptions::default()).under(RULE)?;
+        let images = self.images(3, 4, 3).under(RULE)?;
         net.forward(&images, &halves(4), true).under(RULE)?;
         let state = |net: &MultiTaskNet| weights::to_bytes(&net.buffers(), &BTreeMap::new()).under(RULE);
         let before = state(&net)?;
@@ -170,20 +245,47 @@ impl Suite<'_> {
         Ok(())
     }
 
+    fn inference(&self) -> Result<(), Violation> {
+        const RULE: &str = "folded inference gives the logits of evaluation";
+        let _guard = tch::no_grad_guard();
+        let images = self.images(6, 6, 3).under(RULE)?;
+        for config in self.variants() {
+            for precision in [Precision::Fp32, Precision::Bf16] {
+                let net = self.net(&config, &BuildOptions { precision, ..BuildOptions::default() }).under(RULE)?;
+                disturb(&net).under(RULE)?;
+                net.forward(&images, &halves(6), true).under(RULE)?;
+                let expected = net.forward(&images, &halves(6), false).under(RULE)?;
+                let inference = net.inference();
+                for _ in 0..2 {
+                    let seen = inference.forward(&images, &halves(6)).under(RULE)?;
+                    for (seen, expected) in seen.iter().zip(&expected) {
+                        let scale = expected.abs().max().double_value(&[]).max(1e-3);
+                        let difference = (seen - expected).abs().max().double_value(&[]) / scale;
+                        let limit = if precision == Precision::Fp32 { 1e-4 } else { 0.1 };
+                        demand(difference < limit, RULE, || {
+                            format!("off by {difference} with {config:?}, {precision:?}")
+                        })?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn save_and_load(&self) -> Result<(), Violation> {
         const RULE: &str = "save, load, same bits";
         let _guard = tch::no_grad_guard();
         let state = |net: &MultiTaskNet| -> Vec<_> { net.parameters().into_iter().chain(net.buffers()).collect() };
-        for batch_norm in [BatchNormScope::Shared, BatchNormScope::PerTask] {
-            let first = self.net(batch_norm, &BuildOptions { seed: 1, ..BuildOptions::default() }).under(RULE)?;
-            let second = self.net(batch_norm, &BuildOptions { seed: 2, ..BuildOptions::default() }).under(RULE)?;
-            let images = noise(4, 6, 3, 28).under(RULE)?;
+        let images = self.images(4, 6, 3).under(RULE)?;
+        for config in self.variants() {
+            let first = self.net(&config, &BuildOptions { seed: 1, ..BuildOptions::default() }).under(RULE)?;
+            let second = self.net(&config, &BuildOptions { seed: 2, ..BuildOptions::default() }).under(RULE)?;
             first.forward(&images, &halves(6), true).under(RULE)?;
             let bytes = weights::to_bytes(&state(&first), &BTreeMap::new()).under(RULE)?;
             weights::load_into(&bytes, &state(&second)).under(RULE)?;
             let logits = |net: &MultiTaskNet| net.forward(&images, &halves(6), false).under(RULE);
             let same = logits(&first)?.iter().zip(&logits(&second)?).all(|(left, right)| left.equal(right));
-            demand(same, RULE, || format!("logits differ with {batch_norm:?} BatchNorm"))?;
+            demand(same, RULE, || format!("logits differ with {config:?}"))?;
         }
         Ok(())
     }
@@ -191,8 +293,8 @@ impl Suite<'_> {
     fn overfits(&self) -> Result<(), Violation> {
         const RULE: &str = "32 random images are learnt by heart";
         const STEPS: usize = 200;
-        let net = self.net(BatchNormScope::Shared, &BuildOptions { seed: 5, ..BuildOptions::default() }).under(RULE)?;
-        let images = noise(5, 32, 3, 28).under(RULE)?;
+        let net = self.plain(&BuildOptions { seed: 5, ..BuildOptions::default() }).under(RULE)?;
+        let images = self.images(5, 32, 3).under(RULE)?;
         let segments = halves(32);
         let labels = [(0..16).map(|row| row % 3).collect::<Vec<i64>>(), (0..16).map(|row| row % 2).collect()];
         let labels: Vec<Tensor> = labels.iter().map(|labels| Tensor::from_slice(labels)).collect();
@@ -243,6 +345,15 @@ impl Adam {
             parameter.zero_grad();
         }
     }
+}
+
+/// Moves every parameter a little, so that no scale is 1 and no shift or adapter 0.
+fn disturb(net: &MultiTaskNet) -> Result<(), ModelError> {
+    for (name, mut parameter) in net.parameters() {
+        let values = Init::Uniform { bound: 0.05 }.draw(17, &name, parameter.numel());
+        let _ = parameter.f_add_(&Tensor::f_from_slice(&values)?.f_view(parameter.size().as_slice())?)?;
+    }
+    Ok(())
 }
 
 /// Some scalar that depends on every logit, and on no sum of them that `BatchNorm` would cancel.

@@ -15,7 +15,7 @@
 //! - **Errors are values.** The fallible forms of tch's methods are used throughout, and of libtorch's messages the first
 //!   line is kept. Running out of memory in a forward pass is an error like another.
 //!
-//! ```no_run,standalone_crate
+//! ```
 //! use medley_models::{BuildOptions, MultiTaskNet, NetConfig, Segment, conformance};
 //!
 //! let tasks = [conformance::task("pathmnist", 9), conformance::task("breastmnist", 2)];
@@ -35,6 +35,7 @@ pub mod backbones;
 mod batch;
 mod config;
 pub mod conformance;
+mod context;
 pub mod environment;
 mod error;
 pub mod init;
@@ -47,7 +48,8 @@ pub mod weights;
 pub use backbones::Backbone;
 pub use batch::{image_batch, volume_batch};
 pub use config::{BackboneConfig, BatchNormScope, NetConfig, ValidatedNet};
+pub use context::{Context, Rows, Work};
 pub use error::ModelError;
-pub use net::MultiTaskNet;
-pub use options::{BuildOptions, Context, MemoryLayout, Precision, Segment};
-pub use scope::Scope;
+pub use net::{Inference, MultiTaskNet};
+pub use options::{BuildOptions, MemoryLayout, Precision, Segment};
+pub use scope::{Part, Scope};

@@ -8,21 +8,24 @@ use tch::{Device, Kind, Tensor};
 
 use crate::backbones::Backbone;
 use crate::config::{NetConfig, ValidatedNet};
-use crate::layers::Linear;
-use crate::options::{BuildOptions, Context, Segment};
-use crate::scope::{Scope, Store, in_layout};
-use crate::{ModelError, environment};
+use crate::context::{Prepared, Recorder, Rows, Work};
+use crate::layers::{Dropout, Linear};
+use crate::options::{BuildOptions, Segment};
+use crate::scope::{Part, Scope, Store, in_layout};
+use crate::{Context, ModelError, environment};
 
 /// A shared backbone with one linear head per task (or per group of tasks that share one).
 ///
-/// Parameters of the trunk are called `backbone.` and their name in torchvision, those of a head `heads.NAME.weight` and
-/// `heads.NAME.bias`.
+/// Parameters of the trunk are called `backbone.` and their name in torchvision or timm, those of a head `heads.NAME.weight`
+/// and `heads.NAME.bias`. What a task has of its own in the trunk has its name in between: `backbone.bn1.pathmnist.weight`,
+/// `backbone.conv1.adapters.pathmnist.weight`.
 pub struct MultiTaskNet {
     backbone: Box<dyn Backbone>,
+    dropout: Dropout,
     heads: Vec<Linear>,
     /// The head of each task.
     head_of: Vec<usize>,
-    dropout: f64,
+    volumes: bool,
     options: BuildOptions,
     tensors: Store,
 }
@@ -49,61 +52,43 @@ impl MultiTaskNet {
             environment::require_cuda(options.device)?;
         }
         let names = tasks.iter().map(|task| task.name.clone()).collect();
-        let root = Scope::root(options.device, options.seed, options.layout, net.config.batch_norm, names);
+        let root = Scope::root(&net.config, names, options)?;
         let backbone = net.backbone.build(
             &root.enter("backbone"),
             &net.config.backbone,
             options.input_channels,
             options.input_size,
         )?;
+        let dropout = Dropout::new(&root, net.config.dropout);
+        let scope = root.enter("heads").as_part(Part::Heads);
         let heads = plan
             .heads
             .iter()
-            .map(|(name, outputs)| Linear::new(&root.enter("heads").enter(name), backbone.features(), *outputs))
+            .map(|(name, outputs)| Linear::new(&scope.enter(name), backbone.features(), *outputs))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            backbone,
-            heads,
-            head_of: plan.head_of,
-            dropout: net.config.dropout,
-            options: *options,
-            tensors: root.store(),
-        })
+        let volumes = net.backbone.volumes;
+        Ok(Self { backbone, dropout, heads, head_of: plan.head_of, volumes, options: *options, tensors: root.store() })
     }
 
-    /// Images `[N, C, H, W]` f32, already normalised, to logits: one fp32 tensor `[len, outputs]` per segment. The trunk sees
-    /// the whole batch at once.
+    /// Images `[N, C, H, W]` f32 (volumes `[N, C, D, H, W]`), already normalised, to logits: one fp32 tensor `[len, outputs]`
+    /// per segment. The trunk sees the whole batch at once.
     ///
-    /// With `train`, `BatchNorm` uses and updates statistics of the batch and dropout draws from libtorch's global generator:
-    /// call `tch::manual_seed` with a function of the step for draws that can be repeated. Autograd records in either mode
-    /// unless the caller holds a `tch::no_grad_guard`.
+    /// With `train`, `BatchNorm` uses and updates statistics of the batch, and dropout is on: its draws are a function of one
+    /// number from libtorch's global generator, so call `tch::manual_seed` with a function of the step to be able to repeat
+    /// them. Autograd records in either mode unless the caller holds a `tch::no_grad_guard`.
     ///
     /// # Errors
     /// [`ModelError::Input`] when images or segments do not fit; [`ModelError::OneValuePerChannel`]; [`ModelError::Torch`].
     pub fn forward(&self, images: &Tensor, segments: &[Segment], train: bool) -> Result<Vec<Tensor>, ModelError> {
-        self.check_images(images)?;
-        check_segments(segments, images.size()[0], self.head_of.len())?;
-        self.compute(images, segments, train)
-            .map_err(|error| error.while_doing(|| format!("computing images of size {:?}", images.size())))
+        self.check(images, segments)?;
+        let noise = if train { draw_noise()? } else { 0 };
+        let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), self.options.device)?;
+        self.compute(images, &Context::new(train, self.options.precision.kind(), &rows, noise))
     }
 
-    fn compute(&self, images: &Tensor, segments: &[Segment], train: bool) -> Result<Vec<Tensor>, ModelError> {
-        let context = Context { train, kind: self.options.precision.kind(), segments };
-        let images = in_layout(&images.f_to_device(self.options.device)?, self.options.layout)?;
-        let features = self.backbone.forward(&images.f_to_kind(context.kind)?, &context)?;
-        // fp32 from here on: the heads are a sliver of the work, and logits decide.
-        let mut features = features.f_to_kind(Kind::Float)?;
-        if self.dropout > 0.0 {
-            features = features.f_dropout(self.dropout, train)?;
-        }
-        let context = Context { kind: Kind::Float, ..context };
-        segments
-            .iter()
-            .map(|segment| {
-                let rows = features.f_narrow(0, segment.start, segment.len)?;
-                self.heads[self.head_of[segment.task]].forward(&rows, &context)
-            })
-            .collect()
+    /// The network for prediction: `BatchNorm` folded into convolutions, weights cast once, nothing recorded.
+    pub fn inference(&self) -> Inference<'_> {
+        Inference { net: self, prepared: Prepared::default() }
     }
 
     /// The trainable tensors: fp32 masters, sorted by name, shallow clones.
@@ -118,7 +103,12 @@ impl MultiTaskNet {
 
     /// Number of trainable values.
     pub fn parameter_count(&self) -> usize {
-        self.tensors.parameters.values().map(Tensor::numel).sum()
+        self.tensors.cost.values().sum()
+    }
+
+    /// Number of trainable values by what they are for: what each multi-task option costs.
+    pub fn parameter_cost(&self) -> &BTreeMap<Part, usize> {
+        &self.tensors.cost
     }
 
     /// Number of tasks.
@@ -131,15 +121,85 @@ impl MultiTaskNet {
         &self.options
     }
 
-    fn check_images(&self, images: &Tensor) -> Result<(), ModelError> {
-        let size = images.size();
-        let fits = size.len() == 4 && size[0] >= 1 && size[1] == self.options.input_channels;
-        if fits {
-            return Ok(());
-        }
-        let expected = format!("[N, {}, H, W] with N at least 1", self.options.input_channels);
-        Err(ModelError::Input { what: "images have size", actual: format!("{size:?}"), expected })
+    /// The work of one image, found by computing one.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] when memory runs out.
+    pub fn work(&self) -> Result<Work, ModelError> {
+        let _guard = tch::no_grad_guard();
+        let BuildOptions { input_channels: c, input_size: side, device, .. } = self.options;
+        let space = vec![side; if self.volumes { 3 } else { 2 }];
+        let images = Tensor::f_zeros([&[1, c], &space[..]].concat().as_slice(), (Kind::Float, device))?;
+        let recorder = Recorder::new(side);
+        let rows = Rows::new(&[Segment { task: 0, start: 0, len: 1 }], vec![0], device)?;
+        let context = Context::new(false, self.options.precision.kind(), &rows, 0);
+        self.compute(&images, &Context { recorder: Some(&recorder), ..context })?;
+        Ok(recorder.into_work())
     }
+
+    fn compute(&self, images: &Tensor, context: &Context<'_>) -> Result<Vec<Tensor>, ModelError> {
+        let logits = || self.logits(self.features(images, context)?, context);
+        logits().map_err(|error| error.while_doing(|| format!("computing images of size {:?}", images.size())))
+    }
+
+    /// The trunk.
+    fn features(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+        let images = images.f_to_device(self.options.device)?.f_to_kind(context.kind)?;
+        self.backbone.forward(&in_layout(&images, self.options.layout)?, context)
+    }
+
+    /// Dropout and heads, in fp32: they are a sliver of the work, and logits decide.
+    fn logits(&self, features: Tensor, context: &Context<'_>) -> Result<Vec<Tensor>, ModelError> {
+        let context = Context { kind: Kind::Float, ..*context };
+        let features = self.dropout.forward(features.f_to_kind(Kind::Float)?, &context)?;
+        let segments = context.rows.segments().iter();
+        segments
+            .map(|segment| {
+                let rows = features.f_narrow(0, segment.start, segment.len)?;
+                self.heads[self.head_of[segment.task]].forward(&rows, &context)
+            })
+            .collect()
+    }
+
+    fn check(&self, images: &Tensor, segments: &[Segment]) -> Result<(), ModelError> {
+        let size = images.size();
+        let axes = if self.volumes { 5 } else { 4 };
+        if size.len() != axes || size[0] < 1 || size[1] != self.options.input_channels || images.kind() != Kind::Float {
+            let sides = if self.volumes { "D, H, W" } else { "H, W" };
+            let expected = format!("[N, {}, {sides}] with N at least 1, Float", self.options.input_channels);
+            let actual = format!("{size:?} {:?}", images.kind());
+            return Err(ModelError::Input { what: "images are", actual, expected });
+        }
+        check_segments(segments, size[0], self.head_of.len())
+    }
+}
+
+/// A network that only predicts. It keeps weights that were prepared from the parameters by its first pass: make a new one
+/// after the parameters change.
+#[derive(Debug)]
+pub struct Inference<'a> {
+    net: &'a MultiTaskNet,
+    prepared: Prepared,
+}
+
+impl Inference<'_> {
+    /// As [`MultiTaskNet::forward`] in evaluation, to within rounding; nothing is recorded for a way back.
+    ///
+    /// # Errors
+    /// As [`MultiTaskNet::forward`].
+    pub fn forward(&self, images: &Tensor, segments: &[Segment]) -> Result<Vec<Tensor>, ModelError> {
+        let _guard = tch::no_grad_guard();
+        self.net.check(images, segments)?;
+        let BuildOptions { device, precision, .. } = self.net.options;
+        let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), device)?;
+        let context = Context::new(false, precision.kind(), &rows, 0);
+        self.net.compute(images, &Context { prepared: Some(&self.prepared), ..context })
+    }
+}
+
+/// One draw from libtorch's global generator.
+fn draw_noise() -> Result<u64, ModelError> {
+    Ok(Tensor::f_randint(i64::MAX, [1], (Kind::Int64, Device::Cpu))?.f_int64_value(&[0])? as u64)
 }
 
 impl fmt::Debug for MultiTaskNet {

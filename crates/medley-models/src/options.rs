@@ -75,14 +75,3 @@ pub struct Segment {
     /// Number of rows, at least 1.
     pub len: i64,
 }
-
-/// What a layer needs to know of the batch it is computing.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
-    /// Batch statistics and dropout, or running statistics and none.
-    pub train: bool,
-    /// Dtype of activations and of the weights of products.
-    pub kind: Kind,
-    /// The tasks of the batch, in order, covering it.
-    pub segments: &'a [Segment],
-}

@@ -1,20 +1,36 @@
 //! Names: where a layer registers its tensors while a network is built.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::config::BatchNormScope;
+use crate::config::NetConfig;
 use crate::init::Init;
-use crate::{MemoryLayout, ModelError};
+use crate::{BatchNormScope, BuildOptions, MemoryLayout, ModelError};
+
+/// What a parameter is for, to show what each option of a network costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Shared by all tasks.
+    Trunk,
+    /// Scales and shifts of a task's own `BatchNorm`.
+    TaskNormalisation,
+    /// A task's residual adapters.
+    Adapters,
+    /// Task embeddings and the maps from them to scales and shifts.
+    TaskEmbedding,
+    /// From features to logits.
+    Heads,
+}
 
 /// All tensors of a network by name.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub(crate) parameters: BTreeMap<String, Tensor>,
     pub(crate) buffers: BTreeMap<String, Tensor>,
+    pub(crate) cost: BTreeMap<Part, usize>,
 }
 
 /// What is the same for all layers of a network.
@@ -24,8 +40,12 @@ struct Site {
     seed: u64,
     layout: MemoryLayout,
     batch_norm: BatchNormScope,
+    adapters: bool,
     tasks: Vec<String>,
+    /// `[tasks, D]`, when each task has an embedding.
+    embedding: RefCell<Option<Tensor>>,
     store: RefCell<Store>,
+    layers: Cell<u64>,
 }
 
 /// A place in the tree of names, such as `backbone.layer1.0`. Cheap to clone.
@@ -33,24 +53,42 @@ struct Site {
 pub struct Scope {
     site: Rc<Site>,
     path: String,
+    part: Part,
 }
 
 impl Scope {
-    pub(crate) fn root(
-        device: Device,
-        seed: u64,
-        layout: MemoryLayout,
-        batch_norm: BatchNormScope,
-        tasks: Vec<String>,
-    ) -> Self {
-        let site = Site { device, seed, layout, batch_norm, tasks, store: RefCell::default() };
-        Self { site: Rc::new(site), path: String::new() }
+    pub(crate) fn root(config: &NetConfig, tasks: Vec<String>, options: &BuildOptions) -> Result<Self, ModelError> {
+        let site = Site {
+            device: options.device,
+            seed: options.seed,
+            layout: options.layout,
+            batch_norm: config.batch_norm,
+            adapters: config.adapters,
+            tasks,
+            embedding: RefCell::new(None),
+            store: RefCell::default(),
+            layers: Cell::new(0),
+        };
+        let root = Self { site: Rc::new(site), path: String::new(), part: Part::Trunk };
+        if config.task_embedding > 0 {
+            let shape = [root.site.tasks.len() as i64, config.task_embedding as i64];
+            let scope = root.enter("task_embedding").as_part(Part::TaskEmbedding);
+            let embedding = scope.parameter("weight", &shape, Init::Normal { std: 1.0 })?;
+            root.site.embedding.replace(Some(embedding));
+        }
+        Ok(root)
     }
 
     /// The scope `self.name`.
     #[must_use]
     pub fn enter(&self, name: impl std::fmt::Display) -> Self {
-        Self { site: Rc::clone(&self.site), path: self.full(&name.to_string()) }
+        Self { site: Rc::clone(&self.site), path: self.full(&name.to_string()), part: self.part }
+    }
+
+    /// The same place, for parameters of another purpose.
+    #[must_use]
+    pub fn as_part(&self, part: Part) -> Self {
+        Self { part, ..self.clone() }
     }
 
     /// The dotted path of this scope.
@@ -63,9 +101,24 @@ impl Scope {
         self.site.batch_norm
     }
 
+    /// Whether convolutions have residual adapters.
+    pub fn adapters(&self) -> bool {
+        self.site.adapters
+    }
+
     /// Names of the tasks, in order.
     pub fn tasks(&self) -> &[String] {
         &self.site.tasks
+    }
+
+    /// The embeddings of the tasks `[tasks, D]`, if they have any.
+    pub fn task_embedding(&self) -> Option<Tensor> {
+        self.site.embedding.borrow().as_ref().map(Tensor::shallow_clone)
+    }
+
+    /// A number that no other layer of the network has, the same whenever the network is built.
+    pub fn next_layer(&self) -> u64 {
+        self.site.layers.replace(self.site.layers.get() + 1)
     }
 
     /// Registers a trainable fp32 tensor.
@@ -75,9 +128,11 @@ impl Scope {
     pub fn parameter(&self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, ModelError> {
         let full = self.full(name);
         let _guard = tch::no_grad_guard();
-        let tensor = self.tensor(&full, shape, init)?;
-        let tensor = in_layout(&tensor, self.site.layout)?.f_detach()?.f_set_requires_grad(true)?;
-        insert(&mut self.site.store.borrow_mut(), |store| &mut store.parameters, full, &tensor)?;
+        let tensor = in_layout(&self.tensor(&full, shape, init)?, self.site.layout)?;
+        let tensor = tensor.f_detach()?.f_set_requires_grad(true)?;
+        let mut store = self.site.store.borrow_mut();
+        *store.cost.entry(self.part).or_default() += tensor.numel();
+        insert(&mut store, full, &tensor, |store| &mut store.parameters)?;
         Ok(tensor)
     }
 
@@ -88,7 +143,7 @@ impl Scope {
     pub fn buffer(&self, name: &str, shape: &[i64], value: f32) -> Result<Tensor, ModelError> {
         let full = self.full(name);
         let tensor = self.tensor(&full, shape, Init::Constant(value))?;
-        insert(&mut self.site.store.borrow_mut(), |store| &mut store.buffers, full, &tensor)?;
+        insert(&mut self.site.store.borrow_mut(), full, &tensor, |store| &mut store.buffers)?;
         Ok(tensor)
     }
 
@@ -98,7 +153,7 @@ impl Scope {
         let clone = |map: &BTreeMap<String, Tensor>| {
             map.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
         };
-        Store { parameters: clone(&store.parameters), buffers: clone(&store.buffers) }
+        Store { parameters: clone(&store.parameters), buffers: clone(&store.buffers), cost: store.cost.clone() }
     }
 
     fn full(&self, name: &str) -> String {
@@ -106,10 +161,18 @@ impl Scope {
     }
 
     fn tensor(&self, full: &str, shape: &[i64], init: Init) -> Result<Tensor, ModelError> {
-        let values = init.draw(self.site.seed, full, shape.iter().product::<i64>() as usize);
+        let len = shape
+            .iter()
+            .try_fold(1_usize, |product, &side| usize::try_from(side).ok().and_then(|side| product.checked_mul(side)))
+            .filter(|&len| len <= LARGEST_TENSOR)
+            .ok_or_else(|| ModelError::config("net", full, format!("a tensor of shape {shape:?} is too large")))?;
+        let values = init.draw(self.site.seed, full, len);
         Ok(Tensor::f_from_slice(&values)?.f_view(shape)?.f_to_kind(Kind::Float)?.f_to_device(self.site.device)?)
     }
 }
+
+/// 8 GiB of fp32: beyond any network of this crate at its largest sensible width.
+const LARGEST_TENSOR: usize = 1 << 31;
 
 /// Gives a tensor `[N, C, H, W]` or `[N, C, D, H, W]` the strides of a layout; others, and those that have them already,
 /// pass without a copy.
@@ -127,9 +190,9 @@ pub(crate) fn in_layout(tensor: &Tensor, layout: MemoryLayout) -> Result<Tensor,
 
 fn insert(
     store: &mut Store,
-    map: impl Fn(&mut Store) -> &mut BTreeMap<String, Tensor>,
     name: String,
     tensor: &Tensor,
+    map: impl Fn(&mut Store) -> &mut BTreeMap<String, Tensor>,
 ) -> Result<(), ModelError> {
     if store.parameters.contains_key(&name) || store.buffers.contains_key(&name) {
         return Err(ModelError::DuplicateName { name });

@@ -7,7 +7,7 @@
 //! crate writes those in the order of a hash map, so the header is written here). Writing to disk is the caller's:
 //! `medley_storage::write_whole`.
 //!
-//! ```no_run,standalone_crate
+//! ```no_run
 //! use std::collections::BTreeMap;
 //! use medley_models::weights;
 //! # fn example(net: &medley_models::MultiTaskNet) -> Result<(), medley_models::ModelError> {

@@ -6,7 +6,7 @@ use medley_models::conformance::{check_backbone, task};
 use medley_models::{BackboneConfig, BuildOptions, MultiTaskNet, NetConfig, backbones};
 
 fn conforms(name: &str, width: usize) {
-    let config = BackboneConfig { name: name.into(), width: Some(width) };
+    let config = BackboneConfig { width: (width > 0).then_some(width), ..BackboneConfig::named(name) };
     if let Err(violation) = check_backbone(&config) {
         panic!("{name}: {violation}");
     }
@@ -14,7 +14,7 @@ fn conforms(name: &str, width: usize) {
 
 /// Name and shape of every tensor at the published width.
 fn names(name: &str) -> String {
-    let config = NetConfig { backbone: BackboneConfig { name: name.into(), width: None }, ..NetConfig::default() };
+    let config = NetConfig { backbone: BackboneConfig::named(name), ..NetConfig::default() };
     let net = MultiTaskNet::build(&config, &[task("breastmnist", 2)], &BuildOptions::default()).unwrap();
     let mut lines = vec![format!("{} parameters", net.parameter_count())];
     lines.extend(net.parameters().iter().map(|(name, tensor)| format!("{name} {:?}", tensor.size())));
@@ -45,6 +45,19 @@ macro_rules! backbones {
 }
 
 backbones! {
+    linear: 0,
+    mlp: 32,
+    simple_cnn: 8,
     resnet9: 8,
     resnet18: 8,
+    resnet50: 4,
+    wide_resnet: 8,
+    vgg11_bn: 8,
+    vgg16_bn: 8,
+    densenet121: 8,
+    convnext_tiny: 8,
+    efficientnet_b0: 8,
+    vit_tiny: 64,
+    resnet18_3d: 4,
+    resnet50_3d: 2,
 }

@@ -2,60 +2,165 @@
 //!
 //! A new backbone is a file that implements [`Backbone`], a line in [`all`], and a line in `tests/backbones.rs`, which runs
 //! the conformance suite on it.
+//!
+//! | name | from | 28 pixels | larger | weights of |
+//! |---|---|---|---|---|
+//! | `linear`, `mlp` | logistic regression, two hidden layers | yes | yes | |
+//! | `simple_cnn` | five 3x3 convolutions | yes | yes | |
+//! | `resnet9` | Page 2018 | yes | yes | |
+//! | `resnet18`, `resnet50` | He et al. 2015 | the official benchmark's stem | torchvision's stem | torchvision |
+//! | `wide_resnet` | Zagoruyko and Komodakis 2016 | yes | yes | |
+//! | `vgg11_bn`, `vgg16_bn` | Simonyan and Zisserman 2014 | without the last pool and the hidden layers | yes | torchvision |
+//! | `densenet121` | Huang et al. 2016 | 3x3 stem | yes | torchvision |
+//! | `convnext_tiny` | Liu et al. 2022 | 3x3 stem | yes | torchvision |
+//! | `efficientnet_b0` | Tan and Le 2019 | stem of stride 1 | yes | torchvision |
+//! | `vit_tiny` | Dosovitskiy et al. 2020, Touvron et al. 2020 | patches of 4 | patches of 16 | timm |
+//! | `resnet18_3d`, `resnet50_3d` | Yang et al. 2021 | 28 voxels a side | 64 | |
 
+mod convnext;
+mod densenet;
+mod efficientnet;
+mod linear;
+mod mlp;
 mod resnet;
 mod resnet9;
+mod simple_cnn;
+mod vgg;
+mod vit;
+mod wide_resnet;
 
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use crate::config::BackboneConfig;
+use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
+use crate::layers::{Space, VolumeConvolution};
 use crate::{Context, ModelError, Scope};
 
 /// A function from images to features.
-pub trait Backbone {
+pub trait Backbone: Send {
     /// Number of features per image.
     fn features(&self) -> i64;
 
-    /// Images `[N, C, H, W]` in the context's dtype to features `[N, F]` of the same dtype.
+    /// Images `[N, C, H, W]` (or `[N, C, D, H, W]`) in the context's dtype to features `[N, F]` of the same dtype.
     ///
     /// # Errors
     /// [`ModelError::Torch`] when the images are too small or memory runs out, and what the layers report.
     fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError>;
 }
 
+/// What comes before the first block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stem {
+    /// Keeps the resolution: for images of some thirty pixels.
+    Small,
+    /// Reduces the resolution at once, as published for `ImageNet`.
+    Imagenet,
+}
+
+/// Below this side, [`Stem::Small`] is the default.
+pub const IMAGENET_STEM_FROM: i64 = 64;
+
 /// What a backbone is asked to be.
-#[derive(Debug, Clone)]
-pub struct Request<'a> {
-    /// As configured.
-    pub config: &'a BackboneConfig,
-    /// Base number of channels: configured, or the published one.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    /// Channels of the first stage.
     pub width: i64,
+    /// Number of layers, where that can be chosen.
+    pub depth: usize,
+    /// What comes first.
+    pub stem: Stem,
+    /// Flat, or volumes by one of three convolutions.
+    pub space: Space,
     /// Channels of the input.
     pub input_channels: i64,
-    /// Height and width of the input.
+    /// Height and width (and depth) of the input.
     pub input_size: i64,
 }
 
 /// A line of the registry.
+#[allow(clippy::struct_excessive_bools, reason = "a table of what a backbone has")]
 #[derive(Debug)]
 pub struct Entry {
     /// Name in configs.
     pub name: &'static str,
     /// One sentence.
     pub summary: &'static str,
-    /// Base number of channels when none is configured.
-    pub default_width: i64,
-    /// Smallest legal height and width of the input.
+    /// Channels of the first stage as published; `None` if there is nothing to choose.
+    pub width: Option<i64>,
+    /// Legal widths are multiples of this.
+    pub width_step: i64,
+    /// Legal numbers of layers, the default first; empty if there is nothing to choose.
+    pub depths: &'static [usize],
+    /// Whether there is a small stem and one for `ImageNet`.
+    pub stems: bool,
+    /// Smallest legal height and width of the input, with the small stem.
     pub smallest_input: i64,
+    /// Whether it works on volumes.
+    pub volumes: bool,
+    /// Whether the number of parameters depends on the input size, so that a network computes that size only.
+    pub fixed_input: bool,
+    /// Whether it has `BatchNorm`, so that tasks can have their own.
+    pub batch_norm: bool,
+    /// Whether it has norms of any kind, so that task embeddings have something to modulate.
+    pub norms: bool,
+    /// Whether it has convolutions that residual adapters fit.
+    pub adapters: bool,
+    /// Whose parameter names and initialisation it has (with the `ImageNet` stem), if it is a port.
+    pub pretrained: Option<Pretrained>,
     build: Build,
 }
 
-type Build = fn(&Scope, &Request<'_>) -> Result<Box<dyn Backbone>, ModelError>;
+/// A published implementation with the same parameter names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pretrained {
+    /// Library and model, such as `torchvision resnet18`.
+    pub model: &'static str,
+    /// What that model calls our head.
+    pub head: &'static str,
+}
 
-/// A width beyond this is a typing mistake, and would be refused by memory later and less kindly.
-const LARGEST_WIDTH: usize = 4096;
+type Build = fn(&Scope, &Request) -> Result<Box<dyn Backbone>, ModelError>;
 
-static ALL: &[Entry] = &[resnet9::ENTRY, resnet::RESNET18];
+impl Entry {
+    /// The most common kind of entry, to be changed where a backbone differs.
+    const fn new(name: &'static str, summary: &'static str, build: Build) -> Self {
+        Self {
+            name,
+            summary,
+            width: None,
+            width_step: 1,
+            depths: &[],
+            stems: false,
+            smallest_input: 8,
+            volumes: false,
+            fixed_input: false,
+            batch_norm: true,
+            norms: true,
+            adapters: true,
+            pretrained: None,
+            build,
+        }
+    }
+}
+
+static ALL: &[Entry] = &[
+    linear::ENTRY,
+    mlp::ENTRY,
+    simple_cnn::ENTRY,
+    resnet9::ENTRY,
+    resnet::RESNET18,
+    resnet::RESNET50,
+    wide_resnet::ENTRY,
+    vgg::VGG11,
+    vgg::VGG16,
+    densenet::ENTRY,
+    convnext::ENTRY,
+    efficientnet::ENTRY,
+    vit::ENTRY,
+    resnet::RESNET18_3D,
+    resnet::RESNET50_3D,
+];
 
 /// All backbones, in the order they are listed.
 pub fn all() -> &'static [Entry] {
@@ -80,44 +185,99 @@ pub fn find(name: &str) -> Result<&'static Entry, ModelError> {
     })
 }
 
+/// A width beyond this is a typing mistake, and would be refused by memory later and less kindly.
+const LARGEST_WIDTH: usize = 4096;
+
+/// An input beyond this too.
+const LARGEST_INPUT: i64 = 4096;
+
 impl Entry {
-    pub(crate) fn check_width(&self, width: usize) -> Result<(), ModelError> {
-        if (1..=LARGEST_WIDTH).contains(&width) {
-            Ok(())
-        } else {
-            let problem = format!(
-                "the number of channels of the first stage, 1 to {LARGEST_WIDTH}; published: {}",
-                self.default_width
-            );
-            Err(ModelError::config("net.backbone.width", width, problem))
+    /// Checks what can be checked before the input size is known.
+    pub(crate) fn check(&self, config: &NetConfig) -> Result<(), ModelError> {
+        let refuse = |key: &str, value: &dyn std::fmt::Display, problem: String| {
+            Err(ModelError::config(format!("net.{key}"), value, problem))
+        };
+        let BackboneConfig { width, depth, stem, convolution, .. } = &config.backbone;
+        if let Some(value) = width {
+            let Some(published) = self.width else {
+                return refuse("backbone.width", value, format!("`{}` has no width to choose", self.name));
+            };
+            if !(1..=LARGEST_WIDTH).contains(value) || *value as i64 % self.width_step != 0 {
+                let step =
+                    if self.width_step > 1 { format!(", a multiple of {}", self.width_step) } else { String::new() };
+                let problem =
+                    format!("the channels of the first stage, 1 to {LARGEST_WIDTH}{step}; published: {published}");
+                return refuse("backbone.width", value, problem);
+            }
         }
+        if let Some(value) = depth
+            && !self.depths.contains(value)
+        {
+            let problem = if self.depths.is_empty() {
+                format!("`{}` has no depth to choose", self.name)
+            } else {
+                format!("`{}` has a depth of {:?}", self.name, self.depths)
+            };
+            return refuse("backbone.depth", value, problem);
+        }
+        if stem.is_some() && !self.stems {
+            return refuse("backbone.stem", &"given", format!("`{}` has no stem to choose", self.name));
+        }
+        if convolution.is_some() && !self.volumes {
+            let problem = format!("`{}` works on flat images; this key is for the `_3d` backbones", self.name);
+            return refuse("backbone.convolution", &"given", problem);
+        }
+        if config.batch_norm != BatchNormScope::Shared && !self.batch_norm {
+            return refuse("batch_norm", &"not `shared`", format!("`{}` has no BatchNorm", self.name));
+        }
+        if config.task_embedding > 0 && !self.norms {
+            let problem = format!("`{}` has no normalisation that an embedding could modulate", self.name);
+            return refuse("task_embedding", &config.task_embedding, problem);
+        }
+        if config.adapters && !self.adapters {
+            return refuse("adapters", &true, format!("`{}` has no convolutions that adapters fit", self.name));
+        }
+        Ok(())
+    }
+
+    /// The stem that a config and an input size come to.
+    pub fn stem(&self, config: &BackboneConfig, input_size: i64) -> Stem {
+        config.stem.unwrap_or(if input_size < IMAGENET_STEM_FROM { Stem::Small } else { Stem::Imagenet })
     }
 
     /// Builds the backbone in a scope.
     ///
     /// # Errors
-    /// [`ModelError::Config`] for a size or width the backbone cannot have, and what [`Scope::parameter`] reports.
-    pub fn build(
+    /// [`ModelError::Config`] for a size the backbone cannot have, and what [`Scope::parameter`] reports.
+    pub(crate) fn build(
         &self,
         scope: &Scope,
         config: &BackboneConfig,
         input_channels: i64,
         input_size: i64,
     ) -> Result<Box<dyn Backbone>, ModelError> {
-        if input_channels < 1 {
-            return Err(ModelError::config("input_channels", input_channels, "at least 1"));
+        if !(1..=LARGEST_WIDTH as i64).contains(&input_channels) {
+            return Err(ModelError::config("input_channels", input_channels, format!("1 to {LARGEST_WIDTH}")));
         }
-        if input_size < self.smallest_input {
-            let problem = format!("`{}` needs at least {} pixels a side", self.name, self.smallest_input);
+        let stem = self.stem(config, input_size);
+        let smallest =
+            if self.stems && stem == Stem::Imagenet { self.smallest_input.max(32) } else { self.smallest_input };
+        if !(smallest..=LARGEST_INPUT).contains(&input_size) {
+            let problem = format!("`{}` takes {smallest} to {LARGEST_INPUT} pixels a side", self.name);
             return Err(ModelError::config("input_size", input_size, problem));
         }
-        let width = match config.width {
-            Some(width) => {
-                self.check_width(width)?;
-                width as i64
-            }
-            None => self.default_width,
+        let request = Request {
+            width: config.width.map_or(self.width.unwrap_or(1), |width| width as i64),
+            depth: config.depth.or(self.depths.first().copied()).unwrap_or(0),
+            stem,
+            space: if self.volumes {
+                Space::Volume(config.convolution.unwrap_or(VolumeConvolution::Full))
+            } else {
+                Space::Flat
+            },
+            input_channels,
+            input_size,
         };
-        (self.build)(scope, &Request { config, width, input_channels, input_size })
+        (self.build)(scope, &request)
     }
 }

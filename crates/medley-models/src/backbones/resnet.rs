@@ -1,43 +1,91 @@
-//! `ResNet-18` (He et al. 2015) as the official MedMNIST benchmark builds it for 28 pixels: the first convolution is 3x3 with
-//! stride 1 and there is no max-pool. Names and order of layers are torchvision's.
+//! Residual nets (He et al. 2015), flat and over volumes.
+//!
+//! With the small stem they are the nets of the official MedMNIST benchmark at 28 pixels: the first convolution is 3x3 with
+//! stride 1, there is no max-pool, and parameters start as PyTorch's layers do. With the `ImageNet` stem they are
+//! torchvision's, initialisation included. Names and order of layers are torchvision's in either. The volume forms replace
+//! every convolution, norm and pool of the same net, as the official 3D benchmark does.
 
 use tch::Tensor;
 
-use super::{Backbone, Entry, Request};
-use crate::layers::{BatchNorm, Conv2d, Conv2dOptions, global_mean_pool, relu};
+use super::{Backbone, Entry, Pretrained, Request, Stem};
+use crate::init::Init;
+use crate::layers::{ConvNorm, ConvOptions, global_mean_pool, max_pool, relu};
 use crate::{Context, ModelError, Scope};
 
 pub(super) const RESNET18: Entry = Entry {
-    name: "resnet18",
-    summary: "ResNet-18 with the 28-pixel stem of the official benchmark",
-    default_width: 64,
-    smallest_input: 8,
-    build: |scope, request| Ok(Box::new(ResNet::new(scope, request, [2, 2, 2, 2])?)),
+    width: Some(64),
+    stems: true,
+    pretrained: Some(Pretrained { model: "torchvision resnet18", head: "fc" }),
+    ..Entry::new("resnet18", "18-layer residual net; at 28 pixels that of the official benchmark", build18)
 };
 
+pub(super) const RESNET50: Entry = Entry {
+    width: Some(64),
+    stems: true,
+    pretrained: Some(Pretrained { model: "torchvision resnet50", head: "fc" }),
+    ..Entry::new("resnet50", "50-layer residual net; at 28 pixels that of the official benchmark", build50)
+};
+
+pub(super) const RESNET18_3D: Entry = Entry {
+    volumes: true,
+    pretrained: None,
+    ..Entry {
+        name: "resnet18_3d",
+        summary: "18-layer residual net over volumes: 3D, 2.5D or ACS convolutions",
+        ..RESNET18
+    }
+};
+
+pub(super) const RESNET50_3D: Entry = Entry {
+    volumes: true,
+    pretrained: None,
+    ..Entry {
+        name: "resnet50_3d",
+        summary: "50-layer residual net over volumes: 3D, 2.5D or ACS convolutions",
+        ..RESNET50
+    }
+};
+
+fn build18(scope: &Scope, request: &Request) -> Result<Box<dyn Backbone>, ModelError> {
+    Ok(Box::new(ResNet::new(scope, request, Kind::Basic, [2, 2, 2, 2])?))
+}
+
+fn build50(scope: &Scope, request: &Request) -> Result<Box<dyn Backbone>, ModelError> {
+    Ok(Box::new(ResNet::new(scope, request, Kind::Bottleneck, [3, 4, 6, 3])?))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Two 3x3 convolutions.
+    Basic,
+    /// 1x1, 3x3, and 1x1 to four times the channels.
+    Bottleneck,
+}
+
 struct ResNet {
-    conv1: Conv2d,
-    bn1: BatchNorm,
-    blocks: Vec<BasicBlock>,
+    stem: ConvNorm,
+    pool: bool,
+    blocks: Vec<Block>,
     features: i64,
 }
 
 impl ResNet {
-    fn new(scope: &Scope, request: &Request<'_>, depths: [usize; 4]) -> Result<Self, ModelError> {
-        let conv1 = Conv2d::new(&scope.enter("conv1"), request.input_channels, request.width, Conv2dOptions::three(1))?;
-        let bn1 = BatchNorm::new(&scope.enter("bn1"), request.width)?;
+    fn new(scope: &Scope, request: &Request, kind: Kind, depths: [usize; 4]) -> Result<Self, ModelError> {
+        let (stem, pool) = match request.stem {
+            Stem::Small => (ConvOptions::same(3, 1), false),
+            Stem::Imagenet => (ConvOptions::same(7, 2), true),
+        };
+        let mut maker = Maker { request, input: request.input_channels };
+        let stem = maker.conv_norm(scope, "conv1", "bn1", request.width, stem)?;
         let mut blocks = Vec::new();
-        let mut channels = request.width;
         for (stage, depth) in depths.into_iter().enumerate() {
-            let output = request.width << stage;
             for index in 0..depth {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
                 let scope = scope.enter(format_args!("layer{}.{index}", stage + 1));
-                blocks.push(BasicBlock::new(&scope, channels, output, stride)?);
-                channels = output;
+                blocks.push(Block::new(&scope, &mut maker, kind, request.width << stage, stride)?);
             }
         }
-        Ok(Self { conv1, bn1, blocks, features: channels })
+        Ok(Self { stem, pool, blocks, features: maker.input })
     }
 }
 
@@ -47,7 +95,10 @@ impl Backbone for ResNet {
     }
 
     fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let mut x = relu(self.bn1.forward(&self.conv1.forward(images, context)?, context)?)?;
+        let mut x = relu(self.stem.forward(images, context)?, context)?;
+        if self.pool {
+            x = max_pool(&x, 3, 2, 1, context)?;
+        }
         for block in &self.blocks {
             x = block.forward(&x, context)?;
         }
@@ -55,40 +106,69 @@ impl Backbone for ResNet {
     }
 }
 
-/// Two 3x3 convolutions around a shortcut.
-struct BasicBlock {
-    conv1: Conv2d,
-    bn1: BatchNorm,
-    conv2: Conv2d,
-    bn2: BatchNorm,
-    downsample: Option<(Conv2d, BatchNorm)>,
+/// Makes convolutions one after another, each on what the last one gave.
+struct Maker<'a> {
+    request: &'a Request,
+    input: i64,
 }
 
-impl BasicBlock {
-    fn new(scope: &Scope, input: i64, output: i64, stride: i64) -> Result<Self, ModelError> {
-        let downsample = (stride != 1 || input != output)
-            .then(|| -> Result<_, ModelError> {
-                let conv = Conv2d::new(&scope.enter("downsample.0"), input, output, Conv2dOptions::one(stride))?;
-                Ok((conv, BatchNorm::new(&scope.enter("downsample.1"), output)?))
-            })
-            .transpose()?;
-        Ok(Self {
-            conv1: Conv2d::new(&scope.enter("conv1"), input, output, Conv2dOptions::three(stride))?,
-            bn1: BatchNorm::new(&scope.enter("bn1"), output)?,
-            conv2: Conv2d::new(&scope.enter("conv2"), output, output, Conv2dOptions::three(1))?,
-            bn2: BatchNorm::new(&scope.enter("bn2"), output)?,
-            downsample,
-        })
+impl Maker<'_> {
+    fn conv_norm(
+        &mut self,
+        scope: &Scope,
+        conv: &str,
+        norm: &str,
+        output: i64,
+        options: ConvOptions,
+    ) -> Result<ConvNorm, ModelError> {
+        let options = ConvOptions { space: self.request.space, ..options };
+        let init = (self.request.stem == Stem::Imagenet).then(|| Init::kaiming_normal_fan_out(options.fan_out(output)));
+        let input = std::mem::replace(&mut self.input, output);
+        ConvNorm::new(&scope.enter(conv), &scope.enter(norm), input, output, ConvOptions { init, ..options })
+    }
+}
+
+/// Convolutions around a shortcut; the rectifier follows each but the last, and the sum.
+struct Block {
+    main: Vec<ConvNorm>,
+    downsample: Option<ConvNorm>,
+}
+
+impl Block {
+    fn new(scope: &Scope, maker: &mut Maker<'_>, kind: Kind, width: i64, stride: i64) -> Result<Self, ModelError> {
+        let same = ConvOptions::same;
+        let layers: &[(i64, ConvOptions)] = match kind {
+            Kind::Basic => &[(width, same(3, stride)), (width, same(3, 1))],
+            Kind::Bottleneck => &[(width, same(1, 1)), (width, same(3, stride)), (4 * width, same(1, 1))],
+        };
+        let input = maker.input;
+        let mut main = Vec::with_capacity(layers.len());
+        for (index, &(output, options)) in (1..).zip(layers) {
+            main.push(maker.conv_norm(scope, &format!("conv{index}"), &format!("bn{index}"), output, options)?);
+        }
+        let output = maker.input;
+        let downsample = if stride != 1 || input != output {
+            maker.input = input;
+            Some(maker.conv_norm(scope, "downsample.0", "downsample.1", output, same(1, stride))?)
+        } else {
+            None
+        };
+        Ok(Self { main, downsample })
     }
 
     fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let inner = relu(self.bn1.forward(&self.conv1.forward(x, context)?, context)?)?;
-        let mut inner = self.bn2.forward(&self.conv2.forward(&inner, context)?, context)?;
+        let mut inner = x.shallow_clone();
+        for (index, layer) in self.main.iter().enumerate() {
+            inner = layer.forward(&inner, context)?;
+            if index + 1 < self.main.len() {
+                inner = relu(inner, context)?;
+            }
+        }
         let shortcut = match &self.downsample {
-            Some((conv, bn)) => bn.forward(&conv.forward(x, context)?, context)?,
+            Some(layer) => layer.forward(x, context)?,
             None => x.shallow_clone(),
         };
         // In place: BatchNorm keeps its input for the way back, not its result.
-        relu(inner.f_add_(&shortcut)?)
+        relu(inner.f_add_(&shortcut)?, context)
     }
 }

@@ -6,31 +6,33 @@
 use tch::Tensor;
 
 use super::{Backbone, Entry, Request};
-use crate::layers::{BatchNorm, Conv2d, Conv2dOptions, relu};
+use crate::layers::{ConvNorm, ConvOptions, max_pool, relu};
 use crate::{Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
-    name: "resnet9",
-    summary: "Page's 9-layer residual net for small images",
-    default_width: 32,
-    smallest_input: 8,
-    build: |scope, request| Ok(Box::new(ResNet9::new(scope, request)?)),
+    width: Some(32),
+    ..Entry::new("resnet9", "Page's 9-layer residual net for small images", |scope, request| {
+        Ok(Box::new(ResNet9::new(scope, request)?))
+    })
 };
 
 struct ResNet9 {
-    prep: ConvBlock,
-    layer1: ConvBlock,
-    residual1: [ConvBlock; 2],
-    layer2: ConvBlock,
-    layer3: ConvBlock,
-    residual3: [ConvBlock; 2],
+    prep: ConvNorm,
+    layer1: ConvNorm,
+    residual1: [ConvNorm; 2],
+    layer2: ConvNorm,
+    layer3: ConvNorm,
+    residual3: [ConvNorm; 2],
     features: i64,
 }
 
 impl ResNet9 {
-    fn new(scope: &Scope, request: &Request<'_>) -> Result<Self, ModelError> {
+    fn new(scope: &Scope, request: &Request) -> Result<Self, ModelError> {
         let w = request.width;
-        let block = |name: &str, input, output| ConvBlock::new(&scope.enter(name), input, output);
+        let block = |name: &str, input, output| {
+            let scope = scope.enter(name);
+            ConvNorm::new(&scope.enter("conv"), &scope.enter("bn"), input, output, ConvOptions::same(3, 1))
+        };
         Ok(Self {
             prep: block("prep", request.input_channels, w)?,
             layer1: block("layer1", w, 2 * w)?,
@@ -49,41 +51,17 @@ impl Backbone for ResNet9 {
     }
 
     fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let x = self.prep.forward(images, context)?;
-        let x = halve(&self.layer1.forward(&x, context)?)?;
-        let x = residual(&x, &self.residual1, context)?;
-        let x = halve(&self.layer2.forward(&x, context)?)?;
-        let x = halve(&self.layer3.forward(&x, context)?)?;
-        let x = residual(&x, &self.residual3, context)?;
+        let rectified = |layer: &ConvNorm, x: &Tensor| relu(layer.forward(x, context)?, context);
+        let halve = |x: &Tensor| max_pool(x, 2, 2, 0, context);
+        let residual = |x: Tensor, [first, second]: &[ConvNorm; 2]| -> Result<Tensor, ModelError> {
+            // Not in place: the rectifier before the addition keeps its result for the way back.
+            Ok(x.f_add(&rectified(second, &rectified(first, &x)?)?)?)
+        };
+        let x = rectified(&self.prep, images)?;
+        let x = residual(halve(&rectified(&self.layer1, &x)?)?, &self.residual1)?;
+        let x = halve(&rectified(&self.layer2, &x)?)?;
+        let x = residual(halve(&rectified(&self.layer3, &x)?)?, &self.residual3)?;
         let (x, _) = x.f_adaptive_max_pool2d([1, 1])?;
         Ok(x.f_flatten(1, -1)?)
     }
-}
-
-/// Convolution, normalisation, rectifier.
-struct ConvBlock {
-    conv: Conv2d,
-    bn: BatchNorm,
-}
-
-impl ConvBlock {
-    fn new(scope: &Scope, input: i64, output: i64) -> Result<Self, ModelError> {
-        let conv = Conv2d::new(&scope.enter("conv"), input, output, Conv2dOptions::three(1))?;
-        Ok(Self { conv, bn: BatchNorm::new(&scope.enter("bn"), output)? })
-    }
-
-    fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        relu(self.bn.forward(&self.conv.forward(x, context)?, context)?)
-    }
-}
-
-fn residual(x: &Tensor, blocks: &[ConvBlock; 2], context: &Context<'_>) -> Result<Tensor, ModelError> {
-    let inner = blocks[0].forward(x, context)?;
-    let inner = blocks[1].forward(&inner, context)?;
-    // Not in place: the rectifier before the addition keeps its result for the way back.
-    Ok(x.f_add(&inner)?)
-}
-
-fn halve(x: &Tensor) -> Result<Tensor, ModelError> {
-    Ok(x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?)
 }

@@ -1,12 +1,15 @@
 use tch::Tensor;
 
+use super::film::Film;
+use crate::context::per_segment;
 use crate::init::Init;
-use crate::options::Segment;
+use crate::scope::Part;
 use crate::{Context, ModelError, Scope};
 
 const MOMENTUM: f64 = 0.1;
 
-/// `torch.nn.BatchNorm2d` (Ioffe and Szegedy 2015), with statistics and affine map shared by all tasks or one per task.
+/// `torch.nn.BatchNorm2d` (Ioffe and Szegedy 2015) over any number of axes, with statistics and affine map shared by all
+/// tasks or one per task.
 ///
 /// Shared tensors are called `weight`, `bias`, `running_mean`, `running_var` as in PyTorch; those of a task have the task's
 /// name in between: `bn1.pathmnist.weight`. All four are fp32 in either precision.
@@ -19,6 +22,7 @@ pub struct BatchNorm {
     statistics: Vec<(Tensor, Tensor)>,
     /// `(weight, bias)`, one or one per task.
     affine: Vec<(Tensor, Tensor)>,
+    film: Option<Film>,
 }
 
 impl BatchNorm {
@@ -27,16 +31,12 @@ impl BatchNorm {
     /// # Errors
     /// As [`Scope::parameter`].
     pub fn new(scope: &Scope, channels: i64) -> Result<Self, ModelError> {
-        Self::with_epsilon(scope, channels, 1e-5)
-    }
-
-    /// As [`Self::new`], with another epsilon.
-    ///
-    /// # Errors
-    /// As [`Scope::parameter`].
-    pub fn with_epsilon(scope: &Scope, channels: i64, epsilon: f64) -> Result<Self, ModelError> {
         let scopes = |own: bool| -> Vec<Scope> {
-            if own { scope.tasks().iter().map(|task| scope.enter(task)).collect() } else { vec![scope.clone()] }
+            if own {
+                scope.tasks().iter().map(|task| scope.enter(task).as_part(Part::TaskNormalisation)).collect()
+            } else {
+                vec![scope.clone()]
+            }
         };
         let affine = scopes(scope.batch_norm().own_affine())
             .iter()
@@ -51,7 +51,14 @@ impl BatchNorm {
                 Ok((scope.buffer("running_mean", &[channels], 0.0)?, scope.buffer("running_var", &[channels], 1.0)?))
             })
             .collect::<Result<_, ModelError>>()?;
-        Ok(Self { name: scope.path().to_owned(), tasks: scope.tasks().to_vec(), epsilon, statistics, affine })
+        Ok(Self {
+            name: scope.path().to_owned(),
+            tasks: scope.tasks().to_vec(),
+            epsilon: 1e-5,
+            statistics,
+            affine,
+            film: Film::new(scope, channels)?,
+        })
     }
 
     /// `[N, C, ..]` to the same shape. In training, the running statistics move by a tenth towards those of the batch.
@@ -59,16 +66,66 @@ impl BatchNorm {
     /// # Errors
     /// [`ModelError::OneValuePerChannel`] in training; [`ModelError::Torch`].
     pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        match (&self.statistics[..], &self.affine[..]) {
-            ([statistics], [affine]) => self.normalise(x, statistics, Some(affine), context.train, None),
-            ([statistics], affine) => {
-                let normal = self.normalise(x, statistics, None, context.train, None)?;
-                per_segment(&normal, context.segments, |rows, segment| scale(rows, &affine[segment.task]))
+        if let Some(recorder) = context.recorder {
+            recorder.keep(x);
+        }
+        if !self.depends_on_task() {
+            return self.normalise(x, &self.statistics[0], Some(&self.affine[0]), context.train, None);
+        }
+        if let [statistics] = &self.statistics[..] {
+            let (weights, biases) = self.tables()?;
+            let normal = self.normalise(x, statistics, None, context.train, None)?;
+            let mut shape = vec![1; x.dim()];
+            (shape[0], shape[1]) = (-1, x.size()[1]);
+            let lines = |table: &Tensor| -> Result<Tensor, ModelError> {
+                Ok(context.rows.lines_of(table)?.f_view(shape.as_slice())?.f_to_kind(x.kind())?)
+            };
+            return Ok(lines(&biases)?.f_addcmul(&normal, &lines(&weights)?)?);
+        }
+        let modulated = self.film.is_some().then(|| self.tables()).transpose()?;
+        per_segment(x, context.rows.segments(), |rows, segment| {
+            let task = segment.task;
+            let normalise =
+                |affine| self.normalise(rows, &self.statistics[task], Some(affine), context.train, Some(task));
+            match &modulated {
+                None => normalise(self.affine.get(task).unwrap_or(&self.affine[0])),
+                Some((weights, biases)) => {
+                    normalise(&(weights.f_select(0, task as i64)?, biases.f_select(0, task as i64)?))
+                }
             }
-            (statistics, affine) => per_segment(x, context.segments, |rows, segment| {
-                let affine = affine.get(segment.task).or_else(|| affine.first());
-                self.normalise(rows, &statistics[segment.task], affine, context.train, Some(segment.task))
-            }),
+        })
+    }
+
+    /// Whether two tasks can see another function.
+    pub(super) fn depends_on_task(&self) -> bool {
+        self.statistics.len() > 1 || self.affine.len() > 1 || self.film.is_some()
+    }
+
+    /// Scale and shift `[C]` that this layer amounts to in evaluation, for one task.
+    pub(super) fn line(&self, task: usize) -> Result<(Tensor, Tensor), ModelError> {
+        let _guard = tch::no_grad_guard();
+        let (weights, biases) = self.tables()?;
+        let (mean, variance) = self.statistics.get(task).unwrap_or(&self.statistics[0]);
+        let scale = weights.f_select(0, task as i64)?.f_mul(&variance.f_add_scalar(self.epsilon)?.f_rsqrt()?)?;
+        let shift = biases.f_select(0, task as i64)?.f_sub(&mean.f_mul(&scale)?)?;
+        Ok((scale, shift))
+    }
+
+    /// Scales and shifts of all tasks, `[tasks, C]` each.
+    fn tables(&self) -> Result<(Tensor, Tensor), ModelError> {
+        let stack = |part: fn(&(Tensor, Tensor)) -> &Tensor| -> Result<Tensor, ModelError> {
+            let lines: Vec<&Tensor> = self.affine.iter().map(part).collect();
+            let table = Tensor::f_stack(&lines, 0)?;
+            let channels = table.size()[1];
+            Ok(table.f_expand([self.tasks.len() as i64, channels], false)?)
+        };
+        let (weights, biases) = (stack(|affine| &affine.0)?, stack(|affine| &affine.1)?);
+        match &self.film {
+            None => Ok((weights, biases)),
+            Some(film) => {
+                let (scales, shifts) = film.tables()?;
+                Ok((weights.f_mul(&scales)?, shifts.f_addcmul(&biases, &scales)?))
+            }
         }
     }
 
@@ -89,28 +146,4 @@ impl BatchNorm {
         let (weight, bias) = affine.map_or((None, None), |(weight, bias)| (Some(weight), Some(bias)));
         Ok(x.f_batch_norm(weight, bias, Some(mean), Some(variance), train, MOMENTUM, self.epsilon, true)?)
     }
-}
-
-/// Applies a function to the rows of each task and joins the results.
-fn per_segment(
-    x: &Tensor,
-    segments: &[Segment],
-    f: impl Fn(&Tensor, &Segment) -> Result<Tensor, ModelError>,
-) -> Result<Tensor, ModelError> {
-    if let [segment] = segments {
-        return f(x, segment);
-    }
-    let parts: Vec<Tensor> = segments
-        .iter()
-        .map(|segment| f(&x.f_narrow(0, segment.start, segment.len)?, segment))
-        .collect::<Result<_, _>>()?;
-    Ok(Tensor::f_cat(&parts, 0)?)
-}
-
-fn scale(x: &Tensor, (weight, bias): &(Tensor, Tensor)) -> Result<Tensor, ModelError> {
-    let mut shape = vec![1; x.dim()];
-    shape[1] = -1;
-    let weight = weight.f_view(shape.as_slice())?.f_to_kind(x.kind())?;
-    let bias = bias.f_view(shape.as_slice())?.f_to_kind(x.kind())?;
-    Ok(bias.f_addcmul(x, &weight)?)
 }

@@ -1,73 +1,314 @@
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use crate::context::{WeightAndBias, per_segment};
 use crate::init::Init;
+use crate::scope::Part;
 use crate::{Context, ModelError, Scope};
 
-/// Geometry of a [`Conv2d`]; the default is 3x3, stride 1, padding 1, no bias, one group.
+/// How a convolution of a flat net becomes one over volumes, as in the official 3D benchmark (Yang et al., *Reinventing 2D
+/// Convolutions for 3D Images*, 2021).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum VolumeConvolution {
+    /// A cube for a square: `k x k x k`.
+    #[default]
+    #[serde(rename = "3d")]
+    Full,
+    /// `1 x k x k`: slices do not mix, except by strides and pooling.
+    #[serde(rename = "2.5d")]
+    Slices,
+    /// Axial, coronal and sagittal: a third of the filters lies in each plane. Weights are those of the flat net.
+    #[serde(rename = "acs")]
+    Acs,
+}
+
+/// The axes that a network works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    /// `[N, C, H, W]`
+    Flat,
+    /// `[N, C, D, H, W]`
+    Volume(VolumeConvolution),
+}
+
+impl Space {
+    /// 2 or 3.
+    pub fn axes(self) -> usize {
+        match self {
+            Self::Flat => 2,
+            Self::Volume(_) => 3,
+        }
+    }
+
+    /// Sides of a convolution kernel as stored.
+    fn kernel(self, side: i64) -> Vec<i64> {
+        match self {
+            Self::Flat | Self::Volume(VolumeConvolution::Acs) => vec![side; 2],
+            Self::Volume(VolumeConvolution::Full) => vec![side; 3],
+            Self::Volume(VolumeConvolution::Slices) => vec![1, side, side],
+        }
+    }
+}
+
+/// Geometry of a [`Conv`]; the default is flat, 3x3, stride 1, padding 1, no bias, one group.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Conv2dOptions {
+pub struct ConvOptions {
     /// Side of the kernel.
     pub kernel: i64,
-    /// Step.
+    /// Step along every axis.
     pub stride: i64,
-    /// Zeros around the input.
+    /// Zeros around the input along the axes of the kernel.
     pub padding: i64,
     /// Groups of channels that do not mix.
     pub groups: i64,
     /// Whether a bias is added.
     pub bias: bool,
-    /// Distribution of the initial weight; `None` is PyTorch's default.
+    /// Distribution of the initial weight, with a bias of zero; `None` is PyTorch's default for both.
     pub init: Option<Init>,
+    /// Flat or over volumes.
+    pub space: Space,
 }
 
-impl Default for Conv2dOptions {
+impl Default for ConvOptions {
     fn default() -> Self {
-        Self { kernel: 3, stride: 1, padding: 1, groups: 1, bias: false, init: None }
+        Self { kernel: 3, stride: 1, padding: 1, groups: 1, bias: false, init: None, space: Space::Flat }
     }
 }
 
-impl Conv2dOptions {
-    /// 3x3 with padding 1.
-    pub fn three(stride: i64) -> Self {
-        Self { stride, ..Self::default() }
+impl ConvOptions {
+    /// A kernel of odd side with the padding that keeps the size.
+    pub fn same(kernel: i64, stride: i64) -> Self {
+        Self { kernel, padding: (kernel - 1) / 2, stride, ..Self::default() }
     }
 
-    /// 1x1 without padding.
-    pub fn one(stride: i64) -> Self {
-        Self { kernel: 1, padding: 0, stride, ..Self::default() }
+    /// Number of weights that end in one output channel's worth of positions: `out * k * k`, PyTorch's fan-out.
+    pub fn fan_out(&self, output: i64) -> i64 {
+        output * self.space.kernel(self.kernel).iter().product::<i64>()
     }
 }
 
-/// `torch.nn.Conv2d`: weight `[out, in / groups, k, k]`.
+/// `torch.nn.Conv2d`, `torch.nn.Conv3d` or one of the volume forms: weight `[out, in / groups, k, k]` or with three sides.
+///
+/// With residual adapters (Rebuffi et al., *Efficient parametrization of multi-domain deep neural networks*, 2018, the
+/// parallel form), each task adds a 1x1 convolution of its own to every larger one: `conv(x) + adapter(x)`. They start at
+/// zero.
 #[derive(Debug)]
-pub struct Conv2d {
+pub struct Conv {
+    layer: u64,
     weight: Tensor,
     bias: Option<Tensor>,
-    options: Conv2dOptions,
+    /// One per task, or none.
+    adapters: Vec<Tensor>,
+    options: ConvOptions,
 }
 
-impl Conv2d {
-    /// Registers `weight` and, if asked for, `bias`.
+impl Conv {
+    /// Registers `weight` and, if asked for, `bias` and `adapters.TASK.weight`.
     ///
     /// # Errors
     /// As [`Scope::parameter`].
-    pub fn new(scope: &Scope, input: i64, output: i64, options: Conv2dOptions) -> Result<Self, ModelError> {
-        let Conv2dOptions { kernel, groups, .. } = options;
-        let fan_in = input / groups * kernel * kernel;
-        let init = options.init.unwrap_or(Init::torch_default(fan_in));
-        let weight = scope.parameter("weight", &[output, input / groups, kernel, kernel], init)?;
-        let bias = options.bias.then(|| scope.parameter("bias", &[output], Init::torch_default(fan_in))).transpose()?;
-        Ok(Self { weight, bias, options })
+    pub fn new(scope: &Scope, input: i64, output: i64, options: ConvOptions) -> Result<Self, ModelError> {
+        let ConvOptions { kernel, groups, padding, space, .. } = options;
+        let sides = space.kernel(kernel);
+        let fan_in = input / groups * sides.iter().product::<i64>();
+        let shape = |sides: &[i64]| [&[output, input / groups], sides].concat();
+        let weight = scope.parameter("weight", &shape(&sides), options.init.unwrap_or(Init::torch_default(fan_in)))?;
+        let bias_init = options.init.map_or(Init::torch_default(fan_in), |_| Init::Constant(0.0));
+        let bias = options.bias.then(|| scope.parameter("bias", &[output], bias_init)).transpose()?;
+        let adaptable = scope.adapters() && groups == 1 && kernel > 1 && 2 * padding + 1 == kernel;
+        let adapters = scope
+            .tasks()
+            .iter()
+            .filter(|_| adaptable)
+            .map(|task| {
+                let scope = scope.enter("adapters").enter(task).as_part(Part::Adapters);
+                scope.parameter("weight", &shape(&vec![1; sides.len()]), Init::Constant(0.0))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { layer: scope.next_layer(), weight, bias, adapters, options })
     }
 
-    /// `[N, in, H, W]` to `[N, out, H', W']`.
+    /// `[N, in, H, W]` to `[N, out, H', W']`, or the same with depth.
     ///
     /// # Errors
     /// [`ModelError::Torch`] when shapes do not fit or memory runs out.
     pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let Conv2dOptions { stride, padding, groups, .. } = self.options;
-        let weight = self.weight.f_to_kind(context.kind)?;
+        let y = match context.prepared {
+            Some(prepared) if self.adapters.is_empty() => {
+                let (weight, bias) = prepared.get(self.layer, usize::MAX, || self.merged(0, context))?;
+                self.apply(x, &weight, bias.as_ref())?
+            }
+            Some(prepared) => per_segment(x, context.rows.segments(), |rows, segment| {
+                let (weight, bias) = prepared.get(self.layer, segment.task, || self.merged(segment.task, context))?;
+                self.apply(rows, &weight, bias.as_ref())
+            })?,
+            None => self.adapted(x, context)?,
+        };
+        self.record(x, &y, context);
+        Ok(y)
+    }
+
+    /// With the fp32 masters, cast here.
+    fn adapted(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(context.kind)).transpose()?;
-        Ok(x.f_conv2d(&weight, bias, [stride, stride], [padding, padding], [1, 1], groups)?)
+        let y = self.apply(x, &self.weight.f_to_kind(context.kind)?, bias.as_ref())?;
+        if self.adapters.is_empty() {
+            return Ok(y);
+        }
+        let own = per_segment(x, context.rows.segments(), |rows, segment| {
+            self.apply_adapter(rows, &self.adapters[segment.task].f_to_kind(context.kind)?)
+        })?;
+        Ok(y.f_add(&own)?)
+    }
+
+    /// The weight of one task, its adapter added in the middle of the kernel, and the bias, in the context's dtype.
+    fn merged(&self, task: usize, context: &Context<'_>) -> Result<WeightAndBias, ModelError> {
+        let (weight, bias) = self.masters(task)?;
+        Ok((weight.f_to_kind(context.kind)?, bias.map(|bias| bias.f_to_kind(context.kind)).transpose()?))
+    }
+
+    /// As [`Self::merged`], fp32.
+    pub(super) fn masters(&self, task: usize) -> Result<WeightAndBias, ModelError> {
+        let mut weight = self.weight.f_detach()?;
+        if let Some(adapter) = self.adapters.get(task) {
+            let pads: Vec<i64> =
+                weight.size()[2..].iter().rev().flat_map(|side| [(side - 1) / 2, (side - 1) / 2]).collect();
+            weight = weight.f_add(&adapter.f_detach()?.f_constant_pad_nd(pads.as_slice())?)?;
+        }
+        Ok((weight, self.bias.as_ref().map(Tensor::f_detach).transpose()?))
+    }
+
+    pub(super) fn has_adapters(&self) -> bool {
+        !self.adapters.is_empty()
+    }
+
+    pub(super) fn layer(&self) -> u64 {
+        self.layer
+    }
+
+    /// The convolution alone, with these weights.
+    pub(super) fn apply(&self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
+        let ConvOptions { padding: p, space, .. } = self.options;
+        match space {
+            Space::Flat => self.convolve(x, weight, bias, &[p, p]),
+            Space::Volume(VolumeConvolution::Full) => self.convolve(x, weight, bias, &[p, p, p]),
+            Space::Volume(VolumeConvolution::Slices) => self.convolve(x, weight, bias, &[0, p, p]),
+            Space::Volume(VolumeConvolution::Acs) => self.convolve_planes(x, weight, bias, p),
+        }
+    }
+
+    fn apply_adapter(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor, ModelError> {
+        match self.options.space {
+            Space::Flat => self.convolve(x, weight, None, &[0, 0]),
+            Space::Volume(VolumeConvolution::Acs) => self.convolve_planes(x, weight, None, 0),
+            Space::Volume(_) => self.convolve(x, weight, None, &[0, 0, 0]),
+        }
+    }
+
+    fn convolve(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        padding: &[i64],
+    ) -> Result<Tensor, ModelError> {
+        let ConvOptions { stride, groups, .. } = self.options;
+        Ok(if padding.len() == 2 {
+            x.f_conv2d(weight, bias, [stride, stride], padding, [1, 1], groups)?
+        } else {
+            x.f_conv3d(weight, bias, [stride, stride, stride], padding, [1, 1, 1], groups)?
+        })
+    }
+
+    /// The first filters lie across depth (axial), the next across height (coronal), the last across width (sagittal); when
+    /// three does not divide their number, the first planes have one more.
+    fn convolve_planes(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        p: i64,
+    ) -> Result<Tensor, ModelError> {
+        let output = weight.size()[0];
+        let mut planes = Vec::with_capacity(3);
+        let mut start = 0;
+        for plane in 0..3 {
+            let len = (output + 2 - plane) / 3;
+            if len > 0 {
+                let weight = weight.f_narrow(0, start, len)?.f_unsqueeze(2 + plane)?;
+                let mut padding = [p; 3];
+                padding[plane as usize] = 0;
+                planes.push(self.convolve(x, &weight, None, &padding)?);
+            }
+            start += len;
+        }
+        let y = Tensor::f_cat(&planes, 1)?;
+        Ok(match bias {
+            Some(bias) => y.f_add(&bias.f_view([1, -1, 1, 1, 1])?)?,
+            None => y,
+        })
+    }
+
+    pub(super) fn record(&self, x: &Tensor, y: &Tensor, context: &Context<'_>) {
+        if let Some(recorder) = context.recorder {
+            let inputs = self.weight.size()[1..].iter().product::<i64>();
+            let adapter = if self.has_adapters() { self.weight.size()[1] } else { 0 };
+            recorder.product(y, inputs + adapter);
+            recorder.window(x, y, self.options.kernel, self.options.stride);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Rows;
+    use crate::{BuildOptions, NetConfig, Segment};
+    use tch::{Device, Kind};
+
+    /// A 3x3 convolution over volumes of shape `[2, 4, 7, 7, 7]` to 5 channels, and its input.
+    fn conv(form: VolumeConvolution, stride: i64) -> (Conv, Tensor) {
+        let scope = Scope::root(&NetConfig::default(), vec!["a".into()], &BuildOptions::default()).unwrap();
+        let options = ConvOptions { space: Space::Volume(form), bias: true, ..ConvOptions::same(3, stride) };
+        let conv = Conv::new(&scope, 4, 5, options).unwrap();
+        (conv, Tensor::arange(2 * 4 * 343, (Kind::Float, Device::Cpu)).sin().view([2, 4, 7, 7, 7]))
+    }
+
+    fn forward(conv: &Conv, x: &Tensor) -> Tensor {
+        let rows = Rows::new(&[Segment { task: 0, start: 0, len: 2 }], vec![0, 1], Device::Cpu).unwrap();
+        let _guard = tch::no_grad_guard();
+        conv.forward(x, &Context::new(false, Kind::Float, &rows, 0)).unwrap()
+    }
+
+    #[test]
+    fn volume_forms_have_one_shape() {
+        for form in [VolumeConvolution::Full, VolumeConvolution::Slices, VolumeConvolution::Acs] {
+            for (stride, side) in [(1, 7), (2, 4)] {
+                let (conv, x) = conv(form, stride);
+                assert_eq!(forward(&conv, &x).size(), [2, 5, side, side, side], "{form:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn slices_are_the_flat_convolution_of_each_slice() {
+        let (conv, x) = conv(VolumeConvolution::Slices, 1);
+        let slice = x.select(2, 3).conv2d(&conv.weight.squeeze_dim(2), conv.bias.as_ref(), 1, 1, 1, 1);
+        assert!(forward(&conv, &x).select(2, 3).allclose(&slice, 1e-5, 1e-5, false));
+    }
+
+    #[test]
+    fn acs_is_the_flat_convolution_in_each_plane() {
+        let (conv, x) = conv(VolumeConvolution::Acs, 1);
+        let y = forward(&conv, &x);
+        let flat = |axis: i64, first: i64, len: i64| {
+            let bias = conv.bias.as_ref().map(|bias| bias.narrow(0, first, len));
+            x.select(axis, 3).conv2d(&conv.weight.narrow(0, first, len), bias, 1, 1, 1, 1)
+        };
+        // 5 = 2 + 2 + 1 filters.
+        for (axis, first, len) in [(2, 0, 2), (3, 2, 2), (4, 4, 1)] {
+            let plane = y.narrow(1, first, len).select(axis, 3);
+            assert!(plane.allclose(&flat(axis, first, len), 1e-5, 1e-5, false), "axis {axis}");
+        }
     }
 }

@@ -6,8 +6,9 @@ use crate::{Context, ModelError, Scope};
 /// `torch.nn.Linear`: weight `[out, in]`, bias `[out]`.
 #[derive(Debug)]
 pub struct Linear {
+    layer: u64,
     weight: Tensor,
-    bias: Option<Tensor>,
+    bias: Tensor,
 }
 
 impl Linear {
@@ -17,9 +18,16 @@ impl Linear {
     /// As [`Scope::parameter`].
     pub fn new(scope: &Scope, input: i64, output: i64) -> Result<Self, ModelError> {
         let init = Init::torch_default(input);
-        let weight = scope.parameter("weight", &[output, input], init)?;
-        let bias = Some(scope.parameter("bias", &[output], init)?);
-        Ok(Self { weight, bias })
+        Self::with_init(scope, input, output, init, init)
+    }
+
+    /// As [`Self::new`], with other initial distributions.
+    ///
+    /// # Errors
+    /// As [`Scope::parameter`].
+    pub fn with_init(scope: &Scope, input: i64, output: i64, weight: Init, bias: Init) -> Result<Self, ModelError> {
+        let weight = scope.parameter("weight", &[output, input], weight)?;
+        Ok(Self { layer: scope.next_layer(), weight, bias: scope.parameter("bias", &[output], bias)? })
     }
 
     /// `[.., in]` to `[.., out]`.
@@ -27,8 +35,16 @@ impl Linear {
     /// # Errors
     /// [`ModelError::Torch`] when shapes do not fit or memory runs out.
     pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let weight = self.weight.f_to_kind(context.kind)?;
-        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(context.kind)).transpose()?;
-        Ok(x.f_linear(&weight, bias.as_ref())?)
+        let cast = || Ok((self.weight.f_to_kind(context.kind)?, Some(self.bias.f_to_kind(context.kind)?)));
+        let (weight, bias) = match context.prepared {
+            Some(prepared) => prepared.get(self.layer, usize::MAX, cast)?,
+            None => cast()?,
+        };
+        let y = x.f_linear(&weight, bias.as_ref())?;
+        if let Some(recorder) = context.recorder {
+            recorder.keep(x);
+            recorder.product(&y, weight.size()[1]);
+        }
+        Ok(y)
     }
 }

@@ -1,24 +1,71 @@
 //! Layers with PyTorch's names, defaults and initialisations.
 //!
 //! A layer registers its tensors in a [`Scope`](crate::Scope) when it is made and is a plain function of its input
-//! afterwards. Weights of products are cast to the dtype of the [`Context`](crate::Context) where they are used; the fp32
-//! masters are what is trained and saved.
+//! afterwards. Weights of products are cast to the dtype of the [`Context`] where they are used; the fp32 masters are what
+//! is trained and saved. Where an option gives each task something of its own (normalisation, adapters, embeddings), the
+//! layer takes care of it, so that backbones need not know.
 
 mod batch_norm;
 mod conv;
+mod conv_norm;
+mod film;
+mod layer_norm;
 mod linear;
+mod noise;
 
 pub use batch_norm::BatchNorm;
-pub use conv::{Conv2d, Conv2dOptions};
+pub use conv::{Conv, ConvOptions, Space, VolumeConvolution};
+pub use conv_norm::ConvNorm;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use noise::{Dropout, StochasticDepth};
 
 use tch::Tensor;
 
-use crate::ModelError;
+use crate::{Context, ModelError};
 
 /// `max(x, 0)`, in place: for activations that nobody else reads.
-pub(crate) fn relu(mut x: Tensor) -> Result<Tensor, ModelError> {
+pub(crate) fn relu(mut x: Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    if let Some(recorder) = context.recorder {
+        recorder.keep(&x);
+    }
     Ok(x.f_relu_()?)
+}
+
+/// `x sigmoid(x)` (Elfwing et al. 2018).
+pub(crate) fn silu(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    if let Some(recorder) = context.recorder {
+        recorder.keep(x);
+    }
+    Ok(x.f_silu()?)
+}
+
+/// `x Phi(x)` (Hendrycks and Gimpel 2016), exact.
+pub(crate) fn gelu(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    if let Some(recorder) = context.recorder {
+        recorder.keep(x);
+    }
+    Ok(x.f_gelu("none")?)
+}
+
+/// The largest value of each window, along every spatial axis.
+pub(crate) fn max_pool(
+    x: &Tensor,
+    kernel: i64,
+    stride: i64,
+    padding: i64,
+    context: &Context<'_>,
+) -> Result<Tensor, ModelError> {
+    let y = if x.dim() == 4 {
+        x.f_max_pool2d([kernel; 2], [stride; 2], [padding; 2], [1; 2], false)?
+    } else {
+        x.f_max_pool3d([kernel; 3], [stride; 3], [padding; 3], [1; 3], false)?
+    };
+    if let Some(recorder) = context.recorder {
+        recorder.window(x, &y, kernel, stride);
+        recorder.keep(&y);
+    }
+    Ok(y)
 }
 
 /// `[N, C, H, W]` or `[N, C, D, H, W]` to `[N, C]` by the mean over space.

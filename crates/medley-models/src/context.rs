@@ -1,0 +1,173 @@
+//! What travels through a network beside the activations.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use medley_core::seed::{ChaCha8Rng, Purpose, stream};
+use tch::{Device, Kind, Tensor};
+
+use crate::ModelError;
+use crate::options::Segment;
+
+/// What a layer needs to know of the batch it is computing.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Batch statistics and dropout, or running statistics and none.
+    pub train: bool,
+    /// Dtype of activations and of the weights of products.
+    pub kind: Kind,
+    /// Which row belongs to which task.
+    pub rows: &'a Rows,
+    /// Names the draws of this pass; dropout is a function of it, the layer and the row.
+    pub(crate) noise: u64,
+    /// Weights prepared for inference.
+    pub(crate) prepared: Option<&'a Prepared>,
+    /// Counts work, when someone asks.
+    pub(crate) recorder: Option<&'a Recorder>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(train: bool, kind: Kind, rows: &'a Rows, noise: u64) -> Self {
+        Self { train, kind, rows, noise, prepared: None, recorder: None }
+    }
+}
+
+/// The rows of a batch: their tasks, and their numbers in the batch that the caller sees.
+#[derive(Debug)]
+pub struct Rows {
+    segments: Vec<Segment>,
+    /// Task of each row, i64.
+    tasks: Tensor,
+    /// A replica computes some rows of a batch; what is drawn for a row must not depend on which.
+    numbers: Vec<u64>,
+}
+
+impl Rows {
+    /// # Errors
+    /// [`ModelError::Torch`] when memory runs out.
+    pub(crate) fn new(segments: &[Segment], numbers: Vec<u64>, device: Device) -> Result<Self, ModelError> {
+        let tasks: Vec<i64> = segments
+            .iter()
+            .flat_map(|segment| std::iter::repeat_n(segment.task as i64, segment.len as usize))
+            .collect();
+        let tasks = Tensor::f_from_slice(&tasks)?.f_to_device(device)?;
+        Ok(Self { segments: segments.to_vec(), tasks, numbers })
+    }
+
+    /// The tasks of the batch, in order, covering it.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// From a table `[tasks, C]` the line of each row, `[N, C]`.
+    pub(crate) fn lines_of(&self, table: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(table.f_index_select(0, &self.tasks)?)
+    }
+
+    /// A generator for each row, for the draws of one layer in one pass.
+    pub(crate) fn generators(&self, noise: u64, layer: u64) -> impl Iterator<Item = ChaCha8Rng> + '_ {
+        self.numbers.iter().map(move |&row| stream(noise, Purpose::Network, &[layer, row]))
+    }
+}
+
+/// Applies a function to the rows of each task and joins the results.
+pub(crate) fn per_segment(
+    x: &Tensor,
+    segments: &[Segment],
+    f: impl Fn(&Tensor, &Segment) -> Result<Tensor, ModelError>,
+) -> Result<Tensor, ModelError> {
+    if let [segment] = segments {
+        return f(x, segment);
+    }
+    let parts: Vec<Tensor> = segments
+        .iter()
+        .map(|segment| f(&x.f_narrow(0, segment.start, segment.len)?, segment))
+        .collect::<Result<_, _>>()?;
+    Ok(Tensor::f_cat(&parts, 0)?)
+}
+
+/// What a product needs.
+pub(crate) type WeightAndBias = (Tensor, Option<Tensor>);
+
+/// Weights that inference computes once: cast, and with `BatchNorm` folded in. Filled by the first pass that needs them.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    weights: RefCell<BTreeMap<(u64, usize), WeightAndBias>>,
+}
+
+impl Prepared {
+    /// The weight and bias kept for a layer (and a task, if they depend on it), made by `make` the first time.
+    pub(crate) fn get(
+        &self,
+        layer: u64,
+        task: usize,
+        make: impl FnOnce() -> Result<WeightAndBias, ModelError>,
+    ) -> Result<WeightAndBias, ModelError> {
+        let clone = |(weight, bias): &WeightAndBias| (weight.shallow_clone(), bias.as_ref().map(Tensor::shallow_clone));
+        if let Some(found) = self.weights.borrow().get(&(layer, task)) {
+            return Ok(clone(found));
+        }
+        let fresh = make()?;
+        let result = clone(&fresh);
+        self.weights.borrow_mut().insert((layer, task), fresh);
+        Ok(result)
+    }
+}
+
+/// Adds up the work of one image as it passes.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    totals: RefCell<Work>,
+    /// How many input pixels one step is worth, by the side of the activation.
+    jumps: RefCell<BTreeMap<i64, i64>>,
+}
+
+/// What one image costs on its way to the features and logits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Multiplications with accumulation in convolutions, linear layers and attention. Training takes about three times as
+    /// many.
+    pub macs: u64,
+    /// Activations that training keeps for the way back, in values: times two bytes in bfloat16, four in fp32. An estimate.
+    pub kept_activations: u64,
+    /// Pixels a side of the window of the input that one position of the last feature map depends on; `None` is all of them.
+    pub receptive_field: Option<i64>,
+}
+
+impl Recorder {
+    pub(crate) fn new(input_size: i64) -> Self {
+        let totals = Work { receptive_field: Some(1), ..Work::default() };
+        Self { totals: RefCell::new(totals), jumps: RefCell::new(BTreeMap::from([(input_size, 1)])) }
+    }
+
+    /// A product of `macs_per_output` multiplications per value of `output`, for one image.
+    pub(crate) fn product(&self, output: &Tensor, macs_per_output: i64) {
+        let per_image = (output.numel() as i64 / output.size()[0].max(1)) as u64;
+        self.totals.borrow_mut().macs += per_image * macs_per_output as u64;
+    }
+
+    /// A window that slid over `input`, sides as in the last dimension. Branches that run beside each other must not both
+    /// have windows larger than one pixel.
+    pub(crate) fn window(&self, input: &Tensor, output: &Tensor, kernel: i64, stride: i64) {
+        let side = |tensor: &Tensor| tensor.size().last().copied().unwrap_or(1);
+        let mut totals = self.totals.borrow_mut();
+        let mut jumps = self.jumps.borrow_mut();
+        let jump = jumps.get(&side(input)).copied().unwrap_or(1);
+        totals.receptive_field = totals.receptive_field.map(|field| field + (kernel - 1) * jump);
+        jumps.insert(side(output), jump * stride);
+    }
+
+    /// Every feature depends on every pixel from here on.
+    pub(crate) fn everything(&self) {
+        self.totals.borrow_mut().receptive_field = None;
+    }
+
+    /// An activation that is kept for the way back.
+    pub(crate) fn keep(&self, activation: &Tensor) {
+        self.totals.borrow_mut().kept_activations += (activation.numel() as i64 / activation.size()[0].max(1)) as u64;
+    }
+
+    pub(crate) fn into_work(self) -> Work {
+        self.totals.into_inner()
+    }
+}

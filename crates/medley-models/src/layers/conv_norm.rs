@@ -1,0 +1,63 @@
+use tch::Tensor;
+
+use super::{BatchNorm, Conv, ConvOptions};
+use crate::context::{WeightAndBias, per_segment};
+use crate::{Context, ModelError, Scope};
+
+/// A convolution followed by `BatchNorm`. In inference the two are one convolution, with
+/// `w' = w g / sqrt(v + e)` and `b' = (b - m) g / sqrt(v + e) + h` computed in fp32 from running mean `m`, variance `v`, scale `g`
+/// and shift `h`; of each task, where tasks have their own.
+#[derive(Debug)]
+pub struct ConvNorm {
+    conv: Conv,
+    norm: BatchNorm,
+}
+
+impl ConvNorm {
+    /// Registers both layers under the names they have in torchvision.
+    ///
+    /// # Errors
+    /// As [`Scope::parameter`].
+    pub fn new(
+        conv_scope: &Scope,
+        norm_scope: &Scope,
+        input: i64,
+        output: i64,
+        options: ConvOptions,
+    ) -> Result<Self, ModelError> {
+        let conv = Conv::new(conv_scope, input, output, options)?;
+        Ok(Self { conv, norm: BatchNorm::new(norm_scope, output)? })
+    }
+
+    /// `[N, in, H, W]` to `[N, out, H', W']`, or the same with depth.
+    ///
+    /// # Errors
+    /// As [`Conv::forward`] and [`BatchNorm::forward`].
+    pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+        let Some(prepared) = context.prepared else {
+            return self.norm.forward(&self.conv.forward(x, context)?, context);
+        };
+        let folded = |rows: &Tensor, key: usize, task: usize| -> Result<Tensor, ModelError> {
+            let (weight, bias) = prepared.get(self.conv.layer(), key, || self.fold(task, context))?;
+            self.conv.apply(rows, &weight, bias.as_ref())
+        };
+        if self.conv.has_adapters() || self.norm.depends_on_task() {
+            per_segment(x, context.rows.segments(), |rows, segment| folded(rows, segment.task, segment.task))
+        } else {
+            folded(x, usize::MAX, 0)
+        }
+    }
+
+    fn fold(&self, task: usize, context: &Context<'_>) -> Result<WeightAndBias, ModelError> {
+        let (weight, bias) = self.conv.masters(task)?;
+        let (scale, shift) = self.norm.line(task)?;
+        let mut column = vec![1; weight.dim()];
+        column[0] = -1;
+        let weight = weight.f_mul(&scale.f_view(column.as_slice())?)?;
+        let bias = match bias {
+            Some(bias) => shift.f_addcmul(&bias, &scale)?,
+            None => shift,
+        };
+        Ok((weight.f_to_kind(context.kind)?, Some(bias.f_to_kind(context.kind)?)))
+    }
+}
