@@ -37,6 +37,7 @@ mod tree;
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
@@ -57,7 +58,7 @@ pub const MAX_DEPTH: usize = 32;
 const PARSER_STACK: usize = 64 << 20;
 
 /// A config, and what it was made of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Loaded<T> {
     /// As serde reads it.
     pub value: T,
@@ -65,6 +66,27 @@ pub struct Loaded<T> {
     pub table: toml::Table,
     /// The files, in the order they were laid over each other; the last is the one asked for.
     pub sources: Vec<PathBuf>,
+    /// Where each key was written, for those who find later that a value cannot be used.
+    pub places: Places,
+}
+
+/// Where the keys of a config were written.
+#[derive(Debug, Clone)]
+pub struct Places {
+    tree: Arc<Tree>,
+}
+
+impl Places {
+    /// The place of a value by its dotted key, such as `train.epochs` or `tasks[1]`; `None` if it was not written, so that
+    /// it has its default.
+    pub fn of(&self, key: &str) -> Option<Place> {
+        self.tree.get(&tree::parse_steps(key)?).and_then(|node| self.tree.place_of_value(node)).map(|place| *place)
+    }
+
+    /// [`ConfigError::BadValue`] for a value that was read but cannot be used, shown at its place.
+    pub fn refuse(&self, key: &str, problem: impl Into<String>) -> ConfigError {
+        ConfigError::BadValue { key: key.to_owned(), problem: problem.into(), place: self.of(key).map(Box::new) }
+    }
 }
 
 /// Reads a config file with everything it extends, and applies overrides (`train.epochs=5`; what is no TOML value is taken
@@ -80,7 +102,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<Lo
     }
     let table = tree.to_table();
     match serde_path_to_error::deserialize(toml::Value::Table(table.clone())) {
-        Ok(value) => Ok(Loaded { value, table, sources }),
+        Ok(value) => Ok(Loaded { value, table, sources, places: Places { tree: Arc::new(tree) } }),
         Err(error) => Err(diagnosis::diagnose(&tree, path, &error)),
     }
 }

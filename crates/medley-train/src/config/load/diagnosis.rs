@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_path_to_error::Segment;
 
 use super::ConfigError;
-use super::tree::{Node, NodeValue, Step, Tree};
+use super::tree::{Node, NodeValue, Step, Tree, dotted};
 
 type SerdeError = serde_path_to_error::Error<toml::de::Error>;
 
@@ -193,22 +193,4 @@ fn nearest(name: &str, known: &[String]) -> Option<String> {
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known.clone())
-}
-
-/// `tasks[1].name`; keys that are not bare are quoted.
-fn dotted(steps: &[Step]) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let mut text = String::new();
-    for step in steps {
-        let (joint, step) = match step {
-            Step::Index(index) => ("", format!("[{index}]")),
-            Step::Key(key) if !key.is_empty() && key.chars().all(bare) => (".", key.clone()),
-            Step::Key(key) => (".", format!("{key:?}")),
-        };
-        if !text.is_empty() {
-            text.push_str(joint);
-        }
-        text.push_str(&step);
-    }
-    text
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::place::Origin;
-use super::tree::{self, Document, Node, Tree};
+use super::tree::{self, Document, Node, Tree, is_bare};
 use super::{ConfigError, MAX_DEPTH, with_room};
 
 /// A key and where it stands.
@@ -73,8 +73,7 @@ fn parse_key(text: &str, at: usize) -> Result<Key, String> {
         }
         return Ok((key.to_owned(), at..at + length + 2));
     }
-    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let length = rest.find(|c| !bare(c)).unwrap_or(rest.len());
+    let length = rest.find(|c| !is_bare(c)).unwrap_or(rest.len());
     match rest.chars().next() {
         _ if length > 0 => Ok((rest[..length].to_owned(), at..at + length)),
         Some('=' | '.') | None => Err("a key is empty; it is written KEY=VALUE, such as train.epochs=5".to_owned()),

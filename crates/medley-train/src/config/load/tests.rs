@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Loaded, MAX_BYTES, load, render};
+use super::{ConfigError, Loaded, MAX_BYTES, Origin, load, render};
 
 /// A schema with everything that blurs serde's paths: defaults, choices, tagged choices, arrays of tables, maps.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -158,6 +158,33 @@ fn overrides_are_toml_or_words() {
     for (text, name) in [("name=cuda:1", "cuda:1"), ("name=a=b", "a=b"), ("name=''", ""), ("name = é ", "é")] {
         assert_eq!(read("name = 'x'", &[text]).value.name, name);
     }
+}
+
+#[test]
+fn values_that_are_refused_later_have_a_place() {
+    let files = Files::new(&[
+        ("base.toml", "name = 'x'\ntasks = [\n  'a',\n  'b',\n]\n[train]\nepochs = 0\n"),
+        ("a.toml", "extends = 'base.toml'\n[policies.a]\nsteps = [{ shift = { pixels = 1 } }]\n"),
+    ]);
+    let places = files.load("a.toml", &["train.batch_size=3"]).unwrap().places;
+    let at = |key| places.of(key).map(|place| (place.origin, place.line, place.column));
+    let file = |name| Origin::File(files.path(name));
+    assert_eq!(at("tasks[1]"), Some((file("base.toml"), 4, 3)));
+    assert_eq!(at("policies.a.steps[0].shift.pixels"), Some((file("a.toml"), 3, 31)));
+    assert_eq!(at("train.batch_size"), Some((Origin::Override, 1, 18)));
+    for key in ["train.shuffle", "tasks[2]", "tasks.1", "tasks[x]", "tasks[0", "tasks[0]x", "", ".", "train..epochs"] {
+        assert_eq!(at(key), None, "{key}");
+    }
+    let text = places.refuse("train.epochs", "must lie in 1 to 100000").to_string();
+    insta::assert_snapshot!(text.replace(&format!("{}/", files.0.path().display()), ""), @"
+    bad value for `train.epochs`: must lie in 1 to 100000
+      --> base.toml:7:10
+       |
+    7  | epochs = 0
+       |          ^
+    ");
+    let text = places.refuse("train.shuffle", "no").to_string();
+    assert_eq!(text, "bad value for `train.shuffle`: no");
 }
 
 /// One page with everything that the loader can say. A change of a message is a change of the snapshot.

@@ -11,6 +11,7 @@ use super::place::{Origin, Place};
 use super::{ConfigError, MAX_DEPTH};
 
 /// A text that values came from.
+#[derive(Debug)]
 pub(super) struct Document {
     pub(super) origin: Origin,
     pub(super) text: String,
@@ -131,6 +132,7 @@ impl Node {
 }
 
 /// The merged config.
+#[derive(Debug)]
 pub(super) struct Tree {
     root: Node,
     documents: Vec<Document>,
@@ -141,6 +143,45 @@ pub(super) struct Tree {
 pub(super) enum Step {
     Key(String),
     Index(usize),
+}
+
+/// `tasks[1].name` with its steps joined, keys that are not bare in quotes.
+pub(super) fn dotted(steps: &[Step]) -> String {
+    let mut text = String::new();
+    for step in steps {
+        let (joint, step) = match step {
+            Step::Index(index) => ("", format!("[{index}]")),
+            Step::Key(key) if !key.is_empty() && key.chars().all(is_bare) => (".", key.clone()),
+            Step::Key(key) => (".", format!("{key:?}")),
+        };
+        if !text.is_empty() {
+            text.push_str(joint);
+        }
+        text.push_str(&step);
+    }
+    text
+}
+
+/// The steps of a dotted key with bare keys and indices; `None` for anything else.
+pub(super) fn parse_steps(key: &str) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    for part in key.split('.') {
+        let (name, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
+        if name.is_empty() || !name.chars().all(is_bare) {
+            return None;
+        }
+        steps.push(Step::Key(name.to_owned()));
+        for index in indices.split_inclusive(']') {
+            let index = index.strip_prefix('[')?.strip_suffix(']')?;
+            steps.push(Step::Index(index.parse().ok()?));
+        }
+    }
+    Some(steps)
+}
+
+/// Whether a character can stand in a key without quotes.
+pub(super) fn is_bare(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 impl Tree {
