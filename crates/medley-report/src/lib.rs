@@ -1,5 +1,6 @@
 //! Reports from a run folder.
 
+mod compare;
 mod error;
 mod facts;
 mod format;
@@ -11,6 +12,7 @@ pub mod sections;
 pub mod svg;
 mod text;
 
+pub use compare::{Comparison, ComparisonGroup, ComparisonRow, compare_runs};
 pub use error::ReportError;
 pub use fragment::Fragment;
 pub use page::{html, write_report};

@@ -63,10 +63,15 @@ pub fn html(run: &RunRecord) -> Result<String, ReportError> {
         not_clinical: facts::NOT_CLINICAL,
         licences: facts::licences(run),
         version: env!("CARGO_PKG_VERSION"),
-        style: Fragment::trusted(include_str!("../templates/style.css").to_owned()),
+        style: style(),
         sections: parts,
     };
     page.render().map_err(|source| ReportError::Render { section: "page".to_owned(), source })
+}
+
+/// The style sheet, for every page alike.
+pub(crate) fn style() -> Fragment {
+    Fragment::trusted(include_str!("../templates/style.css").to_owned())
 }
 
 /// One line under the title.

@@ -3,19 +3,195 @@
 
 mod common;
 
-use medley_report::write_report;
-use medley_storage::RealFs;
+use common::{Fixture, markup};
+use medley_report::{html, load_run, sections, write_report};
+use medley_storage::{Fault, FaultyFs, RealFs};
+use proptest::prelude::*;
+
+fn page(fixture: &Fixture) -> String {
+    html(&load_run(&fixture.layout).unwrap()).unwrap()
+}
+
+#[test]
+fn a_page_needs_nothing_from_outside_and_no_script() {
+    for fixture in [common::small_three(), common::one_seed()] {
+        let page = page(&fixture);
+        let found = markup::read(&page);
+        assert!(found.links.iter().all(|link| link.starts_with('#') || link == "data:,"), "{:?}", found.links);
+        for link in found.links.iter().filter_map(|link| link.strip_prefix('#')) {
+            assert!(found.ids.contains(link), "#{link} leads nowhere");
+        }
+        for forbidden in ["<script", "javascript:", "@import", "url(", "http://", "https://", "onload", "onerror"] {
+            assert!(!page.contains(forbidden), "{forbidden}");
+        }
+        assert!(page.contains("default-src 'none'"));
+    }
+}
+
+#[test]
+fn a_page_can_be_read_by_those_who_do_not_see_it() {
+    let found = markup::read(&page(&common::small_three()));
+    let with = |element: &str, attribute: &str| {
+        found
+            .attributes
+            .iter()
+            .filter(|entry| entry.0 == element && entry.1 == attribute && !entry.2.is_empty())
+            .count()
+    };
+    let count = |element: &str| found.elements.iter().filter(|name| *name == element).count();
+    assert_eq!(with("th", "scope"), count("th"));
+    assert_eq!(with("svg", "aria-label") + with("svg", "aria-hidden"), count("svg"));
+    assert_eq!(with("html", "lang"), 1);
+    assert_eq!(count("main"), 1);
+    assert_eq!(count("h1"), 1);
+    assert_eq!(with("section", "aria-labelledby"), count("section"));
+}
+
+#[test]
+fn every_section_has_its_own_anchor() {
+    let mut seen = std::collections::BTreeSet::new();
+    for section in sections() {
+        assert!(section.id().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", section.id());
+        assert!(seen.insert(section.id()), "{} twice", section.id());
+        assert!(!section.title().is_empty());
+    }
+}
+
+#[test]
+fn warnings_that_must_be_seen_are_there() {
+    let official = page(&common::small_three());
+    assert!(official.contains("Not for clinical use"));
+    assert!(official.contains("CC BY 4.0"));
+    assert!(!official.contains("SYNTHETIC"));
+    let synthetic = page(&common::tensor_reloaded());
+    assert!(synthetic.contains("<title>SYNTHETIC"));
+    assert!(synthetic.contains("class=\"banner\""));
+    assert!(synthetic.contains("no benchmark result"));
+    assert!(synthetic.contains("96,941"));
+}
+
+#[test]
+fn derma_is_named_as_not_for_commerce() {
+    let mut tasks = common::three();
+    tasks[0].spec.name = "dermamnist".into();
+    tasks[0].spec.title = "DermaMNIST".into();
+    let page = page(&common::finished("derma-1", &tasks, &[0], 2));
+    assert!(page.contains("DermaMNIST is CC BY-NC 4.0"));
+    assert!(page.contains("same lesions in several splits"));
+}
+
+#[test]
+fn a_class_that_is_never_predicted_is_alarming() {
+    let mut tasks = common::three();
+    tasks[2].blind = true;
+    let page = page(&common::finished("never-1", &tasks, &[0], 2));
+    assert!(page.contains("Classes that are never predicted"), "no alarm");
+    assert!(page.contains("never predicted by the seed 0, though 20 of 400 test images show it"));
+    assert!(page.contains("class=\"never\""));
+}
+
+#[test]
+fn an_unfinished_run_shows_its_curves_and_no_figures() {
+    let fixture = common::small_three();
+    fixture.make_unfinished();
+    let page = page(&fixture);
+    markup::read(&page);
+    assert!(page.contains("<strong>Unfinished.</strong>"));
+    assert!(page.contains("id=\"curves\""));
+    for absent in ["id=\"classes\"", "id=\"confusion\"", "id=\"limits\"", "id=\"validation-and-test\""] {
+        assert!(!page.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn the_same_folder_gives_the_same_page() {
+    let fixture = common::one_seed();
+    assert_eq!(page(&fixture), page(&fixture));
+}
+
+#[test]
+fn a_page_is_whole_or_absent() {
+    let fixture = common::one_seed();
+    for fault in [Fault::DiskFull, Fault::Torn, Fault::Crash] {
+        for fail_at in 0.. {
+            let storage = FaultyFs::new(fail_at, fault);
+            let result = write_report(&fixture.layout, &storage);
+            if !storage.tripped() {
+                result.unwrap();
+                break;
+            }
+            assert!(result.is_err());
+            assert!(!fixture.layout.report().exists());
+        }
+        std::fs::remove_file(fixture.layout.report()).unwrap();
+    }
+}
+
+#[test]
+fn hostile_names_are_only_text() {
+    let mut fixture = common::one_seed();
+    let hostile = "<script>alert(1)</script>\"'&<!--";
+    fixture.manifest.run = hostile.into();
+    fixture.manifest.git_revision = Some(hostile.into());
+    for data in &mut fixture.manifest.data {
+        data.task.title = hostile.into();
+        data.task.classes.iter_mut().for_each(|class| *class = hostile.into());
+        data.file = hostile.into();
+        data.release = Some(hostile.into());
+    }
+    for seed in &mut fixture.results.seeds {
+        for task in seed.test.tasks.iter_mut().chain(&mut seed.validation.tasks) {
+            task.per_class.iter_mut().for_each(|class| class.name = hostile.into());
+        }
+    }
+    fixture.write_manifest();
+    fixture.write_results();
+    std::fs::write(fixture.layout.config(), format!("name = '''{hostile}'''\n")).unwrap();
+    let page = page(&fixture);
+    let found = markup::read(&page);
+    assert!(!found.elements.iter().any(|element| element == "script"));
+    let run = load_run(&fixture.layout).unwrap();
+    for text in [medley_report::markdown(&run), medley_report::model_card(&run)] {
+        assert!(!text.contains("<script"), "{text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_text_anywhere_leaves_the_page_whole(run in any::<String>(), title in "\\PC{0,40}", class in any::<String>()) {
+        thread_local!(static FIXTURE: std::cell::RefCell<Fixture> = std::cell::RefCell::new(common::one_seed()));
+        FIXTURE.with_borrow_mut(|fixture| {
+            fixture.manifest.run = run.clone();
+            fixture.manifest.data[0].task.title = title.clone();
+            fixture.manifest.data[0].task.classes[0] = class.clone();
+            fixture.results.seeds[0].test.tasks[0].per_class[0].name = class.clone();
+            fixture.write_manifest();
+            fixture.write_results();
+            markup::read(&page(fixture));
+        });
+    }
+}
 
 /// `MEDLEY_REPORT_OUT=DIR cargo test -p medley-report --test report keep` keeps the pages, to be looked at.
 #[test]
 fn keep_pages_to_look_at() {
     let Some(folder) = std::env::var_os("MEDLEY_REPORT_OUT").map(std::path::PathBuf::from) else { return };
-    for fixture in [common::small_three(), common::one_seed(), common::tensor_reloaded()] {
-        let page = write_report(&fixture.layout, &RealFs).unwrap();
-        std::fs::copy(page, folder.join(format!("{}.html", fixture.layout.name()))).unwrap();
-    }
     let unfinished = common::small_three();
     unfinished.make_unfinished();
-    let page = write_report(&unfinished.layout, &RealFs).unwrap();
-    std::fs::copy(page, folder.join("unfinished.html")).unwrap();
+    let mut never = common::three();
+    never[2].blind = true;
+    let fixtures = [
+        ("three", common::small_three()),
+        ("one", common::one_seed()),
+        ("eleven", common::tensor_reloaded()),
+        ("never", common::finished("never-1", &never, &[0, 1], 6)),
+        ("unfinished", unfinished),
+    ];
+    for (name, fixture) in &fixtures {
+        let page = write_report(&fixture.layout, &RealFs).unwrap();
+        std::fs::copy(page, folder.join(format!("{name}.html"))).unwrap();
+    }
+    let layouts: Vec<_> = fixtures.iter().map(|fixture| fixture.1.layout.clone()).collect();
+    std::fs::write(folder.join("compare.html"), medley_report::compare_runs(&layouts).html().unwrap()).unwrap();
 }

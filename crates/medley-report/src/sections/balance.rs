@@ -13,7 +13,7 @@ pub(super) struct Balance;
 #[derive(Template)]
 #[template(path = "balance.html")]
 struct View {
-    splits: Vec<(usize, Split)>,
+    splits: Vec<(usize, &'static str)>,
     figures: Vec<Figure>,
 }
 
@@ -49,7 +49,7 @@ impl Section for Balance {
             })
             .collect();
         let offset = 3 - shown.len();
-        let splits = shown.into_iter().enumerate().map(|(index, split)| (index + offset, split)).collect();
+        let splits = shown.into_iter().enumerate().map(|(index, split)| (index + offset, name(split))).collect();
         Fragment::render(&View { splits, figures }).map(Some)
     }
 }
@@ -78,12 +78,13 @@ fn figure(data: &DataRecord, counts: &[(Split, Vec<u64>)]) -> Option<Figure> {
     let shares: Vec<(Split, Vec<f64>)> =
         counts.iter().map(|(split, counts)| (*split, shares(data, *split, counts))).collect();
     let groups = (data.task.classes.iter().enumerate())
-        .map(|(class, name)| Bar {
-            label: name.clone(),
+        .map(|(class, class_name)| Bar {
+            label: class_name.clone(),
             shares: (shares.iter().zip(counts))
                 .map(|((split, shares), (_, counts))| {
                     let title = format!(
-                        "{name}, {split}: {} ({})",
+                        "{class_name}, {}: {} ({})",
+                        name(*split),
                         format::count(counts[class]),
                         format::percent(shares[class])
                     );
@@ -95,6 +96,15 @@ fn figure(data: &DataRecord, counts: &[(Split, Vec<u64>)]) -> Option<Figure> {
     let label = format!("Share of each class of {} in each split", data.task.title);
     let chart = BarChart { label, groups, width: 330.0 }.draw()?;
     Some(Figure { title: data.task.title.clone(), chart, says: says(data, &shares, counts) })
+}
+
+/// A split as readers call it.
+fn name(split: Split) -> &'static str {
+    match split {
+        Split::Train => "training",
+        Split::Val => "validation",
+        Split::Test => "test",
+    }
 }
 
 /// Shares of images; for multi-label tasks each label is a share of its own.
@@ -112,8 +122,12 @@ fn says(data: &DataRecord, shares: &[(Split, Vec<f64>)], counts: &[(Split, Vec<u
     if let Some((split, counts)) = counts.first() {
         let most = counts.iter().max().copied().unwrap_or(0);
         match counts.iter().min().copied().unwrap_or(0) {
-            0 => parts.push(format!("a class without examples in {split}")),
-            least => parts.push(format!("largest : smallest class {:.1} : 1 in {split}", most as f64 / least as f64)),
+            0 => parts.push(format!("a class without examples in {}", name(*split))),
+            least => parts.push(format!(
+                "largest : smallest class {:.1} : 1 in {}",
+                most as f64 / least as f64,
+                name(*split)
+            )),
         }
     }
     if data.task.kind != TaskKind::MultiLabel
@@ -121,7 +135,12 @@ fn says(data: &DataRecord, shares: &[(Split, Vec<f64>)], counts: &[(Split, Vec<u
         && first != last
     {
         let moved = a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
-        parts.push(format!("{} of the mass moves between {first} and {last}", format::percent(moved)));
+        parts.push(format!(
+            "{} and {} differ by {} (total variation)",
+            name(*first),
+            name(*last),
+            format::percent(moved)
+        ));
     }
     parts.join("; ")
 }

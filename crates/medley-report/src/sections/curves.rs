@@ -90,7 +90,7 @@ fn figure(
     values: &dyn Fn(&SeedHistory) -> Vec<(f64, f64)>,
 ) -> Option<Figure> {
     let selected = y_bounds == SHARE;
-    let series = run
+    let series: Vec<Series> = run
         .history
         .seeds
         .iter()
@@ -101,6 +101,9 @@ fn figure(
             Series { name: format!("seed {}", seed.seed), index, points, marks }
         })
         .collect();
+    if series.iter().all(|series| series.points.len() < 2) {
+        return None;
+    }
     let label = format!("{title}, by epoch, one line per seed");
     let chart = LineChart { label, x_label: "epoch".into(), series, size: SIZE, y_bounds }.draw()?;
     Some(Figure { title: title.to_owned(), chart })

@@ -25,7 +25,7 @@ impl Section for Limits {
     }
 
     fn title(&self) -> &'static str {
-        "What these figures can tell, and what not"
+        "What the figures can tell"
     }
 
     fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {

@@ -11,6 +11,7 @@ pub(super) struct Reproduce;
 #[template(path = "reproduce.html")]
 struct View {
     facts: Vec<(&'static str, String)>,
+    hashes: Vec<(&'static str, String)>,
     dirty: bool,
     config: Option<String>,
 }
@@ -21,13 +22,17 @@ impl Section for Reproduce {
     }
 
     fn title(&self) -> &'static str {
-        "Environment, and how to reproduce"
+        "Reproduction"
     }
 
     fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
         let revision = run.manifest.git_revision.as_deref();
         let view = View {
             facts: facts(run),
+            hashes: vec![
+                ("Git revision", run.manifest.git_revision.clone().unwrap_or_else(|| "not in a repository".to_owned())),
+                ("Config SHA-256", run.manifest.config_sha256.clone()),
+            ],
             dirty: revision.is_some_and(|revision| revision.ends_with("-dirty")),
             config: run.config_text.clone(),
         };
@@ -60,8 +65,6 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
     if let Some(speed) = speed(run) {
         facts.push(("Training speed", format!("{} images/s (median epoch)", format::count(speed.round() as u64))));
     }
-    facts.push(("Git revision", run.manifest.git_revision.clone().unwrap_or_else(|| "not in a repository".to_owned())));
-    facts.push(("Config SHA-256", run.manifest.config_sha256.clone()));
     facts
 }
 

@@ -21,7 +21,8 @@ pub struct ConfusionMatrix<'a> {
 
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 6.0;
-const LONGEST: usize = 26;
+const LONGEST: usize = 24;
+const NUMBER: f64 = 20.0;
 
 impl ConfusionMatrix<'_> {
     /// Draws it; `None` without counts, or with too many classes.
@@ -48,8 +49,11 @@ impl ConfusionMatrix<'_> {
     fn row(&self, canvas: &mut Canvas, truth: usize, counts: &[u64], (left, top): (f64, f64), cell: f64) {
         let total: u64 = counts.iter().sum();
         let middle = top + cell / 2.0 + 4.0;
-        let name = format!("{truth}  {}", self.classes[truth]);
-        canvas.cut_text("row-label", (left - 8.0, middle), Anchor::End, &name, LONGEST);
+        let number = truth.to_string();
+        canvas.text("tick", (left - 8.0, middle), Anchor::End, &number);
+        if self.classes[truth] != number {
+            canvas.cut_text("row-label", (left - 8.0 - NUMBER, middle), Anchor::End, &self.classes[truth], LONGEST);
+        }
         for (predicted, &count) in counts.iter().enumerate() {
             let share = if total > 0 { count as f64 / total as f64 } else { 0.0 };
             let corner = (left + cell * predicted as f64, top);
@@ -77,8 +81,8 @@ impl ConfusionMatrix<'_> {
     }
 
     fn label_width(&self) -> f64 {
-        let longest = self.classes.iter().map(|name| name.chars().count() + 4).max().unwrap_or(0).min(LONGEST);
-        (longest as f64 * 6.6 + 12.0).max(60.0)
+        let longest = self.classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(LONGEST);
+        (longest as f64 * 6.6 + NUMBER + 12.0).max(64.0)
     }
 }
 

@@ -91,7 +91,7 @@ fn multiples(low: f64, high: f64, step: f64, decimals: usize) -> Vec<(f64, Strin
 
 /// Decimals that tell multiples of `step` apart.
 fn decimals(step: f64) -> usize {
-    (-step.log10() + 1e-9).ceil().clamp(0.0, 12.0) as usize
+    (-step.log10() - 1e-9).ceil().clamp(0.0, 12.0) as usize
 }
 
 fn label(value: f64, step: f64, decimals: usize) -> String {

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use medley_core::Split;
 
-use super::escape_markdown;
+use super::{escape_markdown, pipe_table};
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
@@ -83,28 +83,4 @@ fn table(run: &RunRecord) -> String {
         rows.push(row);
     }
     pipe_table(&rows)
-}
-
-/// A table whose source is aligned as well; the first column to the left, the others to the right.
-pub(crate) fn pipe_table(rows: &[Vec<String>]) -> String {
-    let Some(header) = rows.first() else { return String::new() };
-    let widths: Vec<usize> = (0..header.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3))
-        .collect();
-    let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
-        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-            let fill = " ".repeat(width - cell.chars().count());
-            let _ = if column == 0 { write!(text, "| {cell}{fill} ") } else { write!(text, "| {fill}{cell} ") };
-        }
-        text.push_str("|\n");
-        if number == 0 {
-            for (column, &width) in widths.iter().enumerate() {
-                let dashes = "-".repeat(width);
-                let _ = if column == 0 { write!(text, "|:{dashes}-") } else { write!(text, "|-{dashes}:") };
-            }
-            text.push_str("|\n");
-        }
-    }
-    text
 }

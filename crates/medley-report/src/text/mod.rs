@@ -4,11 +4,13 @@ mod csv_table;
 mod latex_table;
 mod markdown_summary;
 mod model_card;
+mod table;
 
 pub use csv_table::csv;
 pub use latex_table::latex;
 pub use markdown_summary::markdown;
 pub use model_card::model_card;
+pub(crate) use table::{pipe_table, space_table};
 
 /// A text that cannot break out of a Markdown table cell or turn into HTML.
 pub(crate) fn escape_markdown(text: &str) -> String {

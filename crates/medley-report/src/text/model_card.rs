@@ -2,8 +2,8 @@ use std::fmt::Write as _;
 
 use medley_core::{Origin, Split};
 
-use super::escape_markdown;
-use super::markdown_summary::{headline, pipe_table};
+use super::markdown_summary::headline;
+use super::{escape_markdown, pipe_table};
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, NONE, TASK_DECIMALS};

@@ -1,0 +1,76 @@
+//! What each section and each text looks like. `cargo insta review` (or `INSTA_UPDATE=always`) accepts a change.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use medley_report::{compare_runs, csv, latex, load_run, markdown, model_card, sections};
+
+#[test]
+fn sections_of_three_seeds() {
+    let fixture = common::small_three();
+    let run = load_run(&fixture.layout).unwrap();
+    for section in sections() {
+        let body = section.render(&run).unwrap().unwrap_or_default();
+        common::markup::read(body.as_str());
+        insta::assert_snapshot!(format!("three_{}", section.id()), body.as_str());
+    }
+}
+
+#[test]
+fn sections_that_differ_for_an_unfinished_run() {
+    let fixture = common::small_three();
+    fixture.make_unfinished();
+    let run = load_run(&fixture.layout).unwrap();
+    let shown: Vec<&str> = sections()
+        .iter()
+        .filter(|section| section.render(&run).unwrap().is_some())
+        .map(|section| section.id())
+        .collect();
+    insta::assert_snapshot!(shown.join(" "), @"result curves balance data reproduce warnings");
+    let result = sections()[0].render(&run).unwrap().unwrap();
+    insta::assert_snapshot!("unfinished_result", result.as_str());
+    insta::assert_snapshot!("unfinished_markdown", markdown(&run));
+}
+
+#[test]
+fn texts() {
+    let fixture = common::small_three();
+    let run = load_run(&fixture.layout).unwrap();
+    insta::assert_snapshot!("three_markdown", markdown(&run));
+    insta::assert_snapshot!("three_csv", csv(&run));
+    insta::assert_snapshot!("three_latex", latex(&run));
+    insta::assert_snapshot!("three_model_card", model_card(&run));
+}
+
+#[test]
+fn texts_of_drawn_data_say_so() {
+    let fixture = common::tensor_reloaded();
+    let run = load_run(&fixture.layout).unwrap();
+    insta::assert_snapshot!("eleven_markdown", markdown(&run));
+    insta::assert_snapshot!("eleven_latex", latex(&run));
+    for text in [markdown(&run), model_card(&run), latex(&run)] {
+        assert!(text.contains("SYNTHETIC"));
+    }
+    assert!(csv(&run).lines().skip(1).all(|line| line.contains(",true,")));
+}
+
+#[test]
+fn runs_compared() {
+    let mut worse = common::three();
+    worse[2].skill = 0.4;
+    let unfinished = common::one_seed();
+    unfinished.make_unfinished();
+    let fixtures = [
+        common::one_seed(),
+        common::finished("worse-1", &worse, &[0], 2),
+        common::small_three(),
+        common::tensor_reloaded(),
+        unfinished,
+    ];
+    let mut layouts: Vec<_> = fixtures.iter().map(|fixture| fixture.layout.clone()).collect();
+    layouts.push(medley_core::RunLayout::new("absent"));
+    let comparison = compare_runs(&layouts);
+    insta::assert_snapshot!("compared_text", comparison.text());
+    insta::assert_snapshot!("compared_markdown", comparison.markdown());
+    common::markup::read(&comparison.html().unwrap());
+}
