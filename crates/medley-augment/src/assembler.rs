@@ -1,0 +1,232 @@
+//! Batches from images, policies and positions.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use medley_core::{ImageShape, ImageSource};
+
+use crate::kernel::lattice::Offsets;
+use crate::kernel::resample::resample;
+use crate::normalise::{Normaliser, unit};
+use crate::plan::Plan;
+use crate::{AugmentError, BatchStream, Canvas, Normalisation, Policy, PolicyConfig, Random};
+
+/// The images of one task and what becomes of them.
+#[derive(Clone)]
+pub struct TaskSource {
+    /// The images. All sources of an assembler have the same size; channels may differ.
+    pub images: Arc<dyn ImageSource>,
+    /// How they vary in training.
+    pub policy: PolicyConfig,
+    /// What they are normalised by, one entry per channel of the images.
+    pub normalisation: Normalisation,
+}
+
+/// One image of one task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SampleRef {
+    /// Index of the source.
+    pub task: u32,
+    /// Index of the image in it.
+    pub index: u32,
+}
+
+/// What one batch shall hold: any mix of tasks, in any order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchRequest {
+    /// The same image varies from epoch to epoch.
+    pub epoch: u64,
+    /// The images in order.
+    pub samples: Vec<SampleRef>,
+}
+
+/// A batch, filled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// What was asked for.
+    pub request: BatchRequest,
+    /// Shape of one image, with the channels of the batch.
+    pub shape: ImageShape,
+    /// `[N, H, W, C]` or `[N, D, H, W, C]`, normalised.
+    pub pixels: Vec<f32>,
+}
+
+/// How to assemble.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssemblerOptions {
+    /// Seed of all draws.
+    pub seed: u64,
+    /// Threads of a stream; 0 assembles in the thread that asks. At most 256. Never changes a bit of the result.
+    pub workers: usize,
+    /// Batches of a stream that are assembled ahead of time, 1-1024; without workers, none are.
+    pub prefetch: usize,
+    /// Channels of the batch. Grey images are replicated after normalisation; other images must have just as many.
+    pub channels: usize,
+}
+
+/// Fills batches. See the [crate] for an example.
+pub struct BatchAssembler {
+    shared: Arc<Shared>,
+    options: AssemblerOptions,
+}
+
+impl BatchAssembler {
+    /// Checks policies, normalisations and sizes.
+    ///
+    /// # Errors
+    /// What does not fit; keys of policies are relative to the policy.
+    pub fn new(sources: Vec<TaskSource>, options: AssemblerOptions) -> Result<Self, AugmentError> {
+        crate::config::check("workers", options.workers, 0, 256)?;
+        crate::config::check("prefetch", options.prefetch, 1, 1024)?;
+        crate::config::check("channels", options.channels, 1, 4096)?;
+        let first = sources.first().ok_or(AugmentError::NoSources)?.images.shape();
+        let sources = (sources.into_iter().enumerate())
+            .map(|(index, source)| Source::new(index, source, first, options.channels))
+            .collect::<Result<Vec<_>, _>>()?;
+        let shared = Shared {
+            sources,
+            seed: options.seed,
+            shape: first.with_channels(options.channels),
+            desks: Mutex::new(Vec::new()),
+        };
+        Ok(Self { shared: Arc::new(shared), options })
+    }
+
+    /// Shape of one image of a batch.
+    pub fn shape(&self) -> ImageShape {
+        self.shared.shape
+    }
+
+    /// Fills `pixels` with one batch, `[N, H, W, C]` or `[N, D, H, W, C]`, in this thread. With `augment`, every image is
+    /// varied by its policy; the draw depends on (seed, epoch, task, index) alone.
+    ///
+    /// # Panics
+    /// If the request names a task or an image that is not there, like indexing a slice.
+    pub fn assemble(&self, request: &BatchRequest, augment: bool, pixels: &mut Vec<f32>) {
+        self.shared.assemble(request, augment, pixels);
+    }
+
+    /// Batches in the order of the requests. With workers, threads assemble them ahead of time.
+    ///
+    /// # Panics
+    /// The stream panics where [`Self::assemble`] would.
+    pub fn stream<I>(&self, requests: I, augment: bool) -> BatchStream
+    where
+        I: IntoIterator<Item = BatchRequest>,
+        I::IntoIter: Send + 'static,
+    {
+        let requests = Box::new(requests.into_iter());
+        BatchStream::start(Arc::clone(&self.shared), requests, augment, self.options.workers, self.options.prefetch)
+    }
+}
+
+/// What the threads of an assembler share.
+pub(crate) struct Shared {
+    sources: Vec<Source>,
+    seed: u64,
+    shape: ImageShape,
+    /// Working memory that no thread is using.
+    desks: Mutex<Vec<Desk>>,
+}
+
+/// Working memory of one thread, kept from image to image.
+#[derive(Debug, Default)]
+struct Desk {
+    offsets: Offsets,
+    bytes: Vec<u8>,
+    planes: Vec<f32>,
+}
+
+impl Shared {
+    pub(crate) fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    pub(crate) fn assemble(&self, request: &BatchRequest, augment: bool, pixels: &mut Vec<f32>) {
+        let size = self.shape.len();
+        pixels.resize(request.samples.len() * size, 0.0);
+        let mut desk = self.desks.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut plan = Plan::new(self.shape);
+        for (sample, out) in request.samples.iter().zip(pixels.chunks_exact_mut(size)) {
+            let source = &self.sources[sample.task as usize];
+            let image = source.images.image(sample.index as usize);
+            plan.clear(source.shape);
+            if augment {
+                let mut random = Random::for_sample(self.seed, request.epoch, sample.task, sample.index);
+                source.policy.draw(&mut random, &mut plan);
+            }
+            source.fill(&plan, image, &mut desk, out, self.shape.channels);
+        }
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner).push(desk);
+    }
+}
+
+struct Source {
+    images: Arc<dyn ImageSource>,
+    shape: ImageShape,
+    policy: Policy,
+    normaliser: Normaliser,
+}
+
+impl Source {
+    fn new(source_index: usize, source: TaskSource, first: ImageShape, channels: usize) -> Result<Self, AugmentError> {
+        let shape = source.images.shape();
+        let size = |shape: ImageShape| {
+            let text = shape.with_channels(0).to_string();
+            text.strip_suffix("x0").map_or_else(|| text.clone(), str::to_owned)
+        };
+        if shape.with_channels(1) != first.with_channels(1) {
+            return Err(AugmentError::SizeMismatch { source_index, actual: size(shape), expected: size(first) });
+        }
+        let fits = |len: Option<usize>| len.is_some_and(|len| (1..1 << 31).contains(&len));
+        if !fits(shape.checked_len()) || !fits(shape.with_channels(channels).checked_len()) {
+            return Err(AugmentError::ImageSize { source_index, shape: shape.to_string() });
+        }
+        if shape.channels != channels && shape.channels != 1 {
+            return Err(AugmentError::ChannelMismatch { source_index, actual: shape.channels, expected: channels });
+        }
+        let normaliser = Normaliser::new(&source.normalisation, shape.channels)
+            .map_err(|problem| AugmentError::Normalisation { source_index, channels: shape.channels, problem })?;
+        Ok(Self { shape, policy: Policy::new(&source.policy)?, normaliser, images: source.images })
+    }
+
+    /// Carries out a plan: geometry, then steps, then normalisation.
+    fn fill(&self, plan: &Plan<'_>, image: &[u8], desk: &mut Desk, out: &mut [f32], channels: usize) {
+        let Desk { offsets, bytes, planes } = desk;
+        let lattice = plan.map().lattice(self.shape);
+        let mut image = image;
+        if let Some(runs) = &lattice
+            && *plan.map() != crate::Map::IDENTITY
+        {
+            bytes.resize(self.shape.len(), 0);
+            offsets.move_pixels(runs, self.shape, self.policy.padding, image, bytes);
+            image = bytes;
+        }
+        if lattice.is_some() && plan.steps().is_empty() {
+            return self.normaliser.bytes(image, out, channels);
+        }
+        planes.resize(self.shape.len(), 0.0);
+        if lattice.is_some() {
+            to_planes(image, self.shape.channels, planes);
+        } else {
+            resample(plan.map(), self.policy.filter, self.policy.padding, self.shape, image, planes);
+        }
+        let mut canvas = Canvas::new(self.shape, planes);
+        for (transform, params) in plan.steps() {
+            transform.apply(params, &mut canvas);
+        }
+        self.normaliser.planes(canvas.pixels(), out, channels);
+    }
+}
+
+/// Bytes `[.., C]` to planes `[C, ..]` in 0-1.
+fn to_planes(bytes: &[u8], channels: usize, planes: &mut [f32]) {
+    if channels == 1 {
+        planes.iter_mut().zip(bytes).for_each(|(value, &byte)| *value = unit(byte));
+        return;
+    }
+    for (channel, plane) in planes.chunks_exact_mut(bytes.len() / channels).enumerate() {
+        for (value, pixel) in plane.iter_mut().zip(bytes.chunks_exact(channels)) {
+            *value = unit(pixel[channel]);
+        }
+    }
+}

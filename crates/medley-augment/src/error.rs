@@ -1,0 +1,82 @@
+use std::fmt::Display;
+
+/// What can be wrong with a policy, or with what an assembler is given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AugmentError {
+    /// A parameter has a value that makes no sense.
+    #[error("`{key}` is {value}, but must be {allowed}")]
+    OutOfRange {
+        /// Path of the key, such as `steps[2].probability`.
+        key: String,
+        /// The value found.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// Nothing to assemble from.
+    #[error("an assembler needs the images of at least one task")]
+    NoSources,
+    /// The images of two tasks differ in size.
+    #[error(
+        "images of source {source_index} are {actual}, but those before are {expected}: one batch holds one size; choose one \
+         release size for all tasks"
+    )]
+    SizeMismatch {
+        /// 0-based.
+        source_index: usize,
+        /// Its size, without channels.
+        actual: String,
+        /// The size of the sources before it, without channels.
+        expected: String,
+    },
+    /// The channels of a source cannot become the channels of the batch.
+    #[error(
+        "images of source {source_index} have {actual} channels, but the batch has {expected}: only grey can be replicated"
+    )]
+    ChannelMismatch {
+        /// 0-based.
+        source_index: usize,
+        /// Channels of the images.
+        actual: usize,
+        /// Channels asked for.
+        expected: usize,
+    },
+    /// One image is empty, or so large that its offsets do not fit 31 bits.
+    #[error("images of source {source_index} are {shape}: an image must have 1 to 2^31 - 1 values")]
+    ImageSize {
+        /// 0-based.
+        source_index: usize,
+        /// Shape as text.
+        shape: String,
+    },
+    /// A normalisation of another number of channels, or one that divides by zero.
+    #[error(
+        "the normalisation of source {source_index} must hold {channels} finite means and positive deviations: {problem}"
+    )]
+    Normalisation {
+        /// 0-based.
+        source_index: usize,
+        /// Channels of the images.
+        channels: usize,
+        /// What was found.
+        problem: String,
+    },
+}
+
+impl AugmentError {
+    /// For a value outside its range; `allowed` completes "must be …".
+    pub(crate) fn out_of_range(key: &str, value: impl Display, allowed: impl Into<String>) -> Self {
+        Self::OutOfRange { key: key.to_owned(), value: value.to_string(), allowed: allowed.into() }
+    }
+
+    /// Puts where the key stands before the key.
+    pub(crate) fn within(self, prefix: &str) -> Self {
+        match self {
+            Self::OutOfRange { key, value, allowed } => {
+                Self::OutOfRange { key: format!("{prefix}.{key}"), value, allowed }
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Lists of steps, and which ones are sound for which modality.
+
+use std::sync::Arc;
+
+use medley_core::Modality;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+use crate::transforms::{BrightnessConfig, ContrastConfig, DihedralConfig, FlipAxis, FlipConfig, ShiftConfig};
+use crate::{AugmentError, Filter, Padding, Random, Transform, TransformConfig};
+
+/// A policy as written.
+///
+/// ```
+/// let policy: medley_augment::PolicyConfig = toml::from_str(
+///     r#"
+///     padding = "edge"
+///     steps = [{ type = "flip", axis = "horizontal" }, { type = "shift", pixels = 2 }]
+///     "#,
+/// )?;
+/// policy.check()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// In order; the geometric ones are gathered into one resampling that comes first.
+    pub steps: Vec<TransformConfig>,
+    /// What geometric steps show beyond the border.
+    pub padding: Padding,
+    /// How geometric steps interpolate.
+    pub filter: Filter,
+}
+
+impl PolicyConfig {
+    /// Images as they are.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// What is sound for a modality: nothing that would make an image that cannot occur, or that has another label.
+    ///
+    /// - **Slides, blood cells, kidney tissue, dermatoscope, fundus, electron microscope**: specimen and camera have no up,
+    ///   so all 8 symmetries of the square occur; light and stain vary.
+    /// - **Optical coherence tomography, chest X-ray**: gravity and anatomy fix up and down. Left and right eyes are mirror
+    ///   images, and so, nearly, are lungs: horizontal flips only.
+    /// - **Ultrasound**: the probe is on top and sound fades downwards; either side may be left. Horizontal flips only.
+    /// - **Abdominal CT**: left and right kidneys, lungs and femoral heads are different classes, so a mirror image has
+    ///   another label; moves only. Hounsfield windows are fixed, so the grey values stay.
+    /// - **Chest CT, brain angiography**: nodules, fractures and vessels lie in any direction: mirror images along each axis.
+    /// - **Shapes, anything else**: moves only, as nothing is known.
+    pub fn builtin(modality: Modality) -> Self {
+        let flip = |axis| TransformConfig::Flip(FlipConfig { axis, probability: 0.5 });
+        let shift = TransformConfig::Shift(ShiftConfig { pixels: 2 });
+        let light = |amount| {
+            let brightness = TransformConfig::Brightness(BrightnessConfig { amount });
+            [brightness, TransformConfig::Contrast(ContrastConfig { amount })]
+        };
+        let mut steps = vec![shift];
+        match modality {
+            Modality::Pathology
+            | Modality::BloodMicroscope
+            | Modality::KidneyMicroscope
+            | Modality::Dermatoscope
+            | Modality::Fundus
+            | Modality::ElectronMicroscope => {
+                steps.push(TransformConfig::Dihedral(DihedralConfig {}));
+                steps.extend(light(0.1));
+            }
+            Modality::Oct | Modality::ChestXray | Modality::Ultrasound => {
+                steps.push(flip(FlipAxis::Horizontal));
+                steps.extend(light(0.1));
+            }
+            Modality::ChestCt | Modality::BrainMra => {
+                steps.extend([FlipAxis::Depth, FlipAxis::Vertical, FlipAxis::Horizontal].map(flip));
+            }
+            Modality::AbdominalCt | Modality::Shape | Modality::Other => {}
+        }
+        Self { steps, ..Self::default() }
+    }
+
+    /// Whether [`Policy::new`] would take it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&self) -> Result<(), AugmentError> {
+        Policy::new(self).map(|_| ())
+    }
+}
+
+/// A checked policy. Cloning shares the steps.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    steps: Arc<[Box<dyn Transform>]>,
+    pub(crate) padding: Padding,
+    pub(crate) filter: Filter,
+}
+
+impl Policy {
+    /// Checks every step.
+    ///
+    /// # Errors
+    /// [`AugmentError::OutOfRange`] with the key, such as `steps[2].probability`.
+    pub fn new(config: &PolicyConfig) -> Result<Self, AugmentError> {
+        let steps = (config.steps.iter().enumerate())
+            .map(|(index, step)| step.build().map_err(|error| error.within(&format!("steps[{index}]"))))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of(steps, config.padding, config.filter))
+    }
+
+    /// A policy of any transforms, your own among them.
+    pub fn of(steps: Vec<Box<dyn Transform>>, padding: Padding, filter: Filter) -> Self {
+        Self { steps: steps.into(), padding, filter }
+    }
+
+    /// [`PolicyConfig::builtin`].
+    pub fn builtin(modality: Modality) -> PolicyConfig {
+        PolicyConfig::builtin(modality)
+    }
+
+    /// The transforms in order.
+    pub fn steps(&self) -> &[Box<dyn Transform>] {
+        &self.steps
+    }
+
+    /// Draws all steps for one image.
+    pub fn draw<'t>(&'t self, random: &mut Random, plan: &mut Plan<'t>) {
+        for step in self.steps.iter() {
+            step.draw(random, plan);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Modality; 14] = [
+        Modality::Pathology,
+        Modality::Dermatoscope,
+        Modality::Oct,
+        Modality::ChestXray,
+        Modality::Fundus,
+        Modality::Ultrasound,
+        Modality::BloodMicroscope,
+        Modality::KidneyMicroscope,
+        Modality::AbdominalCt,
+        Modality::ChestCt,
+        Modality::BrainMra,
+        Modality::ElectronMicroscope,
+        Modality::Shape,
+        Modality::Other,
+    ];
+
+    #[test]
+    fn builtin_policies_are_legal_and_survive_toml() {
+        for modality in ALL {
+            let policy = PolicyConfig::builtin(modality);
+            policy.check().unwrap();
+            let text = toml::to_string(&policy).unwrap();
+            assert_eq!(toml::from_str::<PolicyConfig>(&text).unwrap(), policy, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_an_up_is_never_turned_over() {
+        for modality in [Modality::AbdominalCt, Modality::ChestXray, Modality::Oct, Modality::Ultrasound] {
+            for step in PolicyConfig::builtin(modality).steps {
+                assert!(!matches!(step, TransformConfig::Dihedral(_)), "{modality:?}");
+                assert!(
+                    !matches!(step, TransformConfig::Flip(FlipConfig { axis: FlipAxis::Vertical, .. })),
+                    "{modality:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let read = |text: &str| toml::from_str::<PolicyConfig>(text);
+        let policy =
+            read("steps = [{ type = 'dihedral' }, { type = 'flip', axis = 'vertical', probability = 1.5 }]").unwrap();
+        assert_eq!(
+            policy.check().unwrap_err().to_string(),
+            "`steps[1].probability` is 1.5, but must be between 0 and 1"
+        );
+        let nan = read("steps = [{ type = 'contrast', amount = nan }]").unwrap();
+        assert_eq!(nan.check().unwrap_err().to_string(), "`steps[0].amount` is NaN, but must be between 0 and 1");
+        assert!(
+            read("steps = [{ type = 'shift', pixel = 2 }]").unwrap_err().to_string().contains("unknown field `pixel`")
+        );
+        assert!(read("steps = [{ type = 'dihedral', p = 2 }]").unwrap_err().to_string().contains("unknown field `p`"));
+        assert!(read("steps = [{ type = 'flop' }]").unwrap_err().to_string().contains("unknown variant `flop`"));
+        assert!(read("stepz = []").is_err());
+    }
+}

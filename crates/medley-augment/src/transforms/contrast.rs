@@ -1,0 +1,45 @@
+//! Flatter and steeper.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::check;
+use crate::plan::{Params, Plan};
+use crate::{AugmentError, Canvas, Random, Transform};
+
+/// Moves all values away from or towards the mean grey of the image and clips to 0-1, as torchvision's `adjust_contrast`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContrastConfig {
+    /// The factor is uniform in `1 - amount` to `1 + amount`; 0-1.
+    pub amount: f32,
+}
+
+impl ContrastConfig {
+    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
+        check("amount", self.amount, 0.0, 1.0)?;
+        Ok(Box::new(Contrast { amount: self.amount }))
+    }
+}
+
+#[derive(Debug)]
+struct Contrast {
+    amount: f32,
+}
+
+impl Transform for Contrast {
+    fn draw<'t>(&'t self, random: &mut Random, plan: &mut Plan<'t>) {
+        let factor = random.between(1.0 - self.amount, 1.0 + self.amount);
+        plan.then(self, Params::of(&[factor]));
+    }
+
+    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+        contrast(canvas, params.values[0]);
+    }
+}
+
+pub(crate) fn contrast(canvas: &mut Canvas<'_>, factor: f32) {
+    let bias = (1.0 - factor) * canvas.mean_grey();
+    for value in canvas.pixels_mut() {
+        *value = (*value * factor + bias).clamp(0.0, 1.0);
+    }
+}

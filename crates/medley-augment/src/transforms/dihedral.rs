@@ -1,0 +1,39 @@
+//! Quarter turns and mirror images.
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::Axis;
+use crate::plan::Plan;
+use crate::{AugmentError, Map, Random, Transform};
+
+/// One of the 8 symmetries of the square, each equally likely: for images without an up and a left. Exact. Images that are
+/// not square take one of the 4 that keep their shape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DihedralConfig {}
+
+impl DihedralConfig {
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as all transforms")]
+    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
+        Ok(Box::new(Dihedral))
+    }
+}
+
+#[derive(Debug)]
+struct Dihedral;
+
+impl Transform for Dihedral {
+    fn draw<'t>(&'t self, random: &mut Random, plan: &mut Plan<'t>) {
+        let which = random.below(8);
+        let shape = plan.shape();
+        if which & 1 != 0 && shape.height == shape.width {
+            plan.warp(Map::transpose(Axis::Height, Axis::Width));
+        }
+        if which & 2 != 0 {
+            plan.warp(Map::flip(Axis::Height));
+        }
+        if which & 4 != 0 {
+            plan.warp(Map::flip(Axis::Width));
+        }
+    }
+}
