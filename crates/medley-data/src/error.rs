@@ -1,0 +1,162 @@
+use std::io;
+use std::path::PathBuf;
+
+use medley_core::CoreError;
+use medley_storage::StorageError;
+
+/// Why a data file could not be used. Every variant names the file, and the member where there is one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The name is not in the registry.
+    #[error("unknown data set `{name}`{}; `medley data list` names them all", suggestion_text(suggestion.as_deref()))]
+    UnknownSet {
+        /// As given.
+        name: String,
+        /// The nearest known name.
+        suggestion: Option<String>,
+    },
+    /// The set has no files of this size.
+    #[error("`{name}` is not published at size {size}; it is at {sizes:?}")]
+    UnknownSize {
+        /// The set.
+        name: String,
+        /// As asked for.
+        size: usize,
+        /// Those there are.
+        sizes: Vec<usize>,
+    },
+    /// There is no such file.
+    #[error("no file `{}`; `medley data fetch {name}` downloads it, `medley data synth {name}` draws a synthetic one", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// The set.
+        name: String,
+    },
+    /// It is a folder, a pipe, a device.
+    #[error("`{}` is {what}, not a regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The file holds nothing.
+    #[error("`{}` is empty (0 bytes): a download was probably interrupted; delete it and fetch it again", path.display())]
+    Empty {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Reading failed.
+    #[error("cannot read `{}`", path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Not a zip archive, or a truncated or damaged one.
+    #[error(
+        "`{}` is no readable .npz archive: {problem}; if it was downloaded, delete it and fetch it again",
+        path.display()
+    )]
+    Archive {
+        /// The path.
+        path: PathBuf,
+        /// What the archive reader said.
+        problem: String,
+    },
+    /// A member that must be there is not.
+    #[error("`{}` has no member `{member}.npy`; it has {present:?}", path.display())]
+    MissingMember {
+        /// The path.
+        path: PathBuf,
+        /// Without `.npy`.
+        member: String,
+        /// Those there are, at most twenty.
+        present: Vec<String>,
+    },
+    /// Two members of one name, or a name that leaves the archive.
+    #[error("`{}` has a hostile or broken list of members: {problem}", path.display())]
+    MemberNames {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A member is not a `.npy` array that can be used.
+    #[error("`{}`, member `{member}`: {problem}", path.display())]
+    Array {
+        /// The path.
+        path: PathBuf,
+        /// Without `.npy`.
+        member: String,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
+    /// The decoded arrays would take more memory than is allowed.
+    #[error(
+        "`{}` decodes to {needed} bytes, more than the limit of {limit}; a larger limit can be set where the file is opened",
+        path.display()
+    )]
+    TooLarge {
+        /// The path.
+        path: PathBuf,
+        /// Bytes it would take.
+        needed: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// Shapes, counts or labels do not fit the task.
+    #[error("`{}`", path.display())]
+    Content {
+        /// The path.
+        path: PathBuf,
+        /// What does not fit.
+        #[source]
+        source: CoreError,
+    },
+    /// The file changed while it was read.
+    #[error("`{}` changed while it was read; try again when nothing writes to it", path.display())]
+    Changed {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Writing failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A file that may not be replaced is in the way.
+    #[error("`{}` exists and {problem}", path.display())]
+    InTheWay {
+        /// The path.
+        path: PathBuf,
+        /// Why it is not replaced, and what would do it.
+        problem: &'static str,
+    },
+    /// A download failed for good.
+    #[error("cannot fetch `{url}`: {problem}")]
+    Fetch {
+        /// Where from.
+        url: String,
+        /// What happened, and what to do.
+        problem: String,
+    },
+    /// A download is complete and not what was published.
+    #[error("`{url}` has MD5 {actual}, not {expected}: it is kept as `{}` and not used", kept.display())]
+    WrongHash {
+        /// Where from.
+        url: String,
+        /// As published.
+        expected: String,
+        /// As received.
+        actual: String,
+        /// Where it is kept.
+        kept: PathBuf,
+    },
+}
+
+fn suggestion_text(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}

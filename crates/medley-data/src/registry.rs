@@ -1,0 +1,249 @@
+//! The eighteen published sets: what each is, and what its files must be.
+//!
+//! The facts lie in `data/registry.toml`, which a committed script writes from the medmnist package, and are embedded at compile
+//! time. Two generations of files are in circulation: in January 2024 (release 2.2.4) a few blank images were removed from five
+//! sets. The competition uses the older ones, current downloads are the newer ones, and both are known here.
+
+use std::sync::OnceLock;
+
+use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
+use serde::{Deserialize, Serialize};
+
+const TEXT: &str = include_str!("../../../data/registry.toml");
+
+/// All known sets, in the order of the medmnist package.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    #[serde(rename = "set")]
+    entries: Vec<Entry>,
+}
+
+/// One set.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Stem of its files, such as `pathmnist`.
+    pub name: String,
+    /// As written in papers, such as `PathMNIST`.
+    pub title: String,
+    /// What the images show.
+    pub modality: Modality,
+    /// What MedMNIST made it from.
+    pub source: String,
+    /// How labels are read.
+    pub kind: TaskKind,
+    /// 2 or 3.
+    pub dimensions: usize,
+    /// 1 or 3.
+    pub channels: usize,
+    /// Names of classes or labels.
+    pub classes: Vec<String>,
+    /// Short name of the licence of the data.
+    pub licence: String,
+    /// Published generations, current one first.
+    #[serde(rename = "release")]
+    pub releases: Vec<Release>,
+}
+
+/// One generation of the files of a set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// `any` where all releases of MedMNIST v2 and v3 share the files, else the range of package versions.
+    pub name: String,
+    /// Images of train, val and test.
+    pub rows: [usize; 3],
+    /// One file per size.
+    pub files: Vec<PublishedFile>,
+}
+
+/// One published file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedFile {
+    /// Edge length in pixels.
+    pub size: usize,
+    /// MD5 of the file, 32 hexadecimal digits.
+    pub md5: String,
+    /// Where it is published.
+    pub url: String,
+}
+
+impl Registry {
+    /// The embedded registry.
+    ///
+    /// # Panics
+    /// Never: a test reads the embedded text.
+    pub fn builtin() -> &'static Self {
+        static REGISTRY: OnceLock<Registry> = OnceLock::new();
+        REGISTRY.get_or_init(|| toml::from_str(TEXT).expect("the embedded registry is tested"))
+    }
+
+    /// A set by name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// All sets.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The known name nearest to a mistyped one, if any is near.
+    pub fn suggest(&self, name: &str) -> Option<&str> {
+        let name = name.to_lowercase();
+        let distance = |entry: &&Entry| edit_distance(&name, &entry.name).min(edit_distance(&name, stem(&entry.name)));
+        let nearest = self.entries.iter().min_by_key(|entry| distance(entry))?;
+        (distance(&nearest) <= 3).then_some(nearest.name.as_str())
+    }
+
+    /// The set and size that a file name such as `pathmnist_64.npz` stands for.
+    pub fn by_file_name(&self, file: &str) -> Option<(&Entry, usize)> {
+        let stem = file.strip_suffix(".npz")?;
+        let (name, size) = match stem.rsplit_once('_') {
+            Some((name, size)) => (name, size.parse().ok()?),
+            None => (stem, 28),
+        };
+        self.get(name).map(|entry| (entry, size))
+    }
+}
+
+impl Entry {
+    /// The task that images of this size pose.
+    pub fn spec(&self, size: usize, origin: Origin) -> TaskSpec {
+        let shape = if self.dimensions == 3 {
+            ImageShape::volume(size, size, size, self.channels)
+        } else {
+            ImageShape::flat(size, size, self.channels)
+        };
+        TaskSpec {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            kind: self.kind,
+            modality: self.modality,
+            classes: self.classes.clone(),
+            shape,
+            origin,
+        }
+    }
+
+    /// Name of the file of a size: `pathmnist.npz`, `pathmnist_64.npz`.
+    pub fn file_name(&self, size: usize) -> String {
+        if size == 28 { format!("{}.npz", self.name) } else { format!("{}_{size}.npz", self.name) }
+    }
+
+    /// The published file of a size in the current release.
+    pub fn file(&self, size: usize) -> Option<&PublishedFile> {
+        self.releases.first()?.files.iter().find(|file| file.size == size)
+    }
+
+    /// Sizes that are published.
+    pub fn sizes(&self) -> Vec<usize> {
+        self.releases.first().map(|release| release.files.iter().map(|file| file.size).collect()).unwrap_or_default()
+    }
+
+    /// Row counts of the generation that the competition uses: the oldest.
+    pub fn competition_rows(&self) -> [usize; 3] {
+        self.releases.last().map_or([0; 3], |release| release.rows)
+    }
+
+    /// The release a file belongs to: by MD5 where it is known, else by its row counts.
+    pub fn identify(&self, md5: &str, rows: [usize; 3]) -> Identity<'_> {
+        for release in &self.releases {
+            if release.files.iter().any(|file| file.md5 == md5) {
+                return Identity::Published(release);
+            }
+        }
+        match self.releases.iter().find(|release| release.rows == rows) {
+            Some(release) => Identity::SameRows(release),
+            None => Identity::Unknown,
+        }
+    }
+}
+
+/// What a file is, among the published ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity<'a> {
+    /// Byte for byte a published file.
+    Published(&'a Release),
+    /// As many rows as a published file, but other bytes: repacked, or changed.
+    SameRows(&'a Release),
+    /// Neither.
+    Unknown,
+}
+
+/// `organmnist3d` is also found by `organ3d`.
+fn stem(name: &str) -> &str {
+    name.split("mnist").next().unwrap_or(name)
+}
+
+/// Levenshtein's distance, by rows.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let substitution = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitution.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use medley_core::COMPETITION_TASKS;
+
+    use super::*;
+
+    #[test]
+    fn the_embedded_text_is_sound() {
+        let registry = Registry::builtin();
+        assert_eq!(registry.entries().len(), 18);
+        for entry in registry.entries() {
+            assert_eq!(entry.kind == TaskKind::Binary, entry.classes.len() == 2, "{}", entry.name);
+            assert_eq!(entry.sizes().len(), if entry.dimensions == 3 { 2 } else { 4 }, "{}", entry.name);
+            for file in entry.releases.iter().flat_map(|release| &release.files) {
+                assert_eq!(file.md5.len(), 32);
+                assert!(file.md5.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                assert!(file.url.starts_with("https://") && file.url.ends_with(&entry.file_name(file.size)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_competition_has_its_published_row_counts() {
+        let rows = |split: usize| -> usize {
+            COMPETITION_TASKS.iter().map(|name| Registry::builtin().get(name).unwrap().competition_rows()[split]).sum()
+        };
+        assert_eq!([rows(0), rows(1), rows(2)], [439_760, 59_248, 96_941]);
+    }
+
+    #[test]
+    fn both_generations_are_told_apart() {
+        let organ = Registry::builtin().get("organamnist").unwrap();
+        let old = organ.identify("866b832ed4eeba67bfb9edee1d5544e6", [34_581, 6_491, 17_778]);
+        assert!(matches!(old, Identity::Published(release) if release.name == "2.0-2.2.3"));
+        let repacked = organ.identify("0", [34_561, 6_491, 17_778]);
+        assert!(matches!(repacked, Identity::SameRows(release) if release.name == ">=2.2.4"));
+        assert_eq!(organ.identify("0", [1, 1, 1]), Identity::Unknown);
+    }
+
+    #[test]
+    fn mistyped_names_are_guessed() {
+        let registry = Registry::builtin();
+        assert_eq!(registry.suggest("brestmnist"), Some("breastmnist"));
+        assert_eq!(registry.suggest("BloodMNIST"), Some("bloodmnist"));
+        assert_eq!(registry.suggest("retina"), Some("retinamnist"));
+        assert_eq!(registry.suggest("imagenet-21k-full"), None);
+        assert_eq!(
+            registry.by_file_name("pathmnist_64.npz").map(|(e, s)| (e.name.as_str(), s)),
+            Some(("pathmnist", 64))
+        );
+        assert!(registry.by_file_name("x.npz").is_none());
+    }
+}
