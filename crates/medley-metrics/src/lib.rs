@@ -1,1 +1,41 @@
-//! The figures the field reports: AUC, ACC, F1, and their harmonic mean.
+//! The figures that the field reports, by their exact definitions.
+//!
+//! Small differences between implementations of "the same" metric have cost this field comparisons: whether 0.5 is positive,
+//! whether a class that never occurs counts, what a task with F1 of 0 does to a harmonic mean. Here each is defined,
+//! documented and tested: AUC and ACC as the official MedMNIST evaluator, F1 as scikit-learn, the mean over tasks as the
+//! competition. No tensors and no I/O: [`medley_core::Labels`] and [`medley_core::Scores`] in, records out.
+//!
+//! ```
+//! use medley_core::{ImageShape, Labels, Modality, Origin, Scores, Split, TaskKind, TaskSpec};
+//!
+//! let task = TaskSpec {
+//!     name: "breastmnist".into(),
+//!     title: "BreastMNIST".into(),
+//!     kind: TaskKind::Binary,
+//!     modality: Modality::Ultrasound,
+//!     classes: vec!["malignant".into(), "normal, benign".into()],
+//!     shape: ImageShape::flat(28, 28, 1),
+//!     origin: Origin::Official,
+//! };
+//! let truth = Labels::single(vec![0, 1, 1])?;
+//! let scores = Scores::new(vec![0.8, 0.2, 0.4, 0.6, 0.7, 0.3], 3, 2)?;
+//! let result = medley_metrics::evaluate(&task, Split::Test, &truth, &scores)?;
+//! assert_eq!(result.auc, Some(1.0)); // both positives above the negative
+//! assert_eq!(result.accuracy, 2.0 / 3.0); // but one of them not above 0.5
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod aggregate;
+mod auc;
+pub mod baselines;
+mod confusion;
+mod error;
+mod evaluate;
+pub mod result_file;
+
+pub use aggregate::{harmonic_mean, harmonic_mean_without_zeros, score_set, summarise};
+pub use auc::auc;
+pub use baselines::Baselines;
+pub use confusion::{Confusion, macro_f1};
+pub use error::MetricError;
+pub use evaluate::{decide, evaluate};

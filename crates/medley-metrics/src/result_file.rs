@@ -1,0 +1,158 @@
+//! Standard MedMNIST result files: `{flag}{_size}_{split}_[AUC]0.901_[ACC]0.863@{run}.csv`, an index and one score per class on
+//! each line, no header.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use medley_core::{Scores, Split};
+
+use crate::MetricError;
+
+/// A file as the official evaluator writes it, with the shortest decimals that read back to the same numbers. The same scores
+/// give the same bytes.
+pub fn render(scores: &Scores) -> Vec<u8> {
+    let mut text = String::with_capacity(scores.rows() * scores.columns() * 12);
+    for row in 0..scores.rows() {
+        let _ = write!(text, "{row}");
+        for score in scores.row(row) {
+            let _ = write!(text, ",{score:?}");
+        }
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+/// Reads a result file; rows may come in any order, as the official reader sorts them.
+///
+/// # Errors
+/// With the line: a wrong number of columns, something that is no finite number, an index that is no whole number or comes
+/// twice. For the file: no rows, or gaps in the indices.
+pub fn parse(bytes: &[u8]) -> Result<Scores, MetricError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| MetricError::ResultFile { problem: "the result file is not text".to_owned() })?;
+    let mut rows: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    let mut columns = None;
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let wrong = |problem: String| MetricError::Line { line: number + 1, problem };
+        let mut cells = line.split(',').map(str::trim);
+        let first = cells.next().unwrap_or_default();
+        // pandas writes indices as integers, some spreadsheets as `0.0`.
+        let index: usize =
+            first.parse().ok().or_else(|| first.strip_suffix(".0").and_then(|whole| whole.parse().ok())).ok_or_else(
+                || wrong(format!("the first cell is {first:?}, not the index of a row; there must be no header")),
+            )?;
+        let mut scores = Vec::new();
+        for cell in cells {
+            let score = cell.parse::<f64>().ok().filter(|score| score.is_finite());
+            scores.push(score.ok_or_else(|| wrong(format!("the score {cell:?} is no finite number")))?);
+        }
+        let expected = *columns.get_or_insert(scores.len());
+        if scores.len() != expected || scores.is_empty() {
+            return Err(wrong(format!("{} scores, but the first line has {expected}", scores.len())));
+        }
+        if rows.insert(index, scores).is_some() {
+            return Err(wrong(format!("the index {index} comes a second time")));
+        }
+    }
+    let whole = |problem: String| MetricError::ResultFile { problem };
+    let Some(columns) = columns else { return Err(whole("the result file has no rows".to_owned())) };
+    if let Some((expected, (&found, _))) = rows.iter().enumerate().find(|(expected, (found, _))| expected != *found) {
+        return Err(whole(format!("the result file has no row {expected}; the next is {found}")));
+    }
+    let count = rows.len();
+    Scores::new(rows.into_values().flatten().collect(), count, columns).map_err(MetricError::Label)
+}
+
+/// What the name of a result file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultName {
+    /// The set, such as `breastmnist`.
+    pub flag: String,
+    /// Edge length; 28 when the name has none.
+    pub size: usize,
+    /// The split.
+    pub split: Split,
+    /// As printed, `None` for `nan`.
+    pub auc: Option<f64>,
+    /// As printed.
+    pub accuracy: f64,
+    /// What stands after the `@`.
+    pub run: String,
+}
+
+/// Reads the name of a result file; `None` when it is not of the standard form.
+pub fn parse_name(name: &str) -> Option<ResultName> {
+    let (front, back) = name.strip_suffix(".csv")?.split_once("_[AUC]")?;
+    let (auc, back) = back.split_once("_[ACC]")?;
+    let (accuracy, run) = back.split_once('@')?;
+    let (set, split) = front.rsplit_once('_')?;
+    let split = Split::ALL.into_iter().find(|known| known.as_str() == split)?;
+    let (flag, size) = match set.rsplit_once('_') {
+        Some((flag, size)) => (flag, size.parse().ok()?),
+        None => (set, 28),
+    };
+    let auc: f64 = auc.parse().ok()?;
+    Some(ResultName {
+        flag: flag.to_owned(),
+        size,
+        split,
+        auc: auc.is_finite().then_some(auc),
+        accuracy: accuracy.parse().ok()?,
+        run: run.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_read() {
+        let name = parse_name("breastmnist_test_[AUC]0.901_[ACC]0.863@small-three-1-seed0.csv").unwrap();
+        assert_eq!((name.flag.as_str(), name.size, name.split), ("breastmnist", 28, Split::Test));
+        assert_eq!((name.auc, name.accuracy, name.run.as_str()), (Some(0.901), 0.863, "small-three-1-seed0"));
+        let sized = parse_name("pathmnist_64_val_[AUC]nan_[ACC]0.500@x.csv").unwrap();
+        assert_eq!((sized.size, sized.auc), (64, None));
+        for wrong in ["x.csv", "a_test_[AUC]1_[ACC]1@r.txt", "a_dev_[AUC]1_[ACC]1@r.csv", "a_test_[AUC]x_[ACC]1@r.csv"]
+        {
+            assert_eq!(parse_name(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rows_come_in_any_order_and_mistakes_have_a_line() {
+        let scores = parse(b"1,0.2,0.8\n0,0.9,0.1\n").unwrap();
+        assert_eq!(scores.row(0).to_vec(), [0.9, 0.1]);
+        for (text, expected) in [
+            ("index,a,b\n0,1,2\n", "line 1: the first cell is \"index\""),
+            ("0,1,2\n1,1\n", "line 2: 1 scores"),
+            ("0,1,2\n0,1,2\n", "line 2: the index 0 comes a second time"),
+            ("0,1,x\n", "line 1: the score \"x\""),
+            ("0,1,nan\n", "line 1: the score \"nan\""),
+            ("0,1\n2,1\n", "no row 1; the next is 2"),
+            ("", "no rows"),
+        ] {
+            let message = parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(values in prop::collection::vec(-1e9..1e9_f64, 1..40), columns in 1_usize..4) {
+            let rows = values.len() / columns;
+            prop_assume!(rows > 0);
+            let scores = Scores::new(values[..rows * columns].to_vec(), rows, columns).unwrap();
+            prop_assert_eq!(parse(&render(&scores)).unwrap(), scores);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, text in "[0-9,.\n]{0,60}", name in ".{0,60}") {
+            let _ = parse(&bytes);
+            let _ = parse(text.as_bytes());
+            let _ = parse_name(&name);
+        }
+    }
+}
