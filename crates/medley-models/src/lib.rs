@@ -42,6 +42,7 @@ pub mod init;
 pub mod layers;
 mod net;
 mod options;
+mod registry;
 mod scope;
 pub mod weights;
 
@@ -52,4 +53,5 @@ pub use context::{Context, Rows, Work};
 pub use error::ModelError;
 pub use net::{Inference, MultiTaskNet};
 pub use options::{BuildOptions, MemoryLayout, Precision, Segment};
+pub use registry::{BackboneDescription, BackboneSummary, CostPerTask, describe, registry};
 pub use scope::{Part, Scope};
