@@ -78,7 +78,8 @@ fn fields_of_a_later_day_are_passed_over() {
 
 #[test]
 fn figures_that_cannot_be_are_named() {
-    let cases: [(&str, &dyn Fn(&mut Fixture)); 9] = [
+    type Damage<'a> = &'a dyn Fn(&mut Fixture);
+    let cases: [(&str, Damage<'_>); 9] = [
         ("`seeds[0].test.tasks[1].macro_f1`: 1.5 lies outside 0 to 1", &|fixture| {
             fixture.results.seeds[0].test.tasks[1].macro_f1 = 1.5;
         }),

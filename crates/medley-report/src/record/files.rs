@@ -12,8 +12,7 @@ use crate::ReportError;
 pub(crate) fn read_text(path: &Path, limit: u64) -> Result<Option<String>, ReportError> {
     let Some(bytes) = read_bytes(path, limit)? else { return Ok(None) };
     String::from_utf8(bytes).map(Some).map_err(|error| {
-        let line =
-            1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|&byte| byte == b'\n').count();
         ReportError::Io {
             path: path.to_owned(),
             source: io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8 text")),

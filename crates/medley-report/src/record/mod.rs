@@ -16,6 +16,7 @@ use medley_core::{RunLayout, Split};
 
 use crate::ReportError;
 use crate::interval::Uncertainty;
+pub(crate) use files::read_bytes;
 use files::{read_json, read_text};
 pub use history::{Epoch, EpochFigures, History, SeedHistory, StepPoint};
 
@@ -127,7 +128,7 @@ impl RunRecord {
     /// What that predictor is, in words.
     pub fn final_predictor(&self) -> String {
         match &self.results {
-            Some(results) if results.ensemble.is_some() => format!("ensemble of {} seeds", results.seeds.len()),
+            Some(results) if results.ensemble.is_some() => format!("the ensemble of {} seeds", results.seeds.len()),
             Some(results) => results.seeds.first().map_or_else(String::new, |seed| format!("seed {}", seed.seed)),
             None => String::new(),
         }

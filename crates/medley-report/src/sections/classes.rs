@@ -80,7 +80,7 @@ fn alarms(run: &RunRecord) -> Vec<String> {
                 .map(|seed| seed.seed.to_string())
                 .collect();
             let by = match (is_never(figures), seeds.len()) {
-                (true, _) => format!("by the {}", run.final_predictor()),
+                (true, _) => format!("by {}", run.final_predictor()),
                 (false, 0) => continue,
                 (false, 1) => format!("by seed {}", seeds[0]),
                 (false, _) => format!("by seeds {}", format::list(&seeds)),

@@ -23,7 +23,7 @@ struct Figure {
 
 /// Natural size of a chart: three fit beside each other.
 const SIZE: (f64, f64) = (318.0, 196.0);
-const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+const NON_NEGATIVE: (f64, f64) = (0.0, f64::INFINITY);
 const SHARE: (f64, f64) = (0.0, 1.0);
 
 impl Section for Curves {
@@ -40,8 +40,8 @@ impl Section for Curves {
             figure(run, "Validation, harmonic mean of macro-F1", SHARE, &|seed| {
                 by_epoch(seed, |epoch| epoch.harmonic_mean)
             }),
-            figure(run, "Training loss", UNBOUNDED, &training_loss),
-            figure(run, "Learning rate", UNBOUNDED, &learning_rate),
+            figure(run, "Training loss", NON_NEGATIVE, &training_loss),
+            figure(run, "Learning rate", NON_NEGATIVE, &learning_rate),
         ]
         .into_iter()
         .flatten()

@@ -13,6 +13,7 @@ mod gap;
 mod headline;
 mod limits;
 mod log;
+mod published;
 mod reproduce;
 
 use crate::{Fragment, RunRecord};
@@ -36,6 +37,7 @@ pub trait Section: Sync {
 pub fn sections() -> &'static [&'static dyn Section] {
     &[
         &headline::Headline,
+        &published::Published,
         &limits::Limits,
         &curves::Curves,
         &gap::Gap,

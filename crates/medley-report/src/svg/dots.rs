@@ -117,10 +117,10 @@ fn draw_mark(canvas: &mut Canvas, shape: Shape, (x, y): (f64, f64), title: &str)
         Shape::Ring => canvas.circle("mark", (x, y), r, title),
         Shape::Square => canvas.rect("mark", (x - r + 0.5, y - r + 0.5), (2.0 * r - 1.0, 2.0 * r - 1.0), 1.0, title),
         Shape::Diamond => {
-            canvas.polygon("mark", &[(x, y - r - 1.0), (x + r + 1.0, y), (x, y + r + 1.0), (x - r - 1.0, y)], title)
+            canvas.polygon("mark", &[(x, y - r - 1.0), (x + r + 1.0, y), (x, y + r + 1.0), (x - r - 1.0, y)], title);
         }
         Shape::Triangle => {
-            canvas.polygon("mark", &[(x, y - r - 0.5), (x + r, y + r - 0.5), (x - r, y + r - 0.5)], title)
+            canvas.polygon("mark", &[(x, y - r - 0.5), (x + r, y + r - 0.5), (x - r, y + r - 0.5)], title);
         }
     }
 }

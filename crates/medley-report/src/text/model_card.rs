@@ -61,7 +61,10 @@ fn details(run: &RunRecord) -> String {
     }
     items.push("Developed by: _to be filled in by the author_. Contact: _to be filled in by the author_.".to_owned());
     let (last, facts) = items.split_last().map_or(("", &[][..]), |(last, facts)| (last.as_str(), facts));
-    let mut text: String = facts.iter().map(|fact| format!("- {}\n", escape_markdown(fact))).collect();
+    let mut text = String::new();
+    for fact in facts {
+        let _ = writeln!(text, "- {}", escape_markdown(fact));
+    }
     let _ = writeln!(text, "- {last}");
     text
 }
@@ -150,7 +153,7 @@ fn analyses(run: &RunRecord) -> String {
     let mut text = format!("{}\n", headline(run));
     let (Some(scores), Some(uncertainty)) = (run.final_scores(), run.uncertainty()) else { return text };
     let intervals = uncertainty.ensemble.as_ref().unwrap_or(&uncertainty.one_seed);
-    let _ = writeln!(text, "\nUnitary results of the {}:\n", run.final_predictor());
+    let _ = writeln!(text, "\nUnitary results of {}:\n", run.final_predictor());
     let mut rows = vec![["Task", "AUC", "ACC", "ACC, 95 %", "macro-F1", "macro-F1, 95 %"].map(str::to_owned).to_vec()];
     for (index, task) in scores.tasks.iter().enumerate() {
         rows.push(vec![

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod markup;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,9 +13,11 @@ use medley_core::record::{
     Spread, TaskFigures, TaskResult,
 };
 use medley_core::seed::{Purpose, stream};
-use medley_core::{ImageShape, Modality, Origin, RunLayout, Split, TaskKind, TaskSpec};
+use medley_core::{Origin, RunLayout, Split, TaskKind, TaskSpec};
 use rand::Rng as _;
 use tempfile::TempDir;
+
+pub(crate) use tasks::{Task, eleven_synthetic, three};
 
 /// A run folder that goes away with it.
 pub(crate) struct Fixture {
@@ -22,179 +25,6 @@ pub(crate) struct Fixture {
     pub(crate) layout: RunLayout,
     pub(crate) manifest: Manifest,
     pub(crate) results: RunResults,
-}
-
-/// One task, and how well the pretended network does.
-pub(crate) struct Task {
-    pub(crate) spec: TaskSpec,
-    pub(crate) train: Vec<u64>,
-    pub(crate) val: Vec<u64>,
-    pub(crate) test: Vec<u64>,
-    /// Distance of the true class from the others, in deviations of the noise.
-    pub(crate) skill: f64,
-    /// Whether it never names the last class.
-    pub(crate) blind: bool,
-}
-
-pub(crate) fn task(
-    name: &str,
-    title: &str,
-    kind: TaskKind,
-    modality: Modality,
-    channels: usize,
-    classes: &[&str],
-) -> TaskSpec {
-    TaskSpec {
-        name: name.into(),
-        title: title.into(),
-        kind,
-        modality,
-        classes: classes.iter().map(|&class| class.into()).collect(),
-        shape: ImageShape::flat(28, 28, channels),
-        origin: Origin::Official,
-    }
-}
-
-/// The three small sets, at their true sizes and class counts.
-pub(crate) fn three() -> Vec<Task> {
-    vec![
-        Task {
-            spec: task(
-                "breastmnist",
-                "BreastMNIST",
-                TaskKind::Binary,
-                Modality::Ultrasound,
-                1,
-                &["malignant", "normal, benign"],
-            ),
-            train: vec![147, 399],
-            val: vec![21, 57],
-            test: vec![42, 114],
-            skill: 2.6,
-            blind: false,
-        },
-        Task {
-            spec: task(
-                "pneumoniamnist",
-                "PneumoniaMNIST",
-                TaskKind::Binary,
-                Modality::ChestXray,
-                1,
-                &["normal", "pneumonia"],
-            ),
-            train: vec![1214, 3494],
-            val: vec![135, 389],
-            test: vec![234, 390],
-            skill: 3.2,
-            blind: false,
-        },
-        Task {
-            spec: task(
-                "retinamnist",
-                "RetinaMNIST",
-                TaskKind::Ordinal,
-                Modality::Fundus,
-                3,
-                &["0", "1", "2", "3", "4"],
-            ),
-            train: vec![486, 128, 206, 194, 66],
-            val: vec![54, 12, 28, 20, 6],
-            test: vec![174, 46, 92, 68, 20],
-            skill: 1.1,
-            blind: false,
-        },
-    ]
-}
-
-/// The eleven tasks of the competition, as drawn data of the official test sizes (and small other splits).
-pub(crate) fn eleven_synthetic() -> Vec<Task> {
-    let organs = [
-        "bladder",
-        "femur-left",
-        "femur-right",
-        "heart",
-        "kidney-left",
-        "kidney-right",
-        "liver",
-        "lung-left",
-        "lung-right",
-        "pancreas",
-        "spleen",
-    ];
-    let path = [
-        "adipose",
-        "background",
-        "debris",
-        "lymphocytes",
-        "mucus",
-        "smooth muscle",
-        "normal colon mucosa",
-        "cancer-associated stroma",
-        "colorectal adenocarcinoma epithelium",
-    ];
-    let derma = [
-        "actinic keratoses and intraepithelial carcinoma",
-        "basal cell carcinoma",
-        "benign keratosis-like lesions",
-        "dermatofibroma",
-        "melanoma",
-        "melanocytic nevi",
-        "vascular lesions",
-    ];
-    let oct = ["choroidal neovascularization", "diabetic macular edema", "drusen", "normal"];
-    let blood = [
-        "basophil",
-        "eosinophil",
-        "erythroblast",
-        "immature granulocytes",
-        "lymphocyte",
-        "monocyte",
-        "neutrophil",
-        "platelet",
-    ];
-    let tissue = [
-        "Collecting Duct, Connecting Tubule",
-        "Distal Convoluted Tubule",
-        "Glomerular endothelial cells",
-        "Interstitial endothelial cells",
-        "Leukocytes",
-        "Podocytes",
-        "Proximal Tubule Segments",
-        "Thick Ascending Limb",
-    ];
-    use Modality as M;
-    use TaskKind::{Binary, MultiClass, Ordinal};
-    let rows: [(&str, &str, TaskKind, M, usize, &[&str], u64, f64); 11] = [
-        ("pathmnist", "PathMNIST", MultiClass, M::Pathology, 3, &path, 7180, 3.6),
-        ("dermamnist", "DermaMNIST", MultiClass, M::Dermatoscope, 3, &derma, 2005, 2.2),
-        ("octmnist", "OCTMNIST", MultiClass, M::Oct, 1, &oct, 1000, 2.4),
-        ("pneumoniamnist", "PneumoniaMNIST", Binary, M::ChestXray, 1, &["normal", "pneumonia"], 624, 3.0),
-        ("retinamnist", "RetinaMNIST", Ordinal, M::Fundus, 3, &["0", "1", "2", "3", "4"], 400, 1.3),
-        ("breastmnist", "BreastMNIST", Binary, M::Ultrasound, 1, &["malignant", "normal, benign"], 156, 2.4),
-        ("bloodmnist", "BloodMNIST", MultiClass, M::BloodMicroscope, 3, &blood, 3421, 4.4),
-        ("tissuemnist", "TissueMNIST", MultiClass, M::KidneyMicroscope, 1, &tissue, 47280, 2.2),
-        ("organamnist", "OrganAMNIST", MultiClass, M::AbdominalCt, 1, &organs, 17778, 4.2),
-        ("organcmnist", "OrganCMNIST", MultiClass, M::AbdominalCt, 1, &organs, 8268, 3.9),
-        ("organsmnist", "OrganSMNIST", MultiClass, M::AbdominalCt, 1, &organs, 8829, 3.0),
-    ];
-    rows.into_iter()
-        .map(|(name, title, kind, modality, channels, classes, rows, skill)| {
-            let mut spec = task(name, title, kind, modality, channels, classes);
-            spec.origin = Origin::Synthetic;
-            let test = share_out(rows, classes.len());
-            let part = |divisor: u64| test.iter().map(|&count| (count / divisor).max(2)).collect();
-            Task { train: part(2), val: part(6), spec, test, skill, blind: false }
-        })
-        .collect()
-}
-
-/// Splits rows over classes, ever fewer.
-fn share_out(rows: u64, classes: usize) -> Vec<u64> {
-    let weights: Vec<f64> = (0..classes).map(|class| 0.75_f64.powi(class as i32)).collect();
-    let sum: f64 = weights.iter().sum();
-    let mut counts: Vec<u64> = weights.iter().map(|weight| (weight / sum * rows as f64) as u64).collect();
-    counts[0] += rows - counts.iter().sum::<u64>();
-    counts
 }
 
 /// A finished run of three tasks and three seeds.
@@ -437,7 +267,9 @@ fn results(name: &str, tasks: &[Task], seeds: &[u64], epochs: usize, layout: &Ru
         let results = tasks.iter().zip(sums).map(|(task, sum)| {
             let mut mean = sum.unwrap();
             for row in &mut mean.scores {
-                row.iter_mut().for_each(|score| *score /= seeds.len() as f64);
+                for score in row {
+                    *score /= seeds.len() as f64;
+                }
             }
             let result = score(&task.spec, Split::Test, &mean);
             write_predictions(layout, &result, &mean, &format!("{name}-ensemble"));

@@ -1,0 +1,94 @@
+//! The labels that a run predicts, from its standard result files.
+
+use std::path::{Path, PathBuf};
+
+use medley_core::{Split, TaskSpec};
+use medley_metrics::{decide, result_file};
+
+use crate::record::read_bytes;
+use crate::{ReportError, RunRecord};
+
+/// Bytes that a number and its comma take at most, with room to spare.
+const LONGEST_SCORE: u64 = 64;
+
+/// Predicted labels of one task's test split, checked against manifest and results.
+pub(super) fn labels(run: &RunRecord, index: usize) -> Result<Vec<u16>, ReportError> {
+    let task = &run.data()[index].task;
+    let path = find(run, &task.name)?;
+    let rows = run.final_scores().map_or(0, |scores| scores.tasks[index].rows);
+    let labels = read(&path, task, rows)?;
+    check_counts(run, index, &path, &labels)?;
+    Ok(labels)
+}
+
+/// The file of the ensemble if the run has one, else that of its only seed.
+fn find(run: &RunRecord, task: &str) -> Result<PathBuf, ReportError> {
+    let folder = run.layout.predictions();
+    let ending = match &run.results {
+        Some(results) if results.ensemble.is_none() => {
+            results.seeds.first().map_or_else(String::new, |seed| format!("-seed{}.csv", seed.seed))
+        }
+        _ => "-ensemble.csv".to_owned(),
+    };
+    let start = format!("{task}_{}_[AUC]", Split::Test);
+    let fail = |source| ReportError::Io { path: folder.clone(), source };
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs_err::read_dir(&folder).map_err(fail)? {
+        let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&start) && name.ends_with(&ending) && name.contains("_[ACC]") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    match names.as_slice() {
+        [name] => Ok(folder.join(name)),
+        [first, second, ..] => Err(ReportError::AmbiguousPredictions {
+            task: task.to_owned(),
+            first: first.clone(),
+            second: second.clone(),
+        }),
+        [] => Err(ReportError::NoPredictions {
+            task: task.to_owned(),
+            folder,
+            wanted: format!("{start}…_[ACC]…@…{ending}"),
+        }),
+    }
+}
+
+/// The decisions of a file, by the official rule, if it has the rows and columns of the task.
+fn read(path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, ReportError> {
+    let fail = |message: String| ReportError::Predictions { path: path.to_owned(), message };
+    let limit = (rows as u64 + 1).saturating_mul(task.classes.len() as u64 * LONGEST_SCORE + LONGEST_SCORE);
+    let bytes = read_bytes(path, limit)?.unwrap_or_default();
+    let scores = result_file::parse(&bytes).map_err(|error| fail(error.to_string()))?;
+    if scores.columns() != task.classes.len() {
+        return Err(fail(format!(
+            "{} scores per row, but the task has {} classes",
+            scores.columns(),
+            task.classes.len()
+        )));
+    }
+    if scores.rows() != rows {
+        return Err(fail(format!("{} rows, but the test split has {rows} images", scores.rows())));
+    }
+    Ok(decide(task.kind, &scores))
+}
+
+/// The results state how often each class was predicted: other counts mean another file, or another rule.
+fn check_counts(run: &RunRecord, index: usize, path: &Path, labels: &[u16]) -> Result<(), ReportError> {
+    let Some(result) = run.final_scores().map(|scores| &scores.tasks[index]) else { return Ok(()) };
+    let mut counts = vec![0_u64; result.per_class.len()];
+    for &label in labels {
+        counts[usize::from(label)] += 1;
+    }
+    match counts.iter().zip(&result.per_class).position(|(&count, class)| count != class.predicted) {
+        None => Ok(()),
+        Some(class) => Err(ReportError::Predictions {
+            path: path.to_owned(),
+            message: format!(
+                "class {class} is predicted {} times, but results.json says {}: the file is not the one that was scored",
+                counts[class], result.per_class[class].predicted
+            ),
+        }),
+    }
+}
