@@ -46,13 +46,31 @@ impl MultiTaskNet {
     /// # Errors
     /// As [`Self::build`].
     pub fn build_validated(net: &ValidatedNet, tasks: &[TaskSpec], options: &BuildOptions) -> Result<Self, ModelError> {
+        Self::assemble(net, tasks, options, false)
+    }
+
+    /// A network to be counted, not used: its parameters are zero.
+    pub(crate) fn build_hollow(
+        config: &NetConfig,
+        tasks: &[TaskSpec],
+        options: &BuildOptions,
+    ) -> Result<Self, ModelError> {
+        Self::assemble(&config.validated()?, tasks, options, true)
+    }
+
+    fn assemble(
+        net: &ValidatedNet,
+        tasks: &[TaskSpec],
+        options: &BuildOptions,
+        hollow: bool,
+    ) -> Result<Self, ModelError> {
         check_tasks(tasks)?;
         let plan = plan_heads(&net.config, tasks)?;
         if matches!(options.device, Device::Cuda(_)) {
             environment::require_cuda(options.device)?;
         }
         let names = tasks.iter().map(|task| task.name.clone()).collect();
-        let root = Scope::root(&net.config, names, options)?;
+        let root = Scope::root_of(&net.config, names, options, hollow)?;
         let backbone = net.backbone.build(
             &root.enter("backbone"),
             &net.config.backbone,

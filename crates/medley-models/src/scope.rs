@@ -46,6 +46,8 @@ struct Site {
     embedding: RefCell<Option<Tensor>>,
     store: RefCell<Store>,
     layers: Cell<u64>,
+    /// Whether parameters are left at zero: to count them, their values do not matter.
+    hollow: bool,
 }
 
 /// A place in the tree of names, such as `backbone.layer1.0`. Cheap to clone.
@@ -58,6 +60,16 @@ pub struct Scope {
 
 impl Scope {
     pub(crate) fn root(config: &NetConfig, tasks: Vec<String>, options: &BuildOptions) -> Result<Self, ModelError> {
+        Self::root_of(config, tasks, options, false)
+    }
+
+    /// As [`Self::root`]; a hollow network has parameters of zero.
+    pub(crate) fn root_of(
+        config: &NetConfig,
+        tasks: Vec<String>,
+        options: &BuildOptions,
+        hollow: bool,
+    ) -> Result<Self, ModelError> {
         let site = Site {
             device: options.device,
             seed: options.seed,
@@ -68,6 +80,7 @@ impl Scope {
             embedding: RefCell::new(None),
             store: RefCell::default(),
             layers: Cell::new(0),
+            hollow,
         };
         let root = Self { site: Rc::new(site), path: String::new(), part: Part::Trunk };
         if config.task_embedding > 0 {
@@ -166,6 +179,9 @@ impl Scope {
             .try_fold(1_usize, |product, &side| usize::try_from(side).ok().and_then(|side| product.checked_mul(side)))
             .filter(|&len| len <= LARGEST_TENSOR)
             .ok_or_else(|| ModelError::config("net", full, format!("a tensor of shape {shape:?} is too large")))?;
+        if self.site.hollow {
+            return Ok(Tensor::f_zeros(shape, (Kind::Float, self.site.device))?);
+        }
         let values = init.draw(self.site.seed, full, len);
         Ok(Tensor::f_from_slice(&values)?.f_view(shape)?.f_to_kind(Kind::Float)?.f_to_device(self.site.device)?)
     }
