@@ -35,7 +35,7 @@ impl Default for FetchOptions {
         Self {
             base_url: None,
             timeout: Duration::from_secs(30),
-            body_timeout: Duration::from_mins(60),
+            body_timeout: Duration::from_hours(1),
             attempts: 4,
             backoff: Duration::from_secs(1),
         }
