@@ -36,10 +36,9 @@ pub(crate) fn licences(run: &RunRecord) -> String {
     match (official.len(), noncommercial) {
         (0, _) => "No MedMNIST data was used.".to_owned(),
         (1, Some(data)) => format!("{} is CC BY-NC 4.0: no commercial use.", data.task.title),
-        (_, Some(data)) => format!(
-            "{} is CC BY-NC 4.0 (no commercial use, of what was trained on it either), the other MedMNIST sets are CC BY 4.0.",
-            data.task.title
-        ),
+        (_, Some(data)) => {
+            format!("{} is CC BY-NC 4.0 (no commercial use), the other MedMNIST sets are CC BY 4.0.", data.task.title)
+        }
         (_, None) => "The MedMNIST sets are CC BY 4.0.".to_owned(),
     }
 }
@@ -55,7 +54,7 @@ pub(crate) fn caveats(run: &RunRecord) -> Vec<String> {
     if results.seeds.len() == 1 {
         all.push(
             "One seed: the spread over training runs is unknown, and the intervals hold the chance of the test images \
-             only. Ten public runs of one model on BreastMNIST all gave different figures."
+             only. Ten public runs of one model on BreastMNIST all gave different figures (MedMNIST/experiments, issue 14)."
                 .to_owned(),
         );
     }

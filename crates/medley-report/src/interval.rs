@@ -16,6 +16,7 @@
 
 use medley_core::record::{RunResults, ScoreSet, TaskResult};
 use medley_core::seed::{Purpose, stream};
+use medley_metrics::harmonic_mean;
 use rand::Rng as _;
 use rayon::prelude::*;
 
@@ -139,18 +140,9 @@ impl Resampled {
         if resamples == 0 || self.0.iter().any(|sample| sample.len() != resamples) {
             return None;
         }
-        Some((0..resamples).map(|at| harmonic_mean(self.0.iter().map(|sample| sample[at].macro_f1))).collect())
+        let at = |at: usize| self.0.iter().map(|sample| sample[at].macro_f1).collect::<Vec<_>>();
+        Some((0..resamples).map(|resample| harmonic_mean(&at(resample))).collect())
     }
-}
-
-/// `N / sum(1 / x)`; 0 if any `x` is 0, and for no `x` at all.
-pub(crate) fn harmonic_mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (mut count, mut sum) = (0_usize, 0.0);
-    for value in values {
-        count += 1;
-        sum += 1.0 / value;
-    }
-    if count == 0 { 0.0 } else { count as f64 / sum }
 }
 
 fn resample(task: &TaskResult, predictor: u64, resamples: usize) -> Vec<Figures> {
@@ -183,8 +175,7 @@ fn resample(task: &TaskResult, predictor: u64, resamples: usize) -> Vec<Figures>
         .collect()
 }
 
-/// Accuracy, and macro-F1 as scikit-learn defines it: over the classes that occur in truth or predictions,
-/// `zero_division = 0`. `counts` is a matrix `[classes, classes]`, row by row, truth in rows.
+/// Accuracy, and macro-F1 as [`medley_metrics::macro_f1`] defines it, without its allocations. `counts` is a matrix `[classes, classes]`, row by row, truth in rows.
 fn figures(counts: &[u64], classes: usize) -> Figures {
     let (mut total, mut hits, mut sum, mut present) = (0, 0, 0.0, 0_usize);
     for class in 0..classes {
@@ -210,6 +201,8 @@ fn name_hash(name: &str) -> u64 {
 mod tests {
     use super::*;
     use medley_core::Split;
+    use medley_metrics::{Confusion, macro_f1};
+    use proptest::prelude::*;
 
     fn task(confusion: &[&[u64]]) -> TaskResult {
         let rows = confusion.iter().flat_map(|row| row.iter()).sum::<u64>() as usize;
@@ -268,5 +261,17 @@ mod tests {
         assert_eq!((interval.low, interval.high), (2.5, 97.5));
         assert_eq!(Interval::of_sample(vec![0.3]).unwrap(), Interval { low: 0.3, high: 0.3 });
         assert!(Interval::of_sample(Vec::new()).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn figures_are_those_of_the_metrics(rows in prop::collection::vec((0_u16..5, 0_u16..5), 1..80)) {
+            let (truth, predicted): (Vec<u16>, Vec<u16>) = rows.into_iter().unzip();
+            let confusion = Confusion::new(&truth, &predicted, 5);
+            let names: Vec<String> = (0..5).map(|class| class.to_string()).collect();
+            let counts: Vec<u64> = confusion.to_rows().concat();
+            let expected = macro_f1(&confusion.per_class(&names));
+            prop_assert!((figures(&counts, 5).macro_f1 - expected).abs() < 1e-12);
+        }
     }
 }

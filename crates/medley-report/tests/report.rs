@@ -190,6 +190,7 @@ fn keep_pages_to_look_at() {
         ("three", common::small_three()),
         ("one", common::one_seed()),
         ("eleven", common::tensor_reloaded()),
+        ("official", common::finished("tensor-reloaded-2", &common::eleven_official(), &[0, 1, 2], 12)),
         ("never", common::finished("never-1", &never, &[0, 1], 6)),
         ("unfinished", unfinished),
     ];

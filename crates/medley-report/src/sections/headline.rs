@@ -4,6 +4,7 @@ use medley_core::Split;
 use super::Section;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
 use crate::interval::Interval;
+use crate::published::{self, RESNET_18};
 use crate::{Fragment, RunRecord};
 
 /// The number, and the table of tasks under it.
@@ -33,6 +34,7 @@ struct Finished {
     seeds: usize,
     resamples: String,
     ensemble: bool,
+    official: bool,
     rows: Vec<Row>,
     total: Row,
 }
@@ -56,6 +58,8 @@ struct Row {
     ensemble_auc: String,
     ensemble_accuracy: Cell,
     ensemble_macro_f1: Cell,
+    official_auc: String,
+    official_accuracy: String,
     weight: String,
 }
 
@@ -83,6 +87,7 @@ fn finished(run: &RunRecord) -> Finished {
         seeds,
         resamples: format::count(run.uncertainty().map_or(0, |all| all.resamples as u64)),
         ensemble: ensemble.is_some(),
+        official: run.data().iter().any(|data| published::by_method(data, RESNET_18).is_some()),
         rows: (0..run.data().len()).map(|index| row(run, index)).collect(),
         total: total(run),
     }
@@ -121,6 +126,7 @@ fn cards(run: &RunRecord, seeds: usize) -> Vec<Card> {
 
 fn row(run: &RunRecord, index: usize) -> Row {
     let task = &run.data()[index].task;
+    let official = published::by_method(&run.data()[index], RESNET_18);
     let spread = |metric| format::spread(run.spread(&task.name, metric), TASK_DECIMALS);
     let uncertainty = run.uncertainty();
     let one = uncertainty.map(|all| &all.one_seed);
@@ -143,6 +149,8 @@ fn row(run: &RunRecord, index: usize) -> Row {
             figure(ensemble.map(|task| task.macro_f1)),
             of_ensemble.and_then(|all| all.macro_f1[index].as_ref()),
         ),
+        official_auc: figure(official.and_then(|figures| figures.auc)),
+        official_accuracy: figure(official.and_then(|figures| figures.accuracy)),
         weight: weight(run, index),
     }
 }
@@ -176,6 +184,8 @@ fn total(run: &RunRecord) -> Row {
             uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref()),
             MEAN_DECIMALS,
         ),
+        official_auc: String::new(),
+        official_accuracy: String::new(),
         weight: String::new(),
     }
 }

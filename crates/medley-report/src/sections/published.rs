@@ -116,7 +116,7 @@ fn means_chart(run: &RunRecord) -> Option<Fragment> {
     rows.sort_by(|a, b| b.0.total_cmp(&a.0));
     let rows = rows.into_iter().map(|row| row.1).collect();
     let label = "Harmonic mean of macro-F1 over the eleven tasks: this run and published results".to_owned();
-    DotChart { label, x_label: "harmonic mean".into(), rows, width: 820.0, label_width: 330.0, note_width: 62.0 }.draw()
+    DotChart { label, x_label: "harmonic mean".into(), rows, width: 900.0, label_width: 390.0, note_width: 62.0 }.draw()
 }
 
 fn mean_row(method: &str, value: f64, shape: Shape, interval: Option<Interval>, measured_on: &str) -> DotRow {
@@ -244,11 +244,12 @@ fn table(run: &RunRecord, task: usize) -> Table {
     let name = &data.task.name;
     let spread = |metric| format::spread(run.spread(name, metric), TASK_DECIMALS);
     let mut rows =
-        vec![ours(data, "This run, one seed".to_owned(), [spread("auc"), spread("accuracy"), spread("macro_f1")])];
+        vec![ours(run, data, "This run, one seed".to_owned(), [spread("auc"), spread("accuracy"), spread("macro_f1")])];
     if let Some(ensemble) = run.results.as_ref().and_then(|results| results.ensemble.as_ref()) {
         let result = &ensemble.tasks[task];
         let figures = [result.auc, Some(result.accuracy), Some(result.macro_f1)];
         rows.push(ours(
+            run,
             data,
             "This run, ensemble".to_owned(),
             figures.map(|value| format::figure(value, TASK_DECIMALS)),
@@ -258,7 +259,7 @@ fn table(run: &RunRecord, task: usize) -> Table {
     Table { title: data.task.title.clone(), rows }
 }
 
-fn ours(data: &DataRecord, method: String, [auc, accuracy, macro_f1]: [String; 3]) -> Row {
+fn ours(run: &RunRecord, data: &DataRecord, method: String, [auc, accuracy, macro_f1]: [String; 3]) -> Row {
     Row {
         method,
         ours: true,
@@ -266,7 +267,7 @@ fn ours(data: &DataRecord, method: String, [auc, accuracy, macro_f1]: [String; 3
         accuracy,
         macro_f1,
         resolution: data.task.shape.height.to_string(),
-        pretrained: NONE,
+        pretrained: run.pretrained(),
         selected_on: "validation",
         optimistic: false,
         verified: true,

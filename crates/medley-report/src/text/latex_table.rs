@@ -1,62 +1,99 @@
 use std::fmt::Write as _;
 
 use medley_core::Split;
+use medley_core::record::DataRecord;
 
 use super::escape_latex;
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, TASK_DECIMALS};
+use crate::published::{self, RESNET_18};
 
 /// A run as a LaTeX table for `\usepackage{booktabs}`: AUC, accuracy and macro-F1 of each task on the test split with the
-/// 95 % interval of macro-F1, and the harmonic mean. Of an unfinished run, a comment.
+/// 95 % interval of macro-F1, the official ResNet-18 beside them where there is one, and the harmonic mean. Of an
+/// unfinished run, a comment.
 pub fn latex(run: &RunRecord) -> String {
     let Some(results) = &run.results else {
         return format!("% {} is unfinished: no test figures yet.\n", comment(run.name()));
     };
+    let official = run.data().iter().any(|data| published::by_method(data, RESNET_18).is_some());
     let mut text =
         format!("% {}, made by Medley {}.\n", comment(run.name()), comment(&run.manifest.environment.medley));
     if run.is_synthetic() {
         let _ = writeln!(text, "% {}", facts::SYNTHETIC);
     }
-    text.push_str("\\begin{table}\n  \\centering\n  \\begin{tabular}{lrcccc}\n    \\toprule\n");
-    text.push_str("    Task & Test images & AUC & ACC & macro-F1 & 95\\,\\% interval \\\\\n    \\midrule\n");
-    for (index, data) in run.data().iter().enumerate() {
-        let task = &data.task.name;
-        let cell = |metric| escape_latex(&format::spread(run.spread(task, metric), TASK_DECIMALS));
-        let interval = run.uncertainty().and_then(|all| all.one_seed.macro_f1[index].as_ref());
-        let _ = writeln!(
-            text,
-            "    {} & {} & {} & {} & {} & {} \\\\",
-            escape_latex(&data.task.title),
-            run.rows(task, Split::Test).map_or_else(|| "--".to_owned(), |rows| format::count(rows as u64)),
-            cell("auc"),
-            cell("accuracy"),
-            cell("macro_f1"),
-            escape_latex(&format::interval(interval, TASK_DECIMALS)),
-        );
+    let _ = writeln!(
+        text,
+        "\\begin{{table}}\n  \\centering\n  \\begin{{tabular}}{{lrcccc{}}}",
+        if official { "cc" } else { "" }
+    );
+    text.push_str("    \\toprule\n");
+    if official {
+        text.push_str("    & & \\multicolumn{4}{c}{This run} & \\multicolumn{2}{c}{ResNet-18 (28)} \\\\\n");
+        text.push_str("    \\cmidrule(lr){3-6} \\cmidrule(lr){7-8}\n");
     }
-    let interval = run.uncertainty().and_then(|all| all.one_seed.harmonic_mean.as_ref());
-    let _ = writeln!(
-        text,
-        "    \\midrule\n    Harmonic mean & & & & {} & {} \\\\",
-        escape_latex(&format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS)),
-        escape_latex(&format::interval(interval, MEAN_DECIMALS)),
-    );
-    let _ = writeln!(
-        text,
-        "    \\bottomrule\n  \\end{{tabular}}\n  \\caption{{{}}}\n\\end{{table}}",
-        caption(run, results.seeds.len())
-    );
+    let mut header = ["Task", "Test images", "AUC", "ACC", "macro-F1", "95\\,\\% interval"].map(str::to_owned).to_vec();
+    if official {
+        header.extend(["AUC", "ACC"].map(str::to_owned));
+    }
+    line(&mut text, &header);
+    text.push_str("    \\midrule\n");
+    for (index, data) in run.data().iter().enumerate() {
+        line(&mut text, &cells(run, index, data, official));
+    }
+    text.push_str("    \\midrule\n");
+    line(&mut text, &total(run, official));
+    text.push_str("    \\bottomrule\n  \\end{tabular}\n");
+    let _ = writeln!(text, "  \\caption{{{}}}\n\\end{{table}}", caption(run, results.seeds.len(), official));
     text
 }
 
-fn caption(run: &RunRecord, seeds: usize) -> String {
+fn line(text: &mut String, cells: &[String]) {
+    let _ = writeln!(text, "    {} \\\\", cells.join(" & "));
+}
+
+fn cells(run: &RunRecord, index: usize, data: &DataRecord, official: bool) -> Vec<String> {
+    let task = &data.task.name;
+    let spread = |metric| escape_latex(&format::spread(run.spread(task, metric), TASK_DECIMALS));
+    let interval = run.uncertainty().and_then(|all| all.one_seed.macro_f1[index].as_ref());
+    let mut cells = vec![
+        escape_latex(&data.task.title),
+        run.rows(task, Split::Test).map_or_else(|| "--".to_owned(), |rows| format::count(rows as u64)),
+        spread("auc"),
+        spread("accuracy"),
+        spread("macro_f1"),
+        escape_latex(&format::interval(interval, TASK_DECIMALS)),
+    ];
+    if official {
+        let figures = published::by_method(data, RESNET_18);
+        for value in [figures.and_then(|figures| figures.auc), figures.and_then(|figures| figures.accuracy)] {
+            cells.push(escape_latex(&format::figure(value, TASK_DECIMALS)));
+        }
+    }
+    cells
+}
+
+fn total(run: &RunRecord, official: bool) -> Vec<String> {
+    let interval = run.uncertainty().and_then(|all| all.one_seed.harmonic_mean.as_ref());
+    let mut cells = vec!["Harmonic mean".to_owned(), String::new(), String::new(), String::new()];
+    cells.push(escape_latex(&format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS)));
+    cells.push(escape_latex(&format::interval(interval, MEAN_DECIMALS)));
+    cells.extend(std::iter::repeat_n(String::new(), if official { 2 } else { 0 }));
+    cells
+}
+
+fn caption(run: &RunRecord, seeds: usize, official: bool) -> String {
     let synthetic = if run.is_synthetic() { "\\textbf{Synthetic data.} " } else { "" };
     let over =
         if seeds > 1 { format!("mean $\\pm$ standard deviation over {seeds} seeds") } else { "one seed".to_owned() };
+    let beside = if official {
+        " ResNet-18 (28): MedMNIST v2, Scientific Data 10:41 (2023), from scratch on each set."
+    } else {
+        ""
+    };
     format!(
         "{synthetic}Test figures of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. Intervals: \
-         bootstrap over test images{}.",
+         bootstrap over test images{}.{beside}",
         escape_latex(run.name()),
         if seeds > 1 { ", seeds pooled" } else { "" }
     )

@@ -6,6 +6,7 @@ use super::{escape_markdown, pipe_table};
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
+use crate::published::{self, RESNET_18};
 
 /// A run in one screen of Markdown: the headline, the table of tasks, and what to know before quoting it.
 pub fn markdown(run: &RunRecord) -> String {
@@ -17,6 +18,7 @@ pub fn markdown(run: &RunRecord) -> String {
     if run.results.is_some() {
         text.push_str(&table(run));
         text.push('\n');
+        text.push_str(&published_table(run));
     }
     for caveat in facts::caveats(run).iter().filter(|caveat| *caveat != facts::SYNTHETIC) {
         let _ = writeln!(text, "- {}", escape_markdown(caveat));
@@ -54,6 +56,45 @@ pub(crate) fn headline(run: &RunRecord) -> String {
         );
     }
     text
+}
+
+/// The official ResNet-18 and the best published figures beside one seed of ours; nothing where nothing is published.
+fn published_table(run: &RunRecord) -> String {
+    let header = [
+        "Task",
+        "ACC, ours",
+        "ACC, ResNet-18 (28)",
+        "ACC, best published",
+        "macro-F1, ours",
+        "macro-F1, best published",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for data in run.data().iter().filter(|data| !published::of_task(data).is_empty()) {
+        let mean =
+            |metric| format::figure(run.spread(&data.task.name, metric).map(|spread| spread.mean), TASK_DECIMALS);
+        let best = |figure| {
+            published::best(data, figure).map_or_else(
+                || NONE.to_owned(),
+                |(row, _, value)| format!("{value:.TASK_DECIMALS$} {}", escape_markdown(&row.method)),
+            )
+        };
+        rows.push(vec![
+            escape_markdown(&data.task.title),
+            mean("accuracy"),
+            format::figure(published::by_method(data, RESNET_18).and_then(|figures| figures.accuracy), TASK_DECIMALS),
+            best(|figures| figures.accuracy),
+            mean("macro_f1"),
+            best(|figures| figures.macro_f1),
+        ]);
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    format!(
+        "Beside published figures (best: from images no larger than ours, some of them pretrained; report.html says what \
+         differs):\n\n{}\n",
+        pipe_table(&rows)
+    )
 }
 
 fn table(run: &RunRecord) -> String {

@@ -111,9 +111,8 @@ fn metrics(run: &RunRecord) -> String {
     format!(
         "- AUC and accuracy as the official MedMNIST evaluator defines them; macro-F1 as scikit-learn does \
          (`zero_division=0`); over tasks, the harmonic mean of macro-F1, which is 0 if any is 0.\n- Each seed's epoch was \
-         selected by the validation harmonic mean; the test split was scored once, afterwards.\n- Variation: standard \
-         deviation over {}; 95 % percentile intervals from {} bootstrap resamples of the test images.\n",
-        format::plural(seeds, "seed"),
+         selected by the validation harmonic mean; the test split was scored once, afterwards.\n- Variation: {}; 95 % percentile intervals from {} bootstrap resamples of the test images.\n",
+        if seeds > 1 { format!("standard deviation over {seeds} seeds") } else { "one seed, so no spread".to_owned() },
         format::count(resamples as u64),
     )
 }
@@ -192,8 +191,7 @@ fn analyses(run: &RunRecord) -> String {
 
 fn ethics(run: &RunRecord) -> String {
     format!(
-        "- The images come from people. MedMNIST's sources state that they were made public with consent or without \
-         identifying data; Medley adds nothing to them.\n- {}\n- A wrong answer of such a model on a patient can do harm: \
+        "- The images come from people. They were published by the sources that MedMNIST is made of, whose terms apply.\n- {}\n- A wrong answer of such a model on a patient can do harm: \
          that is why it must not be used on one.\n",
         escape_markdown(&facts::licences(run)),
     )

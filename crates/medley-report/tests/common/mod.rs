@@ -1,5 +1,5 @@
 //! Run folders made by hand: predictions of a pretended network, scored by definition, in every file that a run leaves.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
 pub(crate) mod markup;
 mod tasks;
@@ -17,7 +17,7 @@ use medley_core::{Origin, RunLayout, Split, TaskKind, TaskSpec};
 use rand::Rng as _;
 use tempfile::TempDir;
 
-pub(crate) use tasks::{Task, eleven_synthetic, three};
+pub(crate) use tasks::{Task, eleven_official, eleven_synthetic, three};
 
 /// A run folder that goes away with it.
 pub(crate) struct Fixture {

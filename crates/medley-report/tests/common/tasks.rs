@@ -48,7 +48,7 @@ pub(crate) fn three() -> Vec<Task> {
             train: vec![147, 399],
             val: vec![21, 57],
             test: vec![42, 114],
-            skill: 2.6,
+            skill: 1.0,
             blind: false,
         },
         Task {
@@ -63,7 +63,7 @@ pub(crate) fn three() -> Vec<Task> {
             train: vec![1214, 3494],
             val: vec![135, 389],
             test: vec![234, 390],
-            skill: 3.2,
+            skill: 1.5,
             blind: false,
         },
         Task {
@@ -142,18 +142,27 @@ const TISSUE: &[&str] = &[
 /// The eleven tasks of the competition, as drawn data of the official test sizes (and small other splits).
 pub(crate) fn eleven_synthetic() -> Vec<Task> {
     vec![
-        drawn("pathmnist", "PathMNIST", Modality::Pathology, PATH, 7180, 3.6),
-        drawn("dermamnist", "DermaMNIST", Modality::Dermatoscope, DERMA, 2005, 2.2),
-        drawn("octmnist", "OCTMNIST", Modality::Oct, OCT, 1000, 2.4),
-        drawn("pneumoniamnist", "PneumoniaMNIST", Modality::ChestXray, &["normal", "pneumonia"], 624, 3.0),
-        drawn("retinamnist", "RetinaMNIST", Modality::Fundus, &["0", "1", "2", "3", "4"], 400, 1.3),
-        drawn("breastmnist", "BreastMNIST", Modality::Ultrasound, &["malignant", "normal, benign"], 156, 2.4),
-        drawn("bloodmnist", "BloodMNIST", Modality::BloodMicroscope, BLOOD, 3421, 4.4),
-        drawn("tissuemnist", "TissueMNIST", Modality::KidneyMicroscope, TISSUE, 47280, 2.2),
-        drawn("organamnist", "OrganAMNIST", Modality::AbdominalCt, ORGANS, 17778, 4.2),
-        drawn("organcmnist", "OrganCMNIST", Modality::AbdominalCt, ORGANS, 8268, 3.9),
-        drawn("organsmnist", "OrganSMNIST", Modality::AbdominalCt, ORGANS, 8829, 3.0),
+        drawn("pathmnist", "PathMNIST", Modality::Pathology, PATH, 7180, 3.0),
+        drawn("dermamnist", "DermaMNIST", Modality::Dermatoscope, DERMA, 2005, 1.5),
+        drawn("octmnist", "OCTMNIST", Modality::Oct, OCT, 1000, 1.7),
+        drawn("pneumoniamnist", "PneumoniaMNIST", Modality::ChestXray, &["normal", "pneumonia"], 624, 1.5),
+        drawn("retinamnist", "RetinaMNIST", Modality::Fundus, &["0", "1", "2", "3", "4"], 400, 1.0),
+        drawn("breastmnist", "BreastMNIST", Modality::Ultrasound, &["malignant", "normal, benign"], 156, 1.0),
+        drawn("bloodmnist", "BloodMNIST", Modality::BloodMicroscope, BLOOD, 3421, 3.7),
+        drawn("tissuemnist", "TissueMNIST", Modality::KidneyMicroscope, TISSUE, 47280, 1.4),
+        drawn("organamnist", "OrganAMNIST", Modality::AbdominalCt, ORGANS, 17778, 3.5),
+        drawn("organcmnist", "OrganCMNIST", Modality::AbdominalCt, ORGANS, 8268, 3.2),
+        drawn("organsmnist", "OrganSMNIST", Modality::AbdominalCt, ORGANS, 8829, 2.3),
     ]
+}
+
+/// The eleven tasks as if they were the published files.
+pub(crate) fn eleven_official() -> Vec<Task> {
+    let mut tasks = eleven_synthetic();
+    for task in &mut tasks {
+        task.spec.origin = Origin::Official;
+    }
+    tasks
 }
 
 fn drawn(name: &str, title: &str, modality: Modality, classes: &[&str], rows: u64, skill: f64) -> Task {
