@@ -43,6 +43,7 @@ pub mod layers;
 mod net;
 mod options;
 mod registry;
+mod replicas;
 mod scope;
 pub mod weights;
 

@@ -1,5 +1,6 @@
 //! One trunk, many tasks.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -11,7 +12,8 @@ use crate::config::{NetConfig, ValidatedNet};
 use crate::context::{Prepared, Recorder, Rows, Work};
 use crate::layers::{Dropout, Linear};
 use crate::options::{BuildOptions, Segment};
-use crate::scope::{Part, Scope, Store, in_layout};
+use crate::replicas::{self, Pass, Pending, Replicas, Share};
+use crate::scope::{Filling, Part, Scope, Store, in_layout};
 use crate::{Context, ModelError, environment};
 
 /// A shared backbone with one linear head per task (or per group of tasks that share one).
@@ -25,9 +27,20 @@ pub struct MultiTaskNet {
     heads: Vec<Linear>,
     /// The head of each task.
     head_of: Vec<usize>,
-    volumes: bool,
+    blueprint: Blueprint,
     options: BuildOptions,
     tensors: Store,
+    replicas: Option<Replicas>,
+    /// Of the last training pass, until its way back.
+    pending: RefCell<Option<Pending>>,
+    inferences: Cell<u64>,
+}
+
+/// What a network was made from, to make its twins.
+#[derive(Clone)]
+struct Blueprint {
+    net: ValidatedNet,
+    tasks: Vec<String>,
 }
 
 impl MultiTaskNet {
@@ -46,7 +59,7 @@ impl MultiTaskNet {
     /// # Errors
     /// As [`Self::build`].
     pub fn build_validated(net: &ValidatedNet, tasks: &[TaskSpec], options: &BuildOptions) -> Result<Self, ModelError> {
-        Self::assemble(net, tasks, options, false)
+        Self::assemble(net, tasks, options, Filling::Drawn)
     }
 
     /// A network to be counted, not used: its parameters are zero.
@@ -55,28 +68,22 @@ impl MultiTaskNet {
         tasks: &[TaskSpec],
         options: &BuildOptions,
     ) -> Result<Self, ModelError> {
-        Self::assemble(&config.validated()?, tasks, options, true)
+        Self::assemble(&config.validated()?, tasks, options, Filling::Hollow)
     }
 
     fn assemble(
         net: &ValidatedNet,
         tasks: &[TaskSpec],
         options: &BuildOptions,
-        hollow: bool,
+        filling: Filling,
     ) -> Result<Self, ModelError> {
         check_tasks(tasks)?;
         let plan = plan_heads(&net.config, tasks)?;
         if matches!(options.device, Device::Cuda(_)) {
             environment::require_cuda(options.device)?;
         }
-        let names = tasks.iter().map(|task| task.name.clone()).collect();
-        let root = Scope::root_of(&net.config, names, options, hollow)?;
-        let backbone = net.backbone.build(
-            &root.enter("backbone"),
-            &net.config.backbone,
-            options.input_channels,
-            options.input_size,
-        )?;
+        let blueprint = Blueprint { net: net.clone(), tasks: tasks.iter().map(|task| task.name.clone()).collect() };
+        let (root, backbone) = blueprint.trunk(options, filling)?;
         let dropout = Dropout::new(&root, net.config.dropout);
         let scope = root.enter("heads").as_part(Part::Heads);
         let heads = plan
@@ -84,8 +91,58 @@ impl MultiTaskNet {
             .iter()
             .map(|(name, outputs)| Linear::new(&scope.enter(name), backbone.features(), *outputs))
             .collect::<Result<_, _>>()?;
-        let volumes = net.backbone.volumes;
-        Ok(Self { backbone, dropout, heads, head_of: plan.head_of, volumes, options: *options, tensors: root.store() })
+        Ok(Self {
+            backbone,
+            dropout,
+            heads,
+            head_of: plan.head_of,
+            blueprint,
+            options: *options,
+            tensors: root.store(),
+            replicas: None,
+            pending: RefCell::new(None),
+            inferences: Cell::new(0),
+        })
+    }
+
+    /// Shares the work of every pass between `count` replicas, one thread each, and sets libtorch to one thread per
+    /// operation. The parameters stay where they are. Call [`Self::backward`] instead of the loss's own method from then on.
+    ///
+    /// `BatchNorm` then normalises each replica's rows by their own statistics; all else is the same to within rounding, and
+    /// the same bits for the same number of replicas.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] for no replicas, more than the machine could use, or another device than the CPU;
+    /// [`ModelError::Torch`] when memory runs out.
+    pub fn with_replicas(mut self, count: usize) -> Result<Self, ModelError> {
+        const MOST: usize = 256;
+        if !(1..=MOST).contains(&count) {
+            return Err(ModelError::config("replicas", count, format!("1 to {MOST}")));
+        }
+        if count > 1 && self.options.device != Device::Cpu {
+            return Err(ModelError::config("replicas", count, "replicas share the cores of a CPU; on a GPU use 1"));
+        }
+        self.replicas = None;
+        if count > 1 {
+            let twins = (1..count).map(|_| self.trunk_twin()).collect::<Result<Vec<_>, _>>()?;
+            let trunk = &twins[0].1;
+            // The master's tensors under the names that the twins have too: its trunk's.
+            let mut master = self.tensors.share();
+            master.parameters.retain(|name, _| trunk.parameters.contains_key(name));
+            self.replicas = Some(Replicas::start(&master, twins));
+            tch::set_num_threads(1);
+        }
+        Ok(self)
+    }
+
+    fn trunk_twin(&self) -> Result<(Box<dyn Backbone>, Store), ModelError> {
+        let (root, backbone) = self.blueprint.trunk(&self.options, Filling::Twin(self.tensors.share()))?;
+        Ok((backbone, root.store()))
+    }
+
+    /// Number of replicas, 1 for the network alone.
+    pub fn replicas(&self) -> usize {
+        self.replicas.as_ref().map_or(1, Replicas::count)
     }
 
     /// Images `[N, C, H, W]` f32 (volumes `[N, C, D, H, W]`), already normalised, to logits: one fp32 tensor `[len, outputs]`
@@ -100,23 +157,37 @@ impl MultiTaskNet {
     pub fn forward(&self, images: &Tensor, segments: &[Segment], train: bool) -> Result<Vec<Tensor>, ModelError> {
         self.check(images, segments)?;
         let noise = if train { draw_noise()? } else { 0 };
-        let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), self.options.device)?;
-        self.compute(images, &Context::new(train, self.options.precision.kind(), &rows, noise))
+        self.compute(images, segments, self.pass(train, noise, None), None, None)
+    }
+
+    /// Gradients of a loss made of the logits of the last [`Self::forward`], added to those of the parameters. Without
+    /// replicas this is the loss's own `backward`.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] when the loss is no scalar or memory runs out.
+    pub fn backward(&self, loss: &Tensor) -> Result<(), ModelError> {
+        let pending = self.pending.take();
+        loss.f_backward().map_err(ModelError::from)?;
+        match (&self.replicas, pending) {
+            (Some(replicas), Some(pending)) => replicas.backward(&pending),
+            _ => Ok(()),
+        }
     }
 
     /// The network for prediction: `BatchNorm` folded into convolutions, weights cast once, nothing recorded.
     pub fn inference(&self) -> Inference<'_> {
-        Inference { net: self, prepared: Prepared::default() }
+        self.inferences.set(self.inferences.get() + 1);
+        Inference { net: self, number: self.inferences.get(), prepared: Prepared::default() }
     }
 
     /// The trainable tensors: fp32 masters, sorted by name, shallow clones.
     pub fn parameters(&self) -> Vec<(String, Tensor)> {
-        shallow(&self.tensors.parameters)
+        self.tensors.parameters.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
     }
 
     /// The running statistics of `BatchNorm`: fp32, sorted by name, shallow clones.
     pub fn buffers(&self) -> Vec<(String, Tensor)> {
-        shallow(&self.tensors.buffers)
+        self.tensors.buffers.iter().map(|(name, buffer)| (name.clone(), buffer.tensor.shallow_clone())).collect()
     }
 
     /// Number of trainable values.
@@ -146,18 +217,46 @@ impl MultiTaskNet {
     pub fn work(&self) -> Result<Work, ModelError> {
         let _guard = tch::no_grad_guard();
         let BuildOptions { input_channels: c, input_size: side, device, .. } = self.options;
-        let space = vec![side; if self.volumes { 3 } else { 2 }];
+        let space = vec![side; if self.volumes() { 3 } else { 2 }];
         let images = Tensor::f_zeros([&[1, c], &space[..]].concat().as_slice(), (Kind::Float, device))?;
         let recorder = Recorder::new(side);
-        let rows = Rows::new(&[Segment { task: 0, start: 0, len: 1 }], vec![0], device)?;
-        let context = Context::new(false, self.options.precision.kind(), &rows, 0);
-        self.compute(&images, &Context { recorder: Some(&recorder), ..context })?;
+        let segment = Segment { task: 0, start: 0, len: 1 };
+        self.compute(&images, &[segment], self.pass(false, 0, None), None, Some(&recorder))?;
         Ok(recorder.into_work())
     }
 
-    fn compute(&self, images: &Tensor, context: &Context<'_>) -> Result<Vec<Tensor>, ModelError> {
-        let logits = || self.logits(self.features(images, context)?, context);
-        logits().map_err(|error| error.while_doing(|| format!("computing images of size {:?}", images.size())))
+    fn pass(&self, train: bool, noise: u64, inference: Option<u64>) -> Pass {
+        let BuildOptions { precision, layout, .. } = self.options;
+        Pass { train, kind: precision.kind(), layout, noise, inference }
+    }
+
+    fn compute(
+        &self,
+        images: &Tensor,
+        segments: &[Segment],
+        pass: Pass,
+        prepared: Option<&Prepared>,
+        recorder: Option<&Recorder>,
+    ) -> Result<Vec<Tensor>, ModelError> {
+        let logits = || {
+            let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), self.options.device)?;
+            let context = Context::new(pass.train, pass.kind, &rows, pass.noise);
+            let context = Context { prepared, recorder, ..context };
+            let features = match &self.replicas {
+                Some(replicas) if recorder.is_none() => {
+                    let own = |images: &Tensor, share: &Share| {
+                        replicas::forward(self.backbone.as_ref(), images, share, pass, prepared)
+                    };
+                    let (features, pending) = replicas.forward(images, segments, pass, own)?;
+                    self.pending.replace(pending);
+                    features
+                }
+                _ => self.features(images, &context)?,
+            };
+            self.logits(features, &context)
+        };
+        logits()
+            .map_err(|error: ModelError| error.while_doing(|| format!("computing images of size {:?}", images.size())))
     }
 
     /// The trunk.
@@ -179,11 +278,15 @@ impl MultiTaskNet {
             .collect()
     }
 
+    fn volumes(&self) -> bool {
+        self.blueprint.net.backbone.volumes
+    }
+
     fn check(&self, images: &Tensor, segments: &[Segment]) -> Result<(), ModelError> {
         let size = images.size();
-        let axes = if self.volumes { 5 } else { 4 };
+        let axes = if self.volumes() { 5 } else { 4 };
         if size.len() != axes || size[0] < 1 || size[1] != self.options.input_channels || images.kind() != Kind::Float {
-            let sides = if self.volumes { "D, H, W" } else { "H, W" };
+            let sides = if self.volumes() { "D, H, W" } else { "H, W" };
             let expected = format!("[N, {}, {sides}] with N at least 1, Float", self.options.input_channels);
             let actual = format!("{size:?} {:?}", images.kind());
             return Err(ModelError::Input { what: "images are", actual, expected });
@@ -197,6 +300,7 @@ impl MultiTaskNet {
 #[derive(Debug)]
 pub struct Inference<'a> {
     net: &'a MultiTaskNet,
+    number: u64,
     prepared: Prepared,
 }
 
@@ -208,10 +312,18 @@ impl Inference<'_> {
     pub fn forward(&self, images: &Tensor, segments: &[Segment]) -> Result<Vec<Tensor>, ModelError> {
         let _guard = tch::no_grad_guard();
         self.net.check(images, segments)?;
-        let BuildOptions { device, precision, .. } = self.net.options;
-        let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), device)?;
-        let context = Context::new(false, precision.kind(), &rows, 0);
-        self.net.compute(images, &Context { prepared: Some(&self.prepared), ..context })
+        self.net.compute(images, segments, self.net.pass(false, 0, Some(self.number)), Some(&self.prepared), None)
+    }
+}
+
+impl Blueprint {
+    /// A trunk and the scope it was built in.
+    fn trunk(&self, options: &BuildOptions, filling: Filling) -> Result<(Scope, Box<dyn Backbone>), ModelError> {
+        let root = Scope::root(&self.net.config, self.tasks.clone(), options, filling)?;
+        let config = &self.net.config.backbone;
+        let backbone =
+            self.net.backbone.build(&root.enter("backbone"), config, options.input_channels, options.input_size)?;
+        Ok((root, backbone))
     }
 }
 
@@ -310,8 +422,4 @@ fn check_segments(segments: &[Segment], rows: i64, tasks: usize) -> Result<(), M
         return Ok(());
     }
     Err(ModelError::Input { what: "segments cover", actual: format!("{next} rows"), expected: format!("{rows}") })
-}
-
-fn shallow(map: &BTreeMap<String, Tensor>) -> Vec<(String, Tensor)> {
-    map.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
 }

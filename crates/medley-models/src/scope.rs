@@ -29,8 +29,46 @@ pub enum Part {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub(crate) parameters: BTreeMap<String, Tensor>,
-    pub(crate) buffers: BTreeMap<String, Tensor>,
+    pub(crate) buffers: BTreeMap<String, Buffer>,
     pub(crate) cost: BTreeMap<Part, usize>,
+}
+
+impl Store {
+    fn has(&self, name: &str) -> bool {
+        self.parameters.contains_key(name) || self.buffers.contains_key(name)
+    }
+
+    /// Shallow clones of all tensors.
+    pub(crate) fn share(&self) -> Self {
+        let parameters = self.parameters.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+        let buffers = self.buffers.iter().map(|(name, buffer)| (name.clone(), buffer.share())).collect();
+        Self { parameters, buffers, cost: self.cost.clone() }
+    }
+}
+
+/// State that is not trained.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    pub(crate) tensor: Tensor,
+    /// Whose rows it follows; `None` is all.
+    pub(crate) task: Option<usize>,
+}
+
+impl Buffer {
+    pub(crate) fn share(&self) -> Self {
+        Self { tensor: self.tensor.shallow_clone(), task: self.task }
+    }
+}
+
+/// Where the values of a new network come from.
+#[derive(Debug)]
+pub(crate) enum Filling {
+    /// Drawn from the seed.
+    Drawn,
+    /// Zero: to count parameters, their values do not matter.
+    Hollow,
+    /// The memory of another network's parameters, with gradients of their own. Buffers are separate.
+    Twin(Store),
 }
 
 /// What is the same for all layers of a network.
@@ -46,8 +84,7 @@ struct Site {
     embedding: RefCell<Option<Tensor>>,
     store: RefCell<Store>,
     layers: Cell<u64>,
-    /// Whether parameters are left at zero: to count them, their values do not matter.
-    hollow: bool,
+    filling: Filling,
 }
 
 /// A place in the tree of names, such as `backbone.layer1.0`. Cheap to clone.
@@ -56,19 +93,15 @@ pub struct Scope {
     site: Rc<Site>,
     path: String,
     part: Part,
+    task: Option<usize>,
 }
 
 impl Scope {
-    pub(crate) fn root(config: &NetConfig, tasks: Vec<String>, options: &BuildOptions) -> Result<Self, ModelError> {
-        Self::root_of(config, tasks, options, false)
-    }
-
-    /// As [`Self::root`]; a hollow network has parameters of zero.
-    pub(crate) fn root_of(
+    pub(crate) fn root(
         config: &NetConfig,
         tasks: Vec<String>,
         options: &BuildOptions,
-        hollow: bool,
+        filling: Filling,
     ) -> Result<Self, ModelError> {
         let site = Site {
             device: options.device,
@@ -80,9 +113,9 @@ impl Scope {
             embedding: RefCell::new(None),
             store: RefCell::default(),
             layers: Cell::new(0),
-            hollow,
+            filling,
         };
-        let root = Self { site: Rc::new(site), path: String::new(), part: Part::Trunk };
+        let root = Self { site: Rc::new(site), path: String::new(), part: Part::Trunk, task: None };
         if config.task_embedding > 0 {
             let shape = [root.site.tasks.len() as i64, config.task_embedding as i64];
             let scope = root.enter("task_embedding").as_part(Part::TaskEmbedding);
@@ -95,7 +128,13 @@ impl Scope {
     /// The scope `self.name`.
     #[must_use]
     pub fn enter(&self, name: impl std::fmt::Display) -> Self {
-        Self { site: Rc::clone(&self.site), path: self.full(&name.to_string()), part: self.part }
+        Self { path: self.full(&name.to_string()), ..self.clone() }
+    }
+
+    /// For each task, the scope `self.NAME` of what it has of its own.
+    pub fn per_task(&self, part: Part) -> Vec<Self> {
+        let tasks = self.site.tasks.iter().enumerate();
+        tasks.map(|(index, name)| Self { part, task: Some(index), ..self.enter(name) }).collect()
     }
 
     /// The same place, for parameters of another purpose.
@@ -141,11 +180,20 @@ impl Scope {
     pub fn parameter(&self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, ModelError> {
         let full = self.full(name);
         let _guard = tch::no_grad_guard();
-        let tensor = in_layout(&self.tensor(&full, shape, init)?, self.site.layout)?;
+        let tensor = match &self.site.filling {
+            Filling::Twin(master) => match master.parameters.get(&full) {
+                Some(tensor) if tensor.size() == shape => tensor.shallow_clone(),
+                _ => return Err(ModelError::config("net", full, "the network to be copied has another shape")),
+            },
+            _ => in_layout(&self.tensor(&full, shape, init)?, self.site.layout)?,
+        };
         let tensor = tensor.f_detach()?.f_set_requires_grad(true)?;
         let mut store = self.site.store.borrow_mut();
         *store.cost.entry(self.part).or_default() += tensor.numel();
-        insert(&mut store, full, &tensor, |store| &mut store.parameters)?;
+        if store.has(&full) {
+            return Err(ModelError::DuplicateName { name: full });
+        }
+        store.parameters.insert(full, tensor.shallow_clone());
         Ok(tensor)
     }
 
@@ -156,17 +204,17 @@ impl Scope {
     pub fn buffer(&self, name: &str, shape: &[i64], value: f32) -> Result<Tensor, ModelError> {
         let full = self.full(name);
         let tensor = self.tensor(&full, shape, Init::Constant(value))?;
-        insert(&mut self.site.store.borrow_mut(), full, &tensor, |store| &mut store.buffers)?;
+        let mut store = self.site.store.borrow_mut();
+        if store.has(&full) {
+            return Err(ModelError::DuplicateName { name: full });
+        }
+        store.buffers.insert(full, Buffer { tensor: tensor.shallow_clone(), task: self.task });
         Ok(tensor)
     }
 
     /// Shallow clones of all tensors registered so far.
     pub(crate) fn store(&self) -> Store {
-        let store = self.site.store.borrow();
-        let clone = |map: &BTreeMap<String, Tensor>| {
-            map.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
-        };
-        Store { parameters: clone(&store.parameters), buffers: clone(&store.buffers), cost: store.cost.clone() }
+        self.site.store.borrow().share()
     }
 
     fn full(&self, name: &str) -> String {
@@ -179,7 +227,7 @@ impl Scope {
             .try_fold(1_usize, |product, &side| usize::try_from(side).ok().and_then(|side| product.checked_mul(side)))
             .filter(|&len| len <= LARGEST_TENSOR)
             .ok_or_else(|| ModelError::config("net", full, format!("a tensor of shape {shape:?} is too large")))?;
-        if self.site.hollow {
+        if matches!(self.site.filling, Filling::Hollow) {
             return Ok(Tensor::f_zeros(shape, (Kind::Float, self.site.device))?);
         }
         let values = init.draw(self.site.seed, full, len);
@@ -202,17 +250,4 @@ pub(crate) fn in_layout(tensor: &Tensor, layout: MemoryLayout) -> Result<Tensor,
         MemoryLayout::Contiguous => tensor.f_contiguous()?,
         MemoryLayout::ChannelsLast => tensor.f_permute(to_last)?.f_contiguous()?.f_permute(to_first)?,
     })
-}
-
-fn insert(
-    store: &mut Store,
-    name: String,
-    tensor: &Tensor,
-    map: impl Fn(&mut Store) -> &mut BTreeMap<String, Tensor>,
-) -> Result<(), ModelError> {
-    if store.parameters.contains_key(&name) || store.buffers.contains_key(&name) {
-        return Err(ModelError::DuplicateName { name });
-    }
-    map(store).insert(name, tensor.shallow_clone());
-    Ok(())
 }

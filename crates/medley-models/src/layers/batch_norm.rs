@@ -31,13 +31,7 @@ impl BatchNorm {
     /// # Errors
     /// As [`Scope::parameter`].
     pub fn new(scope: &Scope, channels: i64) -> Result<Self, ModelError> {
-        let scopes = |own: bool| -> Vec<Scope> {
-            if own {
-                scope.tasks().iter().map(|task| scope.enter(task).as_part(Part::TaskNormalisation)).collect()
-            } else {
-                vec![scope.clone()]
-            }
-        };
+        let scopes = |own: bool| if own { scope.per_task(Part::TaskNormalisation) } else { vec![scope.clone()] };
         let affine = scopes(scope.batch_norm().own_affine())
             .iter()
             .map(|scope| {

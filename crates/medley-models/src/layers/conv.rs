@@ -116,14 +116,10 @@ impl Conv {
         let bias_init = options.init.map_or(Init::torch_default(fan_in), |_| Init::Constant(0.0));
         let bias = options.bias.then(|| scope.parameter("bias", &[output], bias_init)).transpose()?;
         let adaptable = scope.adapters() && groups == 1 && kernel > 1 && 2 * padding + 1 == kernel;
-        let adapters = scope
-            .tasks()
+        let scopes = if adaptable { scope.enter("adapters").per_task(Part::Adapters) } else { Vec::new() };
+        let adapters = scopes
             .iter()
-            .filter(|_| adaptable)
-            .map(|task| {
-                let scope = scope.enter("adapters").enter(task).as_part(Part::Adapters);
-                scope.parameter("weight", &shape(&vec![1; sides.len()]), Init::Constant(0.0))
-            })
+            .map(|scope| scope.parameter("weight", &shape(&vec![1; sides.len()]), Init::Constant(0.0)))
             .collect::<Result<_, _>>()?;
         Ok(Self { layer: scope.next_layer(), weight, bias, adapters, options })
     }
@@ -263,12 +259,14 @@ impl Conv {
 mod tests {
     use super::*;
     use crate::context::Rows;
+    use crate::scope::Filling;
     use crate::{BuildOptions, NetConfig, Segment};
     use tch::{Device, Kind};
 
     /// A 3x3 convolution over volumes of shape `[2, 4, 7, 7, 7]` to 5 channels, and its input.
     fn conv(form: VolumeConvolution, stride: i64) -> (Conv, Tensor) {
-        let scope = Scope::root(&NetConfig::default(), vec!["a".into()], &BuildOptions::default()).unwrap();
+        let scope =
+            Scope::root(&NetConfig::default(), vec!["a".into()], &BuildOptions::default(), Filling::Drawn).unwrap();
         let options = ConvOptions { space: Space::Volume(form), bias: true, ..ConvOptions::same(3, stride) };
         let conv = Conv::new(&scope, 4, 5, options).unwrap();
         (conv, Tensor::arange(2 * 4 * 343, (Kind::Float, Device::Cpu)).sin().view([2, 4, 7, 7, 7]))

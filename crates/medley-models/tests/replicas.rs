@@ -1,0 +1,167 @@
+//! Replicas compute what one network computes.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+
+use medley_models::conformance::{noise, task};
+use medley_models::{
+    BackboneConfig, BatchNormScope, BuildOptions, MultiTaskNet, NetConfig, Precision, Segment, weights,
+};
+use tch::{Kind, Tensor};
+
+fn build(config: &NetConfig, replicas: usize) -> MultiTaskNet {
+    let tasks = [task("a", 3), task("b", 2), task("c", 4)];
+    let options = BuildOptions { seed: 3, ..BuildOptions::default() };
+    MultiTaskNet::build(config, &tasks, &options).unwrap().with_replicas(replicas).unwrap()
+}
+
+fn config(name: &str, width: usize) -> NetConfig {
+    NetConfig { backbone: BackboneConfig::with_width(name, width), ..NetConfig::default() }
+}
+
+/// Three tasks of unequal size; one has a single row.
+fn segments() -> [Segment; 3] {
+    [
+        Segment { task: 1, start: 0, len: 6 },
+        Segment { task: 0, start: 6, len: 1 },
+        Segment { task: 2, start: 7, len: 4 },
+    ]
+}
+
+fn images() -> Tensor {
+    noise(1, 11, 3, 28).unwrap()
+}
+
+/// Logits and gradients of one training pass.
+fn step(net: &MultiTaskNet) -> (Vec<Tensor>, BTreeMap<String, Tensor>) {
+    tch::manual_seed(7);
+    let logits = net.forward(&images(), &segments(), true).unwrap();
+    let loss: Tensor = logits.iter().map(|logits| logits.square().sum(Kind::Float)).sum();
+    net.backward(&loss).unwrap();
+    let gradients = net.parameters().into_iter().map(|(name, parameter)| (name, parameter.grad())).collect();
+    (logits, gradients)
+}
+
+fn close(left: &Tensor, right: &Tensor) -> bool {
+    let scale = right.abs().max().double_value(&[]).max(1e-6);
+    (left - right).abs().max().double_value(&[]) < 1e-4 * scale
+}
+
+#[test]
+fn without_batch_norm_the_numbers_are_those_of_one_network() {
+    // Dropout before the heads and stochastic depth inside: draws belong to rows, not to replicas.
+    for config in [config("convnext_tiny", 8), config("mlp", 32), config("vit_tiny", 64)] {
+        let config = NetConfig { dropout: 0.3, ..config };
+        let (logits, gradients) = step(&build(&config, 1));
+        for replicas in [2, 3, 16] {
+            let (other_logits, other_gradients) = step(&build(&config, replicas));
+            for (left, right) in other_logits.iter().zip(&logits) {
+                assert!(close(left, right), "logits of {} with {replicas} replicas", config.backbone.name);
+            }
+            for (name, gradient) in &gradients {
+                assert!(close(&other_gradients[name], gradient), "{name} with {replicas} replicas");
+            }
+        }
+    }
+}
+
+#[test]
+fn evaluation_and_inference_are_those_of_one_network() {
+    let config = NetConfig { batch_norm: BatchNormScope::PerTask, ..config("resnet9", 8) };
+    let (one, three) = (build(&config, 1), build(&config, 3));
+    let all = |net: &MultiTaskNet| -> Vec<_> { net.parameters().into_iter().chain(net.buffers()).collect() };
+    for net in [&one, &three] {
+        step(net);
+    }
+    // Loaded values reach the twins: their parameters are the master's, and their statistics follow it.
+    let bytes = weights::to_bytes(&all(&one), &BTreeMap::new()).unwrap();
+    weights::load_into(&bytes, &all(&three)).unwrap();
+    let _guard = tch::no_grad_guard();
+    let expected = one.forward(&images(), &segments(), false).unwrap();
+    let inference = three.inference();
+    for logits in [three.forward(&images(), &segments(), false), inference.forward(&images(), &segments())] {
+        for (left, right) in logits.unwrap().iter().zip(&expected) {
+            assert!(close(left, right));
+        }
+    }
+    // A new inference prepares new weights, also in the replicas.
+    for (_, mut parameter) in three.parameters() {
+        let _ = parameter.g_mul_scalar_(1.01);
+    }
+    let expected = three.forward(&images(), &segments(), false).unwrap();
+    for (left, right) in three.inference().forward(&images(), &segments()).unwrap().iter().zip(&expected) {
+        assert!(close(left, right));
+    }
+}
+
+#[test]
+fn bits_repeat_and_every_parameter_learns() {
+    let configs = [
+        config("resnet9", 8),
+        NetConfig { batch_norm: BatchNormScope::PerTask, adapters: true, task_embedding: 4, ..config("resnet9", 8) },
+    ];
+    for config in configs {
+        let state = |net: &MultiTaskNet| {
+            let (logits, gradients) = step(net);
+            let logits = logits.into_iter().enumerate().map(|(index, logits)| (format!("logits{index}"), logits));
+            let named: Vec<_> = logits.chain(gradients).chain(net.buffers()).collect();
+            weights::to_bytes(&named, &BTreeMap::new()).unwrap()
+        };
+        let (first, second) = (build(&config, 2), build(&config, 2));
+        for _ in 0..3 {
+            assert_eq!(state(&first), state(&second));
+        }
+        for (name, parameter) in first.parameters() {
+            let gradient = parameter.grad();
+            assert!(gradient.defined() && gradient.abs().max().double_value(&[]) > 0.0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn running_statistics_are_the_mean_over_rows() {
+    let config = NetConfig { batch_norm: BatchNormScope::PerTaskStatistics, ..config("resnet9", 8) };
+    let (one, two) = (build(&config, 1), build(&config, 2));
+    step(&one);
+    step(&two);
+    for ((name, single), (_, joined)) in one.buffers().iter().zip(&two.buffers()) {
+        if name.starts_with("backbone.prep.bn.") && name.ends_with("running_mean") {
+            // Of the first layer only: later ones see activations that were normalised by other statistics.
+            assert!(close(joined, single), "{name}");
+        }
+        assert!(joined.isfinite().all().int64_value(&[]) == 1, "{name}");
+        let moved = (joined - if name.ends_with("var") { 1.0 } else { 0.0 }).abs().max().double_value(&[]);
+        assert!(moved > 0.0, "{name} has not moved");
+    }
+}
+
+#[test]
+fn an_error_in_a_share_is_reported_and_the_next_pass_works() {
+    let net = build(&config("simple_cnn", 4), 2);
+    let one_pixel = Tensor::zeros([4, 3, 1, 1], (Kind::Float, tch::Device::Cpu));
+    let all = [Segment { task: 0, start: 0, len: 4 }];
+    let error = net.forward(&one_pixel, &all, true).unwrap_err().to_string();
+    assert!(!error.contains('\n') && error.contains("computing images of size [4, 3, 1, 1]"), "{error}");
+    step(&net);
+}
+
+#[test]
+fn counts_that_make_no_sense_are_refused() {
+    for count in [0, 257] {
+        let net = MultiTaskNet::build(&config("mlp", 8), &[task("a", 2)], &BuildOptions::default()).unwrap();
+        assert!(net.with_replicas(count).unwrap_err().to_string().starts_with("`replicas` is"));
+    }
+}
+
+#[test]
+fn bfloat16_works_in_replicas() {
+    let options = BuildOptions { precision: Precision::Bf16, ..BuildOptions::default() };
+    let net = MultiTaskNet::build(&config("resnet18", 8), &[task("a", 2), task("b", 2), task("c", 2)], &options)
+        .unwrap()
+        .with_replicas(2)
+        .unwrap();
+    let (logits, gradients) = step(&net);
+    assert!(logits.iter().all(|logits| logits.kind() == Kind::Float));
+    assert!(gradients.values().all(|gradient| gradient.defined() && gradient.kind() == Kind::Float));
+}
