@@ -1,6 +1,7 @@
 use askama::Template;
 
 use super::Section;
+use crate::format;
 use crate::svg::{ConfusionMatrix, MOST_CLASSES};
 use crate::{Fragment, RunRecord};
 
@@ -62,6 +63,7 @@ fn worst(classes: &[String], counts: &[Vec<u64>]) -> Option<String> {
     let (count, truth, predicted) = mistakes.fold((0, 0, 0), |best, next| if next.0 > best.0 { next } else { best });
     let total: u64 = counts.get(truth)?.iter().sum();
     (count > 0).then(|| {
+        let (count, total) = (format::count(count), format::count(total));
         format!("Most frequent mistake: “{}” taken for “{}”, {count} of {total}.", classes[truth], classes[predicted])
     })
 }

@@ -21,8 +21,9 @@ pub struct ConfusionMatrix<'a> {
 
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 6.0;
-const LONGEST: usize = 24;
+const LONGEST: usize = 20;
 const NUMBER: f64 = 20.0;
+const NOTE: f64 = 54.0;
 
 impl ConfusionMatrix<'_> {
     /// Draws it; `None` without counts, or with too many classes.
@@ -34,10 +35,10 @@ impl ConfusionMatrix<'_> {
         let cell = cell_size(classes, self.widest_count());
         let left = self.label_width();
         let side = cell * classes as f64;
-        let mut canvas = Canvas::new(left + side + 64.0, TOP + side + BOTTOM, &self.label);
+        let mut canvas = Canvas::new(left + side + NOTE, TOP + side + BOTTOM, &self.label);
         canvas.text("axis-label", (left, 12.0), Anchor::Start, "predicted →");
         canvas.text("axis-label", (left - 8.0, TOP - 8.0), Anchor::End, "true ↓");
-        canvas.text("axis-label", (left + side + 64.0, TOP - 8.0), Anchor::End, "recall");
+        canvas.text("axis-label", (left + side + NOTE, TOP - 8.0), Anchor::End, "recall");
         for (index, counts) in self.counts.iter().enumerate() {
             let x = left + cell * (index as f64 + 0.5);
             canvas.text("tick", (x, TOP - 8.0), Anchor::Middle, &index.to_string());
@@ -73,7 +74,7 @@ impl ConfusionMatrix<'_> {
         }
         let recall =
             if total > 0 { format!("{:.1} %", counts[truth] as f64 / total as f64 * 100.0) } else { "–".to_owned() };
-        canvas.text("row-note", (left + cell * counts.len() as f64 + 64.0, middle), Anchor::End, &recall);
+        canvas.text("row-note", (left + cell * counts.len() as f64 + NOTE, middle), Anchor::End, &recall);
     }
 
     fn widest_count(&self) -> usize {
@@ -93,10 +94,10 @@ fn cell_size(classes: usize, digits: usize) -> f64 {
     let room = match classes {
         0..=3 => 64.0,
         4..=6 => 52.0,
-        7..=9 => 42.0,
-        _ => 34.0,
+        7..=9 => 34.0,
+        _ => 30.0,
     };
-    f64::max(room, digits as f64 * 6.8 + 8.0)
+    f64::max(room, digits as f64 * 6.6 + 5.0)
 }
 
 #[cfg(test)]
