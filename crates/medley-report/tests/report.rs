@@ -109,6 +109,28 @@ fn an_unfinished_run_shows_its_curves_and_no_figures() {
 }
 
 #[test]
+fn multi_label_tasks_have_no_matrix_and_no_interval() {
+    let mut fixture = common::small_three();
+    fixture.manifest.data[0].task.kind = medley_core::TaskKind::MultiLabel;
+    let results = &mut fixture.results;
+    let seeds = results.seeds.iter_mut().flat_map(|seed| [&mut seed.validation, &mut seed.test]);
+    for set in seeds.chain(&mut results.ensemble) {
+        set.tasks[0].confusion.clear();
+    }
+    fixture.write_manifest();
+    fixture.write_results();
+    let run = load_run(&fixture.layout).unwrap();
+    let uncertainty = run.uncertainty().unwrap();
+    assert!(uncertainty.one_seed.macro_f1[0].is_none() && uncertainty.one_seed.macro_f1[1].is_some());
+    assert!(uncertainty.one_seed.harmonic_mean.is_none());
+    let page = page(&fixture);
+    markup::read(&page);
+    assert!(page.contains("95 % interval –"));
+    assert!(!page.contains("Confusion matrix of BreastMNIST") && page.contains("Confusion matrix of RetinaMNIST"));
+    assert!(medley_report::markdown(&run).contains("BreastMNIST"));
+}
+
+#[test]
 fn the_same_folder_gives_the_same_page() {
     let fixture = common::one_seed();
     assert_eq!(page(&fixture), page(&fixture));

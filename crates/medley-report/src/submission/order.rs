@@ -7,6 +7,7 @@ use std::path::Path;
 use super::TaskLabels;
 use crate::ReportError;
 use crate::format;
+use crate::record::read_bytes;
 
 /// One row of the file.
 pub(super) struct Row<'a> {
@@ -26,8 +27,8 @@ pub(super) fn by_task<'a>(tasks: &'a [TaskLabels], key: &dyn Fn(&'a str) -> (usi
     rows.enumerate().map(|(id, (task, image, label))| Row { id: id.to_string().into(), image, task, label }).collect()
 }
 
-/// Largest sample that is read: a row of the competition's takes 30 bytes.
-const MOST_ROWS: usize = 50_000_000;
+/// Largest sample that is read: that of the competition takes 3 MB.
+const SAMPLE_FILE: u64 = 256 << 20;
 
 /// Row by row as in a sample, which must name every image of each of its tasks once. Tasks of the run that the sample does
 /// not know are left out, with a remark.
@@ -37,8 +38,11 @@ pub(super) fn like<'a>(
     remarks: &mut Vec<String>,
 ) -> Result<Vec<Row<'a>>, ReportError> {
     let fail = |line: u64, message: String| ReportError::Sample { path: sample.to_owned(), line, message };
-    let file = fs_err::File::open(sample).map_err(|source| ReportError::Io { path: sample.to_owned(), source })?;
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(std::io::BufReader::new(file));
+    let bytes = read_bytes(sample, SAMPLE_FILE)?.ok_or_else(|| ReportError::Io {
+        path: sample.to_owned(),
+        source: std::io::Error::from(std::io::ErrorKind::NotFound),
+    })?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
     let headers = reader.headers().map_err(|error| fail(1, error.to_string()))?.clone();
     let column = |name: &str| {
         headers.iter().position(|header| header.trim() == name).ok_or_else(|| {
@@ -68,9 +72,6 @@ pub(super) fn like<'a>(
         let seen = seen.entry(known.task.as_str()).or_insert_with(|| vec![false; known.labels.len()]);
         if std::mem::replace(&mut seen[number], true) {
             return Err(fail(line, format!("image {number} of `{name}` occurs twice")));
-        }
-        if rows.len() == MOST_ROWS {
-            return Err(fail(line, format!("more than {MOST_ROWS} rows")));
         }
         rows.push(Row { id: field(id)?.to_owned().into(), image: number, task: &known.task, label });
     }

@@ -10,6 +10,8 @@ use crate::{ReportError, RunRecord};
 
 /// Bytes that a number and its comma take at most, with room to spare.
 const LONGEST_SCORE: u64 = 64;
+/// Largest result file that is read: TissueMNIST's takes 5 MB.
+const RESULT_FILE: u64 = 4 << 30;
 
 /// Predicted labels of one task's test split, checked against manifest and results.
 pub(super) fn labels(run: &RunRecord, index: usize) -> Result<Vec<u16>, ReportError> {
@@ -59,7 +61,7 @@ fn find(run: &RunRecord, task: &str) -> Result<PathBuf, ReportError> {
 fn read(path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, ReportError> {
     let fail = |message: String| ReportError::Predictions { path: path.to_owned(), message };
     let limit = (rows as u64 + 1).saturating_mul(task.classes.len() as u64 * LONGEST_SCORE + LONGEST_SCORE);
-    let bytes = read_bytes(path, limit)?.unwrap_or_default();
+    let bytes = read_bytes(path, limit.min(RESULT_FILE))?.unwrap_or_default();
     let scores = result_file::parse(&bytes).map_err(|error| fail(error.to_string()))?;
     if scores.columns() != task.classes.len() {
         return Err(fail(format!(
