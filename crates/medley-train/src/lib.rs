@@ -1,1 +1,59 @@
-//! Experiments: config, sampler, losses, optimizers, the loop, checkpoints, scoring.
+//! Experiments: from a config and a folder of data to a run folder.
+//!
+//! The crate is a short pipeline of parts that are tested alone. [`config`] reads and checks what was written; [`data`] parts
+//! the opened sets into what learning may see and what scoring may see; [`sampler`] and [`schedule`] are pure functions of
+//! the position in a run; [`loss`] and [`optimizer`] are small menus; [`repetition`] puts them together for one seed;
+//! [`experiment`] runs all seeds and writes the results. The loop itself knows no file and no progress bar: it says
+//! [`Event`](medley_core::record::Event)s to [`observer`]s, and those write, draw or count.
+//!
+//! Three promises shape it:
+//!
+//! - **Same config, data, seed, machine and libtorch: same bits.** Every draw is a function of its position, so nothing
+//!   depends on the clock, on loader threads or on where a run was interrupted. [`checkpoint`]s hold whatever else there is.
+//! - **Test labels are opened once.** [`scoring`] holds the only call that opens them, in exchange for finished predictions.
+//! - **What is refused leaves nothing behind.** Config, device and data are checked before a run folder is made.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use medley_data::Registry;
+//! use medley_storage::RealFs;
+//! use medley_train::config::{RawExperiment, load};
+//! use medley_train::experiment::{RunEnd, RunRequest, start};
+//! use medley_train::{observer::Observers, stop::StopFlag};
+//!
+//! let loaded = load::load::<RawExperiment>(Path::new("configs/small-three.toml"), &["train.epochs=2".into()])?;
+//! let config_text = load::render(&loaded.table);
+//! let experiment = loaded.value.check(Registry::builtin())?;
+//! let request = RunRequest {
+//!     experiment: &experiment,
+//!     config_text: &config_text,
+//!     data_folder: Path::new("data"),
+//!     runs_folder: Path::new("runs"),
+//!     run_name: None,
+//! };
+//! let run = start(&request, &RealFs)?;
+//! if let RunEnd::Finished(results) = run.train(Observers::default(), &StopFlag::default())? {
+//!     println!("{:?}", results.summary);
+//! }
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+
+pub mod average;
+pub mod checkpoint;
+pub mod compute;
+pub mod config;
+pub mod data;
+mod error;
+pub mod experiment;
+pub mod loss;
+pub mod observer;
+pub mod optimizer;
+pub mod predict;
+pub mod repetition;
+pub mod run_folder;
+pub mod sampler;
+pub mod schedule;
+pub mod scoring;
+pub mod stop;
+
+pub use error::TrainError;

@@ -1,0 +1,275 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Train, score and report medical-image classifiers on MedMNIST.
+#[derive(Debug, Parser)]
+#[command(
+    name = "medley",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  medley doctor                                    check this machine
+  medley data synth --out data                     draw synthetic sets to try things out
+  medley train configs/small-three.toml            train, score, report
+  medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
+  medley resume runs/small-three-1                 go on after an interruption
+
+Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder or disk, 5 training failed,
+130 interrupted (Ctrl-C), 143 terminated.
+
+Medley is for research. It is not for clinical use."
+)]
+pub(crate) struct Arguments {
+    /// Say more; twice for debugging.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train the tasks of a config, score the test split, write a run folder with a report
+    Train(TrainArguments),
+    /// Go on with an interrupted run, to the same bits as if it had not been interrupted
+    Resume(ResumeArguments),
+    /// Write the report of a run folder again
+    Report(ReportArguments),
+    /// Write the competition's submission file of a run folder again, in another order if asked
+    Submission(SubmissionArguments),
+    /// Check and show configs
+    Config(ConfigArguments),
+    /// List, fetch, check, draw and describe data sets
+    Data(DataArguments),
+    /// List the networks
+    Models(ModelsArguments),
+    /// Check this machine: versions, devices, threads, data; say what to do about what is wrong
+    Doctor(DoctorArguments),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the data files lie.
+#[derive(Debug, Args)]
+pub(crate) struct DataFolder {
+    /// Folder with the .npz files
+    #[arg(long, env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley train configs/small-three.toml --data ~/medmnist
+  medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first-try")]
+pub(crate) struct TrainArguments {
+    /// The experiment, a TOML file
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    /// Overrides a key of the config, such as train.epochs=5; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Folder that run folders are made in
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub(crate) runs: PathBuf,
+    /// Name of the run folder, which must not exist; by default the config's name and a number
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress on standard error
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress on standard error
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// Print a summary in this format instead of writing report.html
+    #[arg(long, value_enum)]
+    pub(crate) print: Option<ReportFormat>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Markdown,
+    Csv,
+    Latex,
+    ModelCard,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmissionArguments {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// Order of the tasks
+    #[arg(long, value_enum, default_value = "competition", conflicts_with = "like")]
+    pub(crate) order: OrderArgument,
+    /// Follow the row order of this sample file
+    #[arg(long, value_name = "SAMPLE.csv")]
+    pub(crate) like: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OrderArgument {
+    /// path, derma, oct, pneumonia, retina, breast, blood, tissue, organa, organc, organs
+    Competition,
+    /// By name
+    Alphabetical,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    pub(crate) verb: ConfigVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Print the resolved config: bases merged, overrides applied, defaults filled in
+    Show {
+        /// The experiment, a TOML file
+        config: PathBuf,
+        /// Overrides a key; may be repeated
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataArguments {
+    #[command(subcommand)]
+    pub(crate) verb: DataVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataVerb {
+    /// All known data sets, and which are in the data folder
+    List {
+        #[command(flatten)]
+        data: DataFolder,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a file is: set, size, release, rows, classes, licence
+    Info {
+        /// An .npz file
+        file: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check files against the published MD5, sizes and labels
+    Verify {
+        /// Files; by default all known ones in the data folder
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        data: DataFolder,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download data sets, resuming what was begun, and check their MD5
+    Fetch(FetchArguments),
+    /// Draw synthetic data sets of the official shapes
+    Synth(SynthArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArguments {
+    /// Names such as breastmnist; `competition` for the eleven tasks
+    #[arg(required = true)]
+    pub(crate) sets: Vec<String>,
+    /// Edge length of the images
+    #[arg(long, default_value_t = 28)]
+    pub(crate) size: usize,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    /// Server to fetch from instead of the official one; `{base}/{file}` is asked for
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Seconds to wait for a connection or for data
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+    /// Attempts per file
+    #[arg(long, default_value_t = 4)]
+    pub(crate) attempts: u32,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data synth --out data --rows 600          small sets of all eleven tasks, seconds
+  medley data synth pathmnist --rows official      one set with the official row counts")]
+pub(crate) struct SynthArguments {
+    /// Names; by default the eleven competition tasks
+    pub(crate) sets: Vec<String>,
+    /// Folder to write to
+    #[arg(long, env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// `official`, or the most rows per split
+    #[arg(long, default_value = "600")]
+    pub(crate) rows: String,
+    /// Edge length of the images
+    #[arg(long, default_value_t = 28)]
+    pub(crate) size: usize,
+    /// Seed of the drawing
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Replace synthetic files that exist (never other files)
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArguments {
+    #[command(subcommand)]
+    pub(crate) verb: ModelsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsVerb {
+    /// All networks
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,162 @@
+use std::path::Path;
+use std::process::ExitCode;
+
+use medley_data::Registry;
+use medley_models::environment;
+use serde::Serialize;
+
+use crate::args::DoctorArguments;
+use crate::output;
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    found: String,
+    /// `ok`, `note` or `problem`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Finding {
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, found: found.into(), state: "ok", advice: None }
+    }
+
+    fn note(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, found: found.into(), state: "note", advice: Some(advice.into()) }
+    }
+
+    fn problem(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, found: found.into(), state: "problem", advice: Some(advice.into()) }
+    }
+}
+
+pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
+    let findings = examine(&arguments.data.data);
+    if arguments.json {
+        output::json(&findings)?;
+    } else {
+        for finding in &findings {
+            let mark = match finding.state {
+                "ok" => "ok     ",
+                "note" => "note   ",
+                _ => "PROBLEM",
+            };
+            output::line(&format!("{mark}  {:<16}  {}", finding.what, finding.found))?;
+            if let Some(advice) = &finding.advice {
+                output::line(&format!("{:27}-> {advice}", ""))?;
+            }
+        }
+    }
+    let problems = findings.iter().any(|finding| finding.state == "problem");
+    Ok(if problems { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn examine(data: &Path) -> Vec<Finding> {
+    let mut findings = vec![
+        Finding::ok("medley", env!("CARGO_PKG_VERSION")),
+        Finding::ok("platform", format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)),
+        libtorch(),
+        Finding::ok("CPU capability", environment::cpu_capability()),
+        bfloat16(),
+        threads(),
+        cuda(),
+    ];
+    findings.extend(library_paths());
+    findings.push(memory());
+    findings.push(data_folder(data));
+    findings
+}
+
+fn libtorch() -> Finding {
+    let version = environment::libtorch_version();
+    if version.starts_with("2.11.0") {
+        Finding::ok("libtorch", version)
+    } else {
+        Finding::problem("libtorch", version, "Medley is built for 2.11.0; `scripts/libtorch` sets it up")
+    }
+}
+
+fn bfloat16() -> Finding {
+    if environment::fast_bf16(tch::Device::Cpu) {
+        Finding::ok("bfloat16", "native: `train.precision = \"auto\"` uses it")
+    } else {
+        Finding::note(
+            "bfloat16",
+            "emulated on this processor",
+            "`train.precision = \"auto\"` stays with fp32, which is faster here",
+        )
+    }
+}
+
+fn threads() -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match std::env::var("OMP_NUM_THREADS") {
+        Ok(set) if set.parse() != Ok(cores) => Finding::note(
+            "threads",
+            format!("{cores} cores, OMP_NUM_THREADS={set}"),
+            "`train.threads` decides, by default one thread per core",
+        ),
+        _ => Finding::ok("threads", format!("{cores} cores; `train.threads` defaults to that")),
+    }
+}
+
+fn cuda() -> Finding {
+    match environment::require_cuda(tch::Device::Cuda(0)) {
+        Ok(()) => Finding::ok("CUDA", format!("{} device(s)", tch::Cuda::device_count())),
+        Err(error) => Finding::note("CUDA", "not available", error.to_string()),
+    }
+}
+
+/// The libraries of libtorch that this process has loaded, from the kernel's own list.
+fn library_paths() -> Vec<Finding> {
+    let maps = fs_err::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut paths: Vec<&str> = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .filter(|path| path.contains("libtorch") || path.contains("libc10") || path.contains("libgomp"))
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths.into_iter().map(|path| Finding::ok("library", path)).collect()
+}
+
+fn memory() -> Finding {
+    let text = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|kibibytes| kibibytes.parse::<u64>().ok());
+    match available {
+        None => Finding::note("memory", "unknown", "free memory can be read on Linux only"),
+        Some(kibibytes) if kibibytes < 4 << 20 => Finding::note(
+            "memory",
+            format!("{} free", output::bytes(kibibytes * 1024)),
+            "the eleven tasks together need up to 4 GB",
+        ),
+        Some(kibibytes) => Finding::ok("memory", format!("{} free", output::bytes(kibibytes * 1024))),
+    }
+}
+
+fn data_folder(data: &Path) -> Finding {
+    let shown = data.display();
+    let found: Vec<&str> = Registry::builtin()
+        .entries()
+        .iter()
+        .filter(|entry| data.join(entry.file_name(28)).exists())
+        .map(|entry| entry.name.as_str())
+        .collect();
+    if found.is_empty() {
+        Finding::note(
+            "data folder",
+            format!("`{shown}` has no MedMNIST file"),
+            "`medley data fetch breastmnist` downloads one, `medley data synth` draws all; `--data` or MEDLEY_DATA \
+             name another folder",
+        )
+    } else {
+        Finding::ok("data folder", format!("`{shown}`: {}", found.join(", ")))
+    }
+}

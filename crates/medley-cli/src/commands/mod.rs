@@ -1,0 +1,9 @@
+//! One file per verb.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod data;
+pub(crate) mod doctor;
+pub(crate) mod models;
+pub(crate) mod report;
+pub(crate) mod train;

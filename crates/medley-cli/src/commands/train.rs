@@ -1,0 +1,122 @@
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context as _;
+use medley_core::RunLayout;
+use medley_core::record::RunResults;
+use medley_report::{SubmissionOrder, write_report, write_submission};
+use medley_storage::RealFs;
+use medley_train::experiment::{self, Run, RunEnd, RunRequest};
+use medley_train::observer::Observers;
+use medley_train::stop::StopFlag;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::config;
+use crate::args::{ResumeArguments, TrainArguments};
+use crate::failure::{INTERRUPTED, TERMINATED};
+use crate::output;
+use crate::progress::Progress;
+
+pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    let (experiment, config_text) = config::read(&arguments.config, &arguments.set)?;
+    let request = RunRequest {
+        experiment: &experiment,
+        config_text: &config_text,
+        data_folder: &arguments.data.data,
+        runs_folder: &arguments.runs,
+        run_name: arguments.name.as_deref(),
+    };
+    let run = experiment::start(&request, &RealFs)?;
+    carry_out(run, arguments.json, arguments.quiet)
+}
+
+pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
+    let layout = RunLayout::new(&arguments.run);
+    let (experiment, _) = config::read(&layout.config(), &[])
+        .with_context(|| format!("`{}` is no run folder that can be resumed", arguments.run.display()))?;
+    let run = experiment::resume(&experiment, &arguments.run, &arguments.data.data, &RealFs)?;
+    carry_out(run, arguments.json, arguments.quiet)
+}
+
+fn carry_out(run: Run<'_>, json: bool, quiet: bool) -> anyhow::Result<ExitCode> {
+    let layout = run.layout().clone();
+    let stop = StopFlag::default();
+    let signal = catch_signals(&stop)?;
+    let mut observers = Observers::default();
+    if !quiet {
+        observers.push("progress", Box::new(Progress::new()));
+    }
+    match run.train(observers, &stop)? {
+        RunEnd::Interrupted => {
+            output::note(&format!("stopped; `medley resume {}` goes on from the last step", layout.root().display()));
+            let terminated = signal.load(Ordering::SeqCst) == SIGTERM as usize;
+            Ok(ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED }))
+        }
+        RunEnd::Finished(results) => {
+            let report = write_report(&layout, &RealFs)?;
+            let submission = write_submission(&layout, &SubmissionOrder::Competition, &RealFs)?;
+            if json {
+                output::json(&results)?;
+            } else {
+                output::line(&summary(&results))?;
+                output::line(&format!("\nrun        {}", layout.root().display()))?;
+                output::line(&format!("report     {}", report.display()))?;
+                output::line(&format!("submission {} ({} rows)", submission.path.display(), submission.rows))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The first signal asks for a stop after the step in progress, the second ends the program at once.
+fn catch_signals(stop: &StopFlag) -> anyhow::Result<Arc<AtomicUsize>> {
+    let signal = Arc::new(AtomicUsize::new(0));
+    for (number, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
+        signal_hook::flag::register_conditional_shutdown(number, i32::from(code), stop.shared())
+            .and_then(|_| signal_hook::flag::register(number, stop.shared()))
+            .and_then(|_| signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize))
+            .context("installing the signal handlers")?;
+    }
+    Ok(signal)
+}
+
+/// The table at the end: test figures by task, mean and spread over seeds.
+fn summary(results: &RunResults) -> String {
+    let cell = |task: &str, metric: &str| {
+        results.summary.iter().find(|spread| spread.task == task && spread.metric == metric).map_or_else(
+            || "-".to_owned(),
+            |spread| match spread.standard_deviation {
+                Some(deviation) => format!("{:.4} ± {deviation:.4}", spread.mean),
+                None => format!("{:.4}", spread.mean),
+            },
+        )
+    };
+    let tasks = results.seeds.first().map(|seed| seed.test.tasks.as_slice()).unwrap_or_default();
+    let rows: Vec<Vec<String>> = tasks
+        .iter()
+        .map(|task| {
+            let name = task.task.as_str();
+            vec![
+                name.to_owned(),
+                task.rows.to_string(),
+                cell(name, "auc"),
+                cell(name, "accuracy"),
+                cell(name, "macro_f1"),
+            ]
+        })
+        .collect();
+    let seeds = results.seeds.len();
+    let spread = if seeds > 1 { ", mean ± standard deviation" } else { "" };
+    let mut text = format!("test split, {seeds} seed(s){spread}\n\n");
+    text.push_str(&output::table(&["task", "images", "AUC", "ACC", "macro-F1"], &rows));
+    text.push_str(&format!("\n\nharmonic mean of macro-F1  {}", cell("all", "harmonic_mean")));
+    if let Some(ensemble) = &results.ensemble {
+        text.push_str(&format!("\nmean of the seeds' probabilities  {:.4}", ensemble.harmonic_mean));
+    }
+    if results.synthetic {
+        text.push_str("\n\nSYNTHETIC DATA: these figures say nothing of medicine or of the benchmark.");
+    }
+    text.push_str("\nNot for clinical use.");
+    text
+}

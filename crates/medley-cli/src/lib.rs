@@ -1,1 +1,0 @@
-//! The medley program.

@@ -1,0 +1,53 @@
+//! The `medley` program: parsing, progress, exit codes, nothing else.
+//!
+//! Every verb is a file in [`commands`] that calls one library crate and renders what it returns: for people on a terminal, or
+//! as one JSON document with `--json`. Results go to standard output, everything else (progress, warnings, errors) to
+//! standard error. [`failure`] maps errors to the documented exit codes.
+
+mod args;
+mod commands;
+mod failure;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    install_logging(arguments.verbose);
+    let result = run(&arguments);
+    match result {
+        Ok(code) => code,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        Command::Train(train) => commands::train::train(train),
+        Command::Resume(resume) => commands::train::resume(resume),
+        Command::Report(report) => commands::report::report(report),
+        Command::Submission(submission) => commands::report::submission(submission),
+        Command::Config(config) => commands::config::run(config),
+        Command::Data(data) => commands::data::run(data),
+        Command::Models(models) => commands::models::run(models),
+        Command::Doctor(doctor) => commands::doctor::run(doctor),
+        Command::Completions { shell } => commands::completions::run(*shell),
+    }
+}
+
+/// `MEDLEY_LOG=debug` or `-v` show what the libraries trace.
+fn install_logging(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MEDLEY_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}

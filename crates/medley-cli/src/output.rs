@@ -1,0 +1,75 @@
+//! Standard output, politely: a closed pipe ends the program quietly.
+
+use std::io::{self, Write as _};
+
+/// Prints a line.
+///
+/// # Errors
+/// When standard output fails for another reason than a reader that has gone.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Prints a value as indented JSON.
+///
+/// # Errors
+/// As [`line`].
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints a line to standard error; if that is closed there is nobody to tell.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Left-aligned columns with two spaces between them; numbers in cells are right-aligned.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let numeric = |text: &str| text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    let render = |cells: &[String]| {
+        let padded: Vec<String> = (cells.iter().zip(&widths))
+            .map(|(cell, &width)| if numeric(cell) { format!("{cell:>width$}") } else { format!("{cell:<width$}") })
+            .collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let head: Vec<String> = header.iter().map(ToString::to_string).collect();
+    let mut lines = vec![render(&head)];
+    lines.extend(rows.iter().map(|row| render(row)));
+    lines.join("\n")
+}
+
+/// Bytes as people write them.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.2} GB", count as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_align() {
+        let text = table(&["task", "AUC"], &[vec!["a".into(), "0.9".into()], vec!["bbbbb".into(), "10.25".into()]]);
+        assert_eq!(text, "task   AUC\na        0.9\nbbbbb  10.25");
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(4_170_669), "4.2 MB");
+    }
+}

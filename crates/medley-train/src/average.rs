@@ -1,0 +1,85 @@
+//! Exponential moving average of the network's state.
+
+use tch::{TchError, Tensor, no_grad_guard};
+
+/// A slowly following copy of parameters and buffers. Validation and the kept checkpoints use it: at a fixed learning rate
+/// it stands where a decayed rate would have led (Polyak and Juditsky, 1992).
+pub struct MovingAverage {
+    decay: f64,
+    averaged: Vec<(String, Tensor)>,
+}
+
+impl MovingAverage {
+    /// Starts at the present state.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn new(decay: f64, state: &[(String, Tensor)]) -> Result<Self, TchError> {
+        let _guard = no_grad_guard();
+        let mut averaged = Vec::with_capacity(state.len());
+        for (name, tensor) in state {
+            averaged.push((name.clone(), tensor.f_detach()?.copy()));
+        }
+        Ok(Self { decay, averaged })
+    }
+
+    /// Follows the state after step `step`, counted from 0. The decay is at most `(1 + step) / (10 + step)`, so that the
+    /// random start is forgotten soon.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn update(&mut self, step: usize, state: &[(String, Tensor)]) -> Result<(), TchError> {
+        let _guard = no_grad_guard();
+        let decay = self.decay.min((1.0 + step as f64) / (10.0 + step as f64));
+        for ((_, averaged), (_, current)) in self.averaged.iter_mut().zip(state) {
+            if averaged.is_floating_point() {
+                let _ = averaged.f_lerp_(&current.f_detach()?, 1.0 - decay)?;
+            } else {
+                averaged.f_copy_(current)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Exchanges the values of the average and the network: called once before validation and once after.
+    ///
+    /// # Errors
+    /// What libtorch says; the two may then be partly exchanged.
+    pub fn swap(&mut self, state: &[(String, Tensor)]) -> Result<(), TchError> {
+        let _guard = no_grad_guard();
+        for ((_, averaged), (_, current)) in self.averaged.iter_mut().zip(state) {
+            let held = current.f_detach()?.copy();
+            current.shallow_clone().f_copy_(averaged)?;
+            averaged.f_copy_(&held)?;
+        }
+        Ok(())
+    }
+
+    /// The averaged tensors by name, sharing memory: what a checkpoint holds.
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        self.averaged.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(value: f32) -> Vec<(String, Tensor)> {
+        vec![("w".into(), Tensor::from_slice(&[value])), ("count".into(), Tensor::from_slice(&[value as i64]))]
+    }
+
+    #[test]
+    fn follows_and_swaps() {
+        let mut average = MovingAverage::new(0.9, &state(0.0)).unwrap();
+        average.update(0, &state(1.0)).unwrap();
+        assert!((average.state()[0].1.double_value(&[0]) - 0.9).abs() < 1e-6, "decay 0.1 at step 0");
+        assert_eq!(average.state()[1].1.int64_value(&[0]), 1, "counters are copied");
+        let network = state(5.0);
+        average.swap(&network).unwrap();
+        assert!((network[0].1.double_value(&[0]) - 0.9).abs() < 1e-6);
+        assert_eq!(average.state()[0].1.double_value(&[0]), 5.0);
+        average.swap(&network).unwrap();
+        assert_eq!(network[0].1.double_value(&[0]), 5.0);
+    }
+}

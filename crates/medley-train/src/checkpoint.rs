@@ -1,0 +1,413 @@
+//! Checkpoints: a folder that appears complete or not at all.
+//!
+//! `checkpoints/seed-0/last-000003-000000/` holds everything needed to go on as if nothing had happened; `best-000002/` holds
+//! the network that validation chose. Each has a `state.json` with the SHA-256 of its files, and loading verifies it. A newer
+//! checkpoint is committed before older ones are removed, so one good one is always there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use medley_core::record::SCHEMA_VERSION;
+use medley_models::weights;
+use medley_storage::{Storage, StorageError, commit_directory, sweep_temporary};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tch::Tensor;
+
+const STATE_FILE: &str = "state.json";
+
+/// Where a repetition stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Finished epochs.
+    pub epoch: usize,
+    /// Finished steps of the epoch in progress.
+    pub step: usize,
+    /// Sum over the images of the epoch in progress of their training loss.
+    pub loss_sum: f64,
+    /// Images of the epoch in progress.
+    pub images: u64,
+    /// Skipped steps in a row.
+    pub bad_steps: usize,
+    /// The best validation so far.
+    pub best: Option<Best>,
+}
+
+impl Progress {
+    /// Nothing done yet.
+    pub const START: Self = Self { epoch: 0, step: 0, loss_sum: 0.0, images: 0, bad_steps: 0, best: None };
+}
+
+/// The best validation so far.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Epochs finished when it was reached.
+    pub epoch: usize,
+    /// Harmonic mean of the validation macro-F1.
+    pub harmonic_mean: f64,
+}
+
+/// `state.json`
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    schema_version: u32,
+    seed: u64,
+    progress: Progress,
+    sha256: BTreeMap<String, String>,
+}
+
+/// Why a checkpoint could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Writing failed; older checkpoints are untouched.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A file is missing or cannot be read.
+    #[error("cannot read checkpoint file `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The state is not what this program writes.
+    #[error("checkpoint `{}` has a bad {STATE_FILE}: {problem}", path.display())]
+    BadState {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file was changed or damaged after it was written.
+    #[error("checkpoint file `{}` does not have the SHA-256 that its state records: it is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The tensors do not fit the network of the config.
+    #[error("checkpoint `{}` does not fit: {problem}", path.display())]
+    Misfit {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The lists of names.
+        problem: String,
+    },
+    /// There is none that can be used.
+    #[error("no usable {kind} checkpoint in `{}`{}", folder.display(), skipped_text(skipped))]
+    None {
+        /// `best` or `last`.
+        kind: &'static str,
+        /// Where they were looked for.
+        folder: PathBuf,
+        /// Those that were found and not used, with the reason.
+        skipped: Vec<String>,
+    },
+}
+
+fn skipped_text(skipped: &[String]) -> String {
+    if skipped.is_empty() { String::new() } else { format!("; not used: {}", skipped.join("; ")) }
+}
+
+/// Named groups of tensors, one file each: `model`, `optimizer`, `average`.
+pub type TensorGroups<'a> = &'a [(&'static str, Vec<(String, Tensor)>)];
+
+/// A checkpoint as bytes: its tensor files by name, and its state file.
+struct Encoded {
+    files: Vec<(String, Vec<u8>)>,
+    state: Vec<u8>,
+}
+
+/// The checkpoints of one repetition.
+#[derive(Debug, Clone)]
+pub struct CheckpointFolder {
+    folder: PathBuf,
+    seed: u64,
+}
+
+impl CheckpointFolder {
+    /// The checkpoints under `folder` (which need not exist yet).
+    pub fn new(folder: PathBuf, seed: u64) -> Self {
+        Self { folder, seed }
+    }
+
+    /// Writes a `last` checkpoint and removes older ones.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Storage`]; older checkpoints are then still there.
+    pub fn save_last(
+        &self,
+        storage: &dyn Storage,
+        progress: &Progress,
+        groups: TensorGroups<'_>,
+    ) -> Result<PathBuf, CheckpointError> {
+        self.save(storage, "last", &format!("last-{:06}-{:06}", progress.epoch, progress.step), progress, groups)
+    }
+
+    /// Writes a `best` checkpoint and removes older ones.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Storage`]; older checkpoints are then still there.
+    pub fn save_best(
+        &self,
+        storage: &dyn Storage,
+        progress: &Progress,
+        groups: TensorGroups<'_>,
+    ) -> Result<PathBuf, CheckpointError> {
+        self.save(storage, "best", &format!("best-{:06}", progress.epoch), progress, groups)
+    }
+
+    fn save(
+        &self,
+        storage: &dyn Storage,
+        kind: &'static str,
+        name: &str,
+        progress: &Progress,
+        groups: TensorGroups<'_>,
+    ) -> Result<PathBuf, CheckpointError> {
+        let target = self.folder.join(name);
+        fs_err::create_dir_all(&self.folder).map_err(|source| StorageError::Io { path: target.clone(), source })?;
+        let Encoded { files, state } = self.encode(&target, progress, groups)?;
+        let mut parts: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        parts.push((STATE_FILE, &state));
+        if target.exists() {
+            // Resumed at the very place it was saved: the bits are the same, and a damaged one must make room.
+            if self.verify(&target).is_ok() {
+                return Ok(target);
+            }
+            fs_err::remove_dir_all(&target).map_err(|source| StorageError::Io { path: target.clone(), source })?;
+        }
+        commit_directory(storage, &target, &parts)?;
+        self.verify(&target)?;
+        for older in self.list(kind)? {
+            if older != target {
+                let _ = fs_err::remove_dir_all(older);
+            }
+        }
+        Ok(target)
+    }
+
+    fn encode(&self, target: &Path, progress: &Progress, groups: TensorGroups<'_>) -> Result<Encoded, CheckpointError> {
+        let metadata = BTreeMap::from([
+            ("format".to_owned(), "pt".to_owned()),
+            ("medley_epoch".to_owned(), progress.epoch.to_string()),
+        ]);
+        let mut files = Vec::with_capacity(groups.len());
+        let mut sha256 = BTreeMap::new();
+        for (name, tensors) in groups {
+            let bytes = weights::to_bytes(tensors, &metadata)
+                .map_err(|error| CheckpointError::Misfit { path: target.to_owned(), problem: error.to_string() })?;
+            let file = format!("{name}.safetensors");
+            sha256.insert(file.clone(), hex(&Sha256::digest(&bytes)));
+            files.push((file, bytes));
+        }
+        let state = State { schema_version: SCHEMA_VERSION, seed: self.seed, progress: progress.clone(), sha256 };
+        let state = serde_json::to_vec_pretty(&state)
+            .map_err(|error| CheckpointError::BadState { path: target.to_owned(), problem: error.to_string() })?;
+        Ok(Encoded { files, state })
+    }
+
+    /// Loads the newest usable `last` checkpoint into the tensors, or returns `None` when there is none at all. Damaged ones
+    /// are skipped and named.
+    ///
+    /// # Errors
+    /// [`CheckpointError::None`] when there are checkpoints but none is usable, [`CheckpointError::Misfit`] when one is whole
+    /// but made by another network.
+    pub fn load_last(&self, groups: TensorGroups<'_>) -> Result<Option<(Progress, Vec<String>)>, CheckpointError> {
+        self.load("last", groups)
+    }
+
+    /// Loads the `best` checkpoint into the tensors.
+    ///
+    /// # Errors
+    /// As [`Self::load_last`], and [`CheckpointError::None`] when there is none.
+    pub fn load_best(&self, groups: TensorGroups<'_>) -> Result<Progress, CheckpointError> {
+        match self.load("best", groups)? {
+            Some((progress, _)) => Ok(progress),
+            None => Err(CheckpointError::None { kind: "best", folder: self.folder.clone(), skipped: Vec::new() }),
+        }
+    }
+
+    fn load(
+        &self,
+        kind: &'static str,
+        groups: TensorGroups<'_>,
+    ) -> Result<Option<(Progress, Vec<String>)>, CheckpointError> {
+        let found = self.list(kind)?;
+        let mut skipped = Vec::new();
+        for path in found.iter().rev() {
+            match self.verify(path) {
+                Ok((state, files)) => {
+                    load_groups(path, &files, groups)?;
+                    return Ok(Some((state.progress, skipped)));
+                }
+                Err(error) => skipped.push(error.to_string()),
+            }
+        }
+        if skipped.is_empty() {
+            return Ok(None);
+        }
+        Err(CheckpointError::None { kind, folder: self.folder.clone(), skipped })
+    }
+
+    /// Finished epochs of the newest usable `last` checkpoint, 0 when there is none.
+    pub fn newest_epoch(&self) -> usize {
+        let found = self.list("last").unwrap_or_default();
+        found.iter().rev().find_map(|path| self.verify(path).ok()).map_or(0, |(state, _)| state.progress.epoch)
+    }
+
+    /// Checkpoints of a kind, oldest first: names sort by position.
+    fn list(&self, kind: &str) -> Result<Vec<PathBuf>, CheckpointError> {
+        let read = |source| CheckpointError::Read { path: self.folder.clone(), source };
+        let entries = match fs_err::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(read(error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(read)?;
+            if entry.file_name().to_string_lossy().starts_with(&format!("{kind}-")) {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Reads a checkpoint and checks every hash.
+    fn verify(&self, path: &Path) -> Result<(State, BTreeMap<String, Vec<u8>>), CheckpointError> {
+        let bad = |problem: String| CheckpointError::BadState { path: path.to_owned(), problem };
+        let state: State =
+            serde_json::from_slice(&read(&path.join(STATE_FILE))?).map_err(|error| bad(error.to_string()))?;
+        if state.schema_version != SCHEMA_VERSION {
+            return Err(bad(format!("schema version {}, this program reads {SCHEMA_VERSION}", state.schema_version)));
+        }
+        if state.seed != self.seed {
+            return Err(bad(format!("it is of seed {}, not {}", state.seed, self.seed)));
+        }
+        let mut files = BTreeMap::new();
+        for (name, expected) in &state.sha256 {
+            if name.contains(['/', '\\']) {
+                return Err(bad(format!("file name {name:?}")));
+            }
+            let file = path.join(name);
+            let bytes = read(&file)?;
+            if hex(&Sha256::digest(&bytes)) != *expected {
+                return Err(CheckpointError::Damaged { path: file });
+            }
+            files.insert(name.clone(), bytes);
+        }
+        Ok((state, files))
+    }
+
+    /// Removes what interrupted saves left.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn sweep(&self) -> Result<usize, CheckpointError> {
+        Ok(sweep_temporary(&self.folder)?)
+    }
+}
+
+fn load_groups(
+    path: &Path,
+    files: &BTreeMap<String, Vec<u8>>,
+    groups: TensorGroups<'_>,
+) -> Result<(), CheckpointError> {
+    for (name, targets) in groups {
+        let misfit = |problem: String| CheckpointError::Misfit { path: path.to_owned(), problem };
+        let bytes =
+            files.get(&format!("{name}.safetensors")).ok_or_else(|| misfit(format!("it has no {name}.safetensors")))?;
+        weights::load_into(bytes, targets).map_err(|error| misfit(format!("{name}: {error}")))?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    fs_err::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use medley_storage::{Fault, FaultyFs, RealFs};
+
+    use super::*;
+
+    fn groups(value: f32) -> Vec<(&'static str, Vec<(String, Tensor)>)> {
+        vec![("model", vec![("w".to_owned(), Tensor::from_slice(&[value, value]))])]
+    }
+
+    fn at(epoch: usize) -> Progress {
+        Progress { epoch, best: Some(Best { epoch: 1, harmonic_mean: 0.1 + 0.2 }), ..Progress::START }
+    }
+
+    fn value(groups: TensorGroups<'_>) -> f64 {
+        groups[0].1[0].1.double_value(&[0])
+    }
+
+    #[test]
+    fn the_newest_is_loaded_and_older_ones_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = CheckpointFolder::new(folder.path().join("seed-3"), 3);
+        assert!(checkpoints.load_last(&groups(0.0)).unwrap().is_none());
+        checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
+        checkpoints.save_last(&RealFs, &at(2), &groups(2.0)).unwrap();
+        let target = groups(0.0);
+        let (progress, skipped) = checkpoints.load_last(&target).unwrap().unwrap();
+        assert_eq!((progress, skipped.len(), value(&target)), (at(2), 0, 2.0));
+        assert_eq!(checkpoints.list("last").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_and_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+        let path = checkpoints.save_best(&RealFs, &at(1), &groups(1.0)).unwrap().join("model.safetensors");
+        let mut bytes = fs_err::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs_err::write(&path, bytes).unwrap();
+        let message = checkpoints.load_best(&groups(0.0)).unwrap_err().to_string();
+        assert!(message.contains("model.safetensors") && message.contains("damaged"), "{message}");
+    }
+
+    #[test]
+    fn another_network_is_a_misfit() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+        checkpoints.save_best(&RealFs, &at(1), &groups(1.0)).unwrap();
+        let other = vec![("model", vec![("v".to_owned(), Tensor::from_slice(&[0.0_f32]))])];
+        assert!(matches!(checkpoints.load_best(&other), Err(CheckpointError::Misfit { .. })));
+    }
+
+    #[test]
+    fn whatever_fails_old_or_new_is_loaded() {
+        for fault in [Fault::DiskFull, Fault::Torn, Fault::Crash] {
+            for fail_at in 0.. {
+                let folder = tempfile::tempdir().unwrap();
+                let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+                checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
+                let storage = FaultyFs::new(fail_at, fault);
+                let result = checkpoints.save_last(&storage, &at(2), &groups(2.0));
+                let target = groups(0.0);
+                let (progress, _) = checkpoints.load_last(&target).unwrap().unwrap();
+                let expected = if storage.tripped() { (1, 1.0) } else { (2, 2.0) };
+                assert_eq!((progress.epoch, value(&target)), expected, "{fault:?} at {fail_at}");
+                assert_eq!(result.is_err(), storage.tripped());
+                if !storage.tripped() {
+                    break;
+                }
+            }
+        }
+    }
+}

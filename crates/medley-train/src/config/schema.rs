@@ -1,0 +1,460 @@
+//! The keys of an experiment, their defaults and their ranges.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+
+use medley_augment::PolicyConfig;
+use medley_data::Registry;
+use medley_models::NetConfig;
+use serde::{Deserialize, Serialize};
+
+/// An experiment as written. Every key but `name` and `tasks` has a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawExperiment {
+    /// Names the run folder: `runs/<name>-<k>`. Letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// Tasks by name, in the order of heads and reports.
+    pub tasks: Vec<String>,
+    /// One repetition per seed.
+    #[serde(default = "default_seeds")]
+    pub seeds: Vec<u64>,
+    /// What is read.
+    #[serde(default)]
+    pub data: DataConfig,
+    /// How training images are varied.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// The network.
+    #[serde(default)]
+    pub net: NetConfig,
+    /// Which samples make an epoch.
+    #[serde(default)]
+    pub sampler: SamplerConfig,
+    /// What is minimised.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// How it is minimised.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate moves.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// How long, how much at once, on what.
+    #[serde(default)]
+    pub train: TrainConfig,
+}
+
+fn default_seeds() -> Vec<u64> {
+    vec![0]
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Edge length of the images: 28, or a MedMNIST+ size.
+    pub size: usize,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { size: 28 }
+    }
+}
+
+/// `[augment]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentConfig {
+    /// `builtin`: the policy of each task's modality. `none`: images as they are.
+    pub policy: PolicyChoice,
+    /// Policies that replace the chosen one, by task.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<String, PolicyConfig>,
+    /// Threads that prepare batches ahead of time; 0 prepares them in the training thread. The bits do not depend on it.
+    pub workers: usize,
+    /// Batches prepared ahead of time.
+    pub prefetch: usize,
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self { policy: PolicyChoice::Builtin, policies: BTreeMap::new(), workers: 1, prefetch: 4 }
+    }
+}
+
+/// Which augmentation tasks get by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyChoice {
+    /// By modality.
+    Builtin,
+    /// None.
+    None,
+}
+
+/// `[sampler]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SamplerConfig {
+    /// Share of a task in an epoch is proportional to `rows^alpha`: 1 samples every row equally, 0 every task equally.
+    pub alpha: f64,
+    /// Samples in an epoch; by default as many as there are training rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples_per_epoch: Option<usize>,
+}
+
+impl Default for SamplerConfig {
+    fn default() -> Self {
+        Self { alpha: 0.5, samples_per_epoch: None }
+    }
+}
+
+/// `[loss]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// Share of the target spread evenly over the classes, 0 to below 1.
+    pub label_smoothing: f64,
+    /// Weights of classes: proportional to `count^-power`, with mean 1 over the training rows. 0 weighs all rows equally, 1 all
+    /// classes.
+    pub class_weight_power: f64,
+    /// How the tasks of a batch add up.
+    pub task_reduction: TaskReduction,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self { label_smoothing: 0.05, class_weight_power: 0.5, task_reduction: TaskReduction::Samples }
+    }
+}
+
+/// How the losses of the tasks in a batch become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskReduction {
+    /// The mean over all samples.
+    Samples,
+    /// The mean over the tasks present of their means.
+    Tasks,
+}
+
+/// `[optimizer]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    /// Which one.
+    pub name: OptimizerName,
+    /// Peak learning rate, per step.
+    pub learning_rate: f64,
+    /// Decay of matrices and filters; biases and normalisation are not decayed. Decoupled for `adamw` (per step: times the
+    /// learning rate), added to the gradient for `sgd`.
+    pub weight_decay: f64,
+    /// First moment (`adamw`), or momentum (`sgd`, Nesterov).
+    pub momentum: f64,
+    /// Second moment (`adamw` only).
+    pub beta2: f64,
+    /// The gradient's norm is cut to this; 0 leaves it.
+    pub gradient_clip: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            name: OptimizerName::AdamW,
+            learning_rate: 3e-3,
+            weight_decay: 0.05,
+            momentum: 0.9,
+            beta2: 0.99,
+            gradient_clip: 1.0,
+        }
+    }
+}
+
+/// The optimizers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerName {
+    /// Loshchilov and Hutter, 2019.
+    AdamW,
+    /// With Nesterov momentum.
+    Sgd,
+}
+
+/// `[schedule]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleConfig {
+    /// Its shape after the warm-up.
+    pub name: ScheduleName,
+    /// Share of all steps over which the rate rises linearly to its peak, 0 to 1.
+    pub warmup: f64,
+    /// The last rate as a share of the peak, 0 to 1.
+    pub final_ratio: f64,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self { name: ScheduleName::Cosine, warmup: 0.15, final_ratio: 0.001 }
+    }
+}
+
+/// The shapes of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleName {
+    /// The peak throughout.
+    Constant,
+    /// A straight line.
+    Linear,
+    /// Half a cosine.
+    Cosine,
+    /// Tenfold down after one half and three quarters, as in the official benchmark.
+    MultiStep,
+}
+
+/// `[train]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Epochs per seed.
+    pub epochs: usize,
+    /// Images per optimizer step, over all tasks.
+    pub batch_size: usize,
+    /// Images per step of prediction.
+    pub predict_batch_size: usize,
+    /// Decay per step of the exponential moving average of the parameters that is validated and kept; 0 keeps the
+    /// parameters themselves. Early in training the decay is at most `(1 + step) / (10 + step)`.
+    pub ema_decay: f64,
+    /// `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
+    /// Intra-op threads of libtorch; by default one per core. The bits depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// `fp32`, `bf16`, or `auto`: bf16 where the processor multiplies it natively.
+    pub precision: PrecisionChoice,
+    /// `contiguous` or `channels_last`.
+    pub memory_layout: medley_models::MemoryLayout,
+    /// Steps in a row whose loss or gradient may be infinite or NaN (they are skipped) before training stops.
+    pub max_bad_steps: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 128,
+            predict_batch_size: 512,
+            ema_decay: 0.998,
+            device: "cpu".into(),
+            threads: None,
+            precision: PrecisionChoice::Auto,
+            memory_layout: medley_models::MemoryLayout::ChannelsLast,
+            max_bad_steps: 10,
+        }
+    }
+}
+
+/// `train.precision`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrecisionChoice {
+    /// Whatever is fast here without harm.
+    Auto,
+    /// 32-bit throughout.
+    Fp32,
+    /// bfloat16 products, 32-bit parameters, statistics and losses.
+    Bf16,
+}
+
+/// A value that can be read but not used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("`{key}` = {value}: {problem}")]
+pub struct SchemaError {
+    /// Dotted key, such as `train.epochs`.
+    pub key: String,
+    /// What was written.
+    pub value: String,
+    /// What is wrong, and what is allowed.
+    pub problem: String,
+}
+
+/// A checked experiment. There is no way to make one but [`RawExperiment::check`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment(RawExperiment);
+
+impl Deref for Experiment {
+    type Target = RawExperiment;
+
+    fn deref(&self) -> &RawExperiment {
+        &self.0
+    }
+}
+
+impl RawExperiment {
+    /// Checks ranges and names.
+    ///
+    /// # Errors
+    /// The first value that cannot be used, with its key.
+    pub fn check(self, registry: &Registry) -> Result<Experiment, SchemaError> {
+        self.check_names(registry)?;
+        self.check_training()?;
+        self.check_optimization()?;
+        self.net.validated().map_err(|error| problem("net", "…", error.to_string()))?;
+        Ok(Experiment(self))
+    }
+
+    fn check_names(&self, registry: &Registry) -> Result<(), SchemaError> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if self.name.is_empty() || self.name.len() > 100 || !self.name.chars().all(legal) || self.name.starts_with('.')
+        {
+            let rule = "a run name is 1-100 letters, digits, `-`, `_` or `.`, and does not start with `.`";
+            return Err(problem("name", format!("{:?}", self.name), rule));
+        }
+        if self.tasks.is_empty() {
+            return Err(problem("tasks", "[]", "at least one task is needed, such as \"breastmnist\""));
+        }
+        let mut seen = BTreeSet::new();
+        for (index, task) in self.tasks.iter().enumerate() {
+            let key = format!("tasks[{index}]");
+            if registry.get(task).is_none() {
+                let hint = registry.suggest(task).map_or_else(
+                    || "unknown task; `medley data list` names them all".to_owned(),
+                    |known| format!("unknown task; did you mean \"{known}\"?"),
+                );
+                return Err(problem(&key, format!("{task:?}"), hint));
+            }
+            if !seen.insert(task) {
+                return Err(problem(&key, format!("{task:?}"), "named twice"));
+            }
+        }
+        for task in self.augment.policies.keys() {
+            if !seen.contains(task) {
+                return Err(problem(&format!("augment.policies.{task}"), "…", "no such task in `tasks`"));
+            }
+        }
+        let distinct: BTreeSet<_> = self.seeds.iter().collect();
+        if self.seeds.is_empty() || distinct.len() != self.seeds.len() {
+            return Err(problem("seeds", format!("{:?}", self.seeds), "one or more different seeds are needed"));
+        }
+        Ok(())
+    }
+
+    fn check_training(&self) -> Result<(), SchemaError> {
+        let train = &self.train;
+        within("train.epochs", train.epochs, 1, 100_000)?;
+        within("train.batch_size", train.batch_size, 2, 8_192)?;
+        within("train.predict_batch_size", train.predict_batch_size, 1, 8_192)?;
+        within("train.max_bad_steps", train.max_bad_steps, 0, 1_000_000)?;
+        within("augment.workers", self.augment.workers, 0, 256)?;
+        within("augment.prefetch", self.augment.prefetch, 1, 1_024)?;
+        if let Some(threads) = train.threads {
+            within("train.threads", threads, 1, 1_024)?;
+        }
+        if let Some(samples) = self.sampler.samples_per_epoch {
+            within("sampler.samples_per_epoch", samples, 2, 20_000_000)?;
+        }
+        if !matches!(self.data.size, 28 | 64 | 128 | 224) {
+            return Err(problem("data.size", self.data.size, "MedMNIST has 28, 64, 128 and 224"));
+        }
+        parse_device(&train.device).map(|_| ())?;
+        within("train.ema_decay", train.ema_decay, 0.0, 0.999_999)
+    }
+
+    fn check_optimization(&self) -> Result<(), SchemaError> {
+        within("sampler.alpha", self.sampler.alpha, 0.0, 1.0)?;
+        within("loss.label_smoothing", self.loss.label_smoothing, 0.0, 0.999)?;
+        within("loss.class_weight_power", self.loss.class_weight_power, 0.0, 2.0)?;
+        within("optimizer.learning_rate", self.optimizer.learning_rate, 1e-12, 1e3)?;
+        within("optimizer.weight_decay", self.optimizer.weight_decay, 0.0, 10.0)?;
+        within("optimizer.momentum", self.optimizer.momentum, 0.0, 0.999_999)?;
+        within("optimizer.beta2", self.optimizer.beta2, 0.0, 0.999_999_9)?;
+        within("optimizer.gradient_clip", self.optimizer.gradient_clip, 0.0, 1e9)?;
+        within("schedule.warmup", self.schedule.warmup, 0.0, 1.0)?;
+        within("schedule.final_ratio", self.schedule.final_ratio, 0.0, 1.0)
+    }
+}
+
+/// Reads `cpu`, `cuda` or `cuda:N`.
+///
+/// # Errors
+/// Any other text.
+pub fn parse_device(text: &str) -> Result<tch::Device, SchemaError> {
+    match text {
+        "cpu" => Ok(tch::Device::Cpu),
+        "cuda" => Ok(tch::Device::Cuda(0)),
+        _ => text
+            .strip_prefix("cuda:")
+            .and_then(|index| index.parse::<u8>().ok())
+            .map(|index| tch::Device::Cuda(usize::from(index)))
+            .ok_or_else(|| problem("train.device", format!("{text:?}"), "use \"cpu\", \"cuda\" or \"cuda:N\"")),
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(key: &str, value: T, low: T, high: T) -> Result<(), SchemaError> {
+    // NaN fails both comparisons, so it is refused.
+    if value >= low && value <= high {
+        Ok(())
+    } else {
+        Err(problem(key, value, format!("must lie in {low} to {high}")))
+    }
+}
+
+fn problem(key: &str, value: impl ToString, problem: impl Into<String>) -> SchemaError {
+    SchemaError { key: key.to_owned(), value: value.to_string(), problem: problem.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> RawExperiment {
+        toml::from_str(text).unwrap()
+    }
+
+    fn refused(text: &str) -> String {
+        read(text).check(Registry::builtin()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn two_keys_suffice() {
+        let raw = read("name = 'x'\ntasks = ['breastmnist']");
+        assert_eq!(raw.train, TrainConfig::default());
+        assert!(raw.check(Registry::builtin()).is_ok());
+    }
+
+    #[test]
+    fn names_are_checked_with_a_suggestion() {
+        assert!(refused("name = 'x'\ntasks = ['brestmnist']").contains("did you mean \"breastmnist\""));
+        assert!(refused("name = 'a/b'\ntasks = ['breastmnist']").contains("`name`"));
+        assert!(refused("name = 'x'\ntasks = []").contains("at least one task"));
+        assert!(refused("name = 'x'\ntasks = ['breastmnist', 'breastmnist']").contains("named twice"));
+        assert!(refused("name = 'x'\ntasks = ['breastmnist']\nseeds = [1, 1]").contains("different seeds"));
+    }
+
+    #[test]
+    fn ranges_name_their_key() {
+        for (table, key, value) in [
+            ("train", "epochs", "0"),
+            ("train", "batch_size", "1"),
+            ("train", "device", "'tpu'"),
+            ("loss", "label_smoothing", "1.0"),
+            ("optimizer", "learning_rate", "nan"),
+            ("optimizer", "learning_rate", "-1.0"),
+            ("sampler", "alpha", "2.0"),
+            ("schedule", "warmup", "1.5"),
+            ("data", "size", "29"),
+        ] {
+            let text = format!("name = 'x'\ntasks = ['breastmnist']\n[{table}]\n{key} = {value}");
+            let message = refused(&text);
+            assert!(message.starts_with(&format!("`{table}.{key}`")), "{message}");
+        }
+    }
+
+    #[test]
+    fn devices_are_parsed() {
+        assert_eq!(parse_device("cuda:3").unwrap(), tch::Device::Cuda(3));
+        assert!(parse_device("cuda:x").is_err());
+    }
+}

@@ -1,0 +1,133 @@
+//! From opened data sets to what each part of training may see.
+//!
+//! [`prepare`] parts the data in two: [`LearningData`] (train and validation, with labels) goes to training, [`TestData`] (images,
+//! and labels under seal) to scoring. Nothing that learns or selects is ever handed the second.
+
+use std::sync::Arc;
+
+use medley_augment::{AssemblerOptions, BatchAssembler, Normalisation, PolicyConfig, TaskSource};
+use medley_core::record::DataRecord;
+use medley_core::{ImageSource, Labels, SealedLabels, Split, TaskSpec};
+use medley_data::OpenedFile;
+
+use crate::TrainError;
+use crate::config::Experiment;
+use crate::config::schema::PolicyChoice;
+
+/// All networks see RGB: grey images are replicated, so that tasks of both kinds share a stem.
+pub const INPUT_CHANNELS: usize = 3;
+
+/// Images of one split of every task, ready to be assembled into batches.
+#[derive(Clone)]
+pub struct SplitSources {
+    split: Split,
+    sources: Vec<TaskSource>,
+}
+
+impl SplitSources {
+    /// Which split.
+    pub fn split(&self) -> Split {
+        self.split
+    }
+
+    /// Number of images of each task.
+    pub fn rows(&self) -> Vec<usize> {
+        self.sources.iter().map(|source| source.images.len()).collect()
+    }
+
+    /// An assembler whose draws belong to `seed`.
+    ///
+    /// # Errors
+    /// When the images of the tasks differ in size.
+    pub fn assembler(&self, experiment: &Experiment, seed: u64) -> Result<Arc<BatchAssembler>, TrainError> {
+        let options = AssemblerOptions {
+            seed,
+            workers: experiment.augment.workers,
+            prefetch: experiment.augment.prefetch,
+            channels: INPUT_CHANNELS,
+        };
+        Ok(Arc::new(BatchAssembler::new(self.sources.clone(), options)?))
+    }
+}
+
+/// What training and selection may see.
+#[derive(Clone)]
+pub struct LearningData {
+    /// The tasks, in the order of the config.
+    pub tasks: Vec<TaskSpec>,
+    /// Training images.
+    pub train: SplitSources,
+    /// Training labels by task.
+    pub train_labels: Vec<Labels>,
+    /// Validation images.
+    pub val: SplitSources,
+    /// Validation labels by task.
+    pub val_labels: Vec<Labels>,
+}
+
+/// What scoring may see.
+#[derive(Clone)]
+pub struct TestData {
+    /// Test images.
+    pub images: SplitSources,
+    /// Test labels by task, sealed.
+    pub labels: Vec<SealedLabels>,
+}
+
+/// Data sets of an experiment, parted.
+pub struct Prepared {
+    /// For training.
+    pub learning: LearningData,
+    /// For scoring.
+    pub test: TestData,
+    /// For the manifest.
+    pub records: Vec<DataRecord>,
+}
+
+/// Measures the normalisation of each task on its training images and sorts the parts.
+///
+/// # Errors
+/// When a policy is refused.
+pub fn prepare(experiment: &Experiment, files: Vec<OpenedFile>) -> Result<Prepared, TrainError> {
+    let mut tasks = Vec::new();
+    let mut records = Vec::new();
+    let (mut train, mut val, mut test) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut train_labels, mut val_labels, mut test_labels) = (Vec::new(), Vec::new(), Vec::new());
+    for file in files {
+        let task = file.task;
+        let normalisation = Normalisation::measure(task.train.images().as_ref());
+        let source = |images: &Arc<dyn ImageSource>, policy: PolicyConfig| TaskSource {
+            images: Arc::clone(images),
+            policy,
+            normalisation: normalisation.clone(),
+        };
+        train.push(source(task.train.images(), policy(experiment, &task.spec)));
+        val.push(source(task.val.images(), PolicyConfig::none()));
+        test.push(source(&task.test.images, PolicyConfig::none()));
+        train_labels.push(task.train.labels().clone());
+        val_labels.push(task.val.labels().clone());
+        test_labels.push(task.test.labels);
+        tasks.push(task.spec);
+        records.push(file.record);
+    }
+    let split = |split, sources| SplitSources { split, sources };
+    Ok(Prepared {
+        learning: LearningData {
+            tasks,
+            train: split(Split::Train, train),
+            train_labels,
+            val: split(Split::Val, val),
+            val_labels,
+        },
+        test: TestData { images: split(Split::Test, test), labels: test_labels },
+        records,
+    })
+}
+
+fn policy(experiment: &Experiment, task: &TaskSpec) -> PolicyConfig {
+    match (experiment.augment.policies.get(&task.name), experiment.augment.policy) {
+        (Some(own), _) => own.clone(),
+        (None, PolicyChoice::Builtin) => PolicyConfig::builtin(task.modality),
+        (None, PolicyChoice::None) => PolicyConfig::none(),
+    }
+}

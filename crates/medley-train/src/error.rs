@@ -1,0 +1,96 @@
+use medley_core::CoreError;
+use medley_data::DataError;
+use medley_metrics::MetricError;
+use medley_models::ModelError;
+use medley_storage::StorageError;
+
+use crate::checkpoint::CheckpointError;
+
+/// Why training or scoring stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A data file.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The augmentation of a task.
+    #[error(transparent)]
+    Augment(#[from] medley_augment::AugmentError),
+    /// The network.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A figure.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A file of the run folder.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Carrier types that do not fit.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// The run folder.
+    #[error(transparent)]
+    RunFolder(#[from] crate::run_folder::RunFolderError),
+    /// An observer could not write what it saw.
+    #[error("{0:#}")]
+    Observer(anyhow::Error),
+    /// `results.json` is there and cannot be read.
+    #[error("cannot use `{}`: {problem}; move it away to score the run again", path.display())]
+    Results {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// libtorch refused an operation.
+    #[error("libtorch: {}", first_line(.0))]
+    Torch(#[from] tch::TchError),
+    /// The loss or the gradient is not a number, too often in a row.
+    #[error(
+        "training diverged: the {what} of {steps} steps in a row is not finite (seed {seed}, epoch {epoch}, step {step}); \
+         a lower `optimizer.learning_rate` usually helps"
+    )]
+    Diverged {
+        /// `loss` or `gradient`.
+        what: &'static str,
+        /// How many steps.
+        steps: usize,
+        /// Seed of the repetition.
+        seed: u64,
+        /// 1-based.
+        epoch: usize,
+        /// 1-based in its epoch.
+        step: usize,
+    },
+    /// The network's outputs are not numbers: its parameters have blown up between two checks of the loss.
+    #[error(
+        "training diverged: the validation scores are not finite (seed {seed}, epoch {epoch}); a lower \
+         `optimizer.learning_rate` usually helps"
+    )]
+    DivergedScores {
+        /// Seed of the repetition.
+        seed: u64,
+        /// 1-based.
+        epoch: usize,
+        /// Where it was noticed.
+        #[source]
+        source: CoreError,
+    },
+    /// CUDA was asked for and cannot be had.
+    #[error("device `{device}` is not available: {problem}")]
+    Device {
+        /// As configured.
+        device: String,
+        /// Why, and what to do.
+        problem: String,
+    },
+}
+
+/// libtorch's messages carry kilobytes of C++ frames after the first line.
+fn first_line(error: &tch::TchError) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,154 @@
+//! Running a network over a split.
+
+use std::sync::Arc;
+
+use medley_augment::{Batch, BatchAssembler, BatchRequest, SampleRef};
+use medley_core::record::Event;
+use medley_core::{Labels, Scores, Split, TaskSpec};
+use medley_models::{Inference, MultiTaskNet, Segment, image_batch};
+use tch::{Device, Kind, Tensor, no_grad_guard};
+
+use crate::TrainError;
+use crate::loss::Loss;
+use crate::observer::Observers;
+
+/// What one network says of one task.
+pub struct Prediction {
+    /// Probabilities in the order of the split.
+    pub scores: Scores,
+    /// Mean loss, if labels were given.
+    pub loss: Option<f64>,
+}
+
+/// A network with what it needs to predict.
+pub struct Predictor<'a> {
+    /// The network, in any mode: it is run for inference.
+    pub net: &'a MultiTaskNet,
+    /// One per task.
+    pub losses: &'a [Box<dyn Loss>],
+    /// The tasks.
+    pub tasks: &'a [TaskSpec],
+    /// Where it computes.
+    pub device: Device,
+    /// Images at once.
+    pub batch_size: usize,
+    /// For progress events.
+    pub seed: u64,
+}
+
+impl Predictor<'_> {
+    /// Predicts every image of every task, one task after another. With `labels` (never those of the test split: they
+    /// are sealed) the loss is measured as well.
+    ///
+    /// # Errors
+    /// What the network says.
+    pub fn predict(
+        &self,
+        split: Split,
+        assembler: &Arc<BatchAssembler>,
+        rows: &[usize],
+        labels: Option<&[Labels]>,
+        observers: &mut Observers,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let _guard = no_grad_guard();
+        let total = rows.iter().sum();
+        let mut parts: Vec<Part> = rows.iter().map(|_| Part::default()).collect();
+        let mut done = 0;
+        // Folds normalisation into the weights as they are now.
+        let network = self.net.inference();
+        let mut stream = assembler.stream(requests(rows, self.batch_size), false);
+        while let Some(batch) = stream.next() {
+            let task = batch.request.samples[0].task as usize;
+            self.predict_batch(&network, task, &batch, labels, &mut parts[task])?;
+            done += batch.request.samples.len();
+            stream.recycle(batch);
+            observers.send(&Event::ValidationProgress { seed: self.seed, split, done, total })?;
+        }
+        parts.into_iter().zip(self.tasks).map(|(part, task)| part.finish(task, labels.is_some())).collect()
+    }
+
+    fn predict_batch(
+        &self,
+        network: &Inference<'_>,
+        task: usize,
+        batch: &Batch,
+        labels: Option<&[Labels]>,
+        part: &mut Part,
+    ) -> Result<(), TrainError> {
+        let rows = batch.request.samples.len();
+        let images = batch_tensor(batch, self.device)?;
+        let segment = Segment { task, start: 0, len: rows as i64 };
+        let logits = network.forward(&images, &[segment])?;
+        let loss = &self.losses[task];
+        if let Some(labels) = labels {
+            let indices: Vec<u32> = batch.request.samples.iter().map(|sample| sample.index).collect();
+            let targets = loss.targets(&labels[task], &indices)?.f_to_device(self.device)?;
+            part.loss_sum += loss.per_row(&logits[0], &targets)?.f_sum(Kind::Double)?.f_double_value(&[])?;
+        }
+        let probabilities =
+            loss.probabilities(&logits[0])?.f_to_device(Device::Cpu)?.f_contiguous()?.f_reshape([-1])?;
+        let values: Vec<f32> = Vec::try_from(probabilities)?;
+        part.values.extend(values.into_iter().map(widen));
+        part.rows += rows;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Part {
+    values: Vec<f64>,
+    rows: usize,
+    loss_sum: f64,
+}
+
+impl Part {
+    fn finish(self, task: &TaskSpec, with_loss: bool) -> Result<Prediction, TrainError> {
+        let loss = with_loss.then(|| self.loss_sum / self.rows.max(1) as f64);
+        Ok(Prediction { scores: Scores::new(self.values, self.rows, task.outputs())?, loss })
+    }
+}
+
+/// The f64 whose shortest decimal form is that of the f32: result files then hold seven digits, not seventeen, and reading
+/// one back gives the very scores that were measured.
+fn widen(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
+}
+
+/// Pixels of a batch as `[N, C, H, W]` on a device.
+pub(crate) fn batch_tensor(batch: &Batch, device: Device) -> Result<Tensor, TrainError> {
+    let [n, h, w, c] = [batch.request.samples.len(), batch.shape.height, batch.shape.width, batch.shape.channels];
+    Ok(image_batch(&batch.pixels, n as i64, h as i64, w as i64, c as i64)?.f_to_device(device)?)
+}
+
+fn requests(rows: &[usize], batch_size: usize) -> Vec<BatchRequest> {
+    let mut requests = Vec::new();
+    for (task, &rows) in rows.iter().enumerate() {
+        for start in (0..rows).step_by(batch_size) {
+            let samples = (start..rows.min(start + batch_size))
+                .map(|index| SampleRef { task: task as u32, index: index as u32 })
+                .collect();
+            requests.push(BatchRequest { epoch: 0, samples });
+        }
+    }
+    requests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_cover_every_row_once_in_order() {
+        let requests = requests(&[5, 2], 3);
+        let sizes: Vec<_> = requests.iter().map(|request| request.samples.len()).collect();
+        assert_eq!(sizes, [3, 2, 2]);
+        assert_eq!(requests[1].samples[0], SampleRef { task: 0, index: 3 });
+    }
+
+    #[test]
+    fn widened_scores_print_as_they_were() {
+        assert_eq!(widen(0.3_f32), 0.3);
+        assert_eq!(widen(1.0e-20_f32).to_string(), "0.00000000000000000001");
+        assert_eq!(widen(f32::MIN_POSITIVE) as f32, f32::MIN_POSITIVE);
+    }
+}

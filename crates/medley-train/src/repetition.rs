@@ -1,0 +1,433 @@
+//! One repetition: a network trained with one seed, from its first step (or a checkpoint) to its last.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use medley_augment::{Batch, BatchAssembler};
+use medley_core::record::{Event, ScoreSet, TaskFigures};
+use medley_core::seed::{Purpose, number};
+use medley_core::{CoreError, RunLayout, Split, TaskSpec};
+use medley_models::{BuildOptions, MultiTaskNet, Segment};
+use medley_storage::Storage;
+use tch::{Device, Kind, Tensor};
+
+use crate::TrainError;
+use crate::average::MovingAverage;
+use crate::checkpoint::{Best, CheckpointFolder, Progress};
+use crate::config::Experiment;
+use crate::config::schema::TaskReduction;
+use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
+use crate::loss::{self, Loss};
+use crate::observer::Observers;
+use crate::optimizer::{self, Optimizer, clear_gradients, clip_gradients};
+use crate::predict::{Prediction, Predictor, batch_tensor};
+use crate::sampler::Sampler;
+use crate::schedule::Schedule;
+use crate::scoring::score_validation;
+use crate::stop::StopFlag;
+
+/// Where and how a repetition computes: the part of its surroundings that changes bits.
+#[derive(Debug, Clone, Copy)]
+pub struct Compute {
+    /// CPU or a GPU.
+    pub device: Device,
+    /// Of products; parameters are always fp32.
+    pub precision: medley_models::Precision,
+}
+
+/// How [`Repetition::train`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All epochs are done.
+    Finished,
+    /// A stop was asked for; a checkpoint is written.
+    Interrupted,
+}
+
+/// The network of an experiment with the initial parameters of a seed.
+///
+/// # Errors
+/// When the options of the network do not fit each other, the tasks or the images.
+pub fn build_network(
+    experiment: &Experiment,
+    tasks: &[TaskSpec],
+    seed: u64,
+    compute: Compute,
+) -> Result<MultiTaskNet, TrainError> {
+    let options = BuildOptions {
+        device: compute.device,
+        seed,
+        precision: compute.precision,
+        layout: experiment.train.memory_layout,
+        input_channels: INPUT_CHANNELS as i64,
+        input_size: experiment.data.size as i64,
+    };
+    Ok(MultiTaskNet::build(&experiment.net, tasks, &options)?)
+}
+
+/// A network in training.
+pub struct Repetition<'a> {
+    experiment: &'a Experiment,
+    data: &'a LearningData,
+    seed: u64,
+    device: Device,
+    net: MultiTaskNet,
+    parameters: Vec<(String, Tensor)>,
+    state: Vec<(String, Tensor)>,
+    losses: Vec<Box<dyn Loss>>,
+    optimizer: Box<dyn Optimizer>,
+    average: Option<MovingAverage>,
+    sampler: Sampler,
+    schedule: Schedule,
+    train_assembler: Arc<BatchAssembler>,
+    val_assembler: Arc<BatchAssembler>,
+    checkpoints: CheckpointFolder,
+    storage: &'a dyn Storage,
+    progress: Progress,
+    skipped: Vec<String>,
+}
+
+impl<'a> Repetition<'a> {
+    /// A fresh network; the newest checkpoint of the run, if there is one, is loaded into it.
+    ///
+    /// # Errors
+    /// When the network cannot be built or a checkpoint not be used.
+    pub fn new(
+        experiment: &'a Experiment,
+        data: &'a LearningData,
+        seed: u64,
+        compute: Compute,
+        run: &RunLayout,
+        storage: &'a dyn Storage,
+    ) -> Result<Self, TrainError> {
+        let net = build_network(experiment, &data.tasks, seed, compute)?;
+        let parameters = net.parameters();
+        let state: Vec<_> = parameters.iter().map(share).chain(net.buffers().iter().map(share)).collect();
+        let losses = (data.tasks.iter().zip(&data.train_labels))
+            .map(|(task, labels)| loss::for_task(task, labels, &experiment.loss, compute.device))
+            .collect();
+        let decay = experiment.train.ema_decay;
+        let sampler = Sampler::new(
+            seed,
+            &data.train.rows(),
+            experiment.sampler.alpha,
+            experiment.sampler.samples_per_epoch,
+            experiment.train.batch_size,
+        );
+        let steps = sampler.batches_per_epoch() * experiment.train.epochs;
+        let mut repetition = Self {
+            optimizer: optimizer::build(&experiment.optimizer, &parameters)?,
+            average: if decay > 0.0 { Some(MovingAverage::new(decay, &state)?) } else { None },
+            schedule: Schedule::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
+            train_assembler: data.train.assembler(experiment, seed)?,
+            val_assembler: data.val.assembler(experiment, seed)?,
+            checkpoints: CheckpointFolder::new(run.checkpoints(seed), seed),
+            progress: Progress::START,
+            skipped: Vec::new(),
+            device: compute.device,
+            experiment,
+            data,
+            seed,
+            net,
+            parameters,
+            state,
+            losses,
+            sampler,
+            storage,
+        };
+        repetition.checkpoints.sweep()?;
+        if let Some((progress, skipped)) = repetition.checkpoints.load_last(&repetition.full_state())? {
+            (repetition.progress, repetition.skipped) = (progress, skipped);
+        }
+        Ok(repetition)
+    }
+
+    /// Where it stands.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Checkpoints that were newer than the one loaded and could not be used, with the reason.
+    pub fn skipped_checkpoints(&self) -> &[String] {
+        &self.skipped
+    }
+
+    /// Trainable parameters.
+    pub fn parameter_count(&self) -> usize {
+        self.net.parameter_count()
+    }
+
+    /// Optimizer steps in an epoch.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.sampler.batches_per_epoch()
+    }
+
+    /// Trains until the last epoch, or until a stop is asked for.
+    ///
+    /// # Errors
+    /// Divergence, a full disk, a failing observer. The newest checkpoint stays usable.
+    pub fn train(&mut self, observers: &mut Observers, stop: &StopFlag) -> Result<Outcome, TrainError> {
+        while self.progress.epoch < self.experiment.train.epochs {
+            let started = Instant::now();
+            let Some(waited) = self.train_epoch(observers, stop)? else {
+                self.save_last(observers)?;
+                return Ok(Outcome::Interrupted);
+            };
+            let seconds = started.elapsed().as_secs_f64().max(1e-9);
+            self.finish_epoch(observers, seconds, waited)?;
+            if stop.requested() && self.progress.epoch < self.experiment.train.epochs {
+                return Ok(Outcome::Interrupted);
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// The rest of the epoch in progress; `None` when it was interrupted, else the time spent waiting for data.
+    fn train_epoch(&mut self, observers: &mut Observers, stop: &StopFlag) -> Result<Option<Duration>, TrainError> {
+        let mut requests = self.sampler.epoch(self.progress.epoch);
+        requests.drain(..self.progress.step.min(requests.len()));
+        let assembler = Arc::clone(&self.train_assembler);
+        let mut stream = assembler.stream(requests, true);
+        while let Some(batch) = stream.next() {
+            if stop.requested() {
+                return Ok(None);
+            }
+            self.train_step(&batch, observers)?;
+            stream.recycle(batch);
+        }
+        Ok(Some(stream.waited()))
+    }
+
+    fn train_step(&mut self, batch: &Batch, observers: &mut Observers) -> Result<(), TrainError> {
+        let (epoch, step) = (self.progress.epoch, self.progress.step);
+        let position = epoch * self.steps_per_epoch() + step;
+        let images = batch.request.samples.len();
+        // Dropout draws from libtorch's generator, whose state cannot be saved: seeding it by position makes resuming exact.
+        tch::manual_seed(number(self.seed, Purpose::Network, &[position as u64]) as i64);
+        let loss = self.batch_loss(batch)?;
+        let value = loss.f_double_value(&[])?;
+        clear_gradients(&self.parameters);
+        let learning_rate = self.schedule.rate(position);
+        let mut gradient_norm = f64::NAN;
+        if value.is_finite() {
+            loss.f_backward()?;
+            gradient_norm = clip_gradients(&self.parameters, self.experiment.optimizer.gradient_clip)?;
+        }
+        if gradient_norm.is_finite() {
+            self.optimizer.step(learning_rate)?;
+            if let Some(average) = &mut self.average {
+                average.update(position, &self.state)?;
+            }
+            self.progress.bad_steps = 0;
+            self.progress.loss_sum += value * images as f64;
+            self.progress.images += images as u64;
+        } else {
+            self.count_bad_step(if value.is_finite() { "gradient" } else { "loss" }, observers)?;
+        }
+        self.progress.step += 1;
+        observers.send(&Event::Step { seed: self.seed, epoch, step, loss: value, learning_rate, gradient_norm, images })
+    }
+
+    /// One number from the losses of all rows in the batch.
+    fn batch_loss(&self, batch: &Batch) -> Result<Tensor, TrainError> {
+        let segments = segments(batch);
+        let logits = self.net.forward(&batch_tensor(batch, self.device)?, &segments, true)?;
+        let mut sums = Vec::with_capacity(segments.len());
+        for (segment, logits) in segments.iter().zip(&logits) {
+            let from = segment.start as usize;
+            let samples = &batch.request.samples[from..from + segment.len as usize];
+            let rows: Vec<u32> = samples.iter().map(|sample| sample.index).collect();
+            let loss = &self.losses[segment.task];
+            let targets = loss.targets(&self.data.train_labels[segment.task], &rows)?.f_to_device(self.device)?;
+            let divisor = match self.experiment.loss.task_reduction {
+                TaskReduction::Samples => batch.request.samples.len(),
+                TaskReduction::Tasks => rows.len() * segments.len(),
+            };
+            sums.push(loss.per_row(logits, &targets)?.f_sum(Kind::Float)?.f_div_scalar(divisor as f64)?);
+        }
+        Ok(Tensor::f_stack(&sums, 0)?.f_sum(Kind::Float)?)
+    }
+
+    fn count_bad_step(&mut self, what: &'static str, observers: &mut Observers) -> Result<(), TrainError> {
+        self.progress.bad_steps += 1;
+        self.restore_buffers()?;
+        let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
+        if self.progress.bad_steps > self.experiment.train.max_bad_steps {
+            return Err(TrainError::Diverged { what, steps: self.progress.bad_steps, seed: self.seed, epoch, step });
+        }
+        let message =
+            format!("the {what} is not finite (seed {}, epoch {epoch}, step {step}); step skipped", self.seed);
+        observers.send(&Event::Warning { message })
+    }
+
+    /// The forward pass of a bad step may have left infinite running statistics, on which every later step would fail: those
+    /// are taken back from the moving average.
+    fn restore_buffers(&mut self) -> Result<(), TrainError> {
+        let Some(average) = &self.average else { return Ok(()) };
+        let _guard = tch::no_grad_guard();
+        for ((_, averaged), (_, current)) in average.state().iter().zip(&self.state) {
+            if current.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+                current.shallow_clone().f_copy_(averaged)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Validates, keeps the best, saves.
+    fn finish_epoch(&mut self, observers: &mut Observers, seconds: f64, waited: Duration) -> Result<(), TrainError> {
+        let epoch = self.progress.epoch;
+        let images = self.progress.images;
+        let train_loss = self.progress.loss_sum / images.max(1) as f64;
+        let last_step = epoch * self.steps_per_epoch() + self.progress.step.saturating_sub(1);
+        self.swap_average()?;
+        let predictions = self.predict_validation(observers).map_err(|error| match error {
+            TrainError::Core(source @ CoreError::NotFinite { .. }) => {
+                TrainError::DivergedScores { seed: self.seed, epoch: epoch + 1, source }
+            }
+            other => other,
+        })?;
+        let losses: Vec<Option<f64>> = predictions.iter().map(|prediction| prediction.loss).collect();
+        let scores: Vec<_> = predictions.into_iter().map(|prediction| prediction.scores).collect();
+        let result = score_validation(&self.data.tasks, &self.data.val_labels, &scores)?;
+        let best = self.progress.best.is_none_or(|best| result.harmonic_mean > best.harmonic_mean);
+        self.progress = Progress {
+            epoch: epoch + 1,
+            best: if best {
+                Some(Best { epoch: epoch + 1, harmonic_mean: result.harmonic_mean })
+            } else {
+                self.progress.best
+            },
+            bad_steps: self.progress.bad_steps,
+            ..Progress::START
+        };
+        if best {
+            self.checkpoints.save_best(self.storage, &self.progress, &self.model_state())?;
+            observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: epoch + 1, kind: "best".to_owned() })?;
+        }
+        self.swap_average()?;
+        observers.send(&Event::EpochFinished {
+            seed: self.seed,
+            epoch,
+            train_loss,
+            learning_rate: self.schedule.rate(last_step),
+            validation: figures(&result, &losses),
+            harmonic_mean: result.harmonic_mean,
+            best,
+            images_per_second: images as f64 / seconds,
+            data_wait: (waited.as_secs_f64() / seconds).min(1.0),
+        })?;
+        self.save_last(observers)
+    }
+
+    fn predict_validation(&self, observers: &mut Observers) -> Result<Vec<Prediction>, TrainError> {
+        let (assembler, rows) = (&self.val_assembler, self.data.val.rows());
+        self.predictor().predict(Split::Val, assembler, &rows, Some(&self.data.val_labels), observers)
+    }
+
+    fn save_last(&self, observers: &mut Observers) -> Result<(), TrainError> {
+        self.checkpoints.save_last(self.storage, &self.progress, &self.full_state())?;
+        observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: self.progress.epoch, kind: "last".to_owned() })
+    }
+
+    /// Loads the best checkpoint into the network. Training cannot go on afterwards.
+    ///
+    /// # Errors
+    /// When there is none that can be used.
+    pub fn into_best(self) -> Result<BestNetwork<'a>, TrainError> {
+        let progress = self.checkpoints.load_best(&self.model_state())?;
+        Ok(BestNetwork { repetition: self, epoch: progress.epoch })
+    }
+
+    fn predictor(&self) -> Predictor<'_> {
+        Predictor {
+            net: &self.net,
+            losses: &self.losses,
+            tasks: &self.data.tasks,
+            device: self.device,
+            batch_size: self.experiment.train.predict_batch_size,
+            seed: self.seed,
+        }
+    }
+
+    fn swap_average(&mut self) -> Result<(), TrainError> {
+        if let Some(average) = &mut self.average {
+            average.swap(&self.state)?;
+        }
+        Ok(())
+    }
+
+    fn model_state(&self) -> Vec<(&'static str, Vec<(String, Tensor)>)> {
+        vec![("model", self.state.iter().map(share).collect())]
+    }
+
+    fn full_state(&self) -> Vec<(&'static str, Vec<(String, Tensor)>)> {
+        let mut groups = self.model_state();
+        groups.push(("optimizer", self.optimizer.state()));
+        if let Some(average) = &self.average {
+            groups.push(("average", average.state()));
+        }
+        groups
+    }
+}
+
+/// A finished repetition with the network that validation chose.
+pub struct BestNetwork<'a> {
+    repetition: Repetition<'a>,
+    epoch: usize,
+}
+
+impl BestNetwork<'_> {
+    /// Epochs finished when it was chosen.
+    pub fn epoch(&self) -> usize {
+        self.epoch
+    }
+
+    /// Predicts validation again, to be written beside the test predictions.
+    ///
+    /// # Errors
+    /// What the network says.
+    pub fn predict_validation(&self, observers: &mut Observers) -> Result<Vec<Prediction>, TrainError> {
+        self.repetition.predict_validation(observers)
+    }
+
+    /// Predicts test images. Their labels are not here.
+    ///
+    /// # Errors
+    /// What the network says.
+    pub fn predict_test(
+        &self,
+        images: &SplitSources,
+        observers: &mut Observers,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let assembler = images.assembler(self.repetition.experiment, self.repetition.seed)?;
+        self.repetition.predictor().predict(images.split(), &assembler, &images.rows(), None, observers)
+    }
+}
+
+/// Where each task lies in a batch that is sorted by task.
+fn segments(batch: &Batch) -> Vec<Segment> {
+    let mut segments: Vec<Segment> = Vec::new();
+    for (row, sample) in batch.request.samples.iter().enumerate() {
+        match segments.last_mut() {
+            Some(segment) if segment.task == sample.task as usize => segment.len += 1,
+            _ => segments.push(Segment { task: sample.task as usize, start: row as i64, len: 1 }),
+        }
+    }
+    segments
+}
+
+fn figures(result: &ScoreSet, losses: &[Option<f64>]) -> Vec<TaskFigures> {
+    (result.tasks.iter().zip(losses))
+        .map(|(task, loss)| TaskFigures {
+            task: task.task.clone(),
+            loss: loss.unwrap_or(f64::NAN),
+            auc: task.auc,
+            accuracy: task.accuracy,
+            macro_f1: task.macro_f1,
+        })
+        .collect()
+}
+
+fn share((name, tensor): &(String, Tensor)) -> (String, Tensor) {
+    (name.clone(), tensor.shallow_clone())
+}

@@ -1,0 +1,183 @@
+//! Which samples make an epoch: pure arithmetic on (seed, epoch).
+//!
+//! Tasks differ 300-fold in size, so an epoch is not a pass over all rows. Task *i* with `n_i` rows gets a share
+//! proportional to `n_i^alpha` (temperature sampling). Its rows are visited in an endless sequence of permutations, each a
+//! function of (seed, task, pass); epoch *e* takes the next stretch of that sequence. No row is drawn twice before
+//! all others of its task were drawn, and any epoch can be computed without the ones before it.
+//!
+//! Within an epoch the tasks are spread evenly: each batch holds about each task's share, so batch statistics do
+//! not swing.
+
+use medley_augment::{BatchRequest, SampleRef};
+use medley_core::seed::{Purpose, stream};
+use rand::seq::SliceRandom as _;
+
+/// The plan of all epochs of one repetition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampler {
+    seed: u64,
+    rows: Vec<usize>,
+    per_epoch: Vec<usize>,
+    batch_size: usize,
+}
+
+impl Sampler {
+    /// A sampler over tasks with `rows[i]` training rows; `samples_per_epoch` defaults to the sum of the rows.
+    /// Every task gets at least one sample per epoch.
+    pub fn new(seed: u64, rows: &[usize], alpha: f64, samples_per_epoch: Option<usize>, batch_size: usize) -> Self {
+        let total = samples_per_epoch.unwrap_or_else(|| rows.iter().sum());
+        let weights: Vec<f64> = rows.iter().map(|&n| (n as f64).powf(alpha)).collect();
+        let sum: f64 = weights.iter().sum();
+        let per_epoch = weights.iter().map(|weight| ((total as f64 * weight / sum).round() as usize).max(1)).collect();
+        Self { seed, rows: rows.to_vec(), per_epoch, batch_size }
+    }
+
+    /// Samples of each task in an epoch.
+    pub fn per_epoch(&self) -> &[usize] {
+        &self.per_epoch
+    }
+
+    /// Batches in an epoch. The last one may be smaller, but never a single sample, on which batch statistics are
+    /// undefined: such a sample joins the batch before it.
+    pub fn batches_per_epoch(&self) -> usize {
+        let samples: usize = self.per_epoch.iter().sum();
+        let (full, rest) = (samples / self.batch_size, samples % self.batch_size);
+        (full + usize::from(rest > 1)).max(1)
+    }
+
+    /// The batches of an epoch, each sorted by task so that a task's samples lie together.
+    pub fn epoch(&self, epoch: usize) -> Vec<BatchRequest> {
+        let mut samples = self.spread(epoch);
+        let batches = self.batches_per_epoch();
+        let mut requests = Vec::with_capacity(batches);
+        for batch in 0..batches {
+            let take = if batch + 1 == batches { samples.len() } else { self.batch_size };
+            let mut chunk: Vec<SampleRef> = samples.drain(..take).collect();
+            chunk.sort_by_key(|sample| sample.task);
+            // A row of a small task comes several times in an epoch: each visit must be drawn anew.
+            let position = (epoch * batches + batch) as u64;
+            requests.push(BatchRequest { epoch: position, samples: chunk });
+        }
+        requests
+    }
+
+    /// All samples of an epoch, tasks evenly interleaved: sample `j` of a task with `c` samples stands at `(j + u) / c`,
+    /// where `u` in [0, 1) is the task's phase in this epoch.
+    fn spread(&self, epoch: usize) -> Vec<SampleRef> {
+        use rand::RngExt as _;
+        let mut phases = stream(self.seed, Purpose::Sampler, &[u64::MAX, epoch as u64]);
+        let mut placed = Vec::with_capacity(self.per_epoch.iter().sum());
+        for (task, &count) in self.per_epoch.iter().enumerate() {
+            let phase: f64 = phases.random_range(0.0..1.0);
+            for (j, index) in self.stretch(task, epoch).into_iter().enumerate() {
+                let position = (j as f64 + phase) / count as f64;
+                placed.push((position, SampleRef { task: task as u32, index: index as u32 }));
+            }
+        }
+        placed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.task.cmp(&b.1.task)));
+        placed.into_iter().map(|(_, sample)| sample).collect()
+    }
+
+    /// The rows of one task in one epoch: positions `epoch * count ..` of its endless sequence of permutations.
+    fn stretch(&self, task: usize, epoch: usize) -> Vec<usize> {
+        let (rows, count) = (self.rows[task], self.per_epoch[task]);
+        let (start, end) = (epoch * count, (epoch + 1) * count);
+        (start / rows..end.div_ceil(rows))
+            .flat_map(|pass| {
+                let order = self.permutation(task, pass);
+                let from = start.saturating_sub(pass * rows);
+                let to = (end - pass * rows).min(rows);
+                order[from..to].to_vec()
+            })
+            .collect()
+    }
+
+    fn permutation(&self, task: usize, pass: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.rows[task]).collect();
+        order.shuffle(&mut stream(self.seed, Purpose::Sampler, &[task as u64, pass as u64]));
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn counts(requests: &[BatchRequest]) -> BTreeMap<(u32, u32), usize> {
+        let mut counts = BTreeMap::new();
+        for sample in requests.iter().flat_map(|request| &request.samples) {
+            *counts.entry((sample.task, sample.index)).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn alpha_one_is_a_pass_over_all_rows() {
+        let sampler = Sampler::new(1, &[7, 30], 1.0, None, 8);
+        let counts = counts(&sampler.epoch(5));
+        assert_eq!(counts.len(), 37);
+        assert!(counts.values().all(|&times| times == 1));
+    }
+
+    #[test]
+    fn alpha_zero_gives_equal_shares() {
+        let sampler = Sampler::new(1, &[10, 1_000], 0.0, Some(200), 16);
+        assert_eq!(sampler.per_epoch(), [100, 100]);
+    }
+
+    #[test]
+    fn a_lone_last_sample_joins_its_neighbour() {
+        let sampler = Sampler::new(1, &[17], 1.0, None, 8);
+        let sizes: Vec<_> = sampler.epoch(0).iter().map(|request| request.samples.len()).collect();
+        assert_eq!(sizes, [8, 9]);
+        assert_eq!(sizes.len(), sampler.batches_per_epoch());
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_visited_before_any_is_again(
+            seed: u64, rows in prop::collection::vec(1_usize..60, 1..5), alpha in 0.0..=1.0_f64, per_epoch in 2_usize..100,
+            batch_size in 2_usize..40,
+        ) {
+            let sampler = Sampler::new(seed, &rows, alpha, Some(per_epoch), batch_size);
+            let epochs: Vec<_> = (0..6).flat_map(|epoch| sampler.epoch(epoch)).collect();
+            let counts = counts(&epochs);
+            for (task, &n) in rows.iter().enumerate() {
+                let task = task as u32;
+                let visits: Vec<_> = (0..n as u32).map(|row| counts.get(&(task, row)).copied().unwrap_or(0)).collect();
+                let (low, high) = (visits.iter().min().unwrap(), visits.iter().max().unwrap());
+                prop_assert!(high - low <= 1, "task {}: {:?}", task, visits);
+                prop_assert_eq!(visits.iter().sum::<usize>(), 6 * sampler.per_epoch()[task as usize]);
+            }
+        }
+
+        #[test]
+        fn batches_are_sorted_and_balanced(
+            seed: u64, rows in prop::collection::vec(20_usize..200, 2..5), batch_size in 8_usize..64, epoch in 0_usize..9,
+        ) {
+            let sampler = Sampler::new(seed, &rows, 0.5, None, batch_size);
+            let requests = sampler.epoch(epoch);
+            prop_assert_eq!(requests.len(), sampler.batches_per_epoch());
+            let total: usize = sampler.per_epoch().iter().sum();
+            for request in &requests {
+                prop_assert!(request.samples.is_sorted_by_key(|sample| sample.task));
+                for (task, &count) in sampler.per_epoch().iter().enumerate() {
+                    let here = request.samples.iter().filter(|sample| sample.task as usize == task).count() as f64;
+                    let share = request.samples.len() as f64 * count as f64 / total as f64;
+                    prop_assert!((here - share).abs() <= rows.len() as f64 + 1.0, "{} of {}", here, share);
+                }
+            }
+        }
+
+        #[test]
+        fn epochs_are_functions_of_position(seed: u64, epoch in 0_usize..50) {
+            let sampler = Sampler::new(seed, &[31, 77], 0.4, None, 16);
+            prop_assert_eq!(sampler.epoch(epoch), sampler.epoch(epoch));
+            prop_assert_ne!(sampler.epoch(epoch), sampler.epoch(epoch + 1));
+        }
+    }
+}

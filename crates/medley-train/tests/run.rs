@@ -1,0 +1,207 @@
+//! Whole runs on small synthetic sets: same bits twice, same bits after an interruption, nothing left behind when refused.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look at files as they are")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use medley_core::record::Event;
+use medley_data::Registry;
+use medley_data::synth::{Rows, SynthOptions, write_set};
+use medley_storage::RealFs;
+use medley_train::TrainError;
+use medley_train::config::{Experiment, RawExperiment};
+use medley_train::experiment::{RunEnd, RunRequest, resume, start};
+use medley_train::observer::{Observer, Observers};
+use medley_train::stop::StopFlag;
+
+/// libtorch has one random generator per process: runs in one process must not overlap.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+const TASKS: [&str; 2] = ["breastmnist", "bloodmnist"];
+
+struct Laboratory {
+    _turn: Option<MutexGuard<'static, ()>>,
+    folder: tempfile::TempDir,
+    experiment: Experiment,
+    text: String,
+}
+
+impl Laboratory {
+    fn new(more: &str) -> Self {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { _turn: Some(turn), ..Self::beside(more) }
+    }
+
+    /// One more in a test that has its turn already.
+    fn beside(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SynthOptions { rows: Rows::AtMost(48), ..SynthOptions::default() };
+        for task in TASKS {
+            write_set(folder.path(), task, &options, &RealFs).unwrap();
+        }
+        let text = format!(
+            "name = 'lab'\ntasks = ['breastmnist', 'bloodmnist']\nseeds = [0, 1]\n[net]\nbackbone = {{ name = 'resnet9', width \
+             = 4 }}\ndropout = 0.2\n[train]\nepochs = 2\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\n{more}"
+        );
+        let raw: RawExperiment = toml::from_str(&text).unwrap();
+        Self { _turn: None, folder, experiment: raw.check(Registry::builtin()).unwrap(), text }
+    }
+
+    fn request(&self) -> RunRequest<'_> {
+        RunRequest {
+            experiment: &self.experiment,
+            config_text: &self.text,
+            data_folder: self.folder.path(),
+            runs_folder: Box::leak(self.runs().into_boxed_path()),
+            run_name: None,
+        }
+    }
+
+    fn runs(&self) -> PathBuf {
+        self.folder.path().join("runs")
+    }
+
+    fn finish(&self) -> PathBuf {
+        let run = start(&self.request(), &RealFs).unwrap();
+        let root = run.layout().root().to_owned();
+        assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
+        root
+    }
+}
+
+/// Asks for a stop at the n-th step.
+struct StopAt {
+    steps_left: usize,
+    stop: StopFlag,
+}
+
+impl Observer for StopAt {
+    fn observe(&mut self, event: &Event) -> anyhow::Result<()> {
+        if matches!(event, Event::Step { .. }) {
+            self.steps_left -= 1;
+            if self.steps_left == 0 {
+                self.stop.request();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All files whose bits are promised, with the run's own name taken out of theirs.
+fn promised(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let run = root.file_name().unwrap().to_string_lossy().into_owned();
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().replace(&run, "RUN");
+            if name.starts_with("checkpoints") || name.starts_with("predictions") || name == "metrics.csv" {
+                files.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+fn assert_same(a: &Path, b: &Path) {
+    let (a, b) = (promised(a), promised(b));
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    for (name, bytes) in &a {
+        assert!(*bytes == b[name], "{name} differs");
+    }
+    assert!(a.keys().any(|name| name.starts_with("checkpoints/seed-1/best")), "{:?}", a.keys());
+    assert!(a.keys().any(|name| name.contains("@RUN-ensemble")), "{:?}", a.keys());
+    assert!(a.contains_key("metrics.csv"));
+}
+
+#[test]
+fn twice_the_same_is_the_same_whatever_the_workers() {
+    let laboratory = Laboratory::new("[augment]\nworkers = 0");
+    let first = laboratory.finish();
+    assert_same(&first, &laboratory.finish());
+    let other = Laboratory::beside("[augment]\nworkers = 2\nprefetch = 1");
+    assert_same(&first, &other.finish());
+}
+
+#[test]
+fn an_interrupted_run_goes_on_to_the_same_bits() {
+    let laboratory = Laboratory::new("");
+    let undisturbed = laboratory.finish();
+    let steps_per_epoch = 6;
+    for stop_at in [1, steps_per_epoch - 1, steps_per_epoch, steps_per_epoch + 2, 2 * steps_per_epoch + 1] {
+        let stop = StopFlag::default();
+        let run = start(&laboratory.request(), &RealFs).unwrap();
+        let root = run.layout().root().to_owned();
+        let mut observers = Observers::default();
+        observers.push("stop", Box::new(StopAt { steps_left: stop_at, stop: stop.clone() }));
+        assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted, "at step {stop_at}");
+        let run = resume(&laboratory.experiment, &root, laboratory.folder.path(), &RealFs).unwrap();
+        assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
+        assert_same(&undisturbed, &root);
+    }
+}
+
+#[test]
+fn a_failing_observer_leaves_a_run_that_resumes() {
+    struct Failing(usize);
+    impl Observer for Failing {
+        fn observe(&mut self, event: &Event) -> anyhow::Result<()> {
+            if matches!(event, Event::Step { .. } | Event::EpochFinished { .. }) {
+                self.0 -= 1;
+            }
+            anyhow::ensure!(self.0 > 0, "no space left");
+            Ok(())
+        }
+    }
+    let laboratory = Laboratory::new("");
+    let undisturbed = laboratory.finish();
+    for fail_at in [3, 7, 10] {
+        let run = start(&laboratory.request(), &RealFs).unwrap();
+        let root = run.layout().root().to_owned();
+        let mut observers = Observers::default();
+        observers.push("failing", Box::new(Failing(fail_at)));
+        let error = run.train(observers, &StopFlag::default()).unwrap_err().to_string();
+        assert!(error.contains("no space left"), "{error}");
+        let run = resume(&laboratory.experiment, &root, laboratory.folder.path(), &RealFs).unwrap();
+        run.train(Observers::default(), &StopFlag::default()).unwrap();
+        assert_same(&undisturbed, &root);
+    }
+}
+
+#[test]
+fn what_is_refused_leaves_nothing_behind() {
+    let laboratory = Laboratory::new("");
+    std::fs::remove_file(laboratory.folder.path().join("bloodmnist.npz")).unwrap();
+    let error = start(&laboratory.request(), &RealFs).err().unwrap();
+    assert!(matches!(error, TrainError::Data(_)), "{error}");
+    assert!(error.to_string().contains("bloodmnist"), "{error}");
+    assert!(!laboratory.runs().exists());
+}
+
+#[test]
+fn changed_data_is_not_resumed() {
+    let laboratory = Laboratory::new("");
+    let root = laboratory.finish();
+    let options = SynthOptions { rows: Rows::AtMost(48), seed: 9, overwrite: true, ..SynthOptions::default() };
+    write_set(laboratory.folder.path(), "bloodmnist", &options, &RealFs).unwrap();
+    let error = resume(&laboratory.experiment, &root, laboratory.folder.path(), &RealFs).err().unwrap();
+    assert!(error.to_string().contains("bloodmnist"), "{error}");
+}
+
+#[test]
+fn divergence_is_an_error_with_its_place() {
+    let laboratory =
+        Laboratory::new("max_bad_steps = 1\n[optimizer]\nlearning_rate = 1e3\ngradient_clip = 0.0\nname = 'sgd'");
+    let run = start(&laboratory.request(), &RealFs).unwrap();
+    let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err();
+    assert!(
+        matches!(error, TrainError::Diverged { seed: 0, .. } | TrainError::DivergedScores { seed: 0, .. }),
+        "{error}"
+    );
+}
