@@ -110,9 +110,11 @@ fn summary(results: &RunResults) -> String {
     let spread = if seeds > 1 { ", mean ± standard deviation" } else { "" };
     let mut text = format!("test split, {seeds} seed(s){spread}\n\n");
     text.push_str(&output::table(&["task", "images", "AUC", "ACC", "macro-F1"], &rows));
-    text.push_str(&format!("\n\nharmonic mean of macro-F1  {}", cell("all", "harmonic_mean")));
+    text.push_str("\n\nharmonic mean of macro-F1  ");
+    text.push_str(&cell("all", "harmonic_mean"));
     if let Some(ensemble) = &results.ensemble {
-        text.push_str(&format!("\nmean of the seeds' probabilities  {:.4}", ensemble.harmonic_mean));
+        text.push_str("\nmean of the seeds' probabilities  ");
+        text.push_str(&format!("{:.4}", ensemble.harmonic_mean));
     }
     if results.synthetic {
         text.push_str("\n\nSYNTHETIC DATA: these figures say nothing of medicine or of the benchmark.");
