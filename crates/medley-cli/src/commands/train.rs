@@ -113,8 +113,8 @@ fn summary(results: &RunResults) -> String {
     text.push_str("\n\nharmonic mean of macro-F1  ");
     text.push_str(&cell("all", "harmonic_mean"));
     if let Some(ensemble) = &results.ensemble {
-        text.push_str("\nmean of the seeds' probabilities  ");
-        text.push_str(&format!("{:.4}", ensemble.harmonic_mean));
+        let mean = format!("\nmean of the seeds' probabilities  {:.4}", ensemble.harmonic_mean);
+        text.push_str(&mean);
     }
     if results.synthetic {
         text.push_str("\n\nSYNTHETIC DATA: these figures say nothing of medicine or of the benchmark.");
