@@ -87,8 +87,6 @@ fn every_verb_has_help() {
         "data verify",
         "data fetch",
         "data synth",
-        "data stats",
-        "data audit",
         "models list",
         "doctor",
         "completions",
@@ -124,8 +122,6 @@ fn lists_are_json() {
     assert!(text.contains("resnet9") && text.contains("resnet18"), "{text}");
     let text = json(&lab, &["data", "info", "data/retinamnist.npz", "--json"]).to_string();
     assert!(text.contains("synthetic"), "{text}");
-    json(&lab, &["data", "stats", "data/retinamnist.npz", "--json"]);
-    json(&lab, &["data", "audit", "data/retinamnist.npz", "--json"]);
 }
 
 #[test]
