@@ -120,8 +120,8 @@ fn killed_at_any_moment_it_still_arrives() {
     lab.train("lab", &["--runs", "undisturbed"]);
     let run = lab.path().join("runs/lab-1");
     let mut child = start(&lab, &["train", "lab.toml", "--data", "data", "--quiet"]);
-    // The run folder must be there to be resumed; it appears whole.
-    while !run.exists() && child.try_wait().unwrap().is_none() {
+    // What has a manifest is a run: before that there is nothing to be resumed.
+    while !run.join("manifest.json").exists() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(1));
     }
     for round in 0_u64..12 {

@@ -9,6 +9,7 @@ use medley_report::{SubmissionOrder, write_report, write_submission};
 use medley_storage::RealFs;
 use medley_train::experiment::{self, Run, RunEnd, RunRequest};
 use medley_train::observer::Observers;
+use medley_train::run_folder::read_manifest;
 use medley_train::stop::StopFlag;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -33,6 +34,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     let layout = RunLayout::new(&arguments.run);
+    read_manifest(&layout.manifest())?;
     let (experiment, _) = config::read(&layout.config(), &[])
         .with_context(|| format!("`{}` is no run folder that can be resumed", arguments.run.display()))?;
     let run = experiment::resume(&experiment, &arguments.run, &arguments.data.data, &RealFs)?;
