@@ -29,6 +29,16 @@ pub(crate) fn licence(data: &DataRecord) -> &'static str {
     }
 }
 
+/// Which published file a data set is.
+pub(crate) fn release(data: &DataRecord) -> String {
+    match (data.task.origin, data.release.as_deref()) {
+        (Origin::Synthetic, _) => "SYNTHETIC".to_owned(),
+        (_, Some("any")) => "MedMNIST, all releases".to_owned(),
+        (_, Some(release)) => format!("MedMNIST {release}"),
+        (_, None) => "not a published file".to_owned(),
+    }
+}
+
 /// The licences of a run's data, as one sentence.
 pub(crate) fn licences(run: &RunRecord) -> String {
     let official: Vec<_> = run.data().iter().filter(|data| data.task.origin == Origin::Official).collect();

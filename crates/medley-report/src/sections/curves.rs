@@ -68,16 +68,16 @@ fn by_epoch(seed: &SeedHistory, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f
     seed.epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch).unwrap_or(f64::NAN))).collect()
 }
 
-/// By step where the events tell, as a run of one epoch has no curve otherwise.
+/// By step where the events tell more than the epochs, as a run of one epoch has no curve otherwise.
 fn training_loss(seed: &SeedHistory) -> Vec<(f64, f64)> {
-    if seed.steps.is_empty() {
+    if seed.steps.len() <= seed.epochs.len() {
         return by_epoch(seed, |epoch| epoch.train_loss);
     }
     seed.steps.iter().map(|point| (point.epoch, point.loss)).collect()
 }
 
 fn learning_rate(seed: &SeedHistory) -> Vec<(f64, f64)> {
-    if seed.steps.is_empty() {
+    if seed.steps.len() <= seed.epochs.len() {
         return by_epoch(seed, |epoch| epoch.learning_rate);
     }
     seed.steps.iter().map(|point| (point.epoch, point.learning_rate)).collect()

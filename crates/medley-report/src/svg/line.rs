@@ -24,7 +24,7 @@ pub struct Series {
 pub struct LineChart {
     /// What a screen reader says of it.
     pub label: String,
-    /// Under the x axis.
+    /// Under the x axis, which has whole numbers where there are two of them.
     pub x_label: String,
     /// The lines.
     pub series: Vec<Series>,
@@ -69,13 +69,20 @@ impl LineChart {
             canvas.text("tick", (LEFT - 7.0, at + 3.5), Anchor::End, &label);
         }
         canvas.line("axis", (LEFT, base), (width - RIGHT, base));
-        for (value, label) in x.ticks(5) {
+        for (value, label) in whole(x.ticks(5)) {
             let at = x.at(value);
             canvas.line("axis", (at, base), (at, base + 4.0));
             canvas.text("tick", (at, base + 16.0), Anchor::Middle, &label);
         }
         canvas.text("axis-label", (width - RIGHT, height - 4.0), Anchor::End, &self.x_label);
     }
+}
+
+/// Whole numbers alone, as no epoch is half; all ticks where fewer than two are whole.
+fn whole(ticks: Vec<(f64, String)>) -> Vec<(f64, String)> {
+    let whole: Vec<_> =
+        ticks.iter().filter(|tick| tick.0.fract() == 0.0).map(|tick| (tick.0, format!("{:.0}", tick.0))).collect();
+    if whole.len() < 2 { ticks } else { whole }
 }
 
 fn draw_series(canvas: &mut Canvas, series: &Series, x: &Scale, y: &Scale) {
@@ -128,6 +135,16 @@ mod tests {
         assert_eq!(drawn.as_str().matches("<circle").count(), 1);
         assert!(chart(vec![(1.0, f64::NAN)]).draw().is_none());
         assert!(chart(Vec::new()).draw().is_none());
+    }
+
+    #[test]
+    fn epochs_are_whole_numbers() {
+        let drawn = chart(vec![(1.0, 0.1), (2.0, 0.2), (3.0, 0.3)]).draw().unwrap();
+        let ticks: Vec<&str> = drawn.as_str().lines().filter(|line| line.contains("text-anchor=\"middle\"")).collect();
+        assert_eq!(ticks.len(), 3, "{ticks:?}");
+        assert!(ticks[0].ends_with(">1</text>"));
+        let drawn = chart(vec![(0.1, 0.1), (0.9, 0.2)]).draw().unwrap();
+        assert!(drawn.as_str().contains(">0.4</text>"));
     }
 
     #[test]

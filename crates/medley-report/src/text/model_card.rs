@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use medley_core::{Origin, Split};
+use medley_core::Split;
 
 use super::markdown_summary::headline;
 use super::{escape_markdown, pipe_table};
@@ -133,11 +133,7 @@ fn data_table(run: &RunRecord, splits: &[Split]) -> String {
     header.extend(splits.iter().map(|split| format!("{split} images")));
     let mut rows = vec![header];
     for data in run.data() {
-        let release = match (&data.release, data.task.origin) {
-            (Some(release), _) => release.clone(),
-            (None, Origin::Synthetic) => "SYNTHETIC".to_owned(),
-            (None, _) => "none that is published".to_owned(),
-        };
+        let release = facts::release(data);
         let mut row: Vec<String> =
             [&data.task.title, &data.file, &release, &data.md5].iter().map(|cell| escape_markdown(cell)).collect();
         for split in splits {
