@@ -11,7 +11,7 @@ use medley_data::{DataError, Entry, OpenOptions, Registry};
 use medley_storage::RealFs;
 use serde::Serialize;
 
-use crate::args::{DataArguments, DataVerb, FetchArguments, SynthArguments};
+use crate::args::data::{DataArguments, DataVerb, FetchArguments, SynthArguments};
 use crate::failure::Usage;
 use crate::output;
 

@@ -1,8 +1,12 @@
-//! What may be typed.
+//! What may be typed; verbs with many arguments have a file of their own.
+
+pub(crate) mod data;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::data::DataArguments;
 
 /// Train, score and report medical-image classifiers on MedMNIST.
 #[derive(Debug, Parser)]
@@ -159,94 +163,6 @@ pub(crate) enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DataArguments {
-    #[command(subcommand)]
-    pub(crate) verb: DataVerb,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DataVerb {
-    /// All known data sets, and which are in the data folder
-    List {
-        #[command(flatten)]
-        data: DataFolder,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// What a file is: set, size, release, rows, classes, licence
-    Info {
-        /// An .npz file
-        file: PathBuf,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Check files against the published MD5, sizes and labels
-    Verify {
-        /// Files; by default all known ones in the data folder
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        data: DataFolder,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Download data sets, resuming what was begun, and check their MD5
-    Fetch(FetchArguments),
-    /// Draw synthetic data sets of the official shapes
-    Synth(SynthArguments),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FetchArguments {
-    /// Names such as breastmnist; `competition` for the eleven tasks
-    #[arg(required = true)]
-    pub(crate) sets: Vec<String>,
-    /// Edge length of the images
-    #[arg(long, default_value_t = 28)]
-    pub(crate) size: usize,
-    #[command(flatten)]
-    pub(crate) data: DataFolder,
-    /// Server to fetch from instead of the official one; `{base}/{file}` is asked for
-    #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
-    /// Seconds to wait for a connection or for data
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
-    pub(crate) timeout: u64,
-    /// Attempts per file
-    #[arg(long, default_value_t = 4)]
-    pub(crate) attempts: u32,
-    /// As JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  medley data synth --out data --rows 600          small sets of all eleven tasks, seconds
-  medley data synth pathmnist --rows official      one set with the official row counts")]
-pub(crate) struct SynthArguments {
-    /// Names; by default the eleven competition tasks
-    pub(crate) sets: Vec<String>,
-    /// Folder to write to
-    #[arg(long, env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// `official`, or the most rows per split
-    #[arg(long, default_value = "600")]
-    pub(crate) rows: String,
-    /// Edge length of the images
-    #[arg(long, default_value_t = 28)]
-    pub(crate) size: usize,
-    /// Seed of the drawing
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Replace synthetic files that exist (never other files)
-    #[arg(long)]
-    pub(crate) overwrite: bool,
 }
 
 #[derive(Debug, Args)]
