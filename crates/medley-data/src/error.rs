@@ -135,6 +135,14 @@ pub enum DataError {
         /// Why it is not replaced, and what would do it.
         problem: &'static str,
     },
+    /// There is no painter for a synthetic set of this name, shape or classes.
+    #[error("a synthetic `{name}` cannot be drawn: {problem}")]
+    NotDrawn {
+        /// The set.
+        name: String,
+        /// Why not.
+        problem: String,
+    },
     /// A download failed for good.
     #[error("cannot fetch `{url}`: {problem}")]
     Fetch {

@@ -5,8 +5,9 @@ use std::path::Path;
 use medley_core::record::DataRecord;
 use serde::Serialize;
 
+use crate::open::set_of;
 use crate::registry::Identity;
-use crate::{DataError, Entry, OpenOptions, Registry, open_file};
+use crate::{DataError, OpenOptions, open_file};
 
 /// The outcome of [`verify`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,11 +70,11 @@ impl Verdict {
 /// Whatever makes the file unusable; a file that is usable but not the published one is a [`Verdict`].
 pub fn verify(path: &Path, options: &OpenOptions) -> Result<Verification, DataError> {
     let (entry, size) = set_of(path)?;
-    let record = open_file(path, entry, size, options)?.record;
+    let opened = open_file(path, entry, size, options)?;
+    let (rows, record) = (opened.rows(), opened.record);
     let verdict = if record.release.as_deref() == Some("synthetic") {
         Verdict::Synthetic
     } else {
-        let rows = [0, 1, 2].map(|i| record.rows.values().nth(i).copied().unwrap_or_default());
         match entry.identify(&record.md5, rows) {
             Identity::Published(release) => Verdict::Published { release: release.name.clone() },
             Identity::SameRows(release) => Verdict::SameRows {
@@ -89,16 +90,4 @@ pub fn verify(path: &Path, options: &OpenOptions) -> Result<Verification, DataEr
         }
     };
     Ok(Verification { record, licence: entry.licence.clone(), verdict })
-}
-
-/// The set and size that a path's file name stands for.
-///
-/// # Errors
-/// [`DataError::UnknownSet`].
-pub fn set_of(path: &Path) -> Result<(&'static Entry, usize), DataError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Registry::builtin().by_file_name(&name).ok_or_else(|| DataError::UnknownSet {
-        suggestion: Registry::builtin().suggest(name.trim_end_matches(".npz")).map(|known| format!("{known}.npz")),
-        name: name.into_owned(),
-    })
 }

@@ -37,6 +37,6 @@ mod write;
 
 pub use archive::hash_file;
 pub use error::DataError;
-pub use open::{OpenOptions, OpenedFile, SYNTHETIC_MEMBER, open_file, open_task};
-pub use registry::{Entry, Registry};
+pub use open::{OpenOptions, OpenedFile, SYNTHETIC_MEMBER, open_file, open_path, open_spec, open_task, set_of};
+pub use registry::{Available, Entry, Registry, available};
 pub use write::{Array, write_npz};

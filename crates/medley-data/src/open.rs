@@ -58,20 +58,38 @@ pub fn open_task(folder: &Path, name: &str, size: usize, options: &OpenOptions) 
 /// # Errors
 /// [`DataError`], naming the path and the member.
 pub fn open_file(path: &Path, entry: &Entry, size: usize, options: &OpenOptions) -> Result<OpenedFile, DataError> {
-    let archive = Archive::open(path, &entry.name)?;
+    let mut opened = open_spec(path, &entry.spec(size, Origin::Official), options)?;
+    if opened.task.spec.origin != Origin::Synthetic
+        && let Identity::Published(release) = entry.identify(&opened.record.md5, opened.rows())
+    {
+        opened.record.release = Some(release.name.clone());
+    }
+    Ok(opened)
+}
+
+/// Opens a file as the set that its name says, such as `breastmnist_64.npz`.
+///
+/// # Errors
+/// [`DataError::UnknownSet`] for other names, else as [`open_file`].
+pub fn open_path(path: &Path, options: &OpenOptions) -> Result<OpenedFile, DataError> {
+    let (entry, size) = set_of(path)?;
+    open_file(path, entry, size, options)
+}
+
+/// Opens a file as a task that need not be in the registry. Its record names no release; a file that says that it was drawn
+/// is known as synthetic whatever the task says.
+///
+/// # Errors
+/// [`DataError`], naming the path and the member.
+pub fn open_spec(path: &Path, spec: &TaskSpec, options: &OpenOptions) -> Result<OpenedFile, DataError> {
+    let archive = Archive::open(path, &spec.name)?;
     let synthetic = archive.members().iter().any(|member| member == SYNTHETIC_MEMBER);
-    let spec = entry.spec(size, if synthetic { Origin::Synthetic } else { Origin::Official });
+    let spec = TaskSpec { origin: if synthetic { Origin::Synthetic } else { spec.origin }, ..spec.clone() };
     let plan = Plan::new(path, &archive, &spec, options)?;
     let (hashes, arrays) = rayon::join(|| archive.hashes(), || plan.read(&archive));
     let ((md5, sha256), arrays) = (hashes?, arrays?);
     archive.unchanged()?;
     let task = assemble(path, spec, &plan, arrays)?;
-    let rows = plan.rows;
-    let release = match (synthetic, entry.identify(&md5, rows)) {
-        (true, _) => Some("synthetic".to_owned()),
-        (false, Identity::Published(release)) => Some(release.name.clone()),
-        (false, Identity::SameRows(_) | Identity::Unknown) => None,
-    };
     let counts = |labels: &Labels| {
         labels.class_counts(task.spec.outputs()).into_iter().map(|count| count as u64).collect::<Vec<_>>()
     };
@@ -79,8 +97,8 @@ pub fn open_file(path: &Path, entry: &Entry, size: usize, options: &OpenOptions)
         file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         md5,
         sha256,
-        release,
-        rows: Split::ALL.into_iter().zip(rows).collect(),
+        release: synthetic.then(|| "synthetic".to_owned()),
+        rows: Split::ALL.into_iter().zip(plan.rows).collect(),
         class_counts: BTreeMap::from([
             (Split::Train, counts(task.train.labels())),
             (Split::Val, counts(task.val.labels())),
@@ -88,6 +106,25 @@ pub fn open_file(path: &Path, entry: &Entry, size: usize, options: &OpenOptions)
         task: task.spec.clone(),
     };
     Ok(OpenedFile { task, record })
+}
+
+impl OpenedFile {
+    /// Images of train, val and test.
+    pub fn rows(&self) -> [usize; 3] {
+        [self.task.train.len(), self.task.val.len(), self.task.test.images.len()]
+    }
+}
+
+/// The set and size that a path's file name stands for.
+///
+/// # Errors
+/// [`DataError::UnknownSet`].
+pub fn set_of(path: &Path) -> Result<(&'static Entry, usize), DataError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Registry::builtin().by_file_name(&name).ok_or_else(|| DataError::UnknownSet {
+        suggestion: Registry::builtin().suggest(name.trim_end_matches(".npz")).map(|known| format!("{known}.npz")),
+        name: name.into_owned(),
+    })
 }
 
 /// A set by name, or an error that suggests one.

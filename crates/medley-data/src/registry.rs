@@ -4,10 +4,12 @@
 //! time. Two generations of files are in circulation: in January 2024 (release 2.2.4) a few blank images were removed from five
 //! sets. The competition uses the older ones, current downloads are the newer ones, and both are known here.
 
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
 use serde::{Deserialize, Serialize};
+use strsim::levenshtein;
 
 const TEXT: &str = include_str!("../../../data/registry.toml");
 
@@ -15,6 +17,8 @@ const TEXT: &str = include_str!("../../../data/registry.toml");
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registry {
+    /// The paper that whoever uses MedMNIST cites.
+    pub citation: String,
     #[serde(rename = "set")]
     entries: Vec<Entry>,
 }
@@ -41,6 +45,9 @@ pub struct Entry {
     pub classes: Vec<String>,
     /// Short name of the licence of the data.
     pub licence: String,
+    /// Papers of the source, to be cited beside MedMNIST's own; none for sets that were made for MedMNIST.
+    #[serde(default)]
+    pub citations: Vec<String>,
     /// Published generations, current one first.
     #[serde(rename = "release")]
     pub releases: Vec<Release>,
@@ -92,8 +99,8 @@ impl Registry {
 
     /// The known name nearest to a mistyped one, if any is near.
     pub fn suggest(&self, name: &str) -> Option<&str> {
-        let name = name.to_lowercase();
-        let distance = |entry: &&Entry| edit_distance(&name, &entry.name).min(edit_distance(&name, stem(&entry.name)));
+        let name: String = name.to_lowercase().chars().take(64).collect();
+        let distance = |entry: &&Entry| levenshtein(&name, &entry.name).min(levenshtein(&name, stem(&entry.name)));
         let nearest = self.entries.iter().min_by_key(|entry| distance(entry))?;
         (distance(&nearest) <= 3).then_some(nearest.name.as_str())
     }
@@ -143,9 +150,27 @@ impl Entry {
         self.releases.first().map(|release| release.files.iter().map(|file| file.size).collect()).unwrap_or_default()
     }
 
+    /// A release by name, such as `2.0-2.2.3`. Sets whose files never changed have one, `any`, which every name finds.
+    pub fn release(&self, name: &str) -> Option<&Release> {
+        match self.releases.as_slice() {
+            [only] if only.name == "any" => Some(only),
+            releases => releases.iter().find(|release| release.name == name),
+        }
+    }
+
+    /// Rows of train, val and test in a release.
+    pub fn rows(&self, release: &str) -> Option<[usize; 3]> {
+        self.release(release).map(|release| release.rows)
+    }
+
     /// Row counts of the generation that the competition uses: the oldest.
     pub fn competition_rows(&self) -> [usize; 3] {
         self.releases.last().map_or([0; 3], |release| release.rows)
+    }
+
+    /// Whether the licence forbids commercial use.
+    pub fn is_noncommercial(&self) -> bool {
+        self.licence.contains("-NC")
     }
 
     /// The release a file belongs to: by MD5 where it is known, else by its row counts.
@@ -160,6 +185,31 @@ impl Entry {
             None => Identity::Unknown,
         }
     }
+}
+
+/// A file of the registry that lies in a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Available {
+    /// Its set.
+    pub entry: &'static Entry,
+    /// Edge length in pixels.
+    pub size: usize,
+    /// The file. What is in it has not been looked at.
+    pub path: PathBuf,
+}
+
+/// Files of known names in a folder, in the order of the registry, small images first.
+pub fn available(folder: &Path) -> Vec<Available> {
+    let mut found = Vec::new();
+    for entry in Registry::builtin().entries() {
+        for size in entry.sizes() {
+            let path = folder.join(entry.file_name(size));
+            if path.is_file() {
+                found.push(Available { entry, size, path });
+            }
+        }
+    }
+    found
 }
 
 /// What a file is, among the published ones.
@@ -178,22 +228,6 @@ fn stem(name: &str) -> &str {
     name.split("mnist").next().unwrap_or(name)
 }
 
-/// Levenshtein's distance, by rows.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &y) in b.iter().enumerate() {
-            let substitution = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitution.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use medley_core::COMPETITION_TASKS;
@@ -206,6 +240,7 @@ mod tests {
         assert_eq!(registry.entries().len(), 18);
         for entry in registry.entries() {
             assert_eq!(entry.kind == TaskKind::Binary, entry.classes.len() == 2, "{}", entry.name);
+            assert!(entry.citations.iter().all(|text| text.contains("20")), "{}", entry.name);
             assert_eq!(entry.sizes().len(), if entry.dimensions == 3 { 2 } else { 4 }, "{}", entry.name);
             for file in entry.releases.iter().flat_map(|release| &release.files) {
                 assert_eq!(file.md5.len(), 32);
@@ -231,6 +266,30 @@ mod tests {
         let repacked = organ.identify("0", [34_561, 6_491, 17_778]);
         assert!(matches!(repacked, Identity::SameRows(release) if release.name == ">=2.2.4"));
         assert_eq!(organ.identify("0", [1, 1, 1]), Identity::Unknown);
+    }
+
+    #[test]
+    fn releases_are_found_by_name() {
+        let registry = Registry::builtin();
+        let organ = registry.get("organsmnist").unwrap();
+        assert_eq!(organ.rows("2.0-2.2.3"), Some([13_940, 2_452, 8_829]));
+        assert_eq!(organ.rows(">=2.2.4"), Some([13_932, 2_452, 8_827]));
+        assert_eq!(organ.rows("1.0"), None);
+        assert_eq!(registry.get("breastmnist").unwrap().rows("2.0-2.2.3"), Some([546, 78, 156]));
+        assert!(registry.get("dermamnist").unwrap().is_noncommercial());
+        assert_eq!(registry.entries().iter().filter(|entry| entry.is_noncommercial()).count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_listed_in_the_order_of_the_registry() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["retinamnist.npz", "breastmnist_64.npz", "pathmnist.npz", "breastmnist.npz", "other.npz"] {
+            fs_err::write(folder.path().join(name), b"").unwrap();
+        }
+        fs_err::create_dir(folder.path().join("octmnist.npz")).unwrap();
+        let found: Vec<_> = available(folder.path()).iter().map(|file| (file.entry.name.as_str(), file.size)).collect();
+        assert_eq!(found, [("pathmnist", 28), ("retinamnist", 28), ("breastmnist", 28), ("breastmnist", 64)]);
+        assert!(available(Path::new("/nonexistent")).is_empty());
     }
 
     #[test]

@@ -1,29 +1,49 @@
-//! Synthetic sets: the eleven competition tasks, drawn.
+//! Synthetic sets: all eighteen, drawn.
 //!
 //! The real files cannot always be had: behind a firewall, in continuous integration, before a licence is read. What is drawn
-//! here has the same names, shapes, channels, classes and imbalance, is learnable by a small convolutional network, and is
-//! not by a linear model, because no fixed pixel tells the class. It is no medical data, and says so: the file carries the
-//! member `synthetic.npy`, and everything made from it is marked.
+//! here has the names, shapes, channels, classes and imbalance of the real sets and resembles their modality: layers for OCT, nuclei
+//! and fibres for pathology, lesions that multiply with the grade for fundus photographs. A small convolutional network learns them, a linear
+//! model much less, and nobody perfectly. It is no medical data, and says so: the file carries the member `synthetic.npy`, and
+//! everything made from it is marked.
 //!
-//! Image `i` of a split is a function of (seed, task, split, i), so drawing is parallel and does not depend on threads, and a
-//! smaller set is the beginning of a larger one.
+//! Image `i` of a split is a function of (seed, set, split, `i`) alone. Drawing is therefore parallel and does not depend
+//! on threads, splits are independent of each other, and a smaller set is the beginning of a larger one. The arithmetic is that
+//! of IEEE 754 only, so that the bits are the same on every machine; [`VERSION`] changes when they do.
+//!
+//! ```
+//! use medley_core::{ImageSource as _, Origin};
+//! use medley_data::{Registry, synth};
+//!
+//! let spec = Registry::builtin().get("retinamnist").unwrap().spec(28, Origin::Synthetic);
+//! let set = synth::generate(&spec, [100, 20, 40], 7)?;
+//! assert_eq!(set.train.images.len(), 100);
+//! assert_eq!(set.train.labels.class_counts(5).iter().sum::<usize>(), 100);
+//! // A smaller set is the beginning of a larger one.
+//! assert_eq!(synth::generate(&spec, [60, 20, 40], 7)?.train.labels.row(59), set.train.labels.row(59));
+//! # Ok::<(), medley_data::DataError>(())
+//! ```
+//!
+//! Adding a set: a painter in `painters/`, which gets what to show and a stream of numbers, and a line in its table.
 
 mod canvas;
+mod draws;
+mod file;
 mod painters;
-
-use std::path::{Path, PathBuf};
+mod shapes;
+mod volume;
 
 use medley_core::seed::{Purpose, stream};
-use medley_core::{COMPETITION_TASKS, Origin, Split, TaskSpec};
-use medley_storage::Storage;
-use rand::RngExt as _;
+use medley_core::{CoreError, Images, LabelledImages, Labels, OpenedTask, SealedTest, Split, TaskKind, TaskSpec};
 use rayon::prelude::*;
 
-use crate::open::find;
-use crate::{Array, DataError, SYNTHETIC_MEMBER, write_npz};
+pub use file::write_set;
 
-/// A share of labels is wrong, as in real data: no perfect score is possible.
-const LABEL_NOISE: f64 = 0.03;
+use crate::DataError;
+use draws::Draws;
+use painters::{Recipe, Subject};
+
+/// Version of the drawings. Equal versions and seeds give equal bits.
+pub const VERSION: u32 = 1;
 
 /// What to draw.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +52,7 @@ pub struct SynthOptions {
     pub seed: u64,
     /// How many images.
     pub rows: Rows,
-    /// Edge length in pixels.
+    /// Edge length in pixels, one of the published sizes.
     pub size: usize,
     /// Replace a synthetic file that exists. Other files are never replaced.
     pub overwrite: bool,
@@ -44,220 +64,212 @@ impl Default for SynthOptions {
     }
 }
 
-/// How many images a set gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many images a split gets: never fewer than it has classes, never more than the files of the competition have.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rows {
     /// As many as the files of the competition.
     Official,
+    /// This share of them, 0 to 1, rounded up.
+    Fraction(f64),
     /// As many, but not more than this in a split.
     AtMost(usize),
 }
 
+impl Rows {
+    /// Rows of a split of which `official` are published, of a set with this many classes.
+    fn of(self, official: usize, classes: usize) -> usize {
+        let wanted = match self {
+            Self::Official => official,
+            // Conversion makes 0 of a fraction that is no number.
+            Self::Fraction(share) => (share * official as f64).ceil() as usize,
+            Self::AtMost(most) => most,
+        };
+        wanted.max(classes).min(official)
+    }
+}
+
 /// One split, drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Drawn {
-    /// `[N, H, W, C]`.
-    pub images: Vec<u8>,
-    /// `[N]`.
-    pub labels: Vec<u8>,
+pub struct SynthSplit {
+    /// `[N, H, W, C]` or `[N, D, H, W, 1]`.
+    pub images: Images,
+    /// `[N, 1]`, or `[N, L]` for multi-label sets.
+    pub labels: Labels,
 }
 
-/// Draws one split of a competition task.
-pub fn draw(spec: &TaskSpec, split: Split, rows: usize, seed: u64) -> Drawn {
-    let task = task_index(&spec.name) as u64;
-    let labels: Vec<u8> = class_sequence(spec, split, rows, seed, task);
-    let one = spec.shape.len();
-    let mut images = vec![0; rows * one];
-    images.par_chunks_exact_mut(one.max(1)).zip(labels.par_iter()).enumerate().for_each(|(index, (bytes, &class))| {
-        let mut rng = stream(seed, Purpose::Synthetic, &[task, split as u64, index as u64]);
-        let shown = if rng.random_bool(LABEL_NOISE) { rng.random_range(0..spec.outputs()) } else { usize::from(class) };
-        let view = view(&spec.name);
-        painters::paint(spec.modality, view, shown, spec.shape.height, &mut rng).write(spec.shape.channels, bytes);
-    });
-    Drawn { images, labels }
+/// Three splits, drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SynthSet {
+    /// For fitting.
+    pub train: SynthSplit,
+    /// For selection.
+    pub val: SynthSplit,
+    /// For the final figure.
+    pub test: SynthSplit,
 }
 
-/// Classes in a random order with the task's priors; the first rows hold one of each class, so that none is missing.
-fn class_sequence(spec: &TaskSpec, split: Split, rows: usize, seed: u64, task: u64) -> Vec<u8> {
-    let priors = priors(&spec.name, split, spec.outputs());
-    let total: f64 = priors.iter().sum();
-    (0..rows)
-        .map(|index| {
-            if index < spec.outputs() {
-                return index as u8;
-            }
-            let mut rng = stream(seed, Purpose::Synthetic, &[task, split as u64, index as u64, 1]);
-            let mut draw = rng.random_range(0.0..total);
-            let class = priors.iter().position(|&prior| {
-                draw -= prior;
-                draw < 0.0
-            });
-            class.unwrap_or(0) as u8
+impl SynthSet {
+    /// The set as if it had been read from a file, its test labels sealed.
+    ///
+    /// # Errors
+    /// As [`LabelledImages::new`], when the set was drawn for another task.
+    pub fn into_task(self, spec: TaskSpec) -> Result<OpenedTask, CoreError> {
+        use std::sync::Arc;
+        Ok(OpenedTask {
+            train: LabelledImages::new(&spec, Split::Train, Arc::new(self.train.images), self.train.labels)?,
+            val: LabelledImages::new(&spec, Split::Val, Arc::new(self.val.images), self.val.labels)?,
+            test: SealedTest::new(&spec, Arc::new(self.test.images), self.test.labels)?,
+            spec,
         })
-        .collect()
+    }
 }
 
-/// Draws a set and writes `folder/{name}.npz`, whole or not at all.
+/// Draws a set with this many rows in train, val and test. From as many rows as there are classes on, each split has every class
+/// (for multi-label sets: every label).
 ///
 /// # Errors
-/// [`DataError::UnknownSet`] for other than the eleven competition tasks, [`DataError::InTheWay`] when a file is there that
-/// may not be replaced, [`DataError::Storage`].
-pub fn write_set(
-    folder: &Path,
-    name: &str,
-    options: &SynthOptions,
-    storage: &dyn Storage,
-) -> Result<PathBuf, DataError> {
-    let entry = find(name)?;
-    if !COMPETITION_TASKS.contains(&name) {
-        return Err(DataError::UnknownSet { name: format!("{name} (synthetic)"), suggestion: None });
-    }
-    let path = folder.join(entry.file_name(options.size));
-    check_way(&path, name, options.overwrite)?;
-    fs_err::create_dir_all(folder).map_err(|source| DataError::Io { path: folder.to_owned(), source })?;
-    let spec = entry.spec(options.size, Origin::Synthetic);
-    let official = entry.competition_rows();
-    let splits: Vec<(Split, Drawn)> = (Split::ALL.into_iter().zip(official))
-        .map(|(split, official)| {
-            let rows = match options.rows {
-                Rows::Official => official,
-                Rows::AtMost(most) => official.min(most.max(spec.outputs())),
-            };
-            (split, draw(&spec, split, rows, options.seed))
-        })
-        .collect();
-    write_arrays(storage, &path, &spec, &splits, options.seed)?;
-    Ok(path)
+/// [`DataError::NotDrawn`] when there is no painter for the set, or none of its shape and classes.
+pub fn generate(spec: &TaskSpec, rows: [usize; 3], seed: u64) -> Result<SynthSet, DataError> {
+    let sketch = Sketch::new(spec, seed)?;
+    Ok(SynthSet {
+        train: sketch.draw(Split::Train, rows[0])?,
+        val: sketch.draw(Split::Val, rows[1])?,
+        test: sketch.draw(Split::Test, rows[2])?,
+    })
 }
 
-fn write_arrays(
-    storage: &dyn Storage,
-    path: &Path,
-    spec: &TaskSpec,
-    splits: &[(Split, Drawn)],
+/// A set to be drawn.
+struct Sketch<'a> {
+    spec: &'a TaskSpec,
+    recipe: &'static Recipe,
+    position: u64,
     seed: u64,
-) -> Result<(), DataError> {
-    let shape = spec.shape;
-    let remark = format!("SYNTHETIC, drawn by Medley with seed {seed}: no medical data");
-    let remark_shape = [remark.len()];
-    let named: Vec<(String, Vec<usize>, &[u8])> = splits
-        .iter()
-        .flat_map(|(split, drawn)| {
-            let rows = drawn.labels.len();
-            let mut dimensions = vec![rows, shape.height, shape.width];
-            if shape.channels > 1 {
-                dimensions.push(shape.channels);
-            }
-            [
-                (format!("{split}_images"), dimensions, drawn.images.as_slice()),
-                (format!("{split}_labels"), vec![rows, 1], drawn.labels.as_slice()),
-            ]
-        })
-        .collect();
-    let mut arrays: Vec<Array<'_>> = named.iter().map(|(name, shape, bytes)| Array { name, shape, bytes }).collect();
-    arrays.push(Array { name: SYNTHETIC_MEMBER, shape: &remark_shape, bytes: remark.as_bytes() });
-    write_npz(storage, path, &arrays, false)
 }
 
-/// Only a synthetic file may be replaced, and only when asked.
-fn check_way(path: &Path, name: &str, overwrite: bool) -> Result<(), DataError> {
-    if path.symlink_metadata().is_err() {
-        return Ok(());
-    }
-    let synthetic = crate::archive::Archive::open(path, name)
-        .is_ok_and(|archive| archive.members().iter().any(|member| member == SYNTHETIC_MEMBER));
-    let problem = match (synthetic, overwrite) {
-        (true, true) => return Ok(()),
-        (true, false) => "is synthetic already; `--overwrite` draws it anew",
-        (false, _) => "is not synthetic, so it is not replaced; choose another folder",
-    };
-    Err(DataError::InTheWay { path: path.to_owned(), problem })
-}
-
-fn task_index(name: &str) -> usize {
-    COMPETITION_TASKS.iter().position(|task| *task == name).unwrap_or(COMPETITION_TASKS.len())
-}
-
-/// Axial, coronal and sagittal slices.
-fn view(name: &str) -> u8 {
-    match name {
-        "organcmnist" => 1,
-        "organsmnist" => 2,
-        _ => 0,
-    }
-}
-
-/// Relative frequencies of the classes, after the published files. OCT is balanced in its test split.
-fn priors(name: &str, split: Split, classes: usize) -> Vec<f64> {
-    let counts: &[f64] = match name {
-        "pathmnist" => &[11_745.0, 11_413.0, 11_851.0, 12_191.0, 9_931.0, 14_128.0, 9_504.0, 10_867.0, 15_550.0],
-        "dermamnist" => &[327.0, 514.0, 1_099.0, 115.0, 1_113.0, 6_705.0, 142.0],
-        "octmnist" if split != Split::Test => &[34.0, 10.5, 7.76, 46.0],
-        "pneumoniamnist" if split == Split::Test => &[234.0, 390.0],
-        "pneumoniamnist" => &[1.0, 2.87],
-        "retinamnist" => &[714.0, 186.0, 326.0, 282.0, 92.0],
-        "breastmnist" => &[1.0, 2.71],
-        "bloodmnist" => &[1_218.0, 3_117.0, 1_551.0, 2_895.0, 1_214.0, 1_420.0, 3_329.0, 2_348.0],
-        "tissuemnist" => &[75_822.0, 11_164.0, 8_381.0, 22_009.0, 16_842.0, 11_008.0, 56_005.0, 35_155.0],
-        "organamnist" | "organcmnist" | "organsmnist" => {
-            &[2_147.0, 1_180.0, 1_157.0, 1_477.0, 1_976.0, 1_971.0, 6_033.0, 1_399.0, 1_517.0, 3_627.0, 2_737.0]
+impl<'a> Sketch<'a> {
+    fn new(spec: &'a TaskSpec, seed: u64) -> Result<Self, DataError> {
+        let refuse = |problem: String| DataError::NotDrawn { name: spec.name.clone(), problem };
+        let (position, recipe) =
+            painters::find(&spec.name).ok_or_else(|| refuse("there is no painter for it".to_owned()))?;
+        let (shape, painter) = (spec.shape, recipe.painter);
+        let depth = painter.is_volume().then_some(shape.height);
+        let cubic = shape.height == shape.width && shape.depth == depth && shape.channels == painter.channels();
+        if !cubic || shape.is_empty() || shape.checked_len().is_none() {
+            return Err(refuse(format!("it is not drawn at the shape {shape}")));
         }
-        _ => &[],
-    };
-    if counts.len() == classes { counts.to_vec() } else { vec![1.0; classes] }
+        if spec.outputs() != recipe.priors.len() {
+            return Err(refuse(format!("it has {} classes, not {}", recipe.priors.len(), spec.outputs())));
+        }
+        Ok(Self { spec, recipe, position, seed })
+    }
+
+    fn draw(&self, split: Split, rows: usize) -> Result<SynthSplit, DataError> {
+        let overflow = || DataError::NotDrawn {
+            name: self.spec.name.clone(),
+            problem: format!("{rows} images of {} exceed the address space", self.spec.shape),
+        };
+        let mut bytes = vec![0; self.spec.shape.len().checked_mul(rows).ok_or_else(overflow)?];
+        let labels = self.labels(split, rows);
+        self.paint(split, 0, &labels, &mut bytes);
+        let split = Images::new(self.spec.shape, rows, bytes).and_then(|images| {
+            Ok(SynthSplit { images, labels: Labels::multi(labels, rows, self.spec.label_width())? })
+        });
+        split.map_err(|source| DataError::NotDrawn { name: self.spec.name.clone(), problem: source.to_string() })
+    }
+
+    /// Label rows of a split, `[rows, label_width]`.
+    fn labels(&self, split: Split, rows: usize) -> Vec<u16> {
+        let priors = self.recipe.priors(split);
+        let order = self.first_classes(split);
+        let multi = self.spec.kind == TaskKind::MultiLabel;
+        let mut labels = Vec::with_capacity(rows * self.spec.label_width());
+        for row in 0..rows {
+            let mut draws = self.stream(split, row, Some(1));
+            if multi {
+                let set =
+                    |(label, prior): (usize, &f64)| draws.fine() * 10_000.0 < *prior || order.get(row) == Some(&label);
+                labels.extend(priors.iter().enumerate().map(set).map(u16::from));
+            } else {
+                labels.push(order.get(row).copied().unwrap_or_else(|| pick(priors, draws.fine())) as u16);
+            }
+        }
+        labels
+    }
+
+    /// The classes of the first rows: each of them once, in random order, so that none is missing.
+    fn first_classes(&self, split: Split) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.spec.outputs()).collect();
+        let mut draws = Draws::new(stream(self.seed, Purpose::Synthetic, &[self.position, split as u64]));
+        for last in (1..order.len()).rev() {
+            order.swap(last, draws.count(0, last));
+        }
+        order
+    }
+
+    /// Draws the images of some label rows, of which the first is row `first` of its split.
+    fn paint(&self, split: Split, first: usize, labels: &[u16], bytes: &mut [u8]) {
+        let size = self.spec.shape.height;
+        let rows = bytes.par_chunks_exact_mut(self.spec.shape.len()).zip(labels.par_chunks(self.spec.label_width()));
+        rows.enumerate().for_each(|(index, (bytes, labels))| {
+            let mut draws = self.stream(split, first + index, None);
+            let shown = self.shown(labels, &mut draws);
+            let class = shown.first().map_or(0, |&class| usize::from(class));
+            self.recipe.painter.paint(&Subject { class, labels: &shown, size }, &mut draws, bytes);
+        });
+    }
+
+    /// What the image shows: mostly what its label says.
+    fn shown(&self, labels: &[u16], draws: &mut Draws) -> Vec<u16> {
+        let noise = self.recipe.label_noise;
+        if self.spec.kind == TaskKind::MultiLabel {
+            // Readers miss findings more often than they invent them.
+            return labels
+                .iter()
+                .map(|&set| u16::from(draws.chance(if set == 0 { 0.1 * noise } else { 1.0 - noise })))
+                .collect();
+        }
+        let other = draws.count(0, self.spec.outputs() - 1) as u16;
+        if draws.chance(noise) { vec![other] } else { labels.to_vec() }
+    }
+
+    fn stream(&self, split: Split, row: usize, part: Option<u64>) -> Draws {
+        let place = [self.position, split as u64, row as u64, part.unwrap_or_default()];
+        let place = if part.is_some() { &place[..] } else { &place[..3] };
+        Draws::new(stream(self.seed, Purpose::Synthetic, place))
+    }
+}
+
+/// The class that a number in [0, 1) falls on.
+fn pick(priors: &[f64], at: f64) -> usize {
+    let mut rest = at * priors.iter().sum::<f64>();
+    for (class, prior) in priors.iter().enumerate() {
+        rest -= prior;
+        if rest < 0.0 {
+            return class;
+        }
+    }
+    priors.len() - 1
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::Registry;
-
-    fn spec(name: &str) -> TaskSpec {
-        Registry::builtin().get(name).unwrap().spec(28, Origin::Synthetic)
-    }
 
     #[test]
-    fn every_task_has_all_classes_and_no_blank_image() {
-        for name in COMPETITION_TASKS {
-            let spec = spec(name);
-            let drawn = draw(&spec, Split::Val, 60, 0);
-            assert_eq!(drawn.images.len(), 60 * spec.shape.len());
-            let classes: BTreeSet<u8> = drawn.labels.iter().copied().collect();
-            assert_eq!(classes.len(), spec.outputs(), "{name}");
-            for image in drawn.images.chunks_exact(spec.shape.len()) {
-                assert!(image.iter().any(|&byte| byte != image[0]), "{name} has a constant image");
-            }
+    fn rows_lie_between_classes_and_official() {
+        assert_eq!(Rows::Official.of(546, 2), 546);
+        assert_eq!(Rows::AtMost(600).of(546, 2), 546);
+        assert_eq!(Rows::AtMost(0).of(546, 2), 2);
+        assert_eq!(Rows::Fraction(0.1).of(546, 2), 55);
+        for odd in [f64::NAN, -3.0, f64::NEG_INFINITY] {
+            assert_eq!(Rows::Fraction(odd).of(546, 11), 11);
         }
+        assert_eq!(Rows::Fraction(7.0).of(546, 11), 546);
     }
 
     #[test]
-    fn a_smaller_set_is_the_beginning_of_a_larger_one() {
-        let spec = spec("bloodmnist");
-        let (small, large) = (draw(&spec, Split::Train, 20, 3), draw(&spec, Split::Train, 50, 3));
-        assert_eq!(small.labels[..], large.labels[..20]);
-        assert_eq!(small.images[..], large.images[..small.images.len()]);
-    }
-
-    #[test]
-    fn threads_do_not_matter_but_seeds_and_splits_do() {
-        let spec = spec("retinamnist");
-        let drawn = draw(&spec, Split::Train, 30, 1);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(pool.install(|| draw(&spec, Split::Train, 30, 1)), drawn);
-        assert_ne!(draw(&spec, Split::Train, 30, 2).images, drawn.images);
-        assert_ne!(draw(&spec, Split::Test, 30, 1).images, drawn.images);
-    }
-
-    #[test]
-    fn other_files_are_never_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("breastmnist.npz");
-        fs_err::write(&path, b"precious").unwrap();
-        let options = SynthOptions { overwrite: true, ..SynthOptions::default() };
-        let error = write_set(folder.path(), "breastmnist", &options, &medley_storage::RealFs).unwrap_err();
-        assert!(error.to_string().contains("not replaced"), "{error}");
-        assert_eq!(fs_err::read(&path).unwrap(), b"precious");
+    fn classes_are_picked_by_their_share() {
+        assert_eq!([0.0, 0.24, 0.25, 0.99].map(|at| pick(&[1.0, 3.0], at)), [0, 0, 1, 1]);
+        assert_eq!(pick(&[1.0, 1.0], 1.0), 1);
     }
 }
