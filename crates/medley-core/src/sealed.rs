@@ -25,7 +25,8 @@
 //! ```
 //!
 //! A test of the repository holds the other half: [`ScoringPermit::for_predictions`] is called by the scoring module of
-//! `medley-train` and by `medley score`, and nowhere else.
+//! `medley-train` and by `medley score`, [`ScoringPermit::on_request`] by the verbs of `medley data` that were told
+//! `--open-test-labels`, and neither anywhere else.
 
 use std::fmt;
 
@@ -84,6 +85,12 @@ impl ScoringPermit {
     /// Call this only from scoring, after the predictions are final and written.
     pub fn for_predictions(task: impl Into<String>, predictions: &Scores) -> Self {
         Self { task: task.into(), rows: predictions.rows() }
+    }
+
+    /// Call this only when a person asked for the test labels in so many words (`--open-test-labels`), to look at data
+    /// and not to train on it.
+    pub fn on_request(task: impl Into<String>, rows: usize) -> Self {
+        Self { task: task.into(), rows }
     }
 }
 

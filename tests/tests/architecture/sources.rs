@@ -35,6 +35,13 @@ fn test_labels_are_opened_by_scoring_alone() {
         !offenders(&["for_predictions"], &allowed[..1]).is_empty(),
         "the check is blind: scoring was not seen either"
     );
+    let on_request =
+        offenders(&["on_request("], &["crates/medley-core/src/sealed.rs", "crates/medley-cli/src/commands/data/"]);
+    assert!(
+        on_request.is_empty(),
+        "a person asks for test labels at the command line alone:\n{}",
+        on_request.join("\n")
+    );
 }
 
 #[test]
