@@ -42,6 +42,7 @@ pub mod init;
 pub mod layers;
 mod net;
 mod options;
+pub mod published;
 mod registry;
 mod replicas;
 mod scope;

@@ -25,6 +25,7 @@ pub struct MultiTaskNet {
     backbone: Box<dyn Backbone>,
     dropout: Dropout,
     heads: Vec<Linear>,
+    head_names: Vec<String>,
     /// The head of each task.
     head_of: Vec<usize>,
     blueprint: Blueprint,
@@ -95,6 +96,7 @@ impl MultiTaskNet {
             backbone,
             dropout,
             heads,
+            head_names: plan.heads.into_iter().map(|(name, _)| name).collect(),
             head_of: plan.head_of,
             blueprint,
             options: *options,
@@ -198,6 +200,21 @@ impl MultiTaskNet {
     /// Number of trainable values by what they are for: what each multi-task option costs.
     pub fn parameter_cost(&self) -> &BTreeMap<Part, usize> {
         &self.tensors.cost
+    }
+
+    /// What the network was made from.
+    pub fn config(&self) -> &ValidatedNet {
+        &self.blueprint.net
+    }
+
+    /// Names of the tasks, in order.
+    pub fn task_names(&self) -> &[String] {
+        &self.blueprint.tasks
+    }
+
+    /// Name of the head of a task, `NAME` in `heads.NAME.weight`.
+    pub fn head_of(&self, task: usize) -> Option<&str> {
+        self.head_of.get(task).map(|&head| self.head_names[head].as_str())
     }
 
     /// Number of tasks.
