@@ -33,6 +33,7 @@
 
 pub mod backbones;
 mod batch;
+pub mod calibration;
 mod config;
 pub mod conformance;
 mod context;
