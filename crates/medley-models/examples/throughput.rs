@@ -1,0 +1,255 @@
+//! Trains or predicts on images in memory and says how fast. `scripts/compare/models` runs it beside PyTorch.
+//!
+//! ```text
+//! cargo run --release -p medley-models --example throughput -- train backbone=resnet18 precision=bf16 replicas=2
+//! ```
+//!
+//! It reads a number of seconds per line from standard input, works that long, and answers with a line of JSON: images per
+//! second of wall time and of CPU time (user and system, all threads), the multiplication rate in GFLOP/s of CPU time, and
+//! the peak memory so far. `matmul` in place of `train` or `predict` measures the machine's matrix product.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for a script")]
+
+use std::io::BufRead as _;
+use std::time::{Duration, Instant};
+
+use medley_models::conformance::task;
+use medley_models::{
+    BackboneConfig, BatchNormScope, BuildOptions, MemoryLayout, MultiTaskNet, NetConfig, Precision, Segment,
+    environment, image_batch, volume_batch,
+};
+use tch::{Device, Kind, Tensor};
+
+struct Arguments {
+    mode: String,
+    config: NetConfig,
+    options: BuildOptions,
+    batch: i64,
+    tasks: usize,
+    threads: usize,
+    replicas: usize,
+}
+
+impl Arguments {
+    fn parse() -> Self {
+        let mut words = std::env::args().skip(1);
+        let mut arguments = Self {
+            mode: words.next().unwrap_or_else(|| "train".into()),
+            config: NetConfig::default(),
+            options: BuildOptions::default(),
+            batch: 128,
+            tasks: 1,
+            threads: 1,
+            replicas: 1,
+        };
+        for word in words {
+            let (key, value) = word.split_once('=').unwrap_or_else(|| panic!("`{word}` is no key=value"));
+            arguments.set(key, value);
+        }
+        arguments
+    }
+
+    fn set(&mut self, key: &str, value: &str) {
+        let number = || value.parse::<usize>().unwrap_or_else(|_| panic!("`{key}` needs a number"));
+        let quoted = format!("\"{value}\"");
+        match key {
+            "backbone" => self.config.backbone = BackboneConfig::named(value),
+            "width" => self.config.backbone.width = Some(number()),
+            "batch_norm" => self.config.batch_norm = serde_json::from_str::<BatchNormScope>(&quoted).unwrap(),
+            "precision" => self.options.precision = serde_json::from_str::<Precision>(&quoted).unwrap(),
+            "layout" => self.options.layout = serde_json::from_str::<MemoryLayout>(&quoted).unwrap(),
+            "size" => self.options.input_size = number() as i64,
+            "batch" => self.batch = number() as i64,
+            "tasks" => self.tasks = number(),
+            "threads" => self.threads = number(),
+            "replicas" => self.replicas = number(),
+            _ => panic!("no key `{key}`"),
+        }
+    }
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    environment::set_threads(arguments.threads);
+    let mut work = Work::new(&arguments);
+    for _ in 0..3 {
+        work.step(); // buffers are allocated and kernels chosen
+    }
+    println!("ready");
+    for line in std::io::stdin().lock().lines() {
+        let seconds: f64 = line.unwrap().trim().parse().unwrap();
+        let (start, cpu) = (Instant::now(), cpu_seconds());
+        let mut steps = 0_u32;
+        while start.elapsed() < Duration::from_secs_f64(seconds) {
+            work.step();
+            steps += 1;
+        }
+        let images = f64::from(steps) * work.images;
+        let (wall, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        let result = serde_json::json!({
+            "images_per_second": images / wall,
+            "images_per_cpu_second": images / cpu,
+            "gflops_per_cpu": images * work.flop_per_image / cpu / 1e9,
+            "peak_mib": peak_mib(),
+        });
+        println!("{result}");
+    }
+}
+
+struct Work {
+    images: f64,
+    flop_per_image: f64,
+    step: Box<dyn FnMut()>,
+}
+
+impl Work {
+    fn new(arguments: &Arguments) -> Self {
+        match arguments.mode.as_str() {
+            "matmul" => matmul(arguments.options.precision),
+            "predict" => predict(arguments),
+            _ => train(arguments),
+        }
+    }
+
+    fn step(&mut self) {
+        (self.step)();
+    }
+}
+
+/// A square product that fits the caches as convolutions do.
+fn matmul(precision: Precision) -> Work {
+    const SIDE: i64 = 2048;
+    let (a, b) = (
+        Tensor::rand([SIDE, SIDE], (Kind::Float, Device::Cpu)),
+        Tensor::rand([SIDE, SIDE], (Kind::Float, Device::Cpu)),
+    );
+    let (a, b) = (a.to_kind(precision.kind()), b.to_kind(precision.kind()));
+    let step = move || drop(a.matmul(&b));
+    Work { images: 1.0, flop_per_image: 2.0 * (SIDE * SIDE * SIDE) as f64, step: Box::new(step) }
+}
+
+fn build(arguments: &Arguments) -> (MultiTaskNet, Vec<Segment>) {
+    let tasks: Vec<_> = (0..arguments.tasks).map(|index| task(&format!("task{index}"), 9)).collect();
+    let net = MultiTaskNet::build(&arguments.config, &tasks, &arguments.options).unwrap();
+    let each = arguments.batch / arguments.tasks as i64;
+    let segments = (0..arguments.tasks).map(|task| Segment { task, start: task as i64 * each, len: each }).collect();
+    (net.with_replicas(arguments.replicas).unwrap(), segments)
+}
+
+/// Bytes in memory, drawn in some order, normalised into the batch buffer: what a training loop does but for augmentation.
+struct Images {
+    bytes: Vec<u8>,
+    pixels: Vec<f32>,
+    shape: Vec<i64>,
+    next: usize,
+}
+
+impl Images {
+    fn new(arguments: &Arguments) -> Self {
+        const STORED: usize = 2048;
+        let volumes = arguments.config.backbone.name.ends_with("_3d");
+        let one = vec![arguments.options.input_size; if volumes { 3 } else { 2 }];
+        let shape = [&[arguments.batch], &one[..], &[3]].concat();
+        let len = shape[1..].iter().product::<i64>() as usize;
+        let bytes = (0..STORED * len).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        Self { bytes, pixels: vec![0.0; shape.iter().product::<i64>() as usize], shape, next: 0 }
+    }
+
+    fn batch(&mut self) -> Tensor {
+        let len = self.pixels.len() / self.shape[0] as usize;
+        let stored = self.bytes.len() / len;
+        for pixels in self.pixels.chunks_exact_mut(len) {
+            self.next = (self.next + 1237) % stored;
+            let bytes = &self.bytes[self.next * len..(self.next + 1) * len];
+            for (pixel, &byte) in pixels.iter_mut().zip(bytes) {
+                *pixel = (f32::from(byte) / 255.0 - 0.5) / 0.5;
+            }
+        }
+        let pixels = &self.pixels;
+        if let &[n, d, h, w, _] = &self.shape[..] {
+            volume_batch(pixels, n, d, h, w, 3).unwrap()
+        } else {
+            image_batch(pixels, self.shape[0], self.shape[1], self.shape[2], 3).unwrap()
+        }
+    }
+}
+
+fn train(arguments: &Arguments) -> Work {
+    let (net, segments) = build(arguments);
+    let flop = 6.0 * net.work().unwrap().macs as f64;
+    let mut images = Images::new(arguments);
+    let labels: Vec<Tensor> =
+        segments.iter().map(|segment| Tensor::arange(segment.len, (Kind::Int64, Device::Cpu)).remainder(9)).collect();
+    let mut adam = Adam::new(&net);
+    let step = move || {
+        adam.zero_grad();
+        let logits = net.forward(&images.batch(), &segments, true).unwrap();
+        let losses = logits.iter().zip(&labels).map(|(logits, labels)| logits.cross_entropy_for_logits(labels));
+        let loss: Tensor = losses.sum();
+        net.backward(&loss).unwrap();
+        adam.step();
+        assert!(loss.double_value(&[]).is_finite());
+    };
+    Work { images: arguments.batch as f64, flop_per_image: flop, step: Box::new(step) }
+}
+
+fn predict(arguments: &Arguments) -> Work {
+    let (net, segments) = build(arguments);
+    let flop = 2.0 * net.work().unwrap().macs as f64;
+    let mut images = Images::new(arguments);
+    // The network lives as long as the program.
+    let net: &'static MultiTaskNet = Box::leak(Box::new(net));
+    let inference = net.inference();
+    let step = move || {
+        let logits = inference.forward(&images.batch(), &segments).unwrap();
+        assert!(logits[0].softmax(1, Kind::Float).double_value(&[0, 0]).is_finite());
+    };
+    Work { images: arguments.batch as f64, flop_per_image: flop, step: Box::new(step) }
+}
+
+struct Adam {
+    parameters: Vec<(Tensor, Tensor, Tensor)>,
+    steps: i32,
+}
+
+impl Adam {
+    fn new(net: &MultiTaskNet) -> Self {
+        let parameters = net.parameters().into_iter().map(|(_, p)| {
+            let (mean, square) = (p.zeros_like(), p.zeros_like());
+            (p, mean, square)
+        });
+        Self { parameters: parameters.collect(), steps: 0 }
+    }
+
+    fn zero_grad(&mut self) {
+        self.parameters.iter_mut().for_each(|(parameter, ..)| parameter.zero_grad());
+    }
+
+    fn step(&mut self) {
+        let _guard = tch::no_grad_guard();
+        self.steps += 1;
+        let (first, second) = (1.0 - 0.9_f64.powi(self.steps), 1.0 - 0.999_f64.powi(self.steps));
+        for (parameter, mean, square) in &mut self.parameters {
+            let gradient = parameter.grad();
+            let _ = mean.lerp_(&gradient, 0.1);
+            let _ = square.g_mul_scalar_(0.999);
+            *square += gradient.square() * 0.001;
+            let scale = (&*square / second).sqrt() + 1e-8;
+            *parameter -= (&*mean / scale) * (1e-3 / first);
+        }
+    }
+}
+
+/// User and system time of all threads.
+fn cpu_seconds() -> f64 {
+    let text = fs_err::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    ticks / 100.0
+}
+
+fn peak_mib() -> f64 {
+    let text = fs_err::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
