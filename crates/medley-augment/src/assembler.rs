@@ -4,11 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use medley_core::{ImageShape, ImageSource};
 
-use crate::kernel::lattice::Offsets;
-use crate::kernel::resample::resample;
-use crate::normalise::{Normaliser, unit};
-use crate::plan::Plan;
-use crate::{AugmentError, BatchStream, Canvas, Normalisation, Policy, PolicyConfig, Random};
+use crate::normalise::Normaliser;
+use crate::{AugmentError, BatchStream, Normalisation, Plan, Policy, PolicyConfig, Random, Rendered, Renderer, View};
 
 /// The images of one task and what becomes of them.
 #[derive(Clone)]
@@ -86,7 +83,7 @@ impl BatchAssembler {
             sources,
             seed: options.seed,
             shape: first.with_channels(options.channels),
-            desks: Mutex::new(Vec::new()),
+            renderers: Mutex::new(Vec::new()),
         };
         Ok(Self { shared: Arc::new(shared), options })
     }
@@ -102,7 +99,20 @@ impl BatchAssembler {
     /// # Panics
     /// If the request names a task or an image that is not there, like indexing a slice.
     pub fn assemble(&self, request: &BatchRequest, augment: bool, pixels: &mut Vec<f32>) {
-        self.shared.assemble(request, augment, pixels);
+        self.shared.assemble(request, Mode::of(augment), pixels);
+    }
+
+    /// As [`Self::assemble`], with every image seen in one test-time view instead of its policy.
+    ///
+    /// # Errors
+    /// [`AugmentError::View`] if the images cannot be seen so.
+    ///
+    /// # Panics
+    /// As [`Self::assemble`].
+    pub fn assemble_view(&self, request: &BatchRequest, view: View, pixels: &mut Vec<f32>) -> Result<(), AugmentError> {
+        view.check(self.shared.shape)?;
+        self.shared.assemble(request, Mode::View(view), pixels);
+        Ok(())
     }
 
     /// Batches in the order of the requests. With workers, threads assemble them ahead of time.
@@ -114,8 +124,43 @@ impl BatchAssembler {
         I: IntoIterator<Item = BatchRequest>,
         I::IntoIter: Send + 'static,
     {
+        self.start(requests, Mode::of(augment))
+    }
+
+    /// As [`Self::stream`], with every image seen in one test-time view instead of its policy.
+    ///
+    /// # Errors
+    /// [`AugmentError::View`] if the images cannot be seen so.
+    pub fn stream_view<I>(&self, requests: I, view: View) -> Result<BatchStream, AugmentError>
+    where
+        I: IntoIterator<Item = BatchRequest>,
+        I::IntoIter: Send + 'static,
+    {
+        view.check(self.shared.shape)?;
+        Ok(self.start(requests, Mode::View(view)))
+    }
+
+    fn start<I>(&self, requests: I, mode: Mode) -> BatchStream
+    where
+        I: IntoIterator<Item = BatchRequest>,
+        I::IntoIter: Send + 'static,
+    {
         let requests = Box::new(requests.into_iter());
-        BatchStream::start(Arc::clone(&self.shared), requests, augment, self.options.workers, self.options.prefetch)
+        BatchStream::start(Arc::clone(&self.shared), requests, mode, self.options.workers, self.options.prefetch)
+    }
+}
+
+/// What becomes of images on their way into a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mode {
+    Plain,
+    Augment,
+    View(View),
+}
+
+impl Mode {
+    fn of(augment: bool) -> Self {
+        if augment { Self::Augment } else { Self::Plain }
     }
 }
 
@@ -125,15 +170,7 @@ pub(crate) struct Shared {
     seed: u64,
     shape: ImageShape,
     /// Working memory that no thread is using.
-    desks: Mutex<Vec<Desk>>,
-}
-
-/// Working memory of one thread, kept from image to image.
-#[derive(Debug, Default)]
-struct Desk {
-    offsets: Offsets,
-    bytes: Vec<u8>,
-    planes: Vec<f32>,
+    renderers: Mutex<Vec<Renderer>>,
 }
 
 impl Shared {
@@ -141,22 +178,29 @@ impl Shared {
         self.shape
     }
 
-    pub(crate) fn assemble(&self, request: &BatchRequest, augment: bool, pixels: &mut Vec<f32>) {
+    pub(crate) fn assemble(&self, request: &BatchRequest, mode: Mode, pixels: &mut Vec<f32>) {
         let size = self.shape.len();
         pixels.resize(request.samples.len() * size, 0.0);
-        let mut desk = self.desks.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut renderer = self.renderers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let mut plan = Plan::new(self.shape);
         for (sample, out) in request.samples.iter().zip(pixels.chunks_exact_mut(size)) {
             let source = &self.sources[sample.task as usize];
             let image = source.images.image(sample.index as usize);
             plan.clear(source.shape);
-            if augment {
-                let mut random = Random::for_sample(self.seed, request.epoch, sample.task, sample.index);
-                source.policy.draw(&mut random, &mut plan);
+            match mode {
+                Mode::Plain => {}
+                Mode::View(view) => plan.warp(view.map()),
+                Mode::Augment => {
+                    let mut random = Random::for_sample(self.seed, request.epoch, sample.task, sample.index);
+                    source.policy.draw(&mut random, &mut plan);
+                }
             }
-            source.fill(&plan, image, &mut desk, out, self.shape.channels);
+            match renderer.render(&plan, source.policy.filter(), source.policy.padding(), image) {
+                Rendered::Bytes(bytes) => source.normaliser.bytes(bytes, out, self.shape.channels),
+                Rendered::Planes(planes) => source.normaliser.planes(planes, out, self.shape.channels),
+            }
         }
-        self.desks.lock().unwrap_or_else(PoisonError::into_inner).push(desk);
+        self.renderers.lock().unwrap_or_else(PoisonError::into_inner).push(renderer);
     }
 }
 
@@ -177,8 +221,7 @@ impl Source {
         if shape.with_channels(1) != first.with_channels(1) {
             return Err(AugmentError::SizeMismatch { source_index, actual: size(shape), expected: size(first) });
         }
-        let fits = |len: Option<usize>| len.is_some_and(|len| (1..1 << 31).contains(&len));
-        if !fits(shape.checked_len()) || !fits(shape.with_channels(channels).checked_len()) {
+        if !fits(shape) || !fits(shape.with_channels(channels)) {
             return Err(AugmentError::ImageSize { source_index, shape: shape.to_string() });
         }
         if shape.channels != channels && shape.channels != 1 {
@@ -188,45 +231,19 @@ impl Source {
             .map_err(|problem| AugmentError::Normalisation { source_index, channels: shape.channels, problem })?;
         Ok(Self { shape, policy: Policy::new(&source.policy)?, normaliser, images: source.images })
     }
-
-    /// Carries out a plan: geometry, then steps, then normalisation.
-    fn fill(&self, plan: &Plan<'_>, image: &[u8], desk: &mut Desk, out: &mut [f32], channels: usize) {
-        let Desk { offsets, bytes, planes } = desk;
-        let lattice = plan.map().lattice(self.shape);
-        let mut image = image;
-        if let Some(runs) = &lattice
-            && *plan.map() != crate::Map::IDENTITY
-        {
-            bytes.resize(self.shape.len(), 0);
-            offsets.move_pixels(runs, self.shape, self.policy.padding, image, bytes);
-            image = bytes;
-        }
-        if lattice.is_some() && plan.steps().is_empty() {
-            return self.normaliser.bytes(image, out, channels);
-        }
-        planes.resize(self.shape.len(), 0.0);
-        if lattice.is_some() {
-            to_planes(image, self.shape.channels, planes);
-        } else {
-            resample(plan.map(), self.policy.filter, self.policy.padding, self.shape, image, planes);
-        }
-        let mut canvas = Canvas::new(self.shape, planes);
-        for (transform, params) in plan.steps() {
-            transform.apply(params, &mut canvas);
-        }
-        self.normaliser.planes(canvas.pixels(), out, channels);
-    }
 }
 
-/// Bytes `[.., C]` to planes `[C, ..]` in 0-1.
-fn to_planes(bytes: &[u8], channels: usize, planes: &mut [f32]) {
-    if channels == 1 {
-        planes.iter_mut().zip(bytes).for_each(|(value, &byte)| *value = unit(byte));
-        return;
-    }
-    for (channel, plane) in planes.chunks_exact_mut(bytes.len() / channels).enumerate() {
-        for (value, pixel) in plane.iter_mut().zip(bytes.chunks_exact(channels)) {
-            *value = unit(pixel[channel]);
+/// Whether an image has values, and few enough that offsets into it, margins included, fit 31 bits.
+fn fits(shape: ImageShape) -> bool {
+    let framed = |length: usize| length.checked_add(8);
+    let with_margins = || {
+        ImageShape {
+            depth: shape.depth.map_or(Some(8), framed),
+            height: framed(shape.height)?,
+            width: framed(shape.width)?,
+            channels: shape.channels,
         }
-    }
+        .checked_len()
+    };
+    !shape.is_empty() && with_margins().is_some_and(|len| len < 1 << 31)
 }

@@ -4,40 +4,90 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
-use crate::transforms::{BrightnessConfig, ContrastConfig, DihedralConfig, FlipConfig, ShiftConfig};
+use crate::transforms as t;
 use crate::{AugmentError, Transform};
 
-/// One step of a policy, as written: `{ type = "flip", axis = "horizontal" }`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum TransformConfig {
-    /// Mirror images.
-    Flip(FlipConfig),
-    /// Quarter turns and mirror images.
-    Dihedral(DihedralConfig),
-    /// Small moves.
-    Shift(ShiftConfig),
-    /// Lighter and darker.
-    Brightness(BrightnessConfig),
-    /// Flatter and steeper.
-    Contrast(ContrastConfig),
+/// One line per transform: its name in TOML and its config, which has a method `build`.
+macro_rules! transforms {
+    ($($(#[$attribute:meta])* $variant:ident($config:ty) = $name:literal,)*) => {
+        /// One step of a policy, as written: `{ type = "flip", axis = "horizontal" }`.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "type", deny_unknown_fields)]
+        #[non_exhaustive]
+        pub enum TransformConfig {
+            $($(#[$attribute])* #[serde(rename = $name)] $variant($config),)*
+        }
+
+        impl TransformConfig {
+            /// The names of all transforms, in the order of the documentation.
+            pub const NAMES: &[&str] = &[$($name),*];
+
+            /// Checks the parameters.
+            ///
+            /// # Errors
+            /// [`AugmentError::OutOfRange`] with the key, relative to this step.
+            pub fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
+                match self {
+                    $(Self::$variant(config) => config.build(),)*
+                }
+            }
+        }
+    };
 }
 
-impl TransformConfig {
-    /// Checks the parameters.
-    ///
-    /// # Errors
-    /// [`AugmentError::OutOfRange`] with the key, relative to this step.
-    pub fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        match self {
-            Self::Flip(config) => config.build(),
-            Self::Dihedral(config) => config.build(),
-            Self::Shift(config) => config.build(),
-            Self::Brightness(config) => config.build(),
-            Self::Contrast(config) => config.build(),
-        }
-    }
+transforms! {
+    /// Mirror images.
+    Flip(t::FlipConfig) = "flip",
+    /// Quarter turns and mirror images within a slice.
+    Dihedral(t::DihedralConfig) = "dihedral",
+    /// Right-angle turns of volumes in space.
+    RightAngleTurns(t::RightAngleTurnsConfig) = "right_angle_turns",
+    /// Small moves by whole pixels.
+    Shift(t::ShiftConfig) = "shift",
+    /// Rotation, moves, scale and shear.
+    Affine(t::AffineConfig) = "affine",
+    /// Smooth local displacements.
+    Elastic(t::ElasticConfig) = "elastic",
+    /// Lighter and darker.
+    Brightness(t::BrightnessConfig) = "brightness",
+    /// Flatter and steeper.
+    Contrast(t::ContrastConfig) = "contrast",
+    /// Midtones lighter or darker.
+    Gamma(t::GammaConfig) = "gamma",
+    /// Paler and more colourful.
+    Saturation(t::SaturationConfig) = "saturation",
+    /// Colours turned on their circle.
+    Hue(t::HueConfig) = "hue",
+    /// Brightness, contrast, saturation and hue in random order.
+    ColourJitter(t::ColourJitterConfig) = "colour_jitter",
+    /// Each channel scaled and shifted on its own.
+    ChannelJitter(t::ChannelJitterConfig) = "channel_jitter",
+    /// All values times one factor, as the official 3D benchmark trains.
+    Intensity(t::IntensityConfig) = "intensity",
+    /// Out of focus.
+    GaussianBlur(t::GaussianBlurConfig) = "gaussian_blur",
+    /// Harder or softer edges.
+    Sharpness(t::SharpnessConfig) = "sharpness",
+    /// Noise of the electronics.
+    GaussianNoise(t::GaussianNoiseConfig) = "gaussian_noise",
+    /// Noise of few photons.
+    PoissonNoise(t::PoissonNoiseConfig) = "poisson_noise",
+    /// Noise of coherent waves.
+    SpeckleNoise(t::SpeckleNoiseConfig) = "speckle_noise",
+    /// A square without content.
+    Cutout(t::CutoutConfig) = "cutout",
+    /// A rectangle of random size without content.
+    RandomErasing(t::RandomErasingConfig) = "random_erasing",
+    /// Several random operations of one strength.
+    RandAugment(t::RandAugmentConfig) = "rand_augment",
+    /// One random operation of random strength.
+    TrivialAugment(t::TrivialAugmentConfig) = "trivial_augment",
+    /// Chains of random operations, mixed with the image.
+    AugMix(t::AugMixConfig) = "augmix",
+    /// One thing that goes wrong in practice.
+    Corruption(crate::corruption::CorruptionConfig) = "corruption",
+    /// Anything that goes wrong in practice with a modality.
+    RandomCorruption(crate::corruption::RandomCorruptionConfig) = "random_corruption",
 }
 
 /// Refuses what is not between `low` and `high`, NaN among it.
@@ -47,4 +97,29 @@ pub(crate) fn check<T: PartialOrd + Display + Copy>(key: &str, value: T, low: T,
     } else {
         Err(AugmentError::out_of_range(key, value, format!("between {low} and {high}")))
     }
+}
+
+/// Refuses ranges that are empty or not between `low` and `high`.
+pub(crate) fn check_range<T: PartialOrd + Display + Copy>(
+    key: &str,
+    range: [T; 2],
+    low: T,
+    high: T,
+) -> Result<(), AugmentError> {
+    if low <= range[0] && range[0] <= range[1] && range[1] <= high {
+        Ok(())
+    } else {
+        let value = format!("[{}, {}]", range[0], range[1]);
+        Err(AugmentError::out_of_range(key, value, format!("[least, most] between {low} and {high}")))
+    }
+}
+
+/// Default of a `probability`: always.
+pub(crate) fn always() -> f32 {
+    1.0
+}
+
+/// Default of a `probability`: every other time.
+pub(crate) fn half() -> f32 {
+    0.5
 }

@@ -1,5 +1,7 @@
 use std::fmt::Display;
 
+use crate::View;
+
 /// What can be wrong with a policy, or with what an assembler is given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -42,8 +44,10 @@ pub enum AugmentError {
         /// Channels asked for.
         expected: usize,
     },
-    /// One image is empty, or so large that its offsets do not fit 31 bits.
-    #[error("images of source {source_index} are {shape}: an image must have 1 to 2^31 - 1 values")]
+    /// One image is empty, or so large that offsets into it do not fit 31 bits.
+    #[error(
+        "images of source {source_index} are {shape}: an image must have at least one value and fewer than about 2^31"
+    )]
     ImageSize {
         /// 0-based.
         source_index: usize,
@@ -60,6 +64,51 @@ pub enum AugmentError {
         /// Channels of the images.
         channels: usize,
         /// What was found.
+        problem: String,
+    },
+    /// A view that images of this shape cannot have.
+    #[error("images of {shape} cannot be seen as {view:?}: turns need square images, and shifts at most 1024 pixels")]
+    View {
+        /// The view.
+        view: View,
+        /// Shape as text.
+        shape: String,
+    },
+    /// A resizing that makes no sense.
+    #[error(
+        "images of {from} cannot be resized to {to}: lengths must be at least 1, channels equal, volumes stay volumes, and an \
+         image must have fewer than 2^31 values"
+    )]
+    Resize {
+        /// Shape as text.
+        from: String,
+        /// Shape as text.
+        to: String,
+    },
+    /// A contact sheet beyond any screen.
+    #[error(
+        "a contact sheet of {width}x{height} pixels is too large: at most {most} in all; show fewer images or draws"
+    )]
+    SheetSize {
+        /// Pixels.
+        width: usize,
+        /// Pixels.
+        height: usize,
+        /// Most pixels.
+        most: usize,
+    },
+    /// A contact sheet of images that are not there.
+    #[error("image {index} was asked for, but there are {images}")]
+    NoImage {
+        /// 0-based.
+        index: usize,
+        /// How many there are.
+        images: usize,
+    },
+    /// PNG could not be written.
+    #[error("the contact sheet could not be written as PNG: {problem}")]
+    Png {
+        /// What the encoder says.
         problem: String,
     },
 }

@@ -136,6 +136,39 @@ impl Map {
     }
 }
 
+impl Map {
+    /// If slices of a volume stay slices: which one goes where.
+    pub(crate) fn slices(&self, depth: usize) -> Option<Run> {
+        let [[step, zy, zx], [yz, ..], [xz, ..]] = self.matrix;
+        let centre = (depth as f64 - 1.0) / 2.0;
+        let start = self.offset[0] + centre - step * centre;
+        let apart = [zy, zx, yz, xz].iter().all(|&entry| entry == 0.0);
+        (apart && step.abs() == 1.0 && start.fract() == 0.0 && start.abs() < 1e9).then_some(Run {
+            axis: 0,
+            step: step as i64,
+            start: start as i64,
+        })
+    }
+
+    /// Torchvision's `affine`: content is sheared, scaled and turned about the centre, then moved.
+    ///
+    /// `degrees` turns clockwise as seen on the screen; `shift` is (down, right) in pixels; `shear` is (x, y) in degrees. Torchvision
+    /// documents the formula in `_get_inverse_affine_matrix`; this is the same map.
+    pub fn affine(degrees: f64, shift: [f64; 2], scale: f64, shear: [f64; 2]) -> Self {
+        let [turn, shear_x, shear_y] = [degrees, shear[0], shear[1]].map(f64::to_radians);
+        let (sin, cos) = libm::sincos(turn - shear_y);
+        let (sin_turn, cos_turn) = libm::sincos(turn);
+        let (cos_y, tan_x) = (libm::cos(shear_y), libm::tan(shear_x));
+        // Where content goes: x' = a x + b y, y' = c x + d y, with determinant 1 before scaling.
+        let (a, b) = (cos / cos_y, -cos * tan_x / cos_y - sin_turn);
+        let (c, d) = (sin / cos_y, -sin * tan_x / cos_y + cos_turn);
+        let place = [[a / scale, -c / scale], [-b / scale, d / scale]];
+        let [down, right] = shift;
+        let offset = [0, 1].map(|axis| -(place[axis][0] * down + place[axis][1] * right));
+        Self::in_plane(place, offset)
+    }
+}
+
 /// One output axis of a map that takes pixels to pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {

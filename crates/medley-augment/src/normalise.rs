@@ -81,6 +81,14 @@ impl Normaliser {
     pub(crate) fn bytes(&self, bytes: &[u8], out: &mut [f32], out_channels: usize) {
         match (self.tables.as_slice(), out_channels) {
             ([grey], 1) => out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = grey[usize::from(byte)]),
+            ([grey], 3) => {
+                for (out, &byte) in out.chunks_exact_mut(3).zip(bytes) {
+                    let value = grey[usize::from(byte)];
+                    out[0] = value;
+                    out[1] = value;
+                    out[2] = value;
+                }
+            }
             ([grey], channels) => {
                 for (out, &byte) in out.chunks_exact_mut(channels).zip(bytes) {
                     out.fill(grey[usize::from(byte)]);
@@ -109,6 +117,14 @@ impl Normaliser {
         let (scale, bias) = (&self.scale, &self.bias);
         match (scale.len(), out_channels) {
             (1, 1) => out.iter_mut().zip(planes).for_each(|(out, value)| *out = value * scale[0] + bias[0]),
+            (1, 3) => {
+                for (out, value) in out.chunks_exact_mut(3).zip(planes) {
+                    let value = value * scale[0] + bias[0];
+                    out[0] = value;
+                    out[1] = value;
+                    out[2] = value;
+                }
+            }
             (1, channels) => {
                 for (out, value) in out.chunks_exact_mut(channels).zip(planes) {
                     out.fill(value * scale[0] + bias[0]);

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use medley_core::Modality;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
 use crate::transforms::{BrightnessConfig, ContrastConfig, DihedralConfig, FlipAxis, FlipConfig, ShiftConfig};
-use crate::{AugmentError, Filter, Padding, Random, Transform, TransformConfig};
+use crate::{AugmentError, Filter, Padding, Plan, Random, Transform, TransformConfig};
 
 /// A policy as written.
 ///
@@ -92,8 +91,8 @@ impl PolicyConfig {
 #[derive(Debug, Clone)]
 pub struct Policy {
     steps: Arc<[Box<dyn Transform>]>,
-    pub(crate) padding: Padding,
-    pub(crate) filter: Filter,
+    padding: Padding,
+    filter: Filter,
 }
 
 impl Policy {
@@ -121,6 +120,16 @@ impl Policy {
     /// The transforms in order.
     pub fn steps(&self) -> &[Box<dyn Transform>] {
         &self.steps
+    }
+
+    /// What geometric steps show beyond the border.
+    pub fn padding(&self) -> Padding {
+        self.padding
+    }
+
+    /// How geometric steps interpolate.
+    pub fn filter(&self) -> Filter {
+        self.filter
     }
 
     /// Draws all steps for one image.

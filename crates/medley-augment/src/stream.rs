@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use medley_core::ImageShape;
 
-use crate::assembler::Shared;
+use crate::assembler::{Mode, Shared};
 use crate::{Batch, BatchRequest};
 
 /// A batch to fill: its number, what goes in, and a buffer.
@@ -26,7 +26,7 @@ type Done = (u64, Result<(BatchRequest, Vec<f32>), Box<dyn Any + Send>>);
 pub struct BatchStream {
     shared: Arc<Shared>,
     requests: Box<dyn Iterator<Item = BatchRequest> + Send>,
-    augment: bool,
+    mode: Mode,
     workers: Option<Workers>,
     prefetch: usize,
     /// Number of the batch that [`Iterator::next`] gives.
@@ -48,15 +48,15 @@ impl BatchStream {
     pub(crate) fn start(
         shared: Arc<Shared>,
         requests: Box<dyn Iterator<Item = BatchRequest> + Send>,
-        augment: bool,
+        mode: Mode,
         workers: usize,
         prefetch: usize,
     ) -> Self {
-        let workers = Workers::start(&shared, augment, workers, prefetch);
+        let workers = Workers::start(&shared, mode, workers, prefetch);
         let mut stream = Self {
             shared,
             requests,
-            augment,
+            mode,
             workers,
             prefetch,
             next: 0,
@@ -115,7 +115,7 @@ impl BatchStream {
     fn fill_here(&mut self) -> Option<(BatchRequest, Vec<f32>)> {
         let request = self.requests.next()?;
         let mut pixels = self.spare.pop().unwrap_or_default();
-        self.shared.assemble(&request, self.augment, &mut pixels);
+        self.shared.assemble(&request, self.mode, &mut pixels);
         Some((request, pixels))
     }
 }
@@ -136,7 +136,7 @@ impl Iterator for BatchStream {
 
 impl Workers {
     /// As many threads as the system gives, up to `workers`; `None` if it gives none.
-    fn start(shared: &Arc<Shared>, augment: bool, workers: usize, prefetch: usize) -> Option<Self> {
+    fn start(shared: &Arc<Shared>, mode: Mode, workers: usize, prefetch: usize) -> Option<Self> {
         let (jobs, todo) = bounded::<Job>(prefetch);
         let (finished, done) = bounded::<Done>(prefetch);
         let stop = Arc::new(AtomicBool::new(false));
@@ -144,7 +144,7 @@ impl Workers {
             .map_while(|_| {
                 let (shared, todo) = (Arc::clone(shared), todo.clone());
                 let (finished, stop) = (finished.clone(), Arc::clone(&stop));
-                let work = move || work(&shared, augment, &todo, &finished, &stop);
+                let work = move || work(&shared, mode, &todo, &finished, &stop);
                 std::thread::Builder::new().name("medley-augment".to_owned()).spawn(work).ok()
             })
             .collect();
@@ -155,12 +155,12 @@ impl Workers {
     }
 }
 
-fn work(shared: &Shared, augment: bool, todo: &Receiver<Job>, finished: &Sender<Done>, stop: &AtomicBool) {
+fn work(shared: &Shared, mode: Mode, todo: &Receiver<Job>, finished: &Sender<Done>, stop: &AtomicBool) {
     for (number, request, mut pixels) in todo {
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        let result = catch_unwind(AssertUnwindSafe(|| shared.assemble(&request, augment, &mut pixels)));
+        let result = catch_unwind(AssertUnwindSafe(|| shared.assemble(&request, mode, &mut pixels)));
         if finished.send((number, result.map(|()| (request, pixels)))).is_err() {
             return;
         }

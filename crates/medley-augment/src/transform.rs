@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use crate::plan::{Params, Plan};
-use crate::{Canvas, Random};
+use crate::plan::Params;
+use crate::{Canvas, Plan, Random};
 
 /// One step of a policy, on one image.
 ///
@@ -11,8 +11,8 @@ use crate::{Canvas, Random};
 /// drawn parameters ([`Plan::then`]) and is called back with them once the geometry is done.
 ///
 /// ```
-/// use medley_augment::plan::{Params, Plan};
-/// use medley_augment::{Canvas, Random, Transform};
+/// use medley_augment::plan::Params;
+/// use medley_augment::{Canvas, Plan, Random, Transform};
 ///
 /// /// Multiplies all values by a factor of 0.5 to 1.
 /// #[derive(Debug)]

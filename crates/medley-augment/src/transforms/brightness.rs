@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::check;
-use crate::plan::{Params, Plan};
-use crate::{AugmentError, Canvas, Random, Transform};
+use crate::kernel::colour::scale;
+use crate::plan::Params;
+use crate::{AugmentError, Canvas, Plan, Random, Transform};
 
 /// Multiplies all values by a factor and clips to 0-1, as torchvision's `adjust_brightness`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,7 +39,5 @@ impl Transform for Brightness {
 }
 
 pub(crate) fn brighten(canvas: &mut Canvas<'_>, factor: f32) {
-    for value in canvas.pixels_mut() {
-        *value = (*value * factor).clamp(0.0, 1.0);
-    }
+    scale(canvas.pixels_mut(), factor, 0.0);
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::check;
-use crate::plan::{Params, Plan};
-use crate::{AugmentError, Canvas, Random, Transform};
+use crate::kernel::colour::scale;
+use crate::plan::Params;
+use crate::{AugmentError, Canvas, Plan, Random, Transform};
 
 /// Moves all values away from or towards the mean grey of the image and clips to 0-1, as torchvision's `adjust_contrast`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +40,5 @@ impl Transform for Contrast {
 
 pub(crate) fn contrast(canvas: &mut Canvas<'_>, factor: f32) {
     let bias = (1.0 - factor) * canvas.mean_grey();
-    for value in canvas.pixels_mut() {
-        *value = (*value * factor + bias).clamp(0.0, 1.0);
-    }
+    scale(canvas.pixels_mut(), factor, bias);
 }

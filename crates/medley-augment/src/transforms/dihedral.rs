@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::Axis;
-use crate::plan::Plan;
-use crate::{AugmentError, Map, Random, Transform};
+
+use crate::{AugmentError, Map, Plan, Random, Transform};
 
 /// One of the 8 symmetries of the square, each equally likely: for images without an up and a left. Exact. Images that are
 /// not square take one of the 4 that keep their shape.

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::check;
+use crate::config::{check, half};
 use crate::geometry::Axis;
-use crate::plan::Plan;
-use crate::{AugmentError, Map, Random, Transform};
+use crate::{AugmentError, Map, Plan, Random, Transform};
 
 /// Which way to mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,13 +24,9 @@ pub enum FlipAxis {
 pub struct FlipConfig {
     /// Which way.
     pub axis: FlipAxis,
-    /// 0-1, by default 0.5.
+    /// Share of images it is done to, 0-1; by default 0.5.
     #[serde(default = "half")]
     pub probability: f32,
-}
-
-fn half() -> f32 {
-    0.5
 }
 
 impl FlipConfig {

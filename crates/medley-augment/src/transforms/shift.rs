@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::check;
-use crate::plan::Plan;
-use crate::{AugmentError, Map, Random, Transform};
+
+use crate::{AugmentError, Map, Plan, Random, Transform};
 
 /// Moves the image by whole pixels along each axis: the same as padding it and cropping a window of the old size, as in
 /// torchvision's `RandomCrop(size, padding=pixels)`. What comes in at the border is the policy's `padding`. Exact.

@@ -1,0 +1,57 @@
+//! Pixelation and compression.
+
+use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
+use image::{ExtendedColorType, ImageDecoder as _, ImageError};
+
+use crate::Canvas;
+use crate::kernel::histogram::level;
+
+/// Averages boxes so that `share` of the pixels along each side are left, and draws them as large pixels.
+pub(super) fn pixelate(canvas: &mut Canvas<'_>, share: f32) {
+    let [_, height, width] = canvas.lengths();
+    let cells = |length: usize| ((length as f32 * share).round() as usize).clamp(1, length);
+    let (rows, columns) = (cells(height), cells(width));
+    for slice in canvas.pixels_mut().chunks_exact_mut(height * width) {
+        for row in 0..rows {
+            for column in 0..columns {
+                // Cells begin and end between pixels only if they must: a pixel belongs to one cell.
+                let ys = row * height / rows..(row + 1) * height / rows;
+                let xs = column * width / columns..(column + 1) * width / columns;
+                let count = (ys.len() * xs.len()).max(1) as f32;
+                let sum: f32 = ys.clone().map(|y| slice[y * width..][xs.clone()].iter().sum::<f32>()).sum();
+                ys.for_each(|y| slice[y * width..][xs.clone()].fill((sum / count).min(1.0)));
+            }
+        }
+    }
+}
+
+/// Compresses and opens again. Colour images as one; any others channel by channel. Should the codec refuse, nothing happens.
+pub(super) fn jpeg(canvas: &mut Canvas<'_>, quality: u8) {
+    let [depth, height, width] = canvas.lengths();
+    let together = if canvas.shape().channels == 3 { 3 } else { 1 };
+    let (slice, area) = (height * width, depth * height * width);
+    let mut bytes = vec![0; slice * together];
+    for planes in canvas.pixels_mut().chunks_exact_mut(area * together) {
+        for z in 0..depth {
+            for (place, byte) in bytes.iter_mut().enumerate() {
+                *byte = level(planes[place % together * area + z * slice + place / together]);
+            }
+            if round_trip(&mut bytes, [width, height], together, quality).is_ok() {
+                for (place, byte) in bytes.iter().enumerate() {
+                    planes[place % together * area + z * slice + place / together] = f32::from(*byte) / 255.0;
+                }
+            }
+        }
+    }
+}
+
+fn round_trip(bytes: &mut [u8], [width, height]: [usize; 2], channels: usize, quality: u8) -> Result<(), ImageError> {
+    let colour = if channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
+    let mut file = Vec::new();
+    JpegEncoder::new_with_quality(&mut file, quality).encode(bytes, width as u32, height as u32, colour)?;
+    let decoder = JpegDecoder::new(std::io::Cursor::new(file))?;
+    if decoder.total_bytes() == bytes.len() as u64 {
+        decoder.read_image(bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Chains of random operations, mixed with the image.
+
+use serde::{Deserialize, Serialize};
+
+use super::operation::{Operation, Space};
+use crate::config::check;
+use crate::kernel::blur::add_scaled;
+use crate::kernel::colour::scale;
+use crate::plan::Params;
+use crate::{AugmentError, Canvas, Map, Plan, Random, Transform};
+
+/// Convex mixture of the image and `width` copies of it, each after a chain of random operations (Hendrycks et al., *AugMix*,
+/// 2020; menu and ranges as torchvision's `AugMix` without `all_ops`). Each chain is one resampling and then its operations on
+/// pixels. The consistency loss of the paper belongs to training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugMixConfig {
+    /// Most strength of an operation, 1-10; by default 3.
+    pub severity: u32,
+    /// Number of chains, 1-8; by default 3.
+    pub width: u32,
+    /// Most operations in a chain, 1-8; by default 3.
+    pub depth: u32,
+    /// Of the Dirichlet and Beta distributions of the weights, 0.01-100; by default 1.
+    pub alpha: f32,
+}
+
+impl Default for AugMixConfig {
+    fn default() -> Self {
+        Self { severity: 3, width: 3, depth: 3, alpha: 1.0 }
+    }
+}
+
+impl AugMixConfig {
+    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
+        check("severity", self.severity, 1, 10)?;
+        check("width", self.width, 1, 8)?;
+        check("depth", self.depth, 1, 8)?;
+        check("alpha", self.alpha, 0.01, 100.0)?;
+        Ok(Box::new(AugMix(self.clone())))
+    }
+}
+
+#[derive(Debug)]
+struct AugMix(AugMixConfig);
+
+const SPACE: Space = Space { shear: 0.3, translate: 1.0 / 3.0, degrees: 30.0, factor: 0.9, bits: 4.0, posterize: 4.0 };
+
+impl Transform for AugMix {
+    fn draw<'t>(&'t self, random: &mut Random, plan: &mut Plan<'t>) {
+        plan.then(self, Params::of(&[]).with_seed(random.bits()));
+    }
+
+    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+        let mut random = Random::from_seed(params.seed);
+        let alpha = f64::from(self.0.alpha);
+        let share = random.beta(alpha) as f32;
+        let mut weights = [0.0_f64; 8];
+        let weights = &mut weights[..self.0.width as usize];
+        for weight in weights.iter_mut() {
+            *weight = random.gamma(alpha);
+        }
+        let sum: f64 = weights.iter().sum();
+
+        // Taken out, so that chains can use the rest of the scratch.
+        let (pixels, scratch) = canvas.with_scratch();
+        let [mut original, mut chain, mut mixed] = std::mem::take(&mut scratch.copies);
+        let mut inner = std::mem::take(scratch);
+        original.clear();
+        original.extend_from_slice(pixels);
+        mixed.clear();
+        mixed.resize(original.len(), 0.0);
+        for weight in weights {
+            chain.clear();
+            chain.extend_from_slice(&original);
+            self.run_chain(&mut canvas.beside(&mut chain, &mut inner), &mut random);
+            // All weights may be 0 by underflow if alpha is tiny.
+            let weight = if sum > 0.0 { *weight / sum } else { 1.0 / f64::from(self.0.width) };
+            add_scaled(&mut mixed, &chain, weight as f32 * share);
+        }
+        let (pixels, scratch) = canvas.with_scratch();
+        scale(pixels, 1.0 - share, 0.0);
+        add_scaled(pixels, &mixed, 1.0);
+        scale(pixels, 1.0, 0.0);
+        *scratch = inner;
+        scratch.copies = [original, chain, mixed];
+    }
+}
+
+impl AugMix {
+    fn run_chain(&self, canvas: &mut Canvas<'_>, random: &mut Random) {
+        let menu = Operation::APART_FROM_CORRUPTIONS;
+        let mut actions = [None; 8];
+        let mut map = Map::IDENTITY;
+        let depth = 1 + random.below(self.0.depth) as usize;
+        for action in &mut actions[..depth] {
+            let which = random.below(menu.len() as u32) as usize;
+            let strength = random.below(self.0.severity) as f32 / 9.0;
+            let drawn = menu[which].at(strength, &SPACE, random);
+            match drawn.map(canvas.shape()) {
+                Some(more) => map = map.then(more),
+                None => *action = Some(drawn),
+            }
+        }
+        canvas.warp(&map);
+        actions.into_iter().flatten().for_each(|action| action.apply(canvas));
+    }
+}

@@ -1,0 +1,44 @@
+//! Colours turned on their circle.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::check;
+use crate::kernel::colour::turn_hue;
+use crate::plan::Params;
+use crate::{AugmentError, Canvas, Plan, Random, Transform};
+
+/// Turns the hue of HSV, as torchvision's `adjust_hue`. Images without three channels stay as they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HueConfig {
+    /// Most of the circle turned either way, 0-0.5.
+    pub turn: f32,
+}
+
+impl HueConfig {
+    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
+        check("turn", self.turn, 0.0, 0.5)?;
+        Ok(Box::new(Hue { turn: self.turn }))
+    }
+}
+
+#[derive(Debug)]
+struct Hue {
+    turn: f32,
+}
+
+impl Transform for Hue {
+    fn draw<'t>(&'t self, random: &mut Random, plan: &mut Plan<'t>) {
+        plan.then(self, Params::of(&[random.between(-self.turn, self.turn)]));
+    }
+
+    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+        turn(canvas, params.values[0]);
+    }
+}
+
+pub(crate) fn turn(canvas: &mut Canvas<'_>, by: f32) {
+    if let Some(rgb) = canvas.rgb_mut() {
+        turn_hue(rgb, by);
+    }
+}

@@ -1,0 +1,50 @@
+//! Noise of few photons.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{check, check_range, half};
+use crate::kernel::noise::poisson;
+use crate::plan::Params;
+use crate::{AugmentError, Canvas, Plan, Random, Transform};
+
+/// Replaces every value by a count of photons, Poisson with the value as mean: X-ray and fluorescence at low dose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoissonNoiseConfig {
+    /// Fewest and most photons that make white, 1-100000; fewer are noisier. Uniform in the logarithm.
+    pub photons: [f32; 2],
+    /// Share of images it is done to, 0-1; by default 0.5.
+    #[serde(default = "half")]
+    pub probability: f32,
+}
+
+impl PoissonNoiseConfig {
+    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
+        check_range("photons", self.photons, 1.0, 100_000.0)?;
+        check("probability", self.probability, 0.0, 1.0)?;
+        Ok(Box::new(PoissonNoise(self.clone())))
+    }
+}
+
+#[derive(Debug)]
+struct PoissonNoise(PoissonNoiseConfig);
+
+impl Transform for PoissonNoise {
+    fn draw<'t>(&'t self, random: &mut Random, plan: &mut Plan<'t>) {
+        if random.chance(self.0.probability) {
+            let white = random.between_ratios(self.0.photons[0], self.0.photons[1]);
+            plan.then(self, Params::of(&[white]).with_seed(random.bits()));
+        }
+    }
+
+    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+        photons(canvas, params.values[0], &mut Random::from_seed(params.seed));
+    }
+}
+
+pub(crate) fn photons(canvas: &mut Canvas<'_>, white: f32, random: &mut Random) {
+    let each = 1.0 / white;
+    for value in canvas.pixels_mut() {
+        *value = (poisson(random, *value * white) * each).min(1.0);
+    }
+}

@@ -1,0 +1,52 @@
+//! Noise of coherent waves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{check, check_range, half};
+use crate::kernel::colour::add_noise;
+use crate::kernel::noise::normals;
+use crate::plan::Params;
+use crate::{AugmentError, Canvas, Plan, Random, Transform};
+
+/// Multiplies every value by 1 plus a normal number, each its own, and clips to 0-1: the grain of ultrasound and of optical
+/// coherence tomography.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeckleNoiseConfig {
+    /// Least and most standard deviation of the factor, 0-1, uniform.
+    pub deviation: [f32; 2],
+    /// Share of images it is done to, 0-1; by default 0.5.
+    #[serde(default = "half")]
+    pub probability: f32,
+}
+
+impl SpeckleNoiseConfig {
+    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
+        check_range("deviation", self.deviation, 0.0, 1.0)?;
+        check("probability", self.probability, 0.0, 1.0)?;
+        Ok(Box::new(SpeckleNoise(self.clone())))
+    }
+}
+
+#[derive(Debug)]
+struct SpeckleNoise(SpeckleNoiseConfig);
+
+impl Transform for SpeckleNoise {
+    fn draw<'t>(&'t self, random: &mut Random, plan: &mut Plan<'t>) {
+        if random.chance(self.0.probability) {
+            let deviation = random.between(self.0.deviation[0], self.0.deviation[1]);
+            plan.then(self, Params::of(&[deviation]).with_seed(random.bits()));
+        }
+    }
+
+    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+        speckle(canvas, params.values[0], &mut Random::from_seed(params.seed));
+    }
+}
+
+pub(crate) fn speckle(canvas: &mut Canvas<'_>, deviation: f32, random: &mut Random) {
+    let (pixels, scratch) = canvas.with_scratch();
+    scratch.floats.resize(pixels.len(), 0.0);
+    normals(random, &mut scratch.floats);
+    add_noise(pixels, &scratch.floats, 0.0, deviation);
+}
