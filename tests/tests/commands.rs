@@ -88,6 +88,7 @@ fn every_verb_has_help() {
         "data fetch",
         "data synth",
         "models list",
+        "models show",
         "doctor",
         "completions",
     ] {
@@ -120,6 +121,9 @@ fn lists_are_json() {
     assert!(text.contains("retinamnist") && text.contains("chestmnist"), "{text}");
     let text = json(&lab, &["models", "list", "--json"]).to_string();
     assert!(text.contains("resnet9") && text.contains("resnet18"), "{text}");
+    let shown = json(&lab, &["models", "show", "resnet18", "--size", "28", "--size", "224", "--json"]);
+    assert_eq!((&shown[0]["parameters"], &shown[0]["receptive_field"]), (&11_168_832.into(), &109.into()));
+    assert_eq!((&shown[1]["stem"], &shown[1]["pretrained"]), (&"imagenet".into(), &"torchvision resnet18".into()));
     let text = json(&lab, &["data", "info", "data/retinamnist.npz", "--json"]).to_string();
     assert!(text.contains("synthetic"), "{text}");
 }

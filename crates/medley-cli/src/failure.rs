@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use medley_data::DataError;
+use medley_models::ModelError;
 use medley_report::ReportError;
 use medley_storage::StorageError;
 use medley_train::TrainError;
@@ -42,6 +43,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<Usage>() || cause.is::<SchemaError>() || cause.is::<ConfigError>() {
+            return 2;
+        }
+        if matches!(cause.downcast_ref(), Some(ModelError::Config { .. } | ModelError::UnknownBackbone { .. })) {
             return 2;
         }
         if cause.is::<DataError>() {

@@ -34,7 +34,11 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let numeric = |text: &str| text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    // "11.17 M" and "86.3%" are numbers, "18-layer net" is none.
+    let numeric = |text: &str| {
+        let word = text.split(' ').next().unwrap_or_default().trim_end_matches('%').replace(',', "");
+        word.parse::<f64>().is_ok() || text == "-"
+    };
     let render = |cells: &[String]| {
         let padded: Vec<String> = (cells.iter().zip(&widths))
             .map(|(cell, &width)| if numeric(cell) { format!("{cell:>width$}") } else { format!("{cell:<width$}") })
@@ -65,6 +69,9 @@ mod tests {
     fn tables_align() {
         let text = table(&["task", "AUC"], &[vec!["a".into(), "0.9".into()], vec!["bbbbb".into(), "10.25".into()]]);
         assert_eq!(text, "task   AUC\na        0.9\nbbbbb  10.25");
+        let text =
+            table(&["size", "what"], &[vec!["9.5 MB".into(), "9-layer".into()], vec!["12 MB".into(), "a".into()]]);
+        assert_eq!(text, "size    what\n9.5 MB  9-layer\n 12 MB  a");
     }
 
     #[test]

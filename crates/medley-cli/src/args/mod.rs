@@ -1,12 +1,14 @@
 //! What may be typed; verbs with many arguments have a file of their own.
 
 pub(crate) mod data;
+pub(crate) mod models;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::data::DataArguments;
+use self::models::ModelsArguments;
 
 /// Train, score and report medical-image classifiers on MedMNIST.
 #[derive(Debug, Parser)]
@@ -48,7 +50,7 @@ pub(crate) enum Command {
     Config(ConfigArguments),
     /// List, fetch, check, draw and describe data sets
     Data(DataArguments),
-    /// List the networks
+    /// List the networks, and show one in numbers
     Models(ModelsArguments),
     /// Check this machine: versions, devices, threads, data; say what to do about what is wrong
     Doctor(DoctorArguments),
@@ -159,22 +161,6 @@ pub(crate) enum ConfigVerb {
         /// Overrides a key; may be repeated
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ModelsArguments {
-    #[command(subcommand)]
-    pub(crate) verb: ModelsVerb,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelsVerb {
-    /// All networks
-    List {
         /// As JSON
         #[arg(long)]
         json: bool,
