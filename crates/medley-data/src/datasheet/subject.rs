@@ -1,0 +1,156 @@
+//! From a file to its datasheet.
+
+use std::path::{Path, PathBuf};
+
+use medley_core::{Origin, ScoringPermit, TaskSpec};
+
+use super::document::{Datasheet, Section};
+use super::known::{Known, KnownSet};
+use super::measured::Measured;
+use super::sections;
+use crate::archive::Archive;
+use crate::open::{OpenedFile, SYNTHETIC_MEMBER, open_file, set_of};
+use crate::registry::{Entry, Identity, Release};
+use crate::{DataError, OpenOptions};
+
+/// The longest remark of a drawn set that is read.
+const MAX_REMARK: usize = 4_096;
+
+/// A file that a datasheet is about.
+#[derive(Debug)]
+pub struct Subject {
+    path: PathBuf,
+    opened: OpenedFile,
+    entry: Option<Entry>,
+    /// What a drawn set says of its drawing.
+    remark: Option<String>,
+}
+
+/// Everything that answers draw on.
+pub(super) struct Facts<'a> {
+    pub(super) opened: &'a OpenedFile,
+    pub(super) measured: Measured,
+    pub(super) remark: Option<&'a str>,
+    /// The set as it is registered, if it is.
+    pub(super) entry: Option<&'a Entry>,
+    /// What is published beyond the registry; `None` for drawn sets and a user's own.
+    pub(super) known: Option<&'a KnownSet>,
+    /// Size of the images, as in file names.
+    pub(super) size: usize,
+}
+
+impl Subject {
+    /// Opens a file of the registry; the set is known by the name of the file.
+    ///
+    /// # Errors
+    /// As [`open_file`](crate::open_file), and [`DataError::UnknownSet`] for other names.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, DataError> {
+        let (entry, size) = set_of(path)?;
+        Self::new(path, open_file(path, entry, size, options)?, Some(entry.clone()))
+    }
+
+    /// A file that was opened already, with what is registered of it: a user's own set may have an entry or none.
+    ///
+    /// # Errors
+    /// When a file that was drawn does not say how.
+    pub fn new(path: &Path, opened: OpenedFile, entry: Option<Entry>) -> Result<Self, DataError> {
+        let remark = (opened.task.spec.origin == Origin::Synthetic).then(|| remark(path)).transpose()?;
+        Ok(Self { path: path.to_owned(), opened, entry, remark })
+    }
+
+    /// What the file was opened as; a [`ScoringPermit`] names its task and the number of its test rows.
+    pub fn opened(&self) -> &OpenedFile {
+        &self.opened
+    }
+
+    /// Looks at every image and answers the questions. The same file gives the same datasheet.
+    ///
+    /// # Errors
+    /// [`DataError::Content`] when the permit is for other test labels.
+    pub fn datasheet(&self, permit: Option<&ScoringPermit>) -> Result<Datasheet, DataError> {
+        let spec = &self.opened.task.spec;
+        let facts = Facts {
+            opened: &self.opened,
+            measured: Measured::of(&self.opened, &self.path, permit)?,
+            remark: self.remark.as_deref(),
+            entry: self.entry.as_ref(),
+            known: Known::builtin().get(&spec.name).filter(|_| spec.origin == Origin::Official),
+            size: spec.shape.width,
+        };
+        let section = |(id, title, questions): sections::Titled| Section { id, title, questions: questions(&facts) };
+        Ok(Datasheet {
+            title: spec.title.clone(),
+            file: self.opened.record.file.clone(),
+            synthetic: facts.is_synthetic(),
+            verdict: facts.verdict(),
+            sections: sections::ALL.map(section).into(),
+        })
+    }
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn spec(&self) -> &'a TaskSpec {
+        &self.opened.task.spec
+    }
+
+    pub(super) fn is_synthetic(&self) -> bool {
+        self.spec().origin == Origin::Synthetic
+    }
+
+    pub(super) fn is_official(&self) -> bool {
+        self.spec().origin == Origin::Official
+    }
+
+    /// Whether the images show people. Drawn ones do not; of a user's own nobody here knows.
+    pub(super) fn shows_people(&self) -> Option<bool> {
+        use medley_core::Modality::{ElectronMicroscope, Other};
+        match (self.spec().origin, self.spec().modality) {
+            (Origin::Synthetic, _) => Some(false),
+            (Origin::User, _) | (_, Other) => None,
+            // Synapses of a rat.
+            (Origin::Official, modality) => Some(modality != ElectronMicroscope),
+        }
+    }
+
+    /// How the file compares with the registered ones.
+    pub(super) fn identity(&self) -> Identity<'a> {
+        self.entry.map_or(Identity::Unknown, |entry| entry.identify(&self.opened.record.md5, self.measured.rows))
+    }
+
+    /// The release that claims are made for: the one that the file is of, else the current one.
+    pub(super) fn release(&self) -> Option<&'a Release> {
+        match self.identity() {
+            Identity::Published(release) | Identity::SameRows(release) => Some(release),
+            Identity::Unknown => self.entry.and_then(|entry| entry.releases.first()),
+        }
+    }
+
+    fn verdict(&self) -> String {
+        if self.is_synthetic() {
+            return "SYNTHETIC: drawn by Medley, no medical data.".to_owned();
+        }
+        match (self.identity(), self.is_official()) {
+            (_, false) => "A user's own set, known to no registry of published files.".to_owned(),
+            (Identity::Published(release), _) if release.name == "any" => {
+                "Byte for byte the published file.".to_owned()
+            }
+            (Identity::Published(release), _) => {
+                format!("Byte for byte the published file of MedMNIST {}.", release.name)
+            }
+            (Identity::SameRows(_), _) => {
+                "As many images as a published file, but other bytes: repacked or changed.".to_owned()
+            }
+            (Identity::Unknown, _) => "Neither the rows nor the MD5 of any published file.".to_owned(),
+        }
+    }
+}
+
+/// The text in which a drawn set says how it was drawn.
+fn remark(path: &Path) -> Result<String, DataError> {
+    let archive = Archive::open(path, SYNTHETIC_MEMBER)?;
+    let member = archive.member(SYNTHETIC_MEMBER)?;
+    if member.header.data_len > MAX_REMARK {
+        return Err(archive.array_error(SYNTHETIC_MEMBER, format!("its text is longer than {MAX_REMARK} bytes")));
+    }
+    Ok(String::from_utf8_lossy(&archive.read(&member)?).into_owned())
+}
