@@ -9,18 +9,21 @@ use crate::{AugmentError, Transform};
 
 /// One line per transform: its name in TOML and its config, which has a method `build`.
 macro_rules! transforms {
-    ($($(#[$attribute:meta])* $variant:ident($config:ty) = $name:literal,)*) => {
+    ($(#[doc = $summary:literal] $variant:ident($config:ty) = $name:literal,)*) => {
         /// One step of a policy, as written: `{ type = "flip", axis = "horizontal" }`.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "type", deny_unknown_fields)]
         #[non_exhaustive]
         pub enum TransformConfig {
-            $($(#[$attribute])* #[serde(rename = $name)] $variant($config),)*
+            $(#[doc = $summary] #[serde(rename = $name)] $variant($config),)*
         }
 
         impl TransformConfig {
             /// The names of all transforms, in the order of the documentation.
             pub const NAMES: &[&str] = &[$($name),*];
+
+            /// What each does, in the order of [`Self::NAMES`].
+            pub const SUMMARIES: &[&str] = &[$($summary.trim_ascii()),*];
 
             /// Checks the parameters.
             ///

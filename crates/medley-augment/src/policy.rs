@@ -38,16 +38,7 @@ impl PolicyConfig {
     }
 
     /// What is sound for a modality: nothing that would make an image that cannot occur, or that has another label.
-    ///
-    /// - **Slides, blood cells, kidney tissue, dermatoscope, fundus, electron microscope**: specimen and camera have no up,
-    ///   so all 8 symmetries of the square occur; light and stain vary.
-    /// - **Optical coherence tomography, chest X-ray**: gravity and anatomy fix up and down. Left and right eyes are mirror
-    ///   images, and so, nearly, are lungs: horizontal flips only.
-    /// - **Ultrasound**: the probe is on top and sound fades downwards; either side may be left. Horizontal flips only.
-    /// - **Abdominal CT**: left and right kidneys, lungs and femoral heads are different classes, so a mirror image has
-    ///   another label; moves only. Hounsfield windows are fixed, so the grey values stay.
-    /// - **Chest CT, brain angiography**: nodules, fractures and vessels lie in any direction: mirror images along each axis.
-    /// - **Shapes, anything else**: moves only, as nothing is known.
+    /// [`Self::reason`] says why, modality by modality.
     pub fn builtin(modality: Modality) -> Self {
         let flip = |axis| TransformConfig::Flip(FlipConfig { axis, probability: 0.5 });
         let shift = TransformConfig::Shift(ShiftConfig { pixels: 2 });
@@ -76,6 +67,47 @@ impl PolicyConfig {
             Modality::AbdominalCt | Modality::Shape | Modality::Other => {}
         }
         Self { steps, ..Self::default() }
+    }
+
+    /// Why [`Self::builtin`] is what it is, in a sentence or two.
+    pub const fn reason(modality: Modality) -> &'static str {
+        match modality {
+            Modality::Pathology | Modality::BloodMicroscope | Modality::KidneyMicroscope => {
+                "A specimen under a microscope has no up, so all 8 symmetries of the square occur; light and stain vary."
+            }
+            Modality::ElectronMicroscope => {
+                "A specimen under a microscope has no up, so all 8 symmetries of the square occur; the beam varies."
+            }
+            Modality::Dermatoscope => {
+                "The instrument is put on the skin in any direction, so all 8 symmetries of the square occur; light varies."
+            }
+            Modality::Fundus => {
+                "Signs of disease lie in any direction from the centre and left eyes mirror right ones, so all 8 symmetries \
+                 of the square are taken; light varies."
+            }
+            Modality::Oct => {
+                "The layers of the retina fix up and down. Left eyes mirror right ones: horizontal flips only; gain varies."
+            }
+            Modality::ChestXray => {
+                "Patients stand or lie the right way up, and pneumonia may sit in either lung: horizontal flips only; \
+                 exposure varies."
+            }
+            Modality::Ultrasound => {
+                "The probe is on top and sound fades downwards, but may be held either way round: horizontal flips only; \
+                 gain varies."
+            }
+            Modality::AbdominalCt => {
+                "Left and right kidneys, lungs and femoral heads are different classes, so a mirror image would have another \
+                 label: moves only. The window of Hounsfield units is fixed, so grey values stay."
+            }
+            Modality::ChestCt => {
+                "Nodules and fractures lie in any direction: mirror images along each axis. The window of Hounsfield units is \
+                 fixed, so grey values stay."
+            }
+            Modality::BrainMra => "Cut-out pieces of vessels lie in any direction: mirror images along each axis.",
+            Modality::Shape => "Left and right glands differ in shape, and voxels are 0 or 1: moves only.",
+            Modality::Other => "Nothing is known of these images: moves only.",
+        }
     }
 
     /// Whether [`Policy::new`] would take it.
