@@ -1,5 +1,7 @@
 //! Area under the ROC curve.
 
+use crate::sample::sort_key;
+
 /// The AUC of `scores` for telling `truth` (positive or not): the probability that a random positive scores above a random
 /// negative, ties counting half (the Mann-Whitney statistic; Hanley and `McNeil`, 1982). Equal to scikit-learn's
 /// `roc_auc_score`. `None` when one of the two is absent: it is undefined. O(n log n).
@@ -8,22 +10,29 @@
 /// If the lengths differ.
 pub fn auc(truth: &[bool], scores: &[f64]) -> Option<f64> {
     assert_eq!(truth.len(), scores.len(), "one score per row");
-    let positives = truth.iter().filter(|&&positive| positive).count();
-    let negatives = truth.len() - positives;
-    if positives == 0 || negatives == 0 {
+    // Two sorts of bare integers are several times faster than one of indices that look up floats.
+    let (mut positives, mut negatives) = (Vec::new(), Vec::new());
+    for (&positive, &score) in truth.iter().zip(scores) {
+        if positive { &mut positives } else { &mut negatives }.push(sort_key(score));
+    }
+    if positives.is_empty() || negatives.is_empty() {
         return None;
     }
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    positives.sort_unstable();
+    negatives.sort_unstable();
     // Twice the number of (positive above negative) pairs, ties once: an exact integer.
-    let (mut pairs, mut negatives_below) = (0_u128, 0_u128);
-    for ties in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
-        let here = ties.iter().filter(|&&row| truth[row]).count() as u128;
-        let others = ties.len() as u128 - here;
-        pairs += here * (2 * negatives_below + others);
-        negatives_below += others;
+    let (mut pairs, mut below, mut not_above) = (0_u128, 0, 0);
+    for &key in &positives {
+        while negatives.get(below).is_some_and(|&negative| negative < key) {
+            below += 1;
+        }
+        not_above = not_above.max(below);
+        while negatives.get(not_above).is_some_and(|&negative| negative == key) {
+            not_above += 1;
+        }
+        pairs += (below + not_above) as u128;
     }
-    Some(pairs as f64 / (2.0 * positives as f64 * negatives as f64))
+    Some(pairs as f64 / (2.0 * positives.len() as f64 * negatives.len() as f64))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 use medley_core::CoreError;
 
+use crate::read::LineProblem;
+use crate::read::describe;
+
 /// Why a figure cannot be computed, or a result file not be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -30,18 +33,34 @@ pub enum MetricError {
         /// Task name.
         task: String,
     },
+    /// More rows than figures are computed for.
+    #[error("task `{task}`: {rows} rows are more than can be scored at once (2^30)")]
+    TooManyRows {
+        /// Task name.
+        task: String,
+        /// Rows found.
+        rows: usize,
+    },
+    /// Two predictions that are to be compared row by row do not have the same rows.
+    #[error("task `{task}`: the predictions cannot be compared: {reason}")]
+    NotPaired {
+        /// Task name.
+        task: String,
+        /// What differs.
+        reason: String,
+    },
     /// A label that the task does not have.
     #[error(transparent)]
     Label(#[from] CoreError),
-    /// A line of a result file.
-    #[error("line {line}: {problem}")]
-    Line {
-        /// 1-based.
-        line: usize,
-        /// What is wrong.
-        problem: String,
+    /// Lines of a file, the first ten.
+    #[error("{}", describe(problems, *more))]
+    Lines {
+        /// What is wrong, in the order found.
+        problems: Vec<LineProblem>,
+        /// Lines that are wrong beyond these.
+        more: usize,
     },
-    /// A result file as a whole.
+    /// A file as a whole.
     #[error("{problem}")]
     ResultFile {
         /// What is wrong.

@@ -1,6 +1,6 @@
 //! Everything about one task on one split.
 
-use medley_core::record::TaskResult;
+use medley_core::record::{ClassResult, TaskResult};
 use medley_core::{Labels, Scores, Split, TaskKind, TaskSpec};
 
 use crate::confusion::{Confusion, class_result, macro_f1};
@@ -11,7 +11,7 @@ use crate::{MetricError, auc};
 /// AUC and ACC are those of the official MedMNIST evaluator: for binary tasks the last column, positive if strictly above 0.5;
 /// for multi-class and ordinal tasks the unweighted mean of the one-vs-rest AUCs, and the largest column (the first of equals);
 /// for multi-label tasks means over labels, each positive if strictly above 0.5. Macro-F1 is scikit-learn's; of a
-/// multi-label task it is the mean over labels of the F1 of the positive class.
+/// multi-label task it is the mean over all labels of the F1 of the positive class.
 ///
 /// The AUC is `None` when a class has no example or nothing else has: scikit-learn raises there.
 ///
@@ -20,7 +20,7 @@ use crate::{MetricError, auc};
 pub fn evaluate(spec: &TaskSpec, split: Split, labels: &Labels, scores: &Scores) -> Result<TaskResult, MetricError> {
     check(spec, labels, scores)?;
     let predicted = decide(spec.kind, scores);
-    let (per_class, confusion, accuracy) = if spec.kind == TaskKind::MultiLabel {
+    let (per_class, confusion, accuracy): TaskCounts = if spec.kind == TaskKind::MultiLabel {
         multi_label(spec, labels, &predicted)
     } else {
         let confusion = Confusion::new(labels.values(), &predicted, spec.outputs());
@@ -33,7 +33,7 @@ pub fn evaluate(spec: &TaskSpec, split: Split, labels: &Labels, scores: &Scores)
         rows: labels.rows(),
         auc: official_auc(spec, labels, scores),
         accuracy,
-        macro_f1: macro_f1(&per_class),
+        macro_f1: if spec.kind == TaskKind::MultiLabel { mean_f1(&per_class) } else { macro_f1(&per_class) },
         per_class,
         confusion,
     })
@@ -51,7 +51,7 @@ pub fn decide(kind: TaskKind, scores: &Scores) -> Vec<u16> {
     }
 }
 
-fn check(spec: &TaskSpec, labels: &Labels, scores: &Scores) -> Result<(), MetricError> {
+pub(crate) fn check(spec: &TaskSpec, labels: &Labels, scores: &Scores) -> Result<(), MetricError> {
     let task = || spec.name.clone();
     if labels.rows() != scores.rows() {
         return Err(MetricError::Rows { task: task(), labels: labels.rows(), scores: scores.rows() });
@@ -89,9 +89,14 @@ fn official_auc(spec: &TaskSpec, labels: &Labels, scores: &Scores) -> Option<f64
     }
 }
 
-type MultiLabelFigures = (Vec<medley_core::record::ClassResult>, Vec<Vec<u64>>, f64);
+/// Every label of a multi-label task counts, also one that is neither true nor predicted: as scikit-learn does there.
+fn mean_f1(per_label: &[ClassResult]) -> f64 {
+    per_label.iter().map(|label| label.f1).sum::<f64>() / per_label.len().max(1) as f64
+}
 
-fn multi_label(spec: &TaskSpec, labels: &Labels, predicted: &[u16]) -> MultiLabelFigures {
+type TaskCounts = (Vec<ClassResult>, Vec<Vec<u64>>, f64);
+
+fn multi_label(spec: &TaskSpec, labels: &Labels, predicted: &[u16]) -> TaskCounts {
     let width = spec.outputs();
     let mut agreements = 0;
     let per_label = (0..width)
@@ -155,6 +160,9 @@ mod tests {
         assert_eq!((result.accuracy, result.auc), (0.75, None));
         assert_eq!(result.macro_f1, 0.5);
         assert!(result.confusion.is_empty());
+        // A label that is neither true nor predicted: f1_score of scikit-learn counts 0 here, and leaves such a class out above.
+        let none = Scores::new(vec![0.9, 0.1, 0.2, 0.3], 2, 2).unwrap();
+        assert_eq!(evaluate(&spec(TaskKind::MultiLabel, 2), Split::Test, &labels, &none).unwrap().macro_f1, 0.5);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Standard MedMNIST result files: `{flag}{_size}_{split}_[AUC]0.901_[ACC]0.863@{run}.csv`, an index and one score per class on
 //! each line, no header.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use medley_core::{Scores, Split};
 
 use crate::MetricError;
+use crate::read::ScoreTable;
 
 /// A file as the official evaluator writes it, with the shortest decimals that read back to the same numbers. The same scores
 /// give the same bytes.
@@ -22,45 +22,14 @@ pub fn render(scores: &Scores) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Reads a result file; rows may come in any order, as the official reader sorts them.
+/// Reads a result file; rows may come in any order, as the official reader sorts them. See
+/// [`ScoreTable::from_result_file`], which keeps the lines too.
 ///
 /// # Errors
-/// With the line: a wrong number of columns, something that is no finite number, an index that is no whole number or comes
+/// With the lines: a wrong number of columns, something that is no finite number, an index that is no whole number or comes
 /// twice. For the file: no rows, or gaps in the indices.
 pub fn parse(bytes: &[u8]) -> Result<Scores, MetricError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| MetricError::ResultFile { problem: "the result file is not text".to_owned() })?;
-    let mut rows: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    let mut columns = None;
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let wrong = |problem: String| MetricError::Line { line: number + 1, problem };
-        let mut cells = line.split(',').map(str::trim);
-        let first = cells.next().unwrap_or_default();
-        // pandas writes indices as integers, some spreadsheets as `0.0`.
-        let index: usize =
-            first.parse().ok().or_else(|| first.strip_suffix(".0").and_then(|whole| whole.parse().ok())).ok_or_else(
-                || wrong(format!("the first cell is {first:?}, not the index of a row; there must be no header")),
-            )?;
-        let mut scores = Vec::new();
-        for cell in cells {
-            let score = cell.parse::<f64>().ok().filter(|score| score.is_finite());
-            scores.push(score.ok_or_else(|| wrong(format!("the score {cell:?} is no finite number")))?);
-        }
-        let expected = *columns.get_or_insert(scores.len());
-        if scores.len() != expected || scores.is_empty() {
-            return Err(wrong(format!("{} scores, but the first line has {expected}", scores.len())));
-        }
-        if rows.insert(index, scores).is_some() {
-            return Err(wrong(format!("the index {index} comes a second time")));
-        }
-    }
-    let whole = |problem: String| MetricError::ResultFile { problem };
-    let Some(columns) = columns else { return Err(whole("the result file has no rows".to_owned())) };
-    if let Some((expected, (&found, _))) = rows.iter().enumerate().find(|(expected, (found, _))| expected != *found) {
-        return Err(whole(format!("the result file has no row {expected}; the next is {found}")));
-    }
-    let count = rows.len();
-    Scores::new(rows.into_values().flatten().collect(), count, columns).map_err(MetricError::Label)
+    ScoreTable::from_result_file(bytes).map(|table| table.scores)
 }
 
 /// What the name of a result file says.
@@ -131,7 +100,7 @@ mod tests {
             ("0,1,2\n0,1,2\n", "line 2: the index 0 comes a second time"),
             ("0,1,x\n", "line 1: the score \"x\""),
             ("0,1,nan\n", "line 1: the score \"nan\""),
-            ("0,1\n2,1\n", "no row 1; the next is 2"),
+            ("0,1\n2,1\n", "rows are missing: 1; there are 2 rows, and the last index is 2"),
             ("", "no rows"),
         ] {
             let message = parse(text.as_bytes()).unwrap_err().to_string();

@@ -1,0 +1,207 @@
+//! How far figures can be trusted, and whether two of them differ: bootstrap and permutation over the test images.
+//!
+//! **Bootstrap** (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993): the rows are drawn again with replacement,
+//! as many as there are, and the figures computed again; the central 95 % of a thousand such figures is the percentile
+//! interval. Drawing is stratified by true class, so that every resample has the test set's number of examples of each class:
+//! without that, a class of twenty images comes and goes, and its F1 with it. A multi-label task is drawn as a whole.
+//!
+//! **Two predictors** on the same rows are compared on the same draws: resample `r` of a task is the same for whoever is
+//! scored on it, so the difference of two [`Resampled`]s is a paired bootstrap, in which what makes a test set easy or hard for
+//! both cancels. The **permutation test** ([`permute`]) asks instead how large a difference would be if it did not matter which
+//! of the two said what: the predictions of each row are exchanged by the toss of a coin.
+//!
+//! A resample is never materialised. It is a weight per row, and metrics are functions of weights (see [`crate::metric`]): scores
+//! are sorted once, counts are added up. Resample `r` of a task draws from a stream of its own, so figures depend neither on the
+//! number of threads nor on which other tasks or metrics are asked for.
+
+use medley_core::seed::{Purpose, stream};
+use rand::Rng as _;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::MetricError;
+use crate::aggregate::harmonic_mean;
+use crate::interval::Interval;
+use crate::metric::{Metric, Prepared, prepare};
+use crate::sample::{Draw, Sample};
+
+/// How resampling is done.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Resampling {
+    /// Resamples, or permutations.
+    pub resamples: usize,
+    /// Share of the resamples that an interval holds, 0 to 1.
+    pub confidence: f64,
+    /// Of the draws.
+    pub seed: u64,
+}
+
+impl Default for Resampling {
+    fn default() -> Self {
+        Self { resamples: 1000, confidence: 0.95, seed: 0 }
+    }
+}
+
+/// A figure, or a difference of figures, with its resamples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resampled {
+    /// The figure itself; `None` where it is not defined.
+    pub value: Option<f64>,
+    /// The figure of each resample, NaN where it is not defined.
+    pub draws: Vec<f64>,
+}
+
+impl Resampled {
+    /// The percentile interval. `None` if the figure, or that of any resample, is not defined: what is left would be a
+    /// selection.
+    pub fn interval(&self, confidence: f64) -> Option<Interval> {
+        self.is_defined().then(|| Interval::of_sample(self.draws.clone(), confidence)).flatten()
+    }
+
+    /// The standard error: the sample deviation of the resamples. `None` as for [`Self::interval`], and of fewer than two.
+    pub fn standard_error(&self) -> Option<f64> {
+        let count = self.draws.len() as f64;
+        let mean = self.draws.iter().sum::<f64>() / count;
+        let squares: f64 = self.draws.iter().map(|draw| (draw - mean).powi(2)).sum();
+        Some((squares / (count - 1.0)).sqrt()).filter(|error| self.is_defined() && error.is_finite())
+    }
+
+    /// This less another on the same draws.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        Self {
+            value: self.value.zip(other.value).map(|(a, b)| a - b),
+            draws: self.draws.iter().zip(&other.draws).map(|(a, b)| a - b).collect(),
+        }
+    }
+
+    /// The two-sided p-value of a difference whose draws are permutations: the share of permutations, the one that was seen
+    /// among them, with a difference at least as large (Phipson and Smyth, 2010: never 0). `None` as for [`Self::interval`].
+    pub fn permutation_p(&self) -> Option<f64> {
+        let seen = self.value.filter(|_| self.is_defined())?.abs();
+        // Sums in another order differ in the last bits.
+        let as_large = self.draws.iter().filter(|draw| draw.abs() >= seen - 1e-12).count();
+        Some((1 + as_large) as f64 / (1 + self.draws.len()) as f64)
+    }
+
+    fn is_defined(&self) -> bool {
+        self.value.is_some() && !self.draws.iter().any(|draw| draw.is_nan())
+    }
+}
+
+/// Figures of one predictor with their bootstrap resamples, in the order of `metrics`.
+pub fn bootstrap(sample: &Sample, metrics: &[&dyn Metric], options: &Resampling) -> Vec<Resampled> {
+    let prepared = prepare_all(sample, metrics);
+    let strata = sample.strata();
+    let place = place(&sample.spec().name);
+    let draws: Vec<Vec<f64>> = (0..options.resamples as u64)
+        .into_par_iter()
+        .map_init(
+            || Draw::once(sample),
+            |draw, number| {
+                let mut rng = stream(options.seed, Purpose::Bootstrap, &[place, number]);
+                draw.reweigh(sample, |weights| resample(weights, &strata, || rng.next_u32()));
+                figures(&prepared, draw)
+            },
+        )
+        .collect();
+    collect(&figures(&prepared, &Draw::once(sample)), &draws)
+}
+
+/// Figures of two predictors on the same rows, and what they would be if the predictions of each row were exchanged by the
+/// toss of a coin, in the order of `metrics`. The p-value of their difference is `a.minus(&b).permutation_p()`.
+///
+/// For AUC this supposes that both predictors score on one scale; see [`crate::delong`] for a test that does not.
+///
+/// # Errors
+/// [`MetricError::NotPaired`].
+pub fn permute(
+    a: &Sample,
+    b: &Sample,
+    metrics: &[&dyn Metric],
+    options: &Resampling,
+) -> Result<Vec<(Resampled, Resampled)>, MetricError> {
+    // The rows of both in one sample: an exchange is a choice of weights there, and sorting is done once.
+    let both = Sample::stack(a, b)?;
+    let rows = a.rows();
+    let prepared = prepare_all(&both, metrics);
+    let place = place(&a.spec().name);
+    let side = |draw: &mut Draw, number: Option<u64>, second: bool| {
+        let mut rng = number.map(|number| stream(options.seed, Purpose::Permutation, &[place, number]));
+        draw.reweigh(&both, |weights| {
+            let (first, other) = weights.split_at_mut(rows);
+            for (one, two) in first.chunks_mut(32).zip(other.chunks_mut(32)) {
+                let mut tosses = rng.as_mut().map_or(0, rand::Rng::next_u32);
+                for (one, two) in one.iter_mut().zip(two) {
+                    *two = tosses & 1 ^ u32::from(second);
+                    *one = 1 - *two;
+                    tosses >>= 1;
+                }
+            }
+        });
+        figures(&prepared, draw)
+    };
+    let permuted: Vec<(Vec<f64>, Vec<f64>)> = (0..options.resamples as u64)
+        .into_par_iter()
+        .map_init(
+            || Draw::once(&both),
+            |draw, number| (side(draw, Some(number), false), side(draw, Some(number), true)),
+        )
+        .collect();
+    let (of_a, of_b): (Vec<_>, Vec<_>) = permuted.into_iter().unzip();
+    let mut draw = Draw::once(&both);
+    let a = collect(&side(&mut draw, None, false), &of_a);
+    let b = collect(&side(&mut draw, None, true), &of_b);
+    Ok(a.into_iter().zip(b).collect())
+}
+
+/// The harmonic mean over tasks of one figure of each, resample by resample: test sets of different tasks are independent, so
+/// resample `r` of each task together make a resample of all. `None` when the numbers of resamples differ or there is no task.
+/// Zeros count strictly, see [`harmonic_mean`].
+pub fn harmonic_mean_of(tasks: &[&Resampled]) -> Option<Resampled> {
+    let resamples = tasks.first()?.draws.len();
+    if tasks.iter().any(|task| task.draws.len() != resamples) {
+        return None;
+    }
+    let of = |at: usize| {
+        let figures: Vec<f64> = tasks.iter().map(|task| task.draws[at]).collect();
+        if figures.iter().any(|value| value.is_nan()) { f64::NAN } else { harmonic_mean(&figures) }
+    };
+    let values: Option<Vec<f64>> = tasks.iter().map(|task| task.value).collect();
+    Some(Resampled { value: values.map(|values| harmonic_mean(&values)), draws: (0..resamples).map(of).collect() })
+}
+
+fn prepare_all<'a>(sample: &'a Sample, metrics: &[&dyn Metric]) -> Vec<Prepared<'a>> {
+    metrics.iter().map(|metric| prepare(*metric, sample)).collect()
+}
+
+/// NaN where a figure is not defined.
+fn figures(prepared: &[Prepared<'_>], draw: &Draw) -> Vec<f64> {
+    prepared.iter().map(|metric| metric(draw).unwrap_or(f64::NAN)).collect()
+}
+
+fn collect(values: &[f64], draws: &[Vec<f64>]) -> Vec<Resampled> {
+    let of = |(index, &value): (usize, &f64)| Resampled {
+        value: (!value.is_nan()).then_some(value),
+        draws: draws.iter().map(|row| row[index]).collect(),
+    };
+    values.iter().enumerate().map(of).collect()
+}
+
+/// Draws as many rows of each stratum as it has.
+fn resample(weights: &mut [u32], strata: &[Vec<u32>], mut random: impl FnMut() -> u32) {
+    weights.fill(0);
+    for rows in strata {
+        let many = rows.len() as u64;
+        for _ in 0..many {
+            // The high half of a 32 x 32 bit product is uniform in 0..many up to many / 2^32 (Lemire, 2019).
+            let drawn = (u64::from(random()) * many) >> 32;
+            weights[rows[drawn as usize] as usize] += 1;
+        }
+    }
+}
+
+/// FNV-1a: the place of a task's streams, wherever it stands in a run.
+fn place(task: &str) -> u64 {
+    task.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,46 @@
+//! Predictions and labels as people keep them, from text or bytes; opening files is the caller's.
+//!
+//! Everything here comes from outside, so nothing panics and nothing is silently repaired. What is wrong is named with its line,
+//! the first ten of them, and there is no score.
+
+pub mod labels;
+mod npy;
+mod problems;
+pub mod submission;
+mod table;
+
+pub use npy::{NumericArray, parse_npy};
+pub use problems::LineProblem;
+pub(crate) use problems::{Problems, describe, some};
+pub use submission::Submission;
+pub use table::ScoreTable;
+
+use crate::MetricError;
+
+/// A table as text, without the mark that some spreadsheets put in front.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, MetricError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
+        MetricError::ResultFile { problem: format!("the file is not text (line {line}); a CSV is expected") }
+    })
+}
+
+/// Lines that are not blank, with their numbers from 1.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())).filter(|(_, line)| !line.is_empty())
+}
+
+/// The number of a row; pandas writes integers, some spreadsheets `0.0`.
+pub(crate) fn whole_number(cell: &str) -> Option<usize> {
+    cell.parse().ok().or_else(|| cell.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
+}
+
+/// A cell for a message, cut where it is long.
+pub(crate) fn quoted(cell: &str) -> String {
+    let mut start: String = cell.chars().take(40).collect();
+    if start.len() < cell.len() {
+        start.push('…');
+    }
+    format!("{start:?}")
+}

@@ -1,0 +1,406 @@
+//! Truth and predictions of one task, checked once and prepared for being valued many times.
+//!
+//! A bootstrap or a permutation values the same predictions a thousand times with other weights on the rows. So what does not
+//! depend on the weights (decisions, the cell of the confusion matrix of each row, the order of each score column) is
+//! computed once and kept in a [`Sample`], and what does is a [`Draw`]: a multiplicity per row, and the counts that follow.
+
+use std::sync::OnceLock;
+
+use medley_core::{Labels, Scores, TaskKind, TaskSpec};
+
+use crate::MetricError;
+use crate::evaluate::{check, decide};
+
+/// Rows that a sample may have: row numbers and two flags share 32 bits.
+const MOST_ROWS: usize = 1 << 30;
+/// How far the scores of a row may sum from 1, and a score lie outside 0 to 1, and still be a probability: files are written
+/// with few digits, and from single precision.
+pub const PROBABILITY_TOLERANCE: f64 = 1e-3;
+
+/// Labels and predictions of one task on the same rows.
+#[derive(Debug)]
+pub struct Sample {
+    spec: TaskSpec,
+    labels: Labels,
+    scores: Option<Scores>,
+    /// `[N]` class indices, or `[N * L]` of 0 and 1.
+    decisions: Vec<u16>,
+    /// Cell `truth * classes + decision` of each row; empty for multi-label tasks.
+    cells: Vec<u32>,
+    orders: Vec<OnceLock<RankOrder>>,
+    probabilities: bool,
+}
+
+impl Sample {
+    /// Pairs labels with scores; decisions are those of [`decide`].
+    ///
+    /// # Errors
+    /// When rows, columns or labels do not fit the task, or there are more than 2^30 rows.
+    pub fn new(spec: &TaskSpec, labels: Labels, scores: Scores) -> Result<Self, MetricError> {
+        check(spec, &labels, &scores)?;
+        let decisions = decide(spec.kind, &scores);
+        let probabilities = are_probabilities(spec.kind, &scores);
+        let mut sample = Self::assemble(spec, labels, decisions)?;
+        sample.orders = (0..scores.columns()).map(|_| OnceLock::new()).collect();
+        sample.scores = Some(scores);
+        sample.probabilities = probabilities;
+        Ok(sample)
+    }
+
+    /// Pairs labels with decisions alone, as a submission holds them. Metrics that need scores are then undefined.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when a decision is no class of the task.
+    pub fn from_decisions(spec: &TaskSpec, labels: Labels, decisions: Vec<u16>) -> Result<Self, MetricError> {
+        let width = spec.label_width();
+        if decisions.len() != labels.rows() * width {
+            let rows = decisions.len() / width;
+            return Err(MetricError::Rows { task: spec.name.clone(), labels: labels.rows(), scores: rows });
+        }
+        let guessed = Labels::multi(decisions, labels.rows(), width)?;
+        spec.check_labels(&guessed)?;
+        spec.check_labels(&labels)?;
+        Self::assemble(spec, labels, guessed.values().to_vec())
+    }
+
+    fn assemble(spec: &TaskSpec, labels: Labels, decisions: Vec<u16>) -> Result<Self, MetricError> {
+        let task = || spec.name.clone();
+        if labels.rows() == 0 {
+            return Err(MetricError::NoRows { task: task() });
+        }
+        if labels.rows() >= MOST_ROWS {
+            return Err(MetricError::TooManyRows { task: task(), rows: labels.rows() });
+        }
+        let classes = spec.outputs() as u32;
+        let cells = if spec.kind == TaskKind::MultiLabel {
+            Vec::new()
+        } else {
+            let pairs = labels.values().iter().zip(&decisions);
+            pairs.map(|(&truth, &guess)| u32::from(truth) * classes + u32::from(guess)).collect()
+        };
+        let spec = spec.clone();
+        Ok(Self { spec, labels, scores: None, decisions, cells, orders: Vec::new(), probabilities: false })
+    }
+
+    /// The rows of two predictors one after the other, so that weights can choose among them.
+    ///
+    /// # Errors
+    /// [`MetricError::NotPaired`] when they were not measured on the same rows of the same task.
+    pub fn stack(a: &Self, b: &Self) -> Result<Self, MetricError> {
+        a.check_pair(b)?;
+        let labels = Labels::multi([a.labels.values(), b.labels.values()].concat(), 2 * a.rows(), a.labels.width())?;
+        match (&a.scores, &b.scores) {
+            (Some(one), Some(two)) if one.columns() == two.columns() => {
+                let values = one.view().iter().chain(two.view().iter()).copied().collect();
+                Self::new(&a.spec, labels, Scores::new(values, 2 * a.rows(), one.columns())?)
+            }
+            _ => Self::from_decisions(&a.spec, labels, [a.decisions.as_slice(), &b.decisions].concat()),
+        }
+    }
+
+    /// Whether another predictor was measured on the same rows of the same task, so that both can be compared row by row.
+    ///
+    /// # Errors
+    /// [`MetricError::NotPaired`] with the reason.
+    pub fn check_pair(&self, other: &Self) -> Result<(), MetricError> {
+        let reason = if self.spec.name != other.spec.name {
+            format!("one is of `{}`", other.spec.name)
+        } else if self.rows() != other.rows() {
+            format!("they cover {} and {} rows", self.rows(), other.rows())
+        } else if self.labels != other.labels {
+            "they are compared with different labels".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(MetricError::NotPaired { task: self.spec.name.clone(), reason })
+    }
+
+    /// The task.
+    pub fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    /// How its labels are read.
+    pub fn kind(&self) -> TaskKind {
+        self.spec.kind
+    }
+
+    /// Number of rows, at least 1.
+    pub fn rows(&self) -> usize {
+        self.labels.rows()
+    }
+
+    /// Number of classes, or of labels of a multi-label task.
+    pub fn classes(&self) -> usize {
+        self.spec.outputs()
+    }
+
+    /// The truth.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// The scores, if the predictions have any.
+    pub fn scores(&self) -> Option<&Scores> {
+        self.scores.as_ref()
+    }
+
+    /// The scores, if they are probabilities: each in 0 to 1, and where classes exclude each other, summing to 1, both up to
+    /// [`PROBABILITY_TOLERANCE`].
+    pub fn probabilities(&self) -> Option<&Scores> {
+        self.scores.as_ref().filter(|_| self.probabilities)
+    }
+
+    /// Class indices `[N]`, or 0 and 1 `[N * L]` row by row for multi-label tasks.
+    pub fn decisions(&self) -> &[u16] {
+        &self.decisions
+    }
+
+    /// Whether a row truly is of a class, or has a label.
+    pub fn is_positive(&self, row: usize, class: usize) -> bool {
+        if self.kind() == TaskKind::MultiLabel {
+            self.labels.row(row)[class] == 1
+        } else {
+            usize::from(self.labels.values()[row]) == class
+        }
+    }
+
+    /// How often each class is true, or each label set.
+    pub fn class_counts(&self) -> Vec<usize> {
+        self.labels.class_counts(self.classes())
+    }
+
+    /// The score columns that figures of ranking look at, each with the class it is of: all of them, and for binary tasks the
+    /// last alone, as in the official evaluator. Empty without scores.
+    pub fn ranked_columns(&self) -> Vec<(usize, usize)> {
+        match (&self.scores, self.kind()) {
+            (None, _) => Vec::new(),
+            (Some(scores), TaskKind::Binary) => vec![(scores.columns() - 1, 1)],
+            (Some(scores), _) => (0..scores.columns()).map(|column| (column, column)).collect(),
+        }
+    }
+
+    /// Probability of `class` in a row; the other one of a binary task with one column is its complement.
+    pub(crate) fn probability(&self, scores: &Scores, row: usize, class: usize) -> f64 {
+        match (scores.columns(), class) {
+            (1, 0) if self.kind() == TaskKind::Binary => 1.0 - scores.view()[(row, 0)],
+            (1, _) => scores.view()[(row, 0)],
+            _ => scores.view()[(row, class)],
+        }
+    }
+
+    /// The rows in the order of a score column, computed once.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub(crate) fn order(&self, column: usize, class: usize) -> &RankOrder {
+        self.orders[column].get_or_init(|| {
+            let scores = self.scores.as_ref().expect("a sample with orders has scores");
+            let scores = scores.view().column(column).to_vec();
+            RankOrder::new(&scores, |row| self.is_positive(row, class))
+        })
+    }
+
+    /// Rows that resampling keeps apart: those of each class, so that every resample has as many examples of each class as
+    /// the test set. A multi-label task is one stratum.
+    pub(crate) fn strata(&self) -> Vec<Vec<u32>> {
+        if self.kind() == TaskKind::MultiLabel {
+            return vec![(0..self.rows() as u32).collect()];
+        }
+        let mut strata = vec![Vec::new(); self.classes()];
+        for (row, &label) in self.labels.values().iter().enumerate() {
+            strata[usize::from(label)].push(row as u32);
+        }
+        strata.retain(|rows| !rows.is_empty());
+        strata
+    }
+}
+
+fn are_probabilities(kind: TaskKind, scores: &Scores) -> bool {
+    let range = -PROBABILITY_TOLERANCE..=1.0 + PROBABILITY_TOLERANCE;
+    let exclusive = kind != TaskKind::MultiLabel && scores.columns() > 1;
+    scores.view().rows().into_iter().all(|row| {
+        row.iter().all(|score| range.contains(score))
+            && (!exclusive || (row.sum() - 1.0).abs() <= PROBABILITY_TOLERANCE)
+    })
+}
+
+/// Rows sorted by score, ascending, with what a pass over them must know of each in one word.
+#[derive(Debug)]
+pub(crate) struct RankOrder {
+    entries: Vec<u32>,
+}
+
+/// One row in a [`RankOrder`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ranked {
+    pub(crate) row: usize,
+    pub(crate) positive: bool,
+    /// Whether the next row scores higher.
+    pub(crate) ends_tie: bool,
+}
+
+impl RankOrder {
+    pub(crate) fn new(scores: &[f64], positive: impl Fn(usize) -> bool) -> Self {
+        let mut keyed: Vec<(u64, u32)> =
+            scores.iter().enumerate().map(|(row, &score)| (sort_key(score), row as u32)).collect();
+        keyed.sort_unstable();
+        let entries = (0..keyed.len()).map(|at| {
+            let (key, row) = keyed[at];
+            let ends = keyed.get(at + 1).is_none_or(|next| next.0 != key);
+            row << 2 | u32::from(positive(row as usize)) << 1 | u32::from(ends)
+        });
+        Self { entries: entries.collect() }
+    }
+
+    /// From the lowest score to the highest.
+    pub(crate) fn ascending(&self) -> impl DoubleEndedIterator<Item = Ranked> + '_ {
+        self.entries.iter().map(|&entry| Ranked {
+            row: (entry >> 2) as usize,
+            positive: entry & 2 != 0,
+            ends_tie: entry & 1 != 0,
+        })
+    }
+}
+
+/// Integers that order as finite floats do, and are equal where floats are.
+pub(crate) fn sort_key(score: f64) -> u64 {
+    let bits = (score + 0.0).to_bits(); // -0.0 + 0.0 is 0.0
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+/// Counts of one class, weighted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClassCounts {
+    /// True and predicted.
+    pub hits: u64,
+    /// True.
+    pub support: u64,
+    /// Predicted.
+    pub predicted: u64,
+}
+
+impl ClassCounts {
+    /// Whether the class is true or predicted anywhere: whether it belongs to scikit-learn's union of labels.
+    pub fn occurs(self) -> bool {
+        self.support + self.predicted > 0
+    }
+}
+
+/// A multiplicity for each row of a sample, with the counts that follow from it.
+#[derive(Debug, Clone)]
+pub struct Draw {
+    weights: Vec<u32>,
+    total: u64,
+    confusion: Vec<u64>,
+    classes: Vec<ClassCounts>,
+}
+
+impl Draw {
+    /// Every row once.
+    pub fn once(sample: &Sample) -> Self {
+        Self::new(sample, vec![1; sample.rows()])
+    }
+
+    /// Row `i` `weights[i]` times.
+    ///
+    /// # Panics
+    /// If there is not one weight per row.
+    pub fn new(sample: &Sample, weights: Vec<u32>) -> Self {
+        assert_eq!(weights.len(), sample.rows(), "one weight per row");
+        let multi_label = sample.kind() == TaskKind::MultiLabel;
+        let classes = sample.classes();
+        let confusion = vec![0; if multi_label { 0 } else { classes * classes }];
+        let mut draw = Self { weights, total: 0, confusion, classes: vec![ClassCounts::default(); classes] };
+        draw.recount(sample);
+        draw
+    }
+
+    /// Takes other weights, without allocating.
+    pub(crate) fn reweigh(&mut self, sample: &Sample, fill: impl FnOnce(&mut [u32])) {
+        fill(&mut self.weights);
+        self.recount(sample);
+    }
+
+    fn recount(&mut self, sample: &Sample) {
+        self.total = self.weights.iter().map(|&weight| u64::from(weight)).sum();
+        self.classes.fill(ClassCounts::default());
+        if sample.kind() == TaskKind::MultiLabel {
+            self.count_labels(sample);
+        } else {
+            self.count_classes(sample);
+        }
+    }
+
+    fn count_classes(&mut self, sample: &Sample) {
+        self.confusion.fill(0);
+        for (&cell, &weight) in sample.cells.iter().zip(&self.weights) {
+            self.confusion[cell as usize] += u64::from(weight);
+        }
+        let width = self.classes.len();
+        for (truth, row) in self.confusion.chunks_exact(width).enumerate() {
+            for (guess, &count) in row.iter().enumerate() {
+                self.classes[truth].support += count;
+                self.classes[guess].predicted += count;
+            }
+            self.classes[truth].hits = row[truth];
+        }
+    }
+
+    fn count_labels(&mut self, sample: &Sample) {
+        let width = self.classes.len();
+        let rows = sample.labels.values().chunks_exact(width).zip(sample.decisions.chunks_exact(width));
+        for ((truth, guess), &weight) in rows.zip(&self.weights) {
+            for ((class, &truth), &guess) in self.classes.iter_mut().zip(truth).zip(guess) {
+                class.hits += u64::from(weight * u32::from(truth & guess));
+                class.support += u64::from(weight * u32::from(truth));
+                class.predicted += u64::from(weight * u32::from(guess));
+            }
+        }
+    }
+
+    /// Multiplicity of each row.
+    pub fn weights(&self) -> &[u32] {
+        &self.weights
+    }
+
+    /// Sum of the weights: the number of rows drawn.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Counts `[truth, decision]` row by row; empty for multi-label tasks.
+    pub fn confusion(&self) -> &[u64] {
+        &self.confusion
+    }
+
+    /// Counts of each class, or of each label of a multi-label task.
+    pub fn classes(&self) -> &[ClassCounts] {
+        &self.classes
+    }
+
+    /// The weighted mean of a value per row; `None` when nothing was drawn.
+    pub fn mean(&self, values: &[f64]) -> Option<f64> {
+        let sum: f64 = self.weights.iter().zip(values).map(|(&weight, value)| f64::from(weight) * value).sum();
+        (self.total > 0).then(|| sum / self.total as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_order_as_floats() {
+        let values = [-f64::MAX, -1.5, -1e-300, 0.0, 1e-300, 0.25, 1.0, f64::MAX];
+        assert!(values.windows(2).all(|pair| sort_key(pair[0]) < sort_key(pair[1])));
+        assert_eq!(sort_key(0.0), sort_key(-0.0));
+    }
+
+    #[test]
+    fn ties_end_where_the_score_changes() {
+        let order = RankOrder::new(&[0.5, 0.1, 0.5, 0.9], |row| row == 2);
+        let seen: Vec<_> = order.ascending().map(|entry| (entry.row, entry.positive, entry.ends_tie)).collect();
+        assert_eq!(seen, [(1, false, true), (0, false, false), (2, true, true), (3, false, true)]);
+    }
+}
