@@ -1,11 +1,15 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Storage;
 
 /// Marks what a crash may leave behind. Names that start so are never read, and swept by [`sweep_temporary`].
 const TEMPORARY_PREFIX: &str = ".tmp-";
+
+/// Tells the writes of one process apart.
+static TURN: AtomicU64 = AtomicU64::new(0);
 
 /// Why something could not be written. The target is then as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,27 @@ pub fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(
         discard_file(&temporary);
         StorageError::Io { path: path.to_owned(), source }
     })
+}
+
+/// Writes a file that is too large to be held in memory: `fill` writes what is at the path it is given and flushes it to
+/// the device; the file then takes its name, replacing what was there.
+///
+/// # Errors
+/// [`StorageError::Io`]; the old file, if any, is untouched. What `fill` refuses comes back as its own error.
+pub fn write_filled<E: From<StorageError>>(
+    storage: &dyn Storage,
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let temporary = temporary_sibling(path)?;
+    let result = fill(&temporary).and_then(|()| {
+        let renamed = storage.rename_synced(&temporary, path);
+        renamed.map_err(|source| StorageError::Io { path: path.to_owned(), source }.into())
+    });
+    if result.is_err() {
+        discard_file(&temporary);
+    }
+    result
 }
 
 /// Writes a file that must not exist yet.
@@ -112,12 +137,12 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
     Ok(removed)
 }
 
-/// A name beside the target that no other process and no earlier crash uses at the same time.
+/// A name beside the target that no other write uses at the same time, in this process or another.
 fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
     let name = path.file_name().ok_or_else(|| StorageError::NoName { path: path.to_owned() })?;
     let mut temporary = OsString::from(TEMPORARY_PREFIX);
-    temporary.push(std::process::id().to_string());
-    temporary.push("-");
+    let turn = TURN.fetch_add(1, Ordering::Relaxed);
+    temporary.push(format!("{}-{turn}-", std::process::id()));
     temporary.push(name);
     Ok(path.with_file_name(temporary))
 }

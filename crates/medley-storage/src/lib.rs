@@ -6,7 +6,7 @@
 //! new file, or none; never half a file.
 //!
 //! [`Storage`] is the mechanism in three operations, so that tests can replace it by [`FaultyFs`], which fails at the
-//! k-th operation; [`write_whole`], [`write_new`] and [`commit_directory`] are what the rest of Medley calls.
+//! k-th operation; [`write_whole`], [`write_new`], [`write_filled`] and [`commit_directory`] are what the rest of Medley calls.
 //!
 //! ```
 //! use medley_storage::{RealFs, write_new, write_whole};
@@ -23,7 +23,7 @@ mod commit;
 mod faulty;
 mod real;
 
-pub use commit::{StorageError, commit_directory, sweep_temporary, write_new, write_whole};
+pub use commit::{StorageError, commit_directory, sweep_temporary, write_filled, write_new, write_whole};
 pub use faulty::{Fault, FaultyFs};
 pub use real::RealFs;
 
