@@ -1,34 +1,33 @@
 //! The zip layer of an `.npz` file: which members there are, and their bytes, within limits.
 
 use std::collections::BTreeSet;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use md5::Md5;
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
 use crate::DataError;
 use crate::npy::{Header, read_header};
+use crate::shared_file::{SharedFile, Stamp};
 
 /// Official files have six members.
 const MAX_MEMBERS: usize = 64;
 /// Deflate cannot do better than 1032 to 1; whoever claims more lies.
 const MAX_RATIO: u64 = 1_040;
+/// Bytes that pass through memory at once where a member is not read whole.
+const CHUNK: usize = 1 << 20;
 
 /// An archive that passed the checks on its list of members.
 pub(crate) struct Archive {
     path: PathBuf,
+    /// Cloned by each reader; clones share the list of members.
+    zip: ZipArchive<SharedFile>,
     members: Vec<String>,
+    file: SharedFile,
     stamp: Stamp,
-}
-
-/// What tells whether a file was replaced or written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    len: u64,
-    modified: Option<SystemTime>,
 }
 
 /// One array of an archive, checked but not yet read.
@@ -41,18 +40,21 @@ pub(crate) struct Member {
 impl Archive {
     /// Opens the archive and checks the list of its members.
     pub(crate) fn open(path: &Path, name: &str) -> Result<Self, DataError> {
-        let stamp = check_file(path, name)?;
-        let mut file = open(path)?;
-        let stated = stated_members(&mut file).map_err(|source| io_error(path, source))?;
-        file.seek(SeekFrom::Start(0)).map_err(|source| io_error(path, source))?;
-        let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| archive_error(path, &error))?;
-        let members = check_names(path, &archive, stated)?;
-        Ok(Self { path: path.to_owned(), members, stamp })
+        let (file, stamp) = SharedFile::open(path, name)?;
+        let stated = stated_members(&mut file.clone()).map_err(|source| io_error(path, source))?;
+        let zip = ZipArchive::new(file.clone()).map_err(|error| archive_error(path, &error))?;
+        let members = check_names(path, &zip, stated)?;
+        Ok(Self { path: path.to_owned(), zip, members, file, stamp })
     }
 
-    /// Names of all members, without `.npy`.
+    /// Names of all members, without `.npy`, sorted.
     pub(crate) fn members(&self) -> &[String] {
         &self.members
+    }
+
+    /// What the file was when it was opened.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
     }
 
     /// Reads and checks the header of a member, and that its size is that of its array.
@@ -61,9 +63,9 @@ impl Archive {
             let present = self.members.iter().take(20).cloned().collect();
             return Err(DataError::MissingMember { path: self.path.clone(), member: name.to_owned(), present });
         }
-        let mut archive = self.reopen()?;
+        let mut zip = self.zip.clone();
         let mut file =
-            archive.by_name(&format!("{name}.npy")).map_err(|error| self.array_error(name, error.to_string()))?;
+            zip.by_name(&format!("{name}.npy")).map_err(|error| self.array_error(name, error.to_string()))?;
         let (size, compressed) = (file.size(), file.compressed_size());
         if size / MAX_RATIO > compressed {
             return Err(
@@ -81,36 +83,62 @@ impl Archive {
 
     /// Reads the data of a member, and so checks its CRC.
     pub(crate) fn read(&self, member: &Member) -> Result<Vec<u8>, DataError> {
+        let mut data = vec![0; member.header.data_len];
+        self.pour(member, |reader| reader.read_exact(&mut data).map_err(|error| cut_off(&error)))?;
+        Ok(data)
+    }
+
+    /// Reads several members at the same time: the result does not depend on the number of threads.
+    pub(crate) fn read_all(&self, members: &[&Member]) -> Result<Vec<Vec<u8>>, DataError> {
+        members.par_iter().with_max_len(1).map(|member| self.read(member)).collect()
+    }
+
+    /// Hands the data of a member to `sink` piece by piece, in order.
+    pub(crate) fn stream(
+        &self,
+        member: &Member,
+        mut sink: impl FnMut(&[u8]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let mut piece = vec![0; CHUNK.min(member.header.data_len)];
+        let mut outcome = Ok(());
+        let poured = self.pour(member, |reader| {
+            let mut left = member.header.data_len;
+            while left > 0 && outcome.is_ok() {
+                let now = left.min(piece.len());
+                reader.read_exact(&mut piece[..now]).map_err(|error| cut_off(&error))?;
+                outcome = sink(&piece[..now]);
+                left -= now;
+            }
+            Ok(())
+        });
+        outcome.and(poured)
+    }
+
+    /// Lets `take` read the data of a member; what it reads to the end is checked against the CRC.
+    fn pour(&self, member: &Member, take: impl FnOnce(&mut dyn Read) -> Result<(), String>) -> Result<(), DataError> {
         let wrong = |problem: String| self.array_error(&member.name, problem);
-        let mut archive = self.reopen()?;
-        let mut file = archive.by_name(&format!("{}.npy", member.name)).map_err(|error| wrong(error.to_string()))?;
+        let mut zip = self.zip.clone();
+        let mut file = zip.by_name(&format!("{}.npy", member.name)).map_err(|error| wrong(error.to_string()))?;
         let mut header = vec![0; member.header.offset];
         file.read_exact(&mut header).map_err(|error| wrong(error.to_string()))?;
-        let mut data = vec![0; member.header.data_len];
-        file.read_exact(&mut data).map_err(|error| wrong(format!("its data is cut off or damaged ({error})")))?;
+        take(&mut file).map_err(wrong)?;
         // The reader checks the CRC when it reaches the end.
         match file.read(&mut [0; 1]) {
-            Ok(0) => Ok(data),
+            Ok(0) => Ok(()),
             Ok(_) => Err(wrong("it holds more bytes than its shape".to_owned())),
             Err(error) => Err(wrong(format!("its data is damaged ({error})"))),
         }
     }
 
-    /// MD5 and SHA-256 of the whole file, in one pass, as lower-case hexadecimal digits.
+    /// MD5 and SHA-256 of the whole file, at the same time, as lower-case hexadecimal digits.
     pub(crate) fn hashes(&self) -> Result<(String, String), DataError> {
-        hash_file(&self.path)
+        hash_shared(&self.file).map_err(|source| io_error(&self.path, source))
     }
 
-    /// Checks that the file is still the one that was opened.
+    /// Checks that the file is still what it was when it was opened.
     pub(crate) fn unchanged(&self) -> Result<(), DataError> {
-        let metadata = fs_err::metadata(&self.path).map_err(|source| io_error(&self.path, source))?;
-        if stamp(&metadata) == self.stamp { Ok(()) } else { Err(DataError::Changed { path: self.path.clone() }) }
-    }
-
-    /// Each thread reads through a handle of its own.
-    fn reopen(&self) -> Result<ZipArchive<BufReader<fs_err::File>>, DataError> {
-        let reader = BufReader::with_capacity(1 << 17, open(&self.path)?);
-        ZipArchive::new(reader).map_err(|error| archive_error(&self.path, &error))
+        let stamp = self.file.stamp().map_err(|source| io_error(&self.path, source))?;
+        if stamp == self.stamp { Ok(()) } else { Err(DataError::Changed { path: self.path.clone() }) }
     }
 
     pub(crate) fn array_error(&self, member: &str, problem: String) -> DataError {
@@ -118,21 +146,47 @@ impl Archive {
     }
 }
 
+fn cut_off(error: &std::io::Error) -> String {
+    format!("its data is cut off or damaged ({error})")
+}
+
 /// MD5 and SHA-256 of a file in one pass, as lower-case hexadecimal digits.
 ///
 /// # Errors
 /// [`DataError::Io`].
 pub fn hash_file(path: &Path) -> Result<(String, String), DataError> {
-    let mut file = open(path)?;
+    let file = fs_err::File::open(path).map_err(|source| io_error(path, source))?;
+    hash(file).map_err(|source| io_error(path, source))
+}
+
+fn hash_shared(file: &SharedFile) -> std::io::Result<(String, String)> {
+    let (one, two) = (file.clone(), file.clone());
+    let (md5, sha256) = rayon::join(|| digest::<Md5>(one), || digest::<Sha256>(two));
+    Ok((md5?, sha256?))
+}
+
+fn hash(mut reader: impl Read) -> std::io::Result<(String, String)> {
     let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
     let mut buffer = vec![0; 1 << 18];
     loop {
-        let read = file.read(&mut buffer).map_err(|source| io_error(path, source))?;
+        let read = reader.read(&mut buffer)?;
         if read == 0 {
             return Ok((hex(&md5.finalize()), hex(&sha256.finalize())));
         }
         md5.update(&buffer[..read]);
         sha256.update(&buffer[..read]);
+    }
+}
+
+fn digest<D: sha2::Digest>(mut reader: impl Read) -> std::io::Result<String> {
+    let mut digest = D::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = reader.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hex(&digest.finalize()));
+        }
+        digest.update(&buffer[..read]);
     }
 }
 
@@ -144,32 +198,9 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn check_file(path: &Path, name: &str) -> Result<Stamp, DataError> {
-    let metadata = match fs_err::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(DataError::Missing { path: path.to_owned(), name: name.to_owned() });
-        }
-        Err(source) => return Err(io_error(path, source)),
-    };
-    if !metadata.is_file() {
-        // Opening a pipe would wait for a writer for ever.
-        let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
-        return Err(DataError::NotAFile { path: path.to_owned(), what });
-    }
-    if metadata.len() == 0 {
-        return Err(DataError::Empty { path: path.to_owned() });
-    }
-    Ok(stamp(&metadata))
-}
-
-fn stamp(metadata: &std::fs::Metadata) -> Stamp {
-    Stamp { len: metadata.len(), modified: metadata.modified().ok() }
-}
-
 /// The number of members that the end record of the archive states. The archive reader keeps one of several members
 /// with the same name; a difference between the two numbers shows them.
-fn stated_members(file: &mut fs_err::File) -> std::io::Result<Option<usize>> {
+fn stated_members(file: &mut SharedFile) -> std::io::Result<Option<usize>> {
     let len = file.seek(SeekFrom::End(0))?;
     let tail = len.min(22 + 65_535);
     file.seek(SeekFrom::Start(len - tail))?;
@@ -180,7 +211,7 @@ fn stated_members(file: &mut fs_err::File) -> std::io::Result<Option<usize>> {
     Ok(found.map(|at| usize::from(u16::from_le_bytes([bytes[at + 10], bytes[at + 11]]))).filter(|&n| n != 0xffff))
 }
 
-fn check_names<R: std::io::Read + std::io::Seek>(
+fn check_names<R: Read + Seek>(
     path: &Path,
     archive: &ZipArchive<R>,
     stated: Option<usize>,
@@ -204,10 +235,6 @@ fn check_names<R: std::io::Read + std::io::Seek>(
         }
     }
     Ok(names.into_iter().collect())
-}
-
-fn open(path: &Path) -> Result<fs_err::File, DataError> {
-    fs_err::File::open(path).map_err(|source| io_error(path, source))
 }
 
 pub(crate) fn io_error(path: &Path, source: std::io::Error) -> DataError {

@@ -98,7 +98,8 @@ pub enum DataError {
     },
     /// The decoded arrays would take more memory than is allowed.
     #[error(
-        "`{}` decodes to {needed} bytes, more than the limit of {limit}; a larger limit can be set where the file is opened",
+        "`{}` decodes to {needed} bytes, more than the limit of {limit}; give more with --memory, or a folder for \
+         decoded files with --cache",
         path.display()
     )]
     TooLarge {
@@ -108,6 +109,12 @@ pub enum DataError {
         needed: u64,
         /// Bytes allowed.
         limit: u64,
+    },
+    /// A cache that was just written does not read back.
+    #[error("`{}` does not hold what was just written to it: check the disk, or choose another folder with --cache", path.display())]
+    Cache {
+        /// The cache file.
+        path: PathBuf,
     },
     /// Shapes, counts or labels do not fit the task.
     #[error("`{}`", path.display())]

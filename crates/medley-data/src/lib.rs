@@ -26,17 +26,25 @@
 //! ```
 
 mod archive;
+mod arrays;
+pub mod audit;
+pub mod cache;
 mod error;
 pub mod fetch;
 pub mod inspect;
 mod npy;
 mod open;
 pub mod registry;
+mod shared_file;
+pub mod stats;
 pub mod synth;
 mod write;
 
 pub use archive::hash_file;
+pub use cache::CacheUse;
 pub use error::DataError;
-pub use open::{OpenOptions, OpenedFile, SYNTHETIC_MEMBER, open_file, open_path, open_spec, open_task, set_of};
+pub use open::{
+    OpenOptions, OpenedFile, SYNTHETIC_MEMBER, decode_arrays, open_file, open_path, open_spec, open_task, set_of,
+};
 pub use registry::{Available, Entry, Registry, available};
 pub use write::{Array, write_npz};

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use medley_core::record::DataRecord;
-use medley_core::{
-    CoreError, ImageSource, Images, LabelledImages, Labels, OpenedTask, Origin, SealedTest, Split, TaskKind, TaskSpec,
-};
-use rayon::prelude::*;
+use medley_core::{CoreError, LabelledImages, Labels, OpenedTask, Origin, SealedTest, Split, TaskSpec};
 
 use crate::archive::{Archive, Member};
-use crate::npy::{self, Kind};
+use crate::arrays::{Arrays, Plan};
+use crate::cache::{self, CacheUse};
+use crate::npy;
 use crate::registry::{Entry, Identity};
 use crate::{DataError, Registry};
 
@@ -21,14 +19,19 @@ pub const SYNTHETIC_MEMBER: &str = "synthetic";
 /// Limits of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// Bytes that the decoded arrays of one file may take. By default half of the memory that is free (8 GiB where that
+    /// Bytes of memory that the decoded arrays of one file may take. By default half of what is free (8 GiB where that
     /// cannot be read).
     pub memory_limit: u64,
+    /// What happens to files that take more. By default they are decoded into a cache on disk, if there is a folder for it.
+    pub cache: CacheUse,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { memory_limit: free_memory().map_or(8 << 30, |free| free / 2) }
+        Self {
+            memory_limit: free_memory().map_or(8 << 30, |free| free / 2),
+            cache: cache::default_folder().map_or(CacheUse::Never, CacheUse::WhenLarge),
+        }
     }
 }
 
@@ -85,10 +88,8 @@ pub fn open_spec(path: &Path, spec: &TaskSpec, options: &OpenOptions) -> Result<
     let archive = Archive::open(path, &spec.name)?;
     let synthetic = archive.members().iter().any(|member| member == SYNTHETIC_MEMBER);
     let spec = TaskSpec { origin: if synthetic { Origin::Synthetic } else { spec.origin }, ..spec.clone() };
-    let plan = Plan::new(path, &archive, &spec, options)?;
-    let (hashes, arrays) = rayon::join(|| archive.hashes(), || plan.read(&archive));
-    let ((md5, sha256), arrays) = (hashes?, arrays?);
-    archive.unchanged()?;
+    let plan = Plan::new(&archive, &spec)?;
+    let (arrays, (md5, sha256)) = Arrays::of(path, &archive, &plan, options)?;
     let task = assemble(path, spec, &plan, arrays)?;
     let counts = |labels: &Labels| {
         labels.class_counts(task.spec.outputs()).into_iter().map(|count| count as u64).collect::<Vec<_>>()
@@ -106,6 +107,25 @@ pub fn open_spec(path: &Path, spec: &TaskSpec, options: &OpenOptions) -> Result<
         task: task.spec.clone(),
     };
     Ok(OpenedFile { task, record })
+}
+
+/// Decodes every array of an archive, several at the same time, as names and row-major bytes. Nothing is known of what
+/// they mean; headers, sizes and checksums are checked as everywhere.
+///
+/// # Errors
+/// [`DataError`], naming the path and the member.
+pub fn decode_arrays(path: &Path) -> Result<Vec<(String, Vec<u8>)>, DataError> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let archive = Archive::open(path, &name)?;
+    let members: Vec<Member> = archive.members().iter().map(|name| archive.member(name)).collect::<Result<_, _>>()?;
+    let needed = members.iter().map(|member| member.header.data_len as u64).sum();
+    let limit = OpenOptions::default().memory_limit;
+    if needed > limit {
+        return Err(DataError::TooLarge { path: path.to_owned(), needed, limit });
+    }
+    let arrays = archive.read_all(&members.iter().collect::<Vec<_>>())?;
+    archive.unchanged()?;
+    Ok(members.into_iter().map(|member| member.name).zip(arrays).collect())
 }
 
 impl OpenedFile {
@@ -136,88 +156,11 @@ pub(crate) fn find(name: &str) -> Result<&'static Entry, DataError> {
     })
 }
 
-/// The six arrays, their headers checked against the task, before any of them is read.
-struct Plan {
-    images: [Member; 3],
-    labels: [Member; 3],
-    rows: [usize; 3],
-}
-
-impl Plan {
-    fn new(path: &Path, archive: &Archive, spec: &TaskSpec, options: &OpenOptions) -> Result<Self, DataError> {
-        let member = |split: Split, what: &str| archive.member(&format!("{split}_{what}"));
-        let of = |what: &str| -> Result<[Member; 3], DataError> {
-            Ok([member(Split::Train, what)?, member(Split::Val, what)?, member(Split::Test, what)?])
-        };
-        let (images, labels) = (of("images")?, of("labels")?);
-        let mut rows = [0; 3];
-        for (index, (images, labels)) in images.iter().zip(&labels).enumerate() {
-            check_images(archive, images, spec)?;
-            check_labels(archive, labels, spec)?;
-            rows[index] = images.header.shape[0];
-            if labels.header.shape[0] != rows[index] {
-                let problem = format!("it has {} rows, but there are {} images", labels.header.shape[0], rows[index]);
-                return Err(archive.array_error(&labels.name, problem));
-            }
-            if rows[index] == 0 {
-                return Err(archive.array_error(&images.name, "it has no images".to_owned()));
-            }
-        }
-        let needed = images.iter().chain(&labels).map(|member| member.header.data_len as u64).sum();
-        if needed > options.memory_limit {
-            return Err(DataError::TooLarge { path: path.to_owned(), needed, limit: options.memory_limit });
-        }
-        Ok(Self { images, labels, rows })
-    }
-
-    /// All arrays, inflated in parallel: the result does not depend on the number of threads.
-    fn read(&self, archive: &Archive) -> Result<Vec<Vec<u8>>, DataError> {
-        let members: Vec<&Member> = self.images.iter().chain(&self.labels).collect();
-        members.par_iter().with_max_len(1).map(|member| archive.read(member)).collect()
-    }
-}
-
-fn check_images(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<(), DataError> {
-    let wrong = |problem: String| Err(archive.array_error(&member.name, problem));
-    if member.header.kind != Kind::U8 {
-        return wrong("images must be of type uint8 (`|u1`), 0 to 255".to_owned());
-    }
-    let shape = spec.shape;
-    let mut one: Vec<usize> = shape.depth.into_iter().collect();
-    one.extend([shape.height, shape.width]);
-    let found = member.header.shape.get(1..).unwrap_or_default();
-    // Grey images are stored without a channel axis, or with one of length 1.
-    let matches = found == [one.as_slice(), &[shape.channels]].concat() || (shape.channels == 1 && found == one);
-    if matches {
-        Ok(())
-    } else {
-        wrong(format!("its shape is {:?}, but images of {} are {shape}", member.header.shape, spec.title))
-    }
-}
-
-fn check_labels(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<(), DataError> {
-    let width = spec.label_width();
-    let found = member.header.shape.as_slice();
-    let matches = matches!(found, [_, columns] if *columns == width) || (width == 1 && found.len() == 1);
-    if matches {
-        return Ok(());
-    }
-    let expected =
-        if spec.kind == TaskKind::MultiLabel { format!("(N, {width})") } else { "(N, 1) or (N,)".to_owned() };
-    let problem = format!("its shape is {found:?}, but labels of {} are {expected}", spec.title);
-    Err(archive.array_error(&member.name, problem))
-}
-
-fn assemble(path: &Path, spec: TaskSpec, plan: &Plan, arrays: Vec<Vec<u8>>) -> Result<OpenedTask, DataError> {
-    let mut arrays = arrays.into_iter();
-    let mut images = Vec::with_capacity(3);
-    for (bytes, rows) in arrays.by_ref().take(3).zip(plan.rows) {
-        let source: Arc<dyn ImageSource> = Arc::new(Images::new(spec.shape, rows, bytes).map_err(content(path))?);
-        images.push(source);
-    }
+fn assemble(path: &Path, spec: TaskSpec, plan: &Plan, arrays: Arrays) -> Result<OpenedTask, DataError> {
+    let (images, label_bytes) = arrays.split_up(spec.shape, plan.rows).map_err(content(path))?;
     let mut labels = Vec::with_capacity(3);
-    for ((bytes, member), rows) in arrays.zip(&plan.labels).zip(plan.rows) {
-        let values = npy::labels(member.header.kind, &bytes).map_err(|problem| DataError::Array {
+    for ((bytes, member), rows) in label_bytes.iter().zip(&plan.labels).zip(plan.rows) {
+        let values = npy::labels(member.header.kind, bytes).map_err(|problem| DataError::Array {
             path: path.to_owned(),
             member: member.name.clone(),
             problem,

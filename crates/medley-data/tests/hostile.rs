@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use medley_data::synth::{Rows, SynthOptions, write_set};
-use medley_data::{Array, DataError, OpenOptions, open_task, write_npz};
+use medley_data::{Array, CacheUse, DataError, OpenOptions, open_task, write_npz};
 use medley_storage::RealFs;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -27,7 +27,7 @@ impl Folder {
     }
 
     fn open(&self) -> Result<(), DataError> {
-        open_task(self.0.path(), "breastmnist", 28, &OpenOptions { memory_limit: 64 << 20 }).map(|_| ())
+        open_task(self.0.path(), "breastmnist", 28, &limits()).map(|_| ())
     }
 
     fn error(&self) -> String {
@@ -40,6 +40,10 @@ impl Folder {
 }
 
 /// A `.npy` array with any header text and any bytes.
+fn limits() -> OpenOptions {
+    OpenOptions { memory_limit: 64 << 20, cache: CacheUse::Never }
+}
+
 fn npy(header: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
@@ -218,7 +222,7 @@ fn no_flipped_byte_is_taken_for_other_pixels() {
     let folder = Folder::new();
     write(&folder.path(), &[]);
     let bytes = std::fs::read(folder.path()).unwrap();
-    let limits = OpenOptions { memory_limit: 64 << 20 };
+    let limits = limits();
     let sound = open_task(folder.0.path(), "breastmnist", 28, &limits).unwrap();
     for at in (0..bytes.len()).step_by(29) {
         let mut flipped = bytes.clone();

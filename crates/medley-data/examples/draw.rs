@@ -1,0 +1,13 @@
+//! Draws one synthetic set of the official size: `draw NAME FOLDER [SIZE]`. For benchmarks; people use `medley data synth`.
+
+use medley_data::synth::{Rows, SynthOptions, write_set};
+use medley_storage::RealFs;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (name, folder) = (arguments.first().ok_or("name a set")?, arguments.get(1).ok_or("name a folder")?);
+    let size = arguments.get(2).map_or(Ok(28), |size| size.parse())?;
+    let options = SynthOptions { rows: Rows::Official, size, ..SynthOptions::default() };
+    write_set(folder.as_ref(), name, &options, &RealFs)?;
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! One open file, read by several threads at positions of their own.
+//!
+//! Everything that is read of a data file is read through the handle that was checked when it was opened: a path may stand
+//! for another file a moment later, a handle does not.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::DataError;
+use crate::archive::io_error;
+
+/// A reader that clones cheaply; each clone has its own position.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedFile {
+    file: Arc<std::fs::File>,
+    len: u64,
+    position: u64,
+}
+
+/// What tells whether a file was written to, or another one took its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Stamp {
+    pub(crate) len: u64,
+    /// Nanoseconds since the Unix epoch; 0 where the system does not know.
+    pub(crate) modified: u64,
+    /// Device and inode; 0 where there are none.
+    pub(crate) identity: (u64, u64),
+}
+
+impl SharedFile {
+    /// Opens a regular file. `name` is the set that the error for a missing file suggests to fetch.
+    ///
+    /// # Errors
+    /// [`DataError::Missing`], [`DataError::NotAFile`], [`DataError::Empty`], [`DataError::Io`].
+    pub(crate) fn open(path: &Path, name: &str) -> Result<(Self, Stamp), DataError> {
+        let file = match open_without_waiting(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DataError::Missing { path: path.to_owned(), name: name.to_owned() });
+            }
+            Err(error) => return Err(not_opened(path, error)),
+        };
+        let metadata = file.metadata().map_err(|source| io_error(path, source))?;
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
+            return Err(DataError::NotAFile { path: path.to_owned(), what });
+        }
+        if metadata.len() == 0 {
+            return Err(DataError::Empty { path: path.to_owned() });
+        }
+        Ok((Self { file: Arc::new(file), len: metadata.len(), position: 0 }, Stamp::of(&metadata)))
+    }
+
+    /// What the file is now.
+    pub(crate) fn stamp(&self) -> io::Result<Stamp> {
+        Ok(Stamp::of(&self.file.metadata()?))
+    }
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
+        let since = metadata.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let modified = since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+        Self { len: metadata.len(), modified, identity: identity(metadata) }
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &std::fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// Opening a pipe would wait for a writer for ever; regular files do not know the flag.
+#[cfg(unix)]
+fn open_without_waiting(path: &Path) -> io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_without_waiting(path: &Path) -> io::Result<std::fs::File> {
+    std::fs::File::open(path)
+}
+
+/// Some things that are no files cannot even be opened, such as sockets.
+fn not_opened(path: &Path, error: io::Error) -> DataError {
+    match fs_err::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => DataError::NotAFile { path: path.to_owned(), what: "a folder" },
+        Ok(metadata) if !metadata.is_file() => {
+            DataError::NotAFile { path: path.to_owned(), what: "a pipe, socket or device" }
+        }
+        _ => io_error(path, error),
+    }
+}
+
+impl Read for SharedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = read_at(&self.file, buffer, self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &std::fs::File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, position)
+}
+
+#[cfg(windows)]
+fn read_at(file: &std::fs::File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, position)
+}
+
+impl Seek for SharedFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(offset) => self.len.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = target.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_read_at_their_own_positions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        fs_err::write(&path, b"0123456789").unwrap();
+        let (mut one, stamp) = SharedFile::open(&path, "x").unwrap();
+        let mut two = one.clone();
+        let mut buffer = [0; 3];
+        one.seek(SeekFrom::End(-4)).unwrap();
+        one.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"678");
+        two.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"012");
+        one.seek(SeekFrom::Current(-1)).unwrap();
+        one.read_exact(&mut buffer[..2]).unwrap();
+        assert_eq!(&buffer[..2], b"89");
+        assert!(two.seek(SeekFrom::Current(-9)).is_err());
+        assert_eq!(one.stamp().unwrap(), stamp);
+        fs_err::write(&path, b"01234567890").unwrap();
+        assert_ne!(one.stamp().unwrap(), stamp);
+    }
+}
