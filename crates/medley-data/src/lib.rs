@@ -8,6 +8,7 @@
 //! - [`open_task`] and [`open_file`] read; [`write_npz`] writes.
 //! - [`synth`] draws sets of the same shapes, for trying things out where the real ones cannot be had.
 //! - [`inspect`] tells what a file is and whether it is what was published.
+//! - [`datasheet`] writes a datasheet whose claims are checked against the file.
 //! - [`fetch`] downloads, resuming and verifying.
 //!
 //! ```
@@ -29,6 +30,7 @@ mod archive;
 mod arrays;
 pub mod audit;
 pub mod cache;
+pub mod datasheet;
 mod error;
 pub mod fetch;
 pub mod inspect;
