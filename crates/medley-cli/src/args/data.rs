@@ -1,5 +1,7 @@
 //! `medley data`.
 
+pub(crate) mod datasheet;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -44,6 +46,8 @@ pub(crate) enum DataVerb {
     Fetch(FetchArguments),
     /// Draw synthetic data sets of the official shapes
     Synth(SynthArguments),
+    /// Write a datasheet whose claims are checked against the file
+    Datasheet(datasheet::DatasheetArguments),
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `medley data`: one file per verb.
 
+mod datasheet;
 mod fetch;
 mod info;
 mod list;
@@ -20,6 +21,7 @@ pub(crate) fn run(arguments: &DataArguments) -> anyhow::Result<ExitCode> {
         DataVerb::Verify { files, data, json } => verify::run(files, &data.data, *json),
         DataVerb::Fetch(arguments) => fetch::run(arguments),
         DataVerb::Synth(arguments) => synth::run(arguments),
+        DataVerb::Datasheet(arguments) => datasheet::run(arguments),
     }
 }
 

@@ -1,0 +1,35 @@
+//! `medley data datasheet`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data datasheet data/breastmnist.npz                    Markdown on standard output
+  medley data datasheet data/*.npz --format html --out sheets   one page per file")]
+pub(crate) struct DatasheetArguments {
+    /// Data files
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Folder to write one datasheet per file to; without it the text goes to standard output
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Format::Markdown)]
+    pub(crate) format: Format,
+    /// Count the test labels too. They are sealed otherwise: looking at them is a choice, and this flag makes it
+    #[arg(long)]
+    pub(crate) open_test_labels: bool,
+    /// The datasheets as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Markdown, with tables as on GitHub
+    Markdown,
+    /// A self-contained page
+    Html,
+}

@@ -1,0 +1,77 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use medley_core::ScoringPermit;
+use medley_data::OpenOptions;
+use medley_data::datasheet::{Datasheet, Subject, Tally};
+use medley_storage::{RealFs, write_whole};
+use serde::Serialize;
+
+use crate::args::data::datasheet::{DatasheetArguments, Format};
+use crate::failure::Usage;
+use crate::output;
+
+/// One datasheet, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Written {
+    #[serde(flatten)]
+    sheet: Datasheet,
+    tally: Tally,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &DatasheetArguments) -> anyhow::Result<ExitCode> {
+    if arguments.files.len() > 1 && arguments.out.is_none() && !arguments.json {
+        return Err(Usage("several files give several datasheets: name a folder for them with --out".to_owned()).into());
+    }
+    let mut all = Vec::new();
+    for file in &arguments.files {
+        let sheet = datasheet(file, arguments.open_test_labels)?;
+        if arguments.out.is_some() && all.iter().any(|written: &Written| written.sheet.file == sheet.file) {
+            return Err(Usage(format!(
+                "two of the files are called {}: one datasheet would replace the other",
+                sheet.file
+            ))
+            .into());
+        }
+        let path = arguments.out.as_deref().map(|folder| write(folder, &sheet, arguments.format)).transpose()?;
+        all.push(Written { tally: sheet.tally(), path, sheet });
+    }
+    if arguments.json {
+        output::json(&all)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for written in &all {
+        match &written.path {
+            Some(path) => output::line(&format!("{}: {}", path.display(), written.tally.sentence()))?,
+            None => output::line(render(&written.sheet, arguments.format)?.trim_end())?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn datasheet(file: &Path, open_test_labels: bool) -> anyhow::Result<Datasheet> {
+    let subject = Subject::open(file, &OpenOptions::default())?;
+    let task = &subject.opened().task;
+    let permit = open_test_labels.then(|| ScoringPermit::on_request(&task.spec.name, task.test.labels.rows()));
+    Ok(subject.datasheet(permit.as_ref())?)
+}
+
+fn render(sheet: &Datasheet, format: Format) -> anyhow::Result<String> {
+    match format {
+        Format::Markdown => Ok(sheet.markdown()),
+        Format::Html => sheet.html().context("the page could not be rendered"),
+    }
+}
+
+/// `breastmnist.npz` becomes `breastmnist.datasheet.md`; an older datasheet is replaced, as it is made from the file alone.
+fn write(folder: &Path, sheet: &Datasheet, format: Format) -> anyhow::Result<PathBuf> {
+    let extension = if format == Format::Html { "html" } else { "md" };
+    let stem = sheet.file.strip_suffix(".npz").unwrap_or(&sheet.file);
+    let path = folder.join(format!("{stem}.datasheet.{extension}"));
+    fs_err::create_dir_all(folder)?;
+    write_whole(&RealFs, &path, render(sheet, format)?.as_bytes())?;
+    Ok(path)
+}
