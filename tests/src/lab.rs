@@ -15,6 +15,7 @@ epochs = 2
 batch_size = 16
 threads = 1
 precision = 'fp32'
+memory_layout = 'channels_last'
 ";
 
 /// A temporary folder with `data/`, `runs/` (once there is a run) and configs.

@@ -25,6 +25,9 @@ pub struct Manifest {
     pub seeds: Vec<u64>,
     /// What computed.
     pub environment: Environment,
+    /// What was tried to choose precision, layout and replicas, in that order; empty when the config left nothing open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration: Vec<CalibrationTrial>,
     /// What it computed on, in the order of the tasks.
     pub data: Vec<DataRecord>,
     /// SHA-256 of `config.toml`.
@@ -57,8 +60,30 @@ pub struct Environment {
     pub precision: String,
     /// `contiguous` or `channels_last`.
     pub memory_layout: String,
+    /// Replicas that share each batch, one thread each; 1 is the network alone.
+    #[serde(default = "alone")]
+    pub replicas: usize,
     /// Operating system and architecture, such as `linux-x86_64`.
     pub platform: String,
+}
+
+fn alone() -> usize {
+    1
+}
+
+/// A way to compute that was tried before a run, and how fast it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationTrial {
+    /// `fp32` or `bf16`.
+    pub precision: String,
+    /// `contiguous` or `channels_last`.
+    pub memory_layout: String,
+    /// Intra-op threads of libtorch.
+    pub threads: usize,
+    /// Replicas that share each batch.
+    pub replicas: usize,
+    /// Images trained on per second.
+    pub images_per_second: f64,
 }
 
 /// One data file of a run.

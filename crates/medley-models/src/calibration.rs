@@ -53,60 +53,80 @@ pub struct Pinned {
     pub precision: Option<Precision>,
     /// Order in memory.
     pub layout: Option<MemoryLayout>,
-    /// Replicas; the number of cores is the only other choice than 1.
+    /// Replicas; tried are 1 and the number of cores.
     pub replicas: Option<usize>,
 }
 
-/// Images per core in a step of the calibration.
-const ROWS_PER_CORE: i64 = 16;
+/// What is to be computed, and how long trying may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial<'a> {
+    /// The network.
+    pub net: &'a NetConfig,
+    /// Its tasks.
+    pub tasks: &'a [TaskSpec],
+    /// How it is built; seed, precision and layout are not looked at.
+    pub options: BuildOptions,
+    /// Cores that may be used.
+    pub cores: usize,
+    /// Images per step of the training to come.
+    pub batch_size: usize,
+    /// Wall time for all ways together. A large network may take longer: every way gets at least one step.
+    pub budget: Duration,
+}
 
-/// Trains a copy of the network for about `budget` of wall time, every way that is not pinned: first every number format and
-/// layout with `cores` threads, then the best of them in `cores` replicas. Libtorch's number of threads is left as it was.
+/// Images per core in a step of the calibration, at most: more do not change which way wins.
+const ROWS_PER_CORE: usize = 32;
+
+/// Each replica normalises by the statistics of its own rows; from few rows they are rough, and accuracy suffers (Wu and He,
+/// *Group Normalization*, 2018), so that such replicas are for those who ask for them.
+const ROWS_PER_REPLICA: usize = 32;
+
+/// Trains a copy of the network in every way that is not pinned: first every number format and layout with all cores inside
+/// one operation, then the best of them in one replica per core. Replicas are left out where each would see fewer than 32
+/// rows, or where tasks have their own `BatchNorm` statistics. If only one way is left, nothing is measured. Libtorch's
+/// number of threads is left as it was.
 ///
 /// # Errors
 /// As [`MultiTaskNet::build`] and [`MultiTaskNet::forward`].
-pub fn calibrate(
-    config: &NetConfig,
-    tasks: &[TaskSpec],
-    options: &BuildOptions,
-    cores: usize,
-    pinned: Pinned,
-    budget: Duration,
-) -> Result<Calibration, ModelError> {
-    let cores = if options.device == Device::Cpu { cores.max(1) } else { 1 };
+pub fn calibrate(trial: &Trial<'_>, pinned: Pinned) -> Result<Calibration, ModelError> {
     let before = environment::threads();
-    let result = try_all(config, tasks, options, cores, pinned, budget);
+    let result = try_all(trial, pinned);
     environment::set_threads(before);
     result
 }
 
-fn try_all(
-    config: &NetConfig,
-    tasks: &[TaskSpec],
-    options: &BuildOptions,
-    cores: usize,
-    pinned: Pinned,
-    budget: Duration,
-) -> Result<Calibration, ModelError> {
-    let formats = pinned.precision.map_or_else(|| formats(options.device), |precision| vec![precision]);
+fn try_all(trial: &Trial<'_>, pinned: Pinned) -> Result<Calibration, ModelError> {
+    let cores = if trial.options.device == Device::Cpu { trial.cores.max(1) } else { 1 };
+    let replicas = pinned.replicas.unwrap_or(1);
+    let threads = if replicas > 1 { 1 } else { cores };
+    let formats = pinned.precision.map_or_else(|| formats(trial.options.device), |precision| vec![precision]);
     let layouts =
         pinned.layout.map_or_else(|| vec![MemoryLayout::ChannelsLast, MemoryLayout::Contiguous], |layout| vec![layout]);
-    let with_replicas = cores > 1 && pinned.replicas.is_none();
-    let trials = formats.len() * layouts.len() + usize::from(with_replicas);
-    let each = budget / trials as u32;
-    let mut measured: Vec<Measurement> = Vec::with_capacity(trials);
-    for &precision in &formats {
-        for &layout in &layouts {
-            let replicas = pinned.replicas.unwrap_or(1);
-            let threads = if replicas > 1 { 1 } else { cores };
-            measured.push(measure(config, tasks, options, Way { precision, layout, threads, replicas }, each)?);
-        }
+    let ways: Vec<Way> = formats
+        .iter()
+        .flat_map(|&precision| layouts.iter().map(move |&layout| Way { precision, layout, threads, replicas }))
+        .collect();
+    let with_replicas = cores > 1
+        && pinned.replicas.is_none()
+        && trial.batch_size >= cores * ROWS_PER_REPLICA
+        && !trial.net.batch_norm.own_statistics();
+    if let ([only], false) = (&ways[..], with_replicas) {
+        return Ok(Calibration { chosen: *only, measured: Vec::new() });
     }
-    if with_replicas {
-        let way = Way { threads: 1, replicas: cores, ..fastest(&measured) };
-        measured.push(measure(config, tasks, options, way, each)?);
+    let each = trial.budget / (ways.len() + usize::from(with_replicas)) as u32;
+    let mut measured: Vec<Measurement> = Vec::new();
+    for way in ways {
+        measured.push(measure(trial, way, each, fastest(&measured))?);
     }
-    Ok(Calibration { chosen: fastest(&measured), measured })
+    if with_replicas && let Some(best) = fastest(&measured) {
+        let way = Way { threads: 1, replicas: cores, ..best.way };
+        measured.push(measure(trial, way, each, Some(best))?);
+    }
+    let chosen = fastest(&measured)
+        .map_or(Way { precision: Precision::Fp32, layout: MemoryLayout::ChannelsLast, threads, replicas }, |best| {
+            best.way
+        });
+    Ok(Calibration { chosen, measured })
 }
 
 fn formats(device: Device) -> Vec<Precision> {
@@ -114,37 +134,39 @@ fn formats(device: Device) -> Vec<Precision> {
     if environment::fast_bf16(device) { vec![Precision::Bf16, Precision::Fp32] } else { vec![Precision::Fp32] }
 }
 
-/// There is always one.
-fn fastest(measured: &[Measurement]) -> Way {
-    let best = measured.iter().max_by(|left, right| left.images_per_second.total_cmp(&right.images_per_second));
-    best.map_or(Way { precision: Precision::Fp32, layout: MemoryLayout::Contiguous, threads: 1, replicas: 1 }, |best| {
-        best.way
-    })
+fn fastest(measured: &[Measurement]) -> Option<Measurement> {
+    measured.iter().max_by(|left, right| left.images_per_second.total_cmp(&right.images_per_second)).copied()
 }
 
-/// The fastest of as many steps as fit the budget, one at least, after one to warm up.
+/// The fastest of as many steps as fit the budget, one at least, after one to warm up. If that first one was less than half
+/// as fast as the best way so far, it is the only one.
 fn measure(
-    config: &NetConfig,
-    tasks: &[TaskSpec],
-    options: &BuildOptions,
+    trial: &Trial<'_>,
     way: Way,
     budget: Duration,
+    so_far: Option<Measurement>,
 ) -> Result<Measurement, ModelError> {
     let start = Instant::now();
     environment::set_threads(way.threads);
-    let options = BuildOptions { precision: way.precision, layout: way.layout, ..*options };
-    let net = MultiTaskNet::build(config, tasks, &options)?.with_replicas(way.replicas)?;
-    let rows = ROWS_PER_CORE * way.threads.max(way.replicas) as i64;
-    let (images, segments) = batch(&net, tasks.len() as i64, rows)?;
-    let rows = images.size()[0];
-    step(&net, &images, &segments)?;
-    let mut best = Duration::MAX;
-    loop {
+    let options = BuildOptions { precision: way.precision, layout: way.layout, ..trial.options };
+    let net = MultiTaskNet::build(trial.net, trial.tasks, &options)?.with_replicas(way.replicas)?;
+    let rows = trial.batch_size.min(ROWS_PER_CORE * way.threads.max(way.replicas));
+    let (images, segments) = batch(&net, trial.tasks.len() as i64, rows as i64)?;
+    let rows = images.size()[0] as f64;
+    let timed = || -> Result<f64, ModelError> {
         let began = Instant::now();
         step(&net, &images, &segments)?;
-        best = best.min(began.elapsed());
-        if start.elapsed() + best > budget {
-            return Ok(Measurement { way, images_per_second: rows as f64 / best.as_secs_f64().max(1e-9) });
+        Ok(rows / began.elapsed().as_secs_f64().max(1e-9))
+    };
+    let first = timed()?;
+    if so_far.is_some_and(|best| first < 0.5 * best.images_per_second) {
+        return Ok(Measurement { way, images_per_second: first });
+    }
+    let mut best = 0.0_f64;
+    loop {
+        best = best.max(timed()?);
+        if start.elapsed().as_secs_f64() + rows / best > budget.as_secs_f64() {
+            return Ok(Measurement { way, images_per_second: best });
         }
     }
 }
@@ -182,16 +204,17 @@ mod tests {
     use crate::BackboneConfig;
     use crate::conformance::task;
 
-    fn run(pinned: Pinned, cores: usize) -> Calibration {
-        let config = NetConfig { backbone: BackboneConfig::with_width("resnet9", 4), ..NetConfig::default() };
+    fn run(pinned: Pinned, cores: usize, batch_size: usize) -> Calibration {
+        let net = NetConfig { backbone: BackboneConfig::with_width("resnet9", 4), ..NetConfig::default() };
         let tasks = [task("a", 2), task("b", 3), task("c", 4)];
-        calibrate(&config, &tasks, &BuildOptions::default(), cores, pinned, Duration::from_millis(200)).unwrap()
+        let (options, budget) = (BuildOptions::default(), Duration::from_millis(200));
+        calibrate(&Trial { net: &net, tasks: &tasks, options, cores, batch_size, budget }, pinned).unwrap()
     }
 
     #[test]
     fn the_fastest_is_chosen() {
         let before = environment::threads();
-        let calibration = run(Pinned::default(), 2);
+        let calibration = run(Pinned::default(), 2, 64);
         assert_eq!(environment::threads(), before);
         let best = calibration.measured.iter().map(|m| m.images_per_second).fold(0.0, f64::max);
         let chosen = calibration.measured.iter().find(|measurement| measurement.way == calibration.chosen).unwrap();
@@ -206,10 +229,22 @@ mod tests {
     fn what_is_pinned_is_not_tried() {
         let pinned =
             Pinned { precision: Some(Precision::Fp32), layout: Some(MemoryLayout::Contiguous), replicas: Some(2) };
-        let calibration = run(pinned, 2);
-        assert_eq!(calibration.measured.len(), 1);
+        let calibration = run(pinned, 2, 64);
+        assert!(calibration.measured.is_empty());
         let way = Way { precision: Precision::Fp32, layout: MemoryLayout::Contiguous, threads: 1, replicas: 2 };
         assert_eq!(calibration.chosen, way);
-        assert_eq!(run(Pinned { replicas: Some(1), ..pinned }, 1).chosen.threads, 1);
+        assert_eq!(run(Pinned { replicas: Some(1), ..pinned }, 1, 64).chosen.threads, 1);
+        let layouts = run(Pinned { layout: None, replicas: Some(1), ..pinned }, 2, 64);
+        assert!(layouts.measured.iter().all(|measured| measured.way.precision == Precision::Fp32));
+        assert_eq!(layouts.measured.len(), 2);
+    }
+
+    #[test]
+    fn replicas_of_few_rows_are_not_chosen_unasked() {
+        let pinned =
+            Pinned { precision: Some(Precision::Fp32), layout: Some(MemoryLayout::ChannelsLast), replicas: None };
+        assert_eq!(run(pinned, 4, 127).chosen.replicas, 1);
+        assert!(run(pinned, 4, 127).measured.is_empty());
+        assert_eq!(run(pinned, 4, 128).measured.len(), 2);
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use medley_core::record::{
-    Environment, Event, Manifest, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedResult, TaskResult,
+    CalibrationTrial, Environment, Event, Manifest, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedResult,
+    TaskResult,
 };
 use medley_core::{RunLayout, Scores, Split};
 use medley_data::{OpenOptions, OpenedFile, open_task};
@@ -19,7 +20,7 @@ use crate::compute::{self, Machine};
 use crate::config::Experiment;
 use crate::data::{Prepared, prepare};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
-use crate::repetition::{Compute, Outcome, Repetition, build_network};
+use crate::repetition::{Outcome, Repetition, build_network};
 use crate::run_folder::{RunFolder, git_revision, utc_now};
 use crate::scoring::{score_test, score_validation};
 use crate::stop::StopFlag;
@@ -64,18 +65,18 @@ pub struct Run<'a> {
 /// Bad data, an unavailable device, an unwritable or existing run folder.
 pub fn start<'a>(request: &RunRequest<'a>, storage: &'a dyn Storage) -> Result<Run<'a>, TrainError> {
     let experiment = request.experiment;
-    let machine = compute::prepare_machine(&experiment.train)?;
+    let device = compute::find_device(&experiment.train)?;
     let prepared = open_data(experiment, request.data_folder)?;
-    let compute = Compute { device: machine.device, precision: machine.precision };
-    build_network(experiment, &prepared.learning.tasks, 0, compute)?;
+    let machine = compute::choose(experiment, &prepared.learning.tasks, device)?;
+    build_network(experiment, &prepared.learning.tasks, 0, machine.compute)?;
     let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, storage, |run| {
-        let manifest = manifest(run, experiment, &prepared, &machine.environment, request.config_text);
+        let manifest = manifest(run, experiment, &prepared, &machine, request.config_text);
         (manifest, request.config_text.to_owned())
     })?;
     Ok(Run { experiment, prepared, machine, folder, resumed: false, storage })
 }
 
-/// Opens a run folder to go on with it. The data must be what it was.
+/// Opens a run folder to go on with it, in the way that was chosen when it began. The data must be what it was.
 ///
 /// # Errors
 /// When it is no run folder, is in use, or its data changed.
@@ -86,9 +87,10 @@ pub fn resume<'a>(
     storage: &'a dyn Storage,
 ) -> Result<Run<'a>, TrainError> {
     let folder = RunFolder::open(run)?;
-    let machine = compute::prepare_machine(&experiment.train)?;
+    let device = compute::find_device(&experiment.train)?;
     let prepared = open_data(experiment, data_folder)?;
     folder.check_data(&prepared.records)?;
+    let machine = compute::recorded(&experiment.train, device, &folder.manifest().environment)?;
     Ok(Run { experiment, prepared, machine, folder, resumed: true, storage })
 }
 
@@ -101,6 +103,11 @@ impl Run<'_> {
     /// What it computes with.
     pub fn environment(&self) -> &Environment {
         &self.machine.environment
+    }
+
+    /// What this process tried before it chose how to compute; empty if there was nothing to choose.
+    pub fn calibration(&self) -> &[CalibrationTrial] {
+        &self.machine.calibration
     }
 
     /// Trains every seed, scores the test split once per seed, writes predictions and results. `observers` are those of the
@@ -195,7 +202,7 @@ impl Run<'_> {
         stop: &StopFlag,
     ) -> Result<Option<(SeedResult, Vec<Scores>)>, TrainError> {
         let learning = &self.prepared.learning;
-        let compute = Compute { device: self.machine.device, precision: self.machine.precision };
+        let compute = self.machine.compute;
         let mut repetition = Repetition::new(self.experiment, learning, seed, compute, self.layout(), self.storage)?;
         observers.send(&Event::SeedStarted { seed, parameters: repetition.parameter_count() })?;
         for skipped in repetition.skipped_checkpoints() {
@@ -304,19 +311,14 @@ fn open_data(experiment: &Experiment, folder: &Path) -> Result<Prepared, TrainEr
     Ok(prepared)
 }
 
-fn manifest(
-    run: &str,
-    experiment: &Experiment,
-    prepared: &Prepared,
-    environment: &Environment,
-    config_text: &str,
-) -> Manifest {
+fn manifest(run: &str, experiment: &Experiment, prepared: &Prepared, machine: &Machine, config_text: &str) -> Manifest {
     Manifest {
         schema_version: SCHEMA_VERSION,
         run: run.to_owned(),
         created: utc_now(),
         seeds: experiment.seeds.clone(),
-        environment: environment.clone(),
+        environment: machine.environment.clone(),
+        calibration: machine.calibration.clone(),
         data: prepared.records.clone(),
         config_sha256: hex(&Sha256::digest(config_text.as_bytes())),
         git_revision: git_revision(),

@@ -10,6 +10,7 @@
 //!
 //! - **Same config, data, seed, machine and libtorch: same bits.** Every draw is a function of its position, so nothing
 //!   depends on the clock, on loader threads or on where a run was interrupted. [`checkpoint`]s hold whatever else there is.
+//!   The clock decides once: what a config leaves open of the way to compute is chosen by trying, and recorded ([`compute`]).
 //! - **Test labels are opened once.** [`scoring`] holds the only call that opens them, in exchange for finished predictions.
 //! - **What is refused leaves nothing behind.** Config, device and data are checked before a run folder is made.
 //!

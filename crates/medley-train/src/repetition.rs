@@ -14,6 +14,7 @@ use tch::{Device, Kind, Tensor};
 use crate::TrainError;
 use crate::average::MovingAverage;
 use crate::checkpoint::{Best, CheckpointFolder, Progress};
+use crate::compute::Compute;
 use crate::config::Experiment;
 use crate::config::schema::TaskReduction;
 use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
@@ -25,15 +26,6 @@ use crate::sampler::Sampler;
 use crate::schedule::Schedule;
 use crate::scoring::score_validation;
 use crate::stop::StopFlag;
-
-/// Where and how a repetition computes: the part of its surroundings that changes bits.
-#[derive(Debug, Clone, Copy)]
-pub struct Compute {
-    /// CPU or a GPU.
-    pub device: Device,
-    /// Of products; parameters are always fp32.
-    pub precision: medley_models::Precision,
-}
 
 /// How [`Repetition::train`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +50,11 @@ pub fn build_network(
         device: compute.device,
         seed,
         precision: compute.precision,
-        layout: experiment.train.memory_layout,
+        layout: compute.layout,
         input_channels: INPUT_CHANNELS as i64,
         input_size: experiment.data.size as i64,
     };
-    Ok(MultiTaskNet::build(&experiment.net, tasks, &options)?)
+    Ok(MultiTaskNet::build(&experiment.net, tasks, &options)?.with_replicas(compute.replicas)?)
 }
 
 /// A network in training.
@@ -210,7 +202,7 @@ impl<'a> Repetition<'a> {
         let learning_rate = self.schedule.rate(position);
         let mut gradient_norm = f64::NAN;
         if value.is_finite() {
-            loss.f_backward()?;
+            self.net.backward(&loss)?;
             gradient_norm = clip_gradients(&self.parameters, self.experiment.optimizer.gradient_clip)?;
         }
         if gradient_norm.is_finite() {

@@ -21,8 +21,10 @@
 //!         # seeds: vec![0],
 //!         # environment: Environment {
 //!         #     medley: "0.1.0".into(), libtorch: "2.11.0".into(), device: "cpu".into(), cpu_capability: "avx2".into(),
-//!         #     threads: 1, precision: "fp32".into(), memory_layout: "contiguous".into(), platform: "linux-x86_64".into(),
+//!         #     threads: 1, precision: "fp32".into(), memory_layout: "contiguous".into(), replicas: 1,
+//!         #     platform: "linux-x86_64".into(),
 //!         # },
+//!         # calibration: Vec::new(),
 //!         # data: Vec::new(),
 //!         # git_revision: None,
 //!         // …

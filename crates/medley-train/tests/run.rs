@@ -42,7 +42,8 @@ impl Laboratory {
         }
         let text = format!(
             "name = 'lab'\ntasks = ['breastmnist', 'bloodmnist']\nseeds = [0, 1]\n[net]\nbackbone = {{ name = 'resnet9', width \
-             = 4 }}\ndropout = 0.2\n[train]\nepochs = 2\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\n{more}"
+             = 4 }}\ndropout = 0.2\n[train]\nepochs = 2\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = \
+             'channels_last'\n{more}"
         );
         let raw: RawExperiment = toml::from_str(&text).unwrap();
         Self { _turn: None, folder, experiment: raw.check(Registry::builtin()).unwrap(), text }
@@ -172,6 +173,56 @@ fn a_failing_observer_leaves_a_run_that_resumes() {
         run.train(Observers::default(), &StopFlag::default()).unwrap();
         assert_same(&undisturbed, &root);
     }
+}
+
+#[test]
+fn replicas_repeat_and_go_on_to_the_same_bits() {
+    let laboratory = Laboratory::new("replicas = 2");
+    let undisturbed = laboratory.finish();
+    assert_same(&undisturbed, &laboratory.finish());
+    let stop = StopFlag::default();
+    let run = start(&laboratory.request(), &RealFs).unwrap();
+    assert_eq!((run.environment().replicas, run.environment().threads), (2, 1));
+    let root = run.layout().root().to_owned();
+    let mut observers = Observers::default();
+    observers.push("stop", Box::new(StopAt { steps_left: 8, stop: stop.clone() }));
+    assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
+    let run = resume(&laboratory.experiment, &root, laboratory.folder.path(), &RealFs).unwrap();
+    run.train(Observers::default(), &StopFlag::default()).unwrap();
+    assert_same(&undisturbed, &root);
+    // The statistics of BatchNorm, to begin with, are others.
+    let alone = Laboratory::beside("replicas = 1");
+    assert_ne!(promised(&undisturbed)["metrics.csv"], promised(&alone.finish())["metrics.csv"]);
+}
+
+#[test]
+fn what_is_left_open_is_tried_once_and_recorded() {
+    let mut laboratory = Laboratory::new("");
+    let text = laboratory.text.replace("memory_layout = 'channels_last'\n", "").replace("threads = 1", "threads = 2");
+    let raw: RawExperiment = toml::from_str(&text).unwrap();
+    (laboratory.experiment, laboratory.text) = (raw.check(Registry::builtin()).unwrap(), text);
+    let run = start(&laboratory.request(), &RealFs).unwrap();
+    // A batch of 16 is too small for replicas.
+    let tried: Vec<_> = run.calibration().iter().map(|trial| (trial.memory_layout.as_str(), trial.threads)).collect();
+    assert_eq!(tried, [("channels_last", 2), ("contiguous", 2)]);
+    let layout = run.layout().clone();
+    let chosen = run.environment().clone();
+    drop(run);
+    let manifest = std::fs::read_to_string(layout.manifest()).unwrap();
+    assert!(manifest.contains("images_per_second"), "{manifest}");
+
+    // Whatever another try would find: what is recorded counts.
+    let other = if chosen.memory_layout == "contiguous" { "channels_last" } else { "contiguous" };
+    let there = format!("\"memory_layout\": \"{}\",\n    \"replicas\"", chosen.memory_layout);
+    assert!(manifest.contains(&there), "{manifest}");
+    let manifest = manifest.replace(&there, &format!("\"memory_layout\": \"{other}\",\n    \"replicas\""));
+    std::fs::write(layout.manifest(), &manifest).unwrap();
+    let run = resume(&laboratory.experiment, layout.root(), laboratory.folder.path(), &RealFs).unwrap();
+    assert_eq!((run.environment().memory_layout.as_str(), run.calibration()), (other, &[][..]));
+    drop(run);
+    std::fs::write(layout.manifest(), manifest.replace("\"precision\": \"fp32\"", "\"precision\": \"fp8\"")).unwrap();
+    let error = resume(&laboratory.experiment, layout.root(), laboratory.folder.path(), &RealFs).err().unwrap();
+    assert!(error.to_string().contains("`fp8`"), "{error}");
 }
 
 #[test]

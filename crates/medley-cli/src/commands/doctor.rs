@@ -81,7 +81,7 @@ fn libtorch() -> Finding {
 
 fn bfloat16() -> Finding {
     if environment::fast_bf16(tch::Device::Cpu) {
-        Finding::ok("bfloat16", "native: `train.precision = \"auto\"` uses it")
+        Finding::ok("bfloat16", "native: `train.precision = \"auto\"` tries it")
     } else {
         Finding::note(
             "bfloat16",

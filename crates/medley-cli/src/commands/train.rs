@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use medley_core::RunLayout;
-use medley_core::record::RunResults;
+use medley_core::record::{Environment, RunResults};
 use medley_report::{SubmissionOrder, write_report, write_submission};
 use medley_storage::RealFs;
 use medley_train::experiment::{self, Run, RunEnd, RunRequest};
@@ -29,6 +29,9 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         run_name: arguments.name.as_deref(),
     };
     let run = experiment::start(&request, &RealFs)?;
+    if !arguments.quiet && !run.calibration().is_empty() {
+        output::note(&way(&run));
+    }
     carry_out(run, arguments.json, arguments.quiet)
 }
 
@@ -39,6 +42,18 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("`{}` is no run folder that can be resumed", arguments.run.display()))?;
     let run = experiment::resume(&experiment, &arguments.run, &arguments.data.data, &RealFs)?;
     carry_out(run, arguments.json, arguments.quiet)
+}
+
+/// What the calibration chose.
+fn way(run: &Run<'_>) -> String {
+    let Environment { precision, memory_layout, threads, replicas, .. } = run.environment();
+    let cores = match (replicas, threads) {
+        (1, 1) => "1 thread".to_owned(),
+        (1, threads) => format!("{threads} threads"),
+        (replicas, _) => format!("{replicas} replicas"),
+    };
+    let tried = run.calibration().len();
+    format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried} ways tried")
 }
 
 fn carry_out(run: Run<'_>, json: bool, quiet: bool) -> anyhow::Result<ExitCode> {

@@ -54,6 +54,9 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
         ("Memory layout", environment.memory_layout.clone()),
         ("Seeds", format::list(&seeds)),
     ];
+    if environment.replicas > 1 {
+        facts.push(("Replicas", format!("{}, one thread each", environment.replicas)));
+    }
     if let Some(parameters) = run.history.seeds.iter().find_map(|seed| seed.parameters) {
         facts.push(("Trainable parameters", format::count(parameters as u64)));
     }

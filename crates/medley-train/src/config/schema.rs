@@ -229,13 +229,17 @@ pub struct TrainConfig {
     pub ema_decay: f64,
     /// `cpu`, `cuda` or `cuda:N`.
     pub device: String,
-    /// Intra-op threads of libtorch; by default one per core. The bits depend on it.
+    /// Cores that are used; by default all. The bits depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
-    /// `fp32`, `bf16`, or `auto`: bf16 where the processor multiplies it natively.
+    /// Networks that share each batch, one thread each; 1 is one network with all threads inside each operation. By default
+    /// what was faster when it was tried. The bits depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<usize>,
+    /// `fp32`, `bf16`, or `auto`: what was faster when it was tried. The bits depend on it.
     pub precision: PrecisionChoice,
-    /// `contiguous` or `channels_last`.
-    pub memory_layout: medley_models::MemoryLayout,
+    /// `contiguous`, `channels_last`, or `auto`: what was faster when it was tried. The bits depend on it.
+    pub memory_layout: LayoutChoice,
     /// Steps in a row whose loss or gradient may be infinite or NaN (they are skipped) before training stops.
     pub max_bad_steps: usize,
 }
@@ -249,8 +253,9 @@ impl Default for TrainConfig {
             ema_decay: 0.998,
             device: "cpu".into(),
             threads: None,
+            replicas: None,
             precision: PrecisionChoice::Auto,
-            memory_layout: medley_models::MemoryLayout::ChannelsLast,
+            memory_layout: LayoutChoice::Auto,
             max_bad_steps: 10,
         }
     }
@@ -260,12 +265,24 @@ impl Default for TrainConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PrecisionChoice {
-    /// Whatever is fast here without harm.
+    /// Whatever is fast here.
     Auto,
     /// 32-bit throughout.
     Fp32,
     /// bfloat16 products, 32-bit parameters, statistics and losses.
     Bf16,
+}
+
+/// `train.memory_layout`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayoutChoice {
+    /// Whatever is fast here.
+    Auto,
+    /// Channel planes one after another, as PyTorch does by default.
+    Contiguous,
+    /// All channels of a pixel together, as images are stored.
+    ChannelsLast,
 }
 
 /// A value that can be read but not used.
@@ -351,6 +368,12 @@ impl RawExperiment {
         within("augment.prefetch", self.augment.prefetch, 1, 1_024)?;
         if let Some(threads) = train.threads {
             within("train.threads", threads, 1, 1_024)?;
+        }
+        if let Some(replicas) = train.replicas {
+            within("train.replicas", replicas, 1, 256.min(train.batch_size))?;
+            if replicas > 1 && train.device != "cpu" {
+                return Err(problem("train.replicas", replicas, "replicas share the cores of a CPU; on a GPU use 1"));
+            }
         }
         if let Some(samples) = self.sampler.samples_per_epoch {
             within("sampler.samples_per_epoch", samples, 2, 20_000_000)?;
@@ -439,6 +462,8 @@ mod tests {
             ("train", "epochs", "0"),
             ("train", "batch_size", "1"),
             ("train", "device", "'tpu'"),
+            ("train", "replicas", "0"),
+            ("train", "replicas", "2\ndevice = 'cuda'"),
             ("loss", "label_smoothing", "1.0"),
             ("optimizer", "learning_rate", "nan"),
             ("optimizer", "learning_rate", "-1.0"),
