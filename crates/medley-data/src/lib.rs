@@ -34,6 +34,7 @@ pub mod datasheet;
 mod error;
 pub mod fetch;
 pub mod inspect;
+mod labels;
 mod npy;
 mod open;
 pub mod registry;
@@ -45,6 +46,7 @@ mod write;
 pub use archive::hash_file;
 pub use cache::CacheUse;
 pub use error::DataError;
+pub use labels::{SplitLabels, read_labels};
 pub use open::{
     OpenOptions, OpenedFile, SYNTHETIC_MEMBER, decode_arrays, open_file, open_path, open_spec, open_task, set_of,
 };

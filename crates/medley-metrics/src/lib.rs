@@ -43,6 +43,7 @@ pub mod metrics;
 pub mod read;
 pub mod result_file;
 pub mod sample;
+pub mod scorecard;
 
 pub use aggregate::{harmonic_mean, harmonic_mean_without_zeros, score_set, summarise};
 pub use auc::auc;
