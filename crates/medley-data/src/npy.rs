@@ -36,6 +36,18 @@ impl Kind {
     pub(crate) const U8: Self = Self { signed: false, bytes: 1, big_endian: false };
 }
 
+impl std::fmt::Display for Kind {
+    /// As NumPy writes it: `|u1`, `<i8`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let order = match (self.bytes, self.big_endian) {
+            (1, _) => '|',
+            (_, true) => '>',
+            (_, false) => '<',
+        };
+        write!(f, "{order}{}{}", if self.signed { 'i' } else { 'u' }, self.bytes)
+    }
+}
+
 /// Reads the header at the front of a member.
 ///
 /// # Errors
