@@ -1,6 +1,7 @@
 //! `medley data`.
 
 pub(crate) mod datasheet;
+pub(crate) mod fetch;
 
 use std::path::PathBuf;
 
@@ -43,35 +44,11 @@ pub(crate) enum DataVerb {
         json: bool,
     },
     /// Download data sets, resuming what was begun, and check their MD5
-    Fetch(FetchArguments),
+    Fetch(fetch::FetchArguments),
     /// Draw synthetic data sets of the official shapes
     Synth(SynthArguments),
     /// Write a datasheet whose claims are checked against the file
     Datasheet(datasheet::DatasheetArguments),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FetchArguments {
-    /// Names such as breastmnist; `competition` for the eleven tasks
-    #[arg(required = true)]
-    pub(crate) sets: Vec<String>,
-    /// Edge length of the images
-    #[arg(long, default_value_t = 28)]
-    pub(crate) size: usize,
-    #[command(flatten)]
-    pub(crate) data: DataFolder,
-    /// Server to fetch from instead of the official one; `{base}/{file}` is asked for
-    #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
-    /// Seconds to wait for a connection or for data
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
-    pub(crate) timeout: u64,
-    /// Attempts per file
-    #[arg(long, default_value_t = 4)]
-    pub(crate) attempts: u32,
-    /// As JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,22 +1,27 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use medley_data::fetch::{FetchOptions, Fetched, fetch};
-use medley_data::{DataError, Entry};
+use anyhow::Context as _;
+use medley_core::COMPETITION_TASKS;
+use medley_data::fetch::{FetchOptions, Fetched, Request, fetch_all};
+use medley_data::{DataError, Entry, Registry};
 use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{describe, wanted};
-use crate::args::data::FetchArguments;
+use super::{describe, fetch_progress::Progress, wanted};
+use crate::args::data::fetch::FetchArguments;
+use crate::failure::{INTERRUPTED, TERMINATED, Usage};
 use crate::output;
 
-/// At most this many downloads at the same time.
-const PARALLEL_DOWNLOADS: usize = 3;
-
-/// The outcome for one set, as `--json` prints it.
+/// The outcome for one file, as `--json` prints it.
 #[derive(Debug, Serialize)]
 struct Arrived {
     set: String,
+    size: usize,
+    path: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Fetched>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,63 +29,110 @@ struct Arrived {
 }
 
 pub(super) fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
-    let entries = wanted(&arguments.sets)?;
+    let requests = requests(arguments)?;
+    // What cannot be meant is said before the first byte is asked for.
+    for request in &requests {
+        request.published()?;
+    }
+    let timeout = Duration::from_secs(arguments.timeout);
     let options = FetchOptions {
         base_url: arguments.base_url.clone(),
-        timeout: Duration::from_secs(arguments.timeout),
+        mirrors: arguments.mirrors.clone(),
+        timeout,
+        stall: timeout,
         attempts: arguments.attempts.max(1),
+        parallel: arguments.jobs.max(1),
         ..FetchOptions::default()
     };
-    let bars = MultiProgress::new();
-    let mut results: Vec<(usize, Result<Fetched, DataError>)> = Vec::new();
-    for (chunk_index, chunk) in entries.chunks(PARALLEL_DOWNLOADS).enumerate() {
-        std::thread::scope(|scope| {
-            let handles: Vec<_> = chunk
-                .iter()
-                .map(|entry| {
-                    let bar = bars.add(download_bar(&entry.name));
-                    let options = &options;
-                    scope.spawn(move || {
-                        let progress = |done: u64, total: Option<u64>| {
-                            if let Some(total) = total {
-                                bar.set_length(total);
-                            }
-                            bar.set_position(done);
-                        };
-                        let result = fetch(entry, arguments.size, &arguments.data.data, options, &progress);
-                        bar.finish_and_clear();
-                        result
-                    })
-                })
-                .collect();
-            for (index, handle) in handles.into_iter().enumerate() {
-                if let Ok(result) = handle.join() {
-                    results.push((chunk_index * PARALLEL_DOWNLOADS + index, result));
-                }
-            }
-        });
+    let stop = Arc::new(AtomicBool::new(false));
+    catch_signals(&stop)?;
+    let names = requests.iter().map(|request| request.entry.file_name(request.size)).collect();
+    let progress = Progress::new(names);
+    let folder = &arguments.data.data;
+    let outcomes = fetch_all(&requests, folder, &options, &stop, &|index, event| progress.on_event(index, event));
+    progress.finish();
+    if stop.load(Ordering::SeqCst) {
+        output::note("stopped; what has arrived is kept, and the same command goes on from there");
+        return Ok(ExitCode::from(INTERRUPTED));
     }
-    report_fetched(&entries, results, arguments.json)
+    report(&requests, outcomes, arguments)
 }
 
-fn report_fetched(
-    entries: &[&Entry],
-    results: Vec<(usize, Result<Fetched, DataError>)>,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let mut arrived = Vec::new();
-    let mut first_error = None;
-    for (index, result) in results {
-        let set = entries[index].name.clone();
-        match result {
-            Ok(outcome) => arrived.push(Arrived { set, outcome: Some(outcome), error: None }),
-            Err(error) => {
-                arrived.push(Arrived { set, outcome: None, error: Some(describe(&error)) });
-                first_error.get_or_insert(error);
-            }
+/// Which files are meant. A size that a named set does not have is an error; of `all` sets those that have it are meant.
+fn requests(arguments: &FetchArguments) -> anyhow::Result<Vec<Request<'static>>> {
+    let mut requests = Vec::new();
+    for name in &arguments.sets {
+        let group = matches!(name.as_str(), "all" | "competition");
+        let entries = match name.as_str() {
+            "all" => Registry::builtin().entries().iter().collect(),
+            "competition" => COMPETITION_TASKS.iter().filter_map(|task| Registry::builtin().get(task)).collect(),
+            _ => wanted(std::slice::from_ref(name))?,
+        };
+        for entry in entries {
+            let sizes = sizes(entry, arguments)?;
+            let has = |size: &usize| !group || published_sizes(entry, arguments).contains(size);
+            requests.extend(sizes.into_iter().filter(has).map(|size| Request {
+                entry,
+                size,
+                release: arguments.release.clone(),
+            }));
         }
     }
-    if json {
+    let mut seen = std::collections::BTreeSet::new();
+    requests.retain(|request| seen.insert((request.entry.name.clone(), request.size)));
+    if requests.is_empty() {
+        let wanted = arguments.size.join(", ");
+        return Err(Usage(format!("none of these sets is published at size {wanted} in that release")).into());
+    }
+    Ok(requests)
+}
+
+fn sizes(entry: &Entry, arguments: &FetchArguments) -> anyhow::Result<Vec<usize>> {
+    let mut sizes = Vec::new();
+    for text in &arguments.size {
+        if text == "all" {
+            sizes.extend(published_sizes(entry, arguments));
+        } else {
+            let problem = || Usage(format!("--size {text:?}: give edge lengths such as 28 or 28,64, or `all`"));
+            sizes.push(text.trim().parse().map_err(|_| problem())?);
+        }
+    }
+    Ok(sizes)
+}
+
+fn published_sizes(entry: &Entry, arguments: &FetchArguments) -> Vec<usize> {
+    let release = arguments.release.as_ref().map_or_else(|| entry.releases.first(), |name| entry.release(name));
+    release.map(|release| release.files.iter().map(|file| file.size).collect()).unwrap_or_default()
+}
+
+/// The first signal asks for a stop between two pieces, the second ends the program at once; either way parts stay.
+fn catch_signals(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    for (number, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
+        signal_hook::flag::register_conditional_shutdown(number, i32::from(code), Arc::clone(stop))
+            .and_then(|_| signal_hook::flag::register(number, Arc::clone(stop)))
+            .context("installing the signal handlers")?;
+    }
+    Ok(())
+}
+
+fn report(
+    requests: &[Request<'_>],
+    outcomes: Vec<Result<Fetched, DataError>>,
+    arguments: &FetchArguments,
+) -> anyhow::Result<ExitCode> {
+    let arrived: Vec<Arrived> = requests
+        .iter()
+        .zip(outcomes)
+        .map(|(request, outcome)| {
+            let (outcome, error) = match outcome {
+                Ok(outcome) => (Some(outcome), None),
+                Err(error) => (None, Some(describe(&error))),
+            };
+            let path = arguments.data.data.join(request.entry.file_name(request.size));
+            Arrived { set: request.entry.name.clone(), size: request.size, path, outcome, error }
+        })
+        .collect();
+    if arguments.json {
         output::json(&arrived)?;
     } else {
         for line in &arrived {
@@ -89,22 +141,9 @@ fn report_fetched(
                 (Some(Fetched::Downloaded), _) => "downloaded, MD5 as published".to_owned(),
                 (None, error) => format!("FAILED: {}", error.clone().unwrap_or_default()),
             };
-            output::line(&format!("{}: {text}", line.set))?;
+            output::line(&format!("{}: {text}", line.path.display()))?;
         }
     }
-    match first_error {
-        None => Ok(ExitCode::SUCCESS),
-        // All errors are printed above; the code says what kind they are.
-        Some(_) => Ok(ExitCode::from(3)),
-    }
-}
-
-fn download_bar(name: &str) -> ProgressBar {
-    let bar = ProgressBar::no_length().with_prefix(name.to_owned());
-    if let Ok(style) =
-        ProgressStyle::with_template("{prefix:16} {bar:32} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")
-    {
-        bar.set_style(style);
-    }
-    bar
+    // All errors are printed above; the code says what kind they are.
+    Ok(if arrived.iter().any(|line| line.error.is_some()) { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }

@@ -2,6 +2,7 @@
 
 mod datasheet;
 mod fetch;
+mod fetch_progress;
 mod info;
 mod list;
 mod synth;

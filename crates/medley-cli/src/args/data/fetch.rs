@@ -1,0 +1,47 @@
+//! `medley data fetch`.
+
+use clap::Args;
+
+use crate::args::DataFolder;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data fetch breastmnist pneumoniamnist retinamnist
+  medley data fetch competition --release 2.0-2.2.3       the files that the competition uses
+  medley data fetch all --size 28,64 --jobs 4
+  medley data fetch pathmnist --mirror https://mirror.example/medmnist
+
+A file that was begun is gone on with, also after Ctrl-C. A file that is there and is what was published is not fetched again.
+Two generations of files are published: the current one, and 2.0-2.2.3, which differs for five sets at 28 pixels and lies in
+an older record of Zenodo.")]
+pub(crate) struct FetchArguments {
+    /// Names such as breastmnist; `competition` for the eleven tasks, `all` for all eighteen sets
+    #[arg(required = true)]
+    pub(crate) sets: Vec<String>,
+    /// Edge lengths of the images, such as 28 or 28,64; `all` for every size there is
+    #[arg(long, default_value = "28", value_delimiter = ',', value_name = "PIXELS")]
+    pub(crate) size: Vec<String>,
+    /// Generation of files, such as 2.0-2.2.3; by default the current one, or any that is there
+    #[arg(long)]
+    pub(crate) release: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    /// Server to fetch from instead of the official one; `{base}/{file}` is asked for
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Server to try when the first address fails; may be repeated
+    #[arg(long = "mirror", value_name = "URL")]
+    pub(crate) mirrors: Vec<String>,
+    /// Seconds to wait for a connection or for more data
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+    /// Attempts per address
+    #[arg(long, default_value_t = 4)]
+    pub(crate) attempts: u32,
+    /// Downloads at the same time
+    #[arg(short, long, default_value_t = 3, value_name = "N")]
+    pub(crate) jobs: usize,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
