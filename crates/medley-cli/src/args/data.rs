@@ -2,6 +2,7 @@
 
 pub(crate) mod datasheet;
 pub(crate) mod fetch;
+pub(crate) mod look;
 
 use std::path::PathBuf;
 
@@ -25,14 +26,12 @@ pub(crate) enum DataVerb {
         #[arg(long)]
         json: bool,
     },
-    /// What a file is: set, size, release, rows, classes, licence
-    Info {
-        /// An .npz file
-        file: PathBuf,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
+    /// What a file is, by its content: set, size, generation, rows, classes, licence, and what differs
+    Info(look::InfoArguments),
+    /// Class balance, means, deviations and histograms
+    Stats(look::StatsArguments),
+    /// Find duplicates, blank images, absent classes and shifted priors
+    Audit(look::AuditArguments),
     /// Check files against the published MD5, sizes and labels
     Verify {
         /// Files; by default all known ones in the data folder
@@ -45,6 +44,8 @@ pub(crate) enum DataVerb {
     },
     /// Download data sets, resuming what was begun, and check their MD5
     Fetch(fetch::FetchArguments),
+    /// Remove the decoded copies of large files
+    Clean(look::CleanArguments),
     /// Draw synthetic data sets of the official shapes
     Synth(SynthArguments),
     /// Write a datasheet whose claims are checked against the file

@@ -6,6 +6,7 @@ pub(crate) mod models;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use medley_data::{CacheUse, OpenOptions};
 
 use self::data::DataArguments;
 use self::models::ModelsArguments;
@@ -67,6 +68,44 @@ pub(crate) struct DataFolder {
     /// Folder with the .npz files
     #[arg(long, env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
     pub(crate) data: PathBuf,
+}
+
+/// How much of the data files is held in memory.
+#[derive(Debug, Args)]
+pub(crate) struct Reading {
+    /// Memory that one decoded file may take, such as 4GiB; by default half of what is free
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+    /// Folder for decoded copies of files that take more; by default medley/data in the user's cache folder
+    #[arg(long, env = "MEDLEY_CACHE", value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+impl Reading {
+    pub(crate) fn options(&self) -> OpenOptions {
+        let default = OpenOptions::default();
+        OpenOptions {
+            memory_limit: self.memory.unwrap_or(default.memory_limit),
+            cache: self.cache.clone().map_or(default.cache, CacheUse::WhenLarge),
+        }
+    }
+}
+
+/// `4GiB`, `500MB`, `1024`.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let factor: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        unit => return Err(format!("the unit {unit:?} is not known: write 4GiB, 500MB or a number of bytes")),
+    };
+    let number = text[..digits].parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    number.ok_or_else(|| "write 4GiB, 500MB or a number of bytes".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,99 @@
+//! `medley data info`, `stats`, `audit` and `clean`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::{DataFolder, Reading};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data info download-3.npz          which set, which generation, what differs
+  medley data info data/*.npz --json")]
+pub(crate) struct InfoArguments {
+    /// Files, whatever they are called
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data stats breastmnist --data ~/medmnist
+  medley data stats data/pathmnist_64.npz --json")]
+pub(crate) struct StatsArguments {
+    /// Names of sets in the data folder, or files
+    #[arg(required = true)]
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Count the test labels too. They are sealed otherwise: looking at them is a choice, and this flag makes it
+    #[arg(long)]
+    pub(crate) open_test_labels: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data audit pneumoniamnist --data ~/medmnist
+  medley data audit organamnist organcmnist organsmnist      duplicates across the three views too
+  medley data audit data/mine.npz --near 0.98 --all")]
+pub(crate) struct AuditArguments {
+    /// Names of sets in the data folder, or files; several are also compared with each other
+    #[arg(required = true)]
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Correlation from which on two images are near duplicates, 0 to 1; `off` does not look for them
+    #[arg(long, value_name = "CORRELATION", default_value = "0.995", value_parser = near)]
+    pub(crate) near: Near,
+    /// Images whose values spread over fewer levels (of 256) than this are called blank
+    #[arg(long, value_name = "LEVELS", default_value_t = 8)]
+    pub(crate) blank_levels: u8,
+    /// Compare test labels too. They are sealed otherwise: looking at them is a choice, and this flag makes it
+    #[arg(long)]
+    pub(crate) open_test_labels: bool,
+    /// Print every finding, not the first ten of a kind
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A threshold, or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Near(pub(crate) Option<f64>);
+
+fn near(text: &str) -> Result<Near, String> {
+    if text == "off" {
+        return Ok(Near(None));
+    }
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number <= 1.0 => Ok(Near(Some(number))),
+        _ => Err("give a correlation above 0 and at most 1, or `off`".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArguments {
+    /// Folder with decoded files; by default medley/data in the user's cache folder
+    #[arg(long, env = "MEDLEY_CACHE", value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// List what there is, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
