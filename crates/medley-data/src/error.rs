@@ -142,6 +142,38 @@ pub enum DataError {
         /// Why it is not replaced, and what would do it.
         problem: &'static str,
     },
+    /// Test labels were asked for without a permit.
+    #[error(
+        "test labels of `{name}` are sealed until scoring; `--open-test-labels` opens them, to look at and not to train on"
+    )]
+    Sealed {
+        /// The set.
+        name: String,
+    },
+    /// The entry of a user's set cannot be used.
+    #[error("`{}` is no entry of a data set: {problem}", path.display())]
+    Entry {
+        /// The entry.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Images cannot be made a data set.
+    #[error("`{}`: {problem}", path.display())]
+    Import {
+        /// Where they come from.
+        path: PathBuf,
+        /// What is wrong, and what helps.
+        problem: String,
+    },
+    /// A picture cannot be made or read.
+    #[error("`{}`: {problem}", path.display())]
+    Image {
+        /// The picture.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// There is no painter for a synthetic set of this name, shape or classes.
     #[error("a synthetic `{name}` cannot be drawn: {problem}")]
     NotDrawn {

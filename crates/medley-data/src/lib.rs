@@ -9,6 +9,8 @@
 //! - [`synth`] draws sets of the same shapes, for trying things out where the real ones cannot be had.
 //! - [`inspect`] tells what a file is and whether it is what was published.
 //! - [`datasheet`] writes a datasheet whose claims are checked against the file.
+//! - [`export`] writes images as the medmnist package names them.
+//! - [`import`] makes sets of a user's own images.
 //! - [`fetch`] downloads, resuming and verifying.
 //!
 //! ```
@@ -32,7 +34,9 @@ pub mod audit;
 pub mod cache;
 pub mod datasheet;
 mod error;
+pub mod export;
 pub mod fetch;
+pub mod import;
 pub mod inspect;
 mod labels;
 mod npy;

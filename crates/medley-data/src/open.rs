@@ -44,12 +44,12 @@ pub struct OpenedFile {
     pub record: DataRecord,
 }
 
-/// Opens a set of the registry in a folder.
+/// Opens a published set, or one of a user's own whose entry lies in the folder.
 ///
 /// # Errors
 /// [`DataError`], naming the path and the member.
 pub fn open_task(folder: &Path, name: &str, size: usize, options: &OpenOptions) -> Result<OpenedFile, DataError> {
-    let entry = find(name)?;
+    let entry = &find_in(folder, name)?;
     if entry.file(size).is_none() {
         return Err(DataError::UnknownSize { name: name.to_owned(), size, sizes: entry.sizes() });
     }
@@ -61,7 +61,7 @@ pub fn open_task(folder: &Path, name: &str, size: usize, options: &OpenOptions) 
 /// # Errors
 /// [`DataError`], naming the path and the member.
 pub fn open_file(path: &Path, entry: &Entry, size: usize, options: &OpenOptions) -> Result<OpenedFile, DataError> {
-    let mut opened = open_spec(path, &entry.spec(size, Origin::Official), options)?;
+    let mut opened = open_spec(path, &entry.spec(size, entry.origin), options)?;
     if opened.task.spec.origin != Origin::Synthetic
         && let Identity::Published(release) = entry.identify(&opened.record.md5, opened.rows())
     {
@@ -151,6 +151,18 @@ pub fn set_of(path: &Path) -> Result<(&'static Entry, usize), DataError> {
 pub(crate) fn find(name: &str) -> Result<&'static Entry, DataError> {
     let registry = Registry::builtin();
     registry.get(name).ok_or_else(|| DataError::UnknownSet {
+        name: name.to_owned(),
+        suggestion: registry.suggest(name).map(str::to_owned),
+    })
+}
+
+/// A set by name: a published one, or one whose entry lies in the folder. Entries of a user are read only if they are needed.
+pub(crate) fn find_in(folder: &Path, name: &str) -> Result<Entry, DataError> {
+    if let Some(entry) = Registry::builtin().get(name) {
+        return Ok(entry.clone());
+    }
+    let registry = Registry::of_folder(folder)?;
+    registry.get(name).cloned().ok_or_else(|| DataError::UnknownSet {
         name: name.to_owned(),
         suggestion: registry.suggest(name).map(str::to_owned),
     })

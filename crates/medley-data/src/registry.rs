@@ -4,6 +4,8 @@
 //! time. Two generations of files are in circulation: in January 2024 (release 2.2.4) a few blank images were removed from five
 //! sets. The competition uses the older ones, current downloads are the newer ones, and both are known here.
 
+pub mod user;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -11,10 +13,12 @@ use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
 use serde::{Deserialize, Serialize};
 use strsim::levenshtein;
 
+use crate::DataError;
+
 const TEXT: &str = include_str!("../../../data/registry.toml");
 
-/// All known sets, in the order of the medmnist package.
-#[derive(Debug, Deserialize, Serialize)]
+/// All known sets: the published ones in the order of the medmnist package, then a user's own by name.
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registry {
     /// The paper that whoever uses MedMNIST cites.
@@ -27,6 +31,9 @@ pub struct Registry {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
+    /// Published, or a user's own.
+    #[serde(default = "official")]
+    pub origin: Origin,
     /// Stem of its files, such as `pathmnist`.
     pub name: String,
     /// As written in papers, such as `PathMNIST`.
@@ -77,6 +84,10 @@ pub struct PublishedFile {
     pub url: String,
 }
 
+fn official() -> Origin {
+    Origin::Official
+}
+
 impl Registry {
     /// The embedded registry.
     ///
@@ -85,6 +96,18 @@ impl Registry {
     pub fn builtin() -> &'static Self {
         static REGISTRY: OnceLock<Registry> = OnceLock::new();
         REGISTRY.get_or_init(|| toml::from_str(TEXT).expect("the embedded registry is tested"))
+    }
+
+    /// The published sets, and those whose entries lie in a data folder (see [`user`]).
+    ///
+    /// # Errors
+    /// [`DataError::Entry`] for the first entry that is wrong.
+    pub fn of_folder(folder: &Path) -> Result<Self, DataError> {
+        let mut registry = Self::builtin().clone();
+        for path in user::entry_paths(folder)? {
+            registry.entries.push(user::UserEntry::read(&path)?.into_entry());
+        }
+        Ok(registry)
     }
 
     /// A set by name.

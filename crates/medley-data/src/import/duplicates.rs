@@ -1,0 +1,47 @@
+//! Pictures that occur more than once, pixel by pixel, before they were resized.
+
+use std::collections::BTreeMap;
+
+use medley_core::Split;
+use serde::Serialize;
+
+use super::listing::Listing;
+use super::read::Ready;
+
+/// How many groups are told by name.
+const TOLD: usize = 10;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Duplicates {
+    /// Pictures that occur more than once.
+    pub groups: usize,
+    /// How many of them lie in several splits: figures on val or test are then too good.
+    pub across_splits: usize,
+    /// How many of them have different labels: one of these is wrong.
+    pub conflicting_labels: usize,
+    /// The names of the first ten groups that lie in several splits or have different labels.
+    pub examples: Vec<Vec<String>>,
+}
+
+/// Finds equal pictures. `places` are the splits of the images.
+pub(super) fn find(listing: &Listing, images: &[Ready], places: &[Split]) -> Duplicates {
+    let mut by_hash: BTreeMap<[u8; 32], Vec<usize>> = BTreeMap::new();
+    for (index, image) in images.iter().enumerate() {
+        by_hash.entry(image.hash).or_default().push(index);
+    }
+    let mut groups: Vec<Vec<usize>> = by_hash.into_values().filter(|group| group.len() > 1).collect();
+    groups.sort_unstable();
+    let mut found = Duplicates { groups: groups.len(), ..Duplicates::default() };
+    for group in groups {
+        let first = group[0];
+        let across = group.iter().any(|&index| places[index] != places[first]);
+        let conflict = group.iter().any(|&index| listing.images[index].classes != listing.images[first].classes);
+        found.across_splits += usize::from(across);
+        found.conflicting_labels += usize::from(conflict);
+        if (across || conflict) && found.examples.len() < TOLD {
+            found.examples.push(group.iter().map(|&index| listing.name(&listing.images[index].place)).collect());
+        }
+    }
+    found
+}
