@@ -30,10 +30,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Train(train) => commands::train::train(train),
         Command::Resume(resume) => commands::train::resume(resume),
+        Command::Score(score) => commands::score::run(score),
+        Command::Compare(compare) => commands::compare::run(compare),
         Command::Report(report) => commands::report::report(report),
         Command::Submission(submission) => commands::report::submission(submission),
         Command::Config(config) => commands::config::run(config),
         Command::Data(data) => commands::data::run(data),
+        Command::Augment(augment) => commands::augment::run(augment),
         Command::Models(models) => commands::models::run(models),
         Command::Doctor(doctor) => commands::doctor::run(doctor),
         Command::Completions { shell } => commands::completions::run(*shell),

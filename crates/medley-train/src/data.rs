@@ -101,7 +101,7 @@ pub fn prepare(experiment: &Experiment, files: Vec<OpenedFile>) -> Result<Prepar
             policy,
             normalisation: normalisation.clone(),
         };
-        train.push(source(task.train.images(), policy(experiment, &task.spec)));
+        train.push(source(task.train.images(), policy_of(experiment, &task.spec)));
         val.push(source(task.val.images(), PolicyConfig::none()));
         test.push(source(&task.test.images, PolicyConfig::none()));
         train_labels.push(task.train.labels().clone());
@@ -124,7 +124,8 @@ pub fn prepare(experiment: &Experiment, files: Vec<OpenedFile>) -> Result<Prepar
     })
 }
 
-fn policy(experiment: &Experiment, task: &TaskSpec) -> PolicyConfig {
+/// The policy that training images of a task are varied by: its own, or the one chosen for all.
+pub fn policy_of(experiment: &Experiment, task: &TaskSpec) -> PolicyConfig {
     match (experiment.augment.policies.get(&task.name), experiment.augment.policy) {
         (Some(own), _) => own.clone(),
         (None, PolicyChoice::Builtin) => PolicyConfig::builtin(task.modality),

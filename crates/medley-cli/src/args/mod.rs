@@ -1,15 +1,21 @@
 //! What may be typed; verbs with many arguments have a file of their own.
 
+pub(crate) mod augment;
+pub(crate) mod compare;
 pub(crate) mod data;
 pub(crate) mod models;
+pub(crate) mod score;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use medley_data::{CacheUse, OpenOptions};
 
+use self::augment::AugmentArguments;
+use self::compare::CompareArguments;
 use self::data::DataArguments;
 use self::models::ModelsArguments;
+use self::score::ScoreArguments;
 
 /// Train, score and report medical-image classifiers on MedMNIST.
 #[derive(Debug, Parser)]
@@ -43,6 +49,10 @@ pub(crate) enum Command {
     Train(TrainArguments),
     /// Go on with an interrupted run, to the same bits as if it had not been interrupted
     Resume(ResumeArguments),
+    /// Score anyone's predictions: every figure with its interval, beside what is published
+    Score(ScoreArguments),
+    /// Compare predictions image by image: which differences are more than chance
+    Compare(CompareArguments),
     /// Write the report of a run folder again
     Report(ReportArguments),
     /// Write the competition's submission file of a run folder again, in another order if asked
@@ -51,6 +61,8 @@ pub(crate) enum Command {
     Config(ConfigArguments),
     /// List, fetch, check, draw and describe data sets
     Data(DataArguments),
+    /// Draw what training will see, and what goes wrong with images in practice
+    Augment(AugmentArguments),
     /// List the networks, and show one in numbers
     Models(ModelsArguments),
     /// Check this machine: versions, devices, threads, data; say what to do about what is wrong

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
-use medley_augment::PolicyConfig;
+use medley_augment::{AugmentError, PolicyConfig};
 use medley_data::Registry;
 use medley_models::NetConfig;
 use serde::{Deserialize, Serialize};
@@ -346,10 +346,17 @@ impl RawExperiment {
                 return Err(problem(&key, format!("{task:?}"), "named twice"));
             }
         }
-        for task in self.augment.policies.keys() {
+        for (task, policy) in &self.augment.policies {
+            let place = format!("augment.policies.{task}");
             if !seen.contains(task) {
-                return Err(problem(&format!("augment.policies.{task}"), "…", "no such task in `tasks`"));
+                return Err(problem(&place, "…", "no such task in `tasks`"));
             }
+            policy.check().map_err(|error| match error {
+                AugmentError::OutOfRange { key, value, allowed } => {
+                    problem(&format!("{place}.{key}"), value, format!("must be {allowed}"))
+                }
+                other => problem(&place, "…", other.to_string()),
+            })?;
         }
         let distinct: BTreeSet<_> = self.seeds.iter().collect();
         if self.seeds.is_empty() || distinct.len() != self.seeds.len() {
@@ -475,6 +482,14 @@ mod tests {
             let message = refused(&text);
             assert!(message.starts_with(&format!("`{table}.{key}`")), "{message}");
         }
+    }
+
+    #[test]
+    fn policies_name_their_key() {
+        let step = "name = 'x'\ntasks = ['breastmnist']\n[[augment.policies.breastmnist.steps]]\ntype = 'affine'\n";
+        let message = refused(&format!("{step}degrees = 200.0"));
+        assert!(message.starts_with("`augment.policies.breastmnist.steps[0].degrees` = 200"), "{message}");
+        assert!(read(&format!("{step}degrees = 20.0")).check(Registry::builtin()).is_ok());
     }
 
     #[test]

@@ -1,0 +1,156 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use medley_augment::preview::{ContactSheet, Draws, corruption_sheet, policy_sheet};
+use medley_augment::{AugmentError, Policy, PolicyConfig, TransformConfig};
+use medley_core::ImageSource;
+use medley_data::{DataError, OpenOptions, Registry, open_task};
+use medley_storage::{RealFs, write_new, write_whole};
+use medley_train::data::policy_of;
+use serde::Serialize;
+
+use super::config;
+use crate::args::augment::{AugmentArguments, AugmentVerb, CorruptionsArguments, PreviewArguments, SheetArguments};
+use crate::failure::Usage;
+use crate::output;
+
+pub(crate) fn run(arguments: &AugmentArguments) -> anyhow::Result<ExitCode> {
+    match &arguments.verb {
+        AugmentVerb::List { json } => list(*json)?,
+        AugmentVerb::Policy { set } => output::line(&builtin(set)?)?,
+        AugmentVerb::Preview(arguments) => preview(arguments)?,
+        AugmentVerb::Corruptions(arguments) => corruptions(arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(json: bool) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Listed {
+        name: &'static str,
+        summary: &'static str,
+    }
+    let pairs = TransformConfig::NAMES.iter().zip(TransformConfig::SUMMARIES);
+    if json {
+        return output::json(&pairs.map(|(name, summary)| Listed { name, summary }).collect::<Vec<_>>());
+    }
+    let rows: Vec<_> = pairs.map(|(&name, &summary)| vec![name.to_owned(), summary.to_owned()]).collect();
+    output::line(&output::table(&["type", "what it does"], &rows))
+}
+
+/// The policy as it would stand in a config.
+fn builtin(set: &str) -> anyhow::Result<String> {
+    let entry = Registry::builtin().get(set).ok_or_else(|| DataError::UnknownSet {
+        name: set.to_owned(),
+        suggestion: Registry::builtin().suggest(set).map(str::to_owned),
+    })?;
+    let policy = PolicyConfig::builtin(entry.modality);
+    let mut lines = vec![format!("# {}", PolicyConfig::reason(entry.modality)), format!("[augment.policies.{set}]")];
+    let frame = PolicyConfig { steps: Vec::new(), ..policy.clone() };
+    lines.extend(toml::to_string(&frame)?.lines().filter(|line| !line.starts_with("steps")).map(str::to_owned));
+    lines.push("steps = [".to_owned());
+    for step in &policy.steps {
+        let keys = toml::to_string(step)?;
+        lines.push(format!("    {{ {} }},", keys.lines().collect::<Vec<_>>().join(", ")));
+    }
+    lines.push("]".to_owned());
+    Ok(lines.join("\n"))
+}
+
+fn preview(arguments: &PreviewArguments) -> anyhow::Result<()> {
+    let (experiment, _) = config::read(&arguments.config, &arguments.set)?;
+    if let Some(stranger) = arguments.tasks.iter().find(|task| !experiment.tasks.contains(task)) {
+        let known = experiment.tasks.join(", ");
+        return Err(Usage(format!("--task {stranger:?}: the config has {known}")).into());
+    }
+    for (position, task) in experiment.tasks.iter().enumerate() {
+        if !arguments.tasks.is_empty() && !arguments.tasks.contains(task) {
+            continue;
+        }
+        let opened = open_task(&arguments.sheet.data.data, task, experiment.data.size, &OpenOptions::default())?;
+        let images = opened.task.train.images();
+        let policy = Policy::new(&policy_of(&experiment, &opened.task.spec)).map_err(|error| usage(task, &error))?;
+        let draws = Draws {
+            indices: evenly(images.len(), arguments.images),
+            draws: arguments.draws,
+            seed: arguments.sheet.seed,
+            task: position as u32,
+            zoom: zoom(&arguments.sheet, images.as_ref()),
+        };
+        let sheet = policy_sheet(images.as_ref(), &policy, &draws).map_err(|error| usage(task, &error))?;
+        let path = write(&sheet, &arguments.sheet, &format!("preview-{task}.png"))?;
+        let rows = draws.indices.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        output::line(&format!("{} (training images {rows})", path.display()))?;
+    }
+    Ok(())
+}
+
+fn corruptions(arguments: &CorruptionsArguments) -> anyhow::Result<()> {
+    let CorruptionsArguments { set, size, index, sheet } = arguments;
+    let opened = open_task(&sheet.data.data, set, *size, &OpenOptions::default())?;
+    let (images, modality) = (opened.task.train.images().as_ref(), opened.task.spec.modality);
+    let drawn = corruption_sheet(images, modality, *index, sheet.seed, zoom(sheet, images))
+        .map_err(|error| usage(set, &error))?;
+    let path = write(&drawn, sheet, &format!("corruptions-{set}.png"))?;
+    let kinds = medley_augment::Corruption::for_modality(modality);
+    let rows = kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    output::line(&format!("{} (from top to bottom: {rows})", path.display()))
+}
+
+/// What was asked for cannot be drawn.
+fn usage(place: &str, error: &AugmentError) -> Usage {
+    Usage(format!("{place}: {error}"))
+}
+
+/// At most `wanted` positions of `count`, evenly spread, the first among them.
+fn evenly(count: usize, wanted: usize) -> Vec<usize> {
+    let wanted = wanted.min(count);
+    (0..wanted).map(|place| place * count / wanted).collect()
+}
+
+fn zoom(sheet: &SheetArguments, images: &dyn ImageSource) -> usize {
+    sheet.zoom.unwrap_or_else(|| (84 / images.shape().width.max(1)).max(1))
+}
+
+/// Writes a sheet and says where.
+fn write(sheet: &ContactSheet, arguments: &SheetArguments, name: &str) -> anyhow::Result<PathBuf> {
+    fs_err::create_dir_all(&arguments.out)?;
+    let path = arguments.out.join(name);
+    let bytes = sheet.to_png()?;
+    if arguments.overwrite {
+        write_whole(&RealFs, &path, &bytes)?
+    } else {
+        write_new(&RealFs, &path, &bytes)?
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_taken_evenly() {
+        assert_eq!(evenly(10, 4), [0, 2, 5, 7]);
+        assert_eq!(evenly(2, 4), [0, 1]);
+        assert_eq!(evenly(0, 4), [0; 0]);
+    }
+
+    #[test]
+    fn builtin_policies_are_printed_as_configs_want_them() {
+        #[derive(serde::Deserialize)]
+        struct Config {
+            augment: Augment,
+        }
+        #[derive(serde::Deserialize)]
+        struct Augment {
+            policies: std::collections::BTreeMap<String, PolicyConfig>,
+        }
+        for entry in Registry::builtin().entries() {
+            let text = builtin(&entry.name).unwrap();
+            let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            assert_eq!(config.augment.policies[&entry.name], PolicyConfig::builtin(entry.modality));
+        }
+        assert!(builtin("patmnist").unwrap_err().to_string().contains("pathmnist"));
+    }
+}
