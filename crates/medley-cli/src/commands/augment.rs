@@ -118,9 +118,9 @@ fn write(sheet: &ContactSheet, arguments: &SheetArguments, name: &str) -> anyhow
     let path = arguments.out.join(name);
     let bytes = sheet.to_png()?;
     if arguments.overwrite {
-        write_whole(&RealFs, &path, &bytes)?
+        write_whole(&RealFs, &path, &bytes)?;
     } else {
-        write_new(&RealFs, &path, &bytes)?
+        write_new(&RealFs, &path, &bytes)?;
     }
     Ok(path)
 }
