@@ -125,7 +125,7 @@ impl Registry {
         let name: String = name.to_lowercase().chars().take(64).collect();
         let distance = |entry: &&Entry| levenshtein(&name, &entry.name).min(levenshtein(&name, stem(&entry.name)));
         let nearest = self.entries.iter().min_by_key(|entry| distance(entry))?;
-        (distance(&nearest) <= 3).then_some(nearest.name.as_str())
+        (distance(&nearest) <= 3.min(name.len() / 3)).then_some(nearest.name.as_str())
     }
 
     /// The set and size that a file name such as `pathmnist_64.npz` stands for.

@@ -25,6 +25,21 @@ use crate::run_folder::{RunFolder, git_revision, utc_now};
 use crate::scoring::{score_test, score_validation};
 use crate::stop::StopFlag;
 
+/// Where the `.npz` files lie, and how much of them may be held in memory.
+#[derive(Debug, Clone)]
+pub struct DataFolder<'a> {
+    /// The folder.
+    pub path: &'a Path,
+    /// Limits of reading.
+    pub options: OpenOptions,
+}
+
+impl<'a> From<&'a Path> for DataFolder<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self { path, options: OpenOptions::default() }
+    }
+}
+
 /// What [`start`] needs.
 pub struct RunRequest<'a> {
     /// What to do.
@@ -32,7 +47,7 @@ pub struct RunRequest<'a> {
     /// The resolved config, as it will be written to the run folder.
     pub config_text: &'a str,
     /// Where the `.npz` files lie.
-    pub data_folder: &'a Path,
+    pub data_folder: DataFolder<'a>,
     /// Where run folders are made.
     pub runs_folder: &'a Path,
     /// A name for the run folder that must not exist yet; by default `<name>-<k>`.
@@ -66,7 +81,7 @@ pub struct Run<'a> {
 pub fn start<'a>(request: &RunRequest<'a>, storage: &'a dyn Storage) -> Result<Run<'a>, TrainError> {
     let experiment = request.experiment;
     let device = compute::find_device(&experiment.train)?;
-    let prepared = open_data(experiment, request.data_folder)?;
+    let prepared = open_data(experiment, &request.data_folder)?;
     let machine = compute::choose(experiment, &prepared.learning.tasks, device)?;
     build_network(experiment, &prepared.learning.tasks, 0, machine.compute)?;
     let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, storage, |run| {
@@ -83,7 +98,7 @@ pub fn start<'a>(request: &RunRequest<'a>, storage: &'a dyn Storage) -> Result<R
 pub fn resume<'a>(
     experiment: &'a Experiment,
     run: &Path,
-    data_folder: &Path,
+    data_folder: &DataFolder<'_>,
     storage: &'a dyn Storage,
 ) -> Result<Run<'a>, TrainError> {
     let folder = RunFolder::open(run)?;
@@ -299,11 +314,10 @@ impl Run<'_> {
 }
 
 /// Opens every task of the config. The first that cannot be opened is the error.
-fn open_data(experiment: &Experiment, folder: &Path) -> Result<Prepared, TrainError> {
-    let options = OpenOptions::default();
+fn open_data(experiment: &Experiment, folder: &DataFolder<'_>) -> Result<Prepared, TrainError> {
     let mut files: Vec<OpenedFile> = Vec::with_capacity(experiment.tasks.len());
     for task in &experiment.tasks {
-        files.push(open_task(folder, task, experiment.data.size, &options)?);
+        files.push(open_task(folder.path, task, experiment.data.size, &folder.options)?);
     }
     let prepared = prepare(experiment, files)?;
     // Images of different sizes and bad policies are refused before a run folder is made.

@@ -28,7 +28,7 @@
 //! let request = RunRequest {
 //!     experiment: &experiment,
 //!     config_text: &config_text,
-//!     data_folder: Path::new("data"),
+//!     data_folder: Path::new("data").into(),
 //!     runs_folder: Path::new("runs"),
 //!     run_name: None,
 //! };

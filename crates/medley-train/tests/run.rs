@@ -53,7 +53,7 @@ impl Laboratory {
         RunRequest {
             experiment: &self.experiment,
             config_text: &self.text,
-            data_folder: self.folder.path(),
+            data_folder: self.folder.path().into(),
             runs_folder: Box::leak(self.runs().into_boxed_path()),
             run_name: None,
         }
@@ -142,7 +142,7 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
         let mut observers = Observers::default();
         observers.push("stop", Box::new(StopAt { steps_left: stop_at, stop: stop.clone() }));
         assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted, "at step {stop_at}");
-        let run = resume(&laboratory.experiment, &root, laboratory.folder.path(), &RealFs).unwrap();
+        let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
         assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
         assert_same(&undisturbed, &root);
     }
@@ -169,7 +169,7 @@ fn a_failing_observer_leaves_a_run_that_resumes() {
         observers.push("failing", Box::new(Failing(fail_at)));
         let error = run.train(observers, &StopFlag::default()).unwrap_err().to_string();
         assert!(error.contains("no space left"), "{error}");
-        let run = resume(&laboratory.experiment, &root, laboratory.folder.path(), &RealFs).unwrap();
+        let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
         run.train(Observers::default(), &StopFlag::default()).unwrap();
         assert_same(&undisturbed, &root);
     }
@@ -187,7 +187,7 @@ fn replicas_repeat_and_go_on_to_the_same_bits() {
     let mut observers = Observers::default();
     observers.push("stop", Box::new(StopAt { steps_left: 8, stop: stop.clone() }));
     assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
-    let run = resume(&laboratory.experiment, &root, laboratory.folder.path(), &RealFs).unwrap();
+    let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
     run.train(Observers::default(), &StopFlag::default()).unwrap();
     assert_same(&undisturbed, &root);
     // The statistics of BatchNorm, to begin with, are others.
@@ -217,11 +217,11 @@ fn what_is_left_open_is_tried_once_and_recorded() {
     assert!(manifest.contains(&there), "{manifest}");
     let manifest = manifest.replace(&there, &format!("\"memory_layout\": \"{other}\",\n    \"replicas\""));
     std::fs::write(layout.manifest(), &manifest).unwrap();
-    let run = resume(&laboratory.experiment, layout.root(), laboratory.folder.path(), &RealFs).unwrap();
+    let run = resume(&laboratory.experiment, layout.root(), &laboratory.folder.path().into(), &RealFs).unwrap();
     assert_eq!((run.environment().memory_layout.as_str(), run.calibration()), (other, &[][..]));
     drop(run);
     std::fs::write(layout.manifest(), manifest.replace("\"precision\": \"fp32\"", "\"precision\": \"fp8\"")).unwrap();
-    let error = resume(&laboratory.experiment, layout.root(), laboratory.folder.path(), &RealFs).err().unwrap();
+    let error = resume(&laboratory.experiment, layout.root(), &laboratory.folder.path().into(), &RealFs).err().unwrap();
     assert!(error.to_string().contains("`fp8`"), "{error}");
 }
 
@@ -241,7 +241,7 @@ fn changed_data_is_not_resumed() {
     let root = laboratory.finish();
     let options = SynthOptions { rows: Rows::AtMost(48), seed: 9, overwrite: true, ..SynthOptions::default() };
     write_set(laboratory.folder.path(), "bloodmnist", &options, &RealFs).unwrap();
-    let error = resume(&laboratory.experiment, &root, laboratory.folder.path(), &RealFs).err().unwrap();
+    let error = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).err().unwrap();
     assert!(error.to_string().contains("bloodmnist"), "{error}");
 }
 

@@ -129,6 +129,8 @@ pub(crate) struct TrainArguments {
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
     /// Overrides a key of the config, such as train.epochs=5; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
@@ -152,6 +154,8 @@ pub(crate) struct ResumeArguments {
     pub(crate) run: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
     /// Print the results as JSON
     #[arg(long)]
     pub(crate) json: bool,

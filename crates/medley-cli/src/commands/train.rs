@@ -7,7 +7,7 @@ use medley_core::RunLayout;
 use medley_core::record::{Environment, RunResults};
 use medley_report::{SubmissionOrder, write_report, write_submission};
 use medley_storage::RealFs;
-use medley_train::experiment::{self, Run, RunEnd, RunRequest};
+use medley_train::experiment::{self, DataFolder, Run, RunEnd, RunRequest};
 use medley_train::observer::Observers;
 use medley_train::run_folder::read_manifest;
 use medley_train::stop::StopFlag;
@@ -24,7 +24,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let request = RunRequest {
         experiment: &experiment,
         config_text: &config_text,
-        data_folder: &arguments.data.data,
+        data_folder: DataFolder { path: &arguments.data.data, options: arguments.reading.options() },
         runs_folder: &arguments.runs,
         run_name: arguments.name.as_deref(),
     };
@@ -40,7 +40,8 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     read_manifest(&layout.manifest())?;
     let (experiment, _) = config::read(&layout.config(), &[])
         .with_context(|| format!("`{}` is no run folder that can be resumed", arguments.run.display()))?;
-    let run = experiment::resume(&experiment, &arguments.run, &arguments.data.data, &RealFs)?;
+    let data = DataFolder { path: &arguments.data.data, options: arguments.reading.options() };
+    let run = experiment::resume(&experiment, &arguments.run, &data, &RealFs)?;
     carry_out(run, arguments.json, arguments.quiet)
 }
 
