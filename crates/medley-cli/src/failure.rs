@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use medley_core::CoreError;
 use medley_data::DataError;
+use medley_metrics::MetricError;
 use medley_models::ModelError;
 use medley_report::ReportError;
 use medley_storage::StorageError;
@@ -48,7 +50,7 @@ fn code(error: &anyhow::Error) -> u8 {
         if matches!(cause.downcast_ref(), Some(ModelError::Config { .. } | ModelError::UnknownBackbone { .. })) {
             return 2;
         }
-        if cause.is::<DataError>() {
+        if cause.is::<DataError>() || cause.is::<MetricError>() || cause.is::<CoreError>() {
             return 3;
         }
         if cause.is::<StorageError>() || cause.is::<RunFolderError>() || cause.is::<ReportError>() {

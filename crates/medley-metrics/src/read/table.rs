@@ -34,21 +34,23 @@ impl ScoreTable {
 
     /// A CSV of scores of a task with `classes` classes (binary tasks may have one column, that of the positive class). A
     /// header is skipped. With one column more than classes, the first is the index of the row; a table of two columns of a
-    /// binary task has an index if its first column counts the rows.
+    /// binary task has an index if its first column counts the rows, and so has any table where the number of classes is not
+    /// known.
     ///
     /// # Errors
     /// As [`Self::from_result_file`].
-    pub fn from_csv(bytes: &[u8], kind: TaskKind, classes: usize) -> Result<Self, MetricError> {
+    pub fn from_csv(bytes: &[u8], kind: TaskKind, classes: Option<usize>) -> Result<Self, MetricError> {
         let mut cells = split(text(bytes)?);
         if cells.first().is_some_and(|(_, first)| first.iter().all(|cell| cell.parse::<f64>().is_err())) {
             cells.remove(0);
         }
         let width = cells.first().map_or(0, |(_, first)| first.len());
         let binary = kind == TaskKind::Binary;
-        if width == classes + 1 || (binary && width == 2 && counts_rows(&cells)) {
+        let undecided = classes.is_none() || (binary && width == 2);
+        if classes.is_some_and(|classes| width == classes + 1) || (undecided && width > 1 && counts_rows(&cells)) {
             return Self::indexed(&cells);
         }
-        if width != classes && !(binary && width == 1) && width > 0 {
+        if let Some(classes) = classes.filter(|&classes| width != classes && !(binary && width == 1) && width > 0) {
             return Err(MetricError::ResultFile {
                 problem: format!(
                     "{width} columns, but the task has {classes} classes: {classes} scores are expected on each line, with or \
@@ -199,7 +201,7 @@ mod tests {
     use super::*;
 
     fn csv(text: &str) -> Result<Vec<Vec<f64>>, String> {
-        let table = ScoreTable::from_csv(text.as_bytes(), TaskKind::Binary, 2).map_err(|error| error.to_string())?;
+        let table = ScoreTable::from_csv(text.as_bytes(), TaskKind::Binary, Some(2)).map_err(|error| error.to_string())?;
         Ok(table.scores.view().rows().into_iter().map(|row| row.to_vec()).collect())
     }
 
@@ -213,6 +215,12 @@ mod tests {
         assert_eq!(csv("1,0.1\n0,0.8\n"), Ok(vec![vec![0.8], vec![0.1]]));
         assert!(csv("1,2,3,4\n").unwrap_err().contains("4 columns"));
         assert!(csv("").unwrap_err().contains("no rows"));
+    }
+
+    #[test]
+    fn an_unknown_number_of_classes_follows_from_the_table() {
+        let columns = |text: &str| ScoreTable::from_csv(text.as_bytes(), TaskKind::MultiClass, None).unwrap().scores.columns();
+        assert_eq!((columns("1,0.2,0.3,0.5\n0,0.2,0.3,0.5\n"), columns("0.2,0.3,0.5\n0.2,0.3,0.5\n")), (3, 3));
     }
 
     #[test]

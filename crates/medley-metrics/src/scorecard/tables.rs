@@ -18,6 +18,15 @@ pub enum Format {
     Latex,
 }
 
+/// What of a scorecard is written beside its figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Show {
+    /// The published rows.
+    pub published: bool,
+    /// Every class, and calibration by how rare the true class is.
+    pub details: bool,
+}
+
 /// Where there is no figure.
 const NONE: &str = "-";
 
@@ -29,12 +38,16 @@ struct Block {
     sentences: Vec<String>,
 }
 
-/// Writes a scorecard; published rows beside the figures if `published`.
-pub fn render(card: &Scorecard, format: Format, published: bool) -> String {
+/// Writes a scorecard.
+pub fn render(card: &Scorecard, format: Format, show: Show) -> String {
     let mut blocks = Vec::new();
     for predictor in &card.predictors {
         blocks.push(figures(predictor, card));
-        blocks.extend(published.then(|| published_rows(predictor)).flatten());
+        if show.details {
+            blocks.push(classes(predictor));
+            blocks.extend(calibration(predictor));
+        }
+        blocks.extend(show.published.then(|| published_rows(predictor)).flatten());
     }
     for summary in &card.seeds {
         let rows = summary.rows.iter().map(|(task, id, mean)| {
@@ -134,6 +147,35 @@ fn sentences(predictor: &PredictorScore, card: &Scorecard) -> Vec<String> {
         card.resampling.resamples, card.resampling.seed
     ));
     said
+}
+
+fn classes(predictor: &PredictorScore) -> Block {
+    let mut rows = Vec::new();
+    for task in &predictor.tasks {
+        rows.extend(task.per_class.iter().map(|class| {
+            let figures = [class.precision, class.recall, class.f1].map(|value| number(Some(value), 3));
+            let counts = [class.support.to_string(), class.predicted.to_string()];
+            [vec![task.task.clone(), class.name.clone()], counts.to_vec(), figures.to_vec()].concat()
+        }));
+    }
+    let header = strings(&["task", "class", "true", "predicted", "precision", "recall", "F1"]);
+    Block { heading: "Classes".to_owned(), header, rows, sentences: Vec::new() }
+}
+
+fn calibration(predictor: &PredictorScore) -> Option<Block> {
+    let mut rows = Vec::new();
+    for task in &predictor.tasks {
+        rows.extend(task.calibration.iter().map(|group| {
+            let figures = [group.confidence, group.accuracy, group.ece].map(|value| number(Some(value), 3));
+            [vec![task.task.clone(), group.group.to_owned(), group.rows.to_string()], figures.to_vec()].concat()
+        }));
+    }
+    (!rows.is_empty()).then(|| Block {
+        heading: "Calibration by how rare the true class is".to_owned(),
+        header: strings(&["task", "classes", "images", "confidence", "accuracy", "ECE"]),
+        rows,
+        sentences: vec!["Thirds of the classes by their number of images here.".to_owned()],
+    })
 }
 
 fn published_rows(predictor: &PredictorScore) -> Option<Block> {

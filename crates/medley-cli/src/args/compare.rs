@@ -1,0 +1,29 @@
+//! `medley compare`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::score::{OutputArguments, ResamplingArguments, TruthArguments};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The first is compared with each of the others, image by image, on the tasks that both have. AUC is tested
+by DeLong's test, accuracy by McNemar's, everything else by permutation; Holm's correction is over all tasks and pairs of a
+figure. Of a run folder the ensemble is taken, or the only seed.
+
+Examples:
+  medley compare runs/resnet9-1 runs/resnet18-1
+  medley compare mine.csv theirs.csv --markdown"
+)]
+pub(crate) struct CompareArguments {
+    /// Result files, submissions, run folders, score files: two or more
+    #[arg(required = true, num_args = 2..)]
+    pub(crate) predictions: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) truth: TruthArguments,
+    #[command(flatten)]
+    pub(crate) resampling: ResamplingArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}

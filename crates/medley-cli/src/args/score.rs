@@ -1,0 +1,140 @@
+//! `medley score`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use medley_core::{Split, TaskKind};
+
+use super::DataFolder;
+
+#[derive(Debug, Args)]
+#[command(after_help = "What can be scored, alone or mixed:
+  result files of the official evaluator, named {flag}{_size}_{split}_[AUC]…_[ACC]…@{run}.csv, rows in any order
+  a submission, id,id_image_in_task,task_name,label, tasks in any order; id,label alone needs --like SAMPLE.csv
+  a run folder, or any folder of result files
+  scores as CSV or .npy, one row per image, with --task
+
+Examples:
+  medley score runs/small-three-1
+  medley score 'breastmnist_test_[AUC]0.901_[ACC]0.863@1.csv' --data ~/medmnist
+  medley score submission.csv --markdown
+  medley score scores.npy --task retinamnist --labels labels.npy --metrics all
+
+The truth is read from the data folder, or from --labels. What is wrong with a file is named with its lines, and then there
+is no score.")]
+pub(crate) struct ScoreArguments {
+    /// Result files, submissions, run folders, score files
+    #[arg(required = true)]
+    pub(crate) predictions: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) truth: TruthArguments,
+    #[command(flatten)]
+    pub(crate) resampling: ResamplingArguments,
+    /// Leave the published results out
+    #[arg(long)]
+    pub(crate) no_published: bool,
+    /// Every class, and calibration by how rare the true class is
+    #[arg(long)]
+    pub(crate) details: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+/// What predictions are of, and compared with.
+#[derive(Debug, Args)]
+pub(crate) struct TruthArguments {
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    /// True labels from this file instead: .npy, .npz, or CSV of index,label
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Task of score files whose name does not say it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) task: Option<String>,
+    /// How labels of a task outside MedMNIST are read; it needs --labels
+    #[arg(long, value_enum, requires = "labels")]
+    pub(crate) kind: Option<KindArgument>,
+    /// Split of score files whose name does not say it; of a folder, the split that is scored
+    #[arg(long, value_enum, default_value = "test")]
+    pub(crate) split: SplitArgument,
+    /// Edge length of the images, where the name of a file does not say it
+    #[arg(long, default_value_t = 28)]
+    pub(crate) size: usize,
+    /// The competition's sample file, whose ids a submission uses
+    #[arg(long, value_name = "SAMPLE.csv")]
+    pub(crate) like: Option<PathBuf>,
+    /// Take scores that are no probabilities (logits); figures that need probabilities are then left out
+    #[arg(long)]
+    pub(crate) any_scores: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResamplingArguments {
+    /// Figures, separated by commas, such as `auc,macro_f1`; `all` for every one
+    #[arg(long, value_name = "LIST", default_value = "auc,accuracy,macro_f1", value_delimiter = ',')]
+    pub(crate) metrics: Vec<String>,
+    /// Bootstrap resamples, and permutations
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub(crate) resamples: u32,
+    /// Share of the resamples that an interval holds
+    #[arg(long, default_value_t = 0.95, value_parser = share)]
+    pub(crate) confidence: f64,
+    /// Seed of the resampling; the same seed gives the same digits with any number of threads
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct OutputArguments {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// As Markdown tables
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// As LaTeX tables
+    #[arg(long)]
+    pub(crate) latex: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitArgument {
+    Train,
+    Val,
+    Test,
+}
+
+impl From<SplitArgument> for Split {
+    fn from(split: SplitArgument) -> Self {
+        match split {
+            SplitArgument::Train => Self::Train,
+            SplitArgument::Val => Self::Val,
+            SplitArgument::Test => Self::Test,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KindArgument {
+    Binary,
+    MultiClass,
+    Ordinal,
+    MultiLabel,
+}
+
+impl From<KindArgument> for TaskKind {
+    fn from(kind: KindArgument) -> Self {
+        match kind {
+            KindArgument::Binary => Self::Binary,
+            KindArgument::MultiClass => Self::MultiClass,
+            KindArgument::Ordinal => Self::Ordinal,
+            KindArgument::MultiLabel => Self::MultiLabel,
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("it must lie between 0 and 1, such as 0.95".to_owned()) }
+}
