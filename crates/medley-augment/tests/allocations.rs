@@ -1,6 +1,8 @@
 //! In the steady state no memory is allocated per image.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, unsafe_code, reason = "an allocator that counts")]
 
+mod common;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -39,47 +41,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Every transform but JPEG compression, whose codec allocates.
-const POLICY: &str = "
-steps = [
-    { type = 'flip', axis = 'horizontal' },
-    { type = 'dihedral' },
-    { type = 'right_angle_turns' },
-    { type = 'shift', pixels = 2 },
-    { type = 'affine', degrees = 10.0, translate = 0.1, scale = [0.9, 1.1], shear = 5.0, probability = 0.8 },
-    { type = 'elastic', deviation = 0.02, probability = 0.5 },
-    { type = 'brightness', amount = 0.2 },
-    { type = 'contrast', amount = 0.2 },
-    { type = 'gamma', exponent = [0.8, 1.2] },
-    { type = 'saturation', amount = 0.2 },
-    { type = 'hue', turn = 0.1 },
-    { type = 'colour_jitter', brightness = 0.2, contrast = 0.2, saturation = 0.2, hue = 0.05 },
-    { type = 'channel_jitter', scale = 0.1, shift = 0.1 },
-    { type = 'intensity', factor = [0.9, 1.0] },
-    { type = 'gaussian_blur', deviation = [0.1, 1.5] },
-    { type = 'sharpness', factor = [0.5, 2.0] },
-    { type = 'gaussian_noise', deviation = [0.0, 0.1] },
-    { type = 'poisson_noise', photons = [50.0, 500.0] },
-    { type = 'speckle_noise', deviation = [0.0, 0.1] },
-    { type = 'cutout', size = 6, fill = 'mean' },
-    { type = 'random_erasing', fill = 'noise' },
-    { type = 'rand_augment' },
-    { type = 'trivial_augment' },
-    { type = 'augmix' },
-    { type = 'corruption', kind = 'defocus_blur', severity = 2 },
-    { type = 'corruption', kind = 'motion_blur', severity = 2 },
-    { type = 'corruption', kind = 'zoom_blur', severity = 2 },
-    { type = 'corruption', kind = 'pixelate', severity = 2 },
-    { type = 'corruption', kind = 'impulse_noise', severity = 2 },
-    { type = 'corruption', kind = 'bubble', severity = 2 },
-    { type = 'corruption', kind = 'stain_deposit', severity = 2 },
-    { type = 'corruption', kind = 'characters', severity = 2 },
-]
-";
-
 #[test]
 fn no_memory_is_allocated_per_image() {
-    for policy in [POLICY, "steps = [{ type = 'dihedral' }, { type = 'shift', pixels = 2 }]", "steps = []"] {
+    for policy in [common::EVERYTHING, "steps = [{ type = 'dihedral' }, { type = 'shift', pixels = 2 }]", "steps = []"]
+    {
         let source = |channels: usize| {
             let shape = ImageShape::flat(28, 28, channels);
             let bytes = (0..shape.len() * 64).map(|index| (index * 31 % 253) as u8).collect();

@@ -1,10 +1,14 @@
 //! What a stream of batches promises: the same bits for any number of workers and any batch size, in order, and a clean end.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
+mod common;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use medley_augment::{
     AssemblerOptions, AugmentError, BatchAssembler, BatchRequest, Normalisation, PolicyConfig, SampleRef, TaskSource,
+    TransformConfig,
 };
 use medley_core::{ImageShape, ImageSource, Images, Modality};
 use proptest::prelude::*;
@@ -22,11 +26,16 @@ fn source(channels: usize, policy: PolicyConfig) -> TaskSource {
     TaskSource { normalisation: Normalisation::measure(images.as_ref()), images, policy }
 }
 
+/// One step of every transform there is.
+fn everything() -> PolicyConfig {
+    let mut policy: PolicyConfig = toml::from_str(common::EVERYTHING).unwrap();
+    policy.steps.push(toml::from_str("type = 'random_corruption'\nmodality = 'pathology'").unwrap());
+    policy
+}
+
 fn assembler(seed: u64, workers: usize, prefetch: usize) -> BatchAssembler {
-    let sources = vec![
-        source(3, PolicyConfig::builtin(Modality::Pathology)),
-        source(1, PolicyConfig::builtin(Modality::ChestXray)),
-    ];
+    let sources =
+        vec![source(3, everything()), source(1, PolicyConfig::builtin(Modality::ChestXray)), source(1, everything())];
     BatchAssembler::new(sources, AssemblerOptions { seed, workers, prefetch, channels: 3 }).unwrap()
 }
 
@@ -35,7 +44,7 @@ fn requests(samples: &[SampleRef], batch_size: usize, epoch: u64) -> Vec<BatchRe
 }
 
 fn samples() -> impl Strategy<Value = Vec<SampleRef>> {
-    let sample = (0_u32..2, 0..COUNT).prop_map(|(task, index)| SampleRef { task, index });
+    let sample = (0_u32..3, 0..COUNT).prop_map(|(task, index)| SampleRef { task, index });
     proptest::collection::vec(sample, 1..40)
 }
 
@@ -76,6 +85,13 @@ proptest! {
         let mut stream = assembler(0, workers, prefetch).stream(endless, true);
         prop_assert_eq!(stream.by_ref().take(take).count(), take);
     }
+}
+
+#[test]
+fn everything_is_everything() {
+    let name = |step: &TransformConfig| serde_json::to_value(step).unwrap()["type"].as_str().unwrap().to_owned();
+    let found: BTreeSet<_> = everything().steps.iter().map(name).collect();
+    assert_eq!(found, TransformConfig::NAMES.iter().map(|&name| name.to_owned()).collect());
 }
 
 #[test]
