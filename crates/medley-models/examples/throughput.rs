@@ -70,6 +70,7 @@ impl Arguments {
 
 fn main() {
     let arguments = Arguments::parse();
+    environment::keep_freed_memory();
     environment::set_threads(arguments.threads);
     let mut work = Work::new(&arguments);
     for _ in 0..3 {

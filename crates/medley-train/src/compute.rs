@@ -64,6 +64,7 @@ pub fn find_device(config: &TrainConfig) -> Result<Device, TrainError> {
 pub fn choose(experiment: &Experiment, tasks: &[TaskSpec], device: Device) -> Result<Machine, TrainError> {
     let config = &experiment.train;
     let cores = cores(config);
+    environment::keep_freed_memory();
     environment::set_threads(cores);
     let options = BuildOptions {
         device,
@@ -97,6 +98,7 @@ pub fn recorded(config: &TrainConfig, device: Device, environment: &Environment)
 }
 
 fn machine(config: &TrainConfig, device: Device, way: Way, measured: &[Measurement]) -> Machine {
+    environment::keep_freed_memory();
     environment::set_threads(way.threads);
     let environment = Environment {
         medley: env!("CARGO_PKG_VERSION").to_owned(),
