@@ -6,8 +6,9 @@ use medley_core::record::DataRecord;
 use serde::Serialize;
 
 use crate::archive::{Archive, Member};
+use crate::open::find_by_name;
 use crate::registry::{Entry, Identity, Registry};
-use crate::{DataError, OpenOptions, SYNTHETIC_MEMBER, open_file};
+use crate::{DataError, OpenOptions, SYNTHETIC_MEMBER, open_file, set_of};
 
 /// The outcome of [`verify`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -112,22 +113,16 @@ pub struct Description {
 /// # Errors
 /// Whatever makes the file unusable; a file that is usable but not the published one is a [`Verdict`].
 pub fn verify(path: &Path, options: &OpenOptions) -> Result<Verification, DataError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (entry, size) = match Registry::builtin().by_file_name(&name) {
-        Some(known) => known,
-        None => find_by_content(&Contents::read(path)?).ok_or_else(|| unknown(&name))?,
-    };
-    let opened = open_file(path, entry, size, options)?;
+    let (entry, size) = set_of(path)?;
+    let opened = open_file(path, &entry, size, options)?;
     let synthetic = opened.record.release.as_deref() == Some("synthetic");
-    let verdict = verdict(entry, size, &opened.record.md5, opened.rows(), synthetic);
-    Ok(Verification { record: opened.record, licence: entry.licence.clone(), verdict })
+    let verdict = verdict(&entry, size, &opened.record.md5, opened.rows(), synthetic);
+    Ok(Verification { record: opened.record, licence: entry.licence, verdict })
 }
 
-fn unknown(name: &str) -> DataError {
-    DataError::UnknownSet {
-        suggestion: Registry::builtin().suggest(name.trim_end_matches(".npz")).map(|known| format!("{known}.npz")),
-        name: name.to_owned(),
-    }
+/// The published set that a file holds, told by its content alone.
+pub(crate) fn set_by_content(path: &Path) -> Result<Option<(Entry, usize)>, DataError> {
+    Ok(find_by_content(&Contents::read(path)?))
 }
 
 /// Says what an `.npz` file is, by its MD5, else by the shapes of its arrays, else by its name, and what differs from what was
@@ -138,10 +133,10 @@ fn unknown(name: &str) -> DataError {
 pub fn describe(path: &Path, options: &OpenOptions) -> Result<Description, DataError> {
     let contents = Contents::read(path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let named = Registry::builtin().by_file_name(&name);
-    let found = find_by_content(&contents).or(named);
+    let named = find_by_name(&name, path.parent().unwrap_or(Path::new("")))?;
+    let found = find_by_content(&contents).or_else(|| named.clone());
     let mut differences: Vec<String> = Vec::new();
-    if let (Some((named, size)), Some((found, actual))) = (named, found)
+    if let (Some((named, size)), Some((found, actual))) = (&named, &found)
         && (named.name.as_str(), size) != (found.name.as_str(), actual)
     {
         differences
@@ -154,7 +149,8 @@ pub fn describe(path: &Path, options: &OpenOptions) -> Result<Description, DataE
     }
     let mut record = None;
     let mut verdict_found = if contents.synthetic { Verdict::Synthetic } else { Verdict::Unknown };
-    if let Some((entry, size)) = found {
+    if let Some((entry, size)) = &found {
+        let size = *size;
         verdict_found = verdict(entry, size, &contents.md5, contents.rows().unwrap_or_default(), contents.synthetic);
         differences.extend(row_differences(entry, &contents));
         match open_file(path, entry, size, options) {
@@ -171,8 +167,8 @@ pub fn describe(path: &Path, options: &OpenOptions) -> Result<Description, DataE
         md5: contents.md5,
         sha256: contents.sha256,
         arrays: contents.arrays,
-        set: found.map(|(entry, _)| entry.name.clone()),
-        size: found.map(|(_, size)| size),
+        set: found.as_ref().map(|(entry, _)| entry.name.clone()),
+        size: found.as_ref().map(|(_, size)| *size),
         verdict: verdict_found,
         differences,
         record,
@@ -230,12 +226,12 @@ fn array(name: &str, member: Result<Member, DataError>) -> ArrayDescription {
 }
 
 /// The published set that a file holds: by MD5, else by the rows of its splits and the shape of its images.
-fn find_by_content(contents: &Contents) -> Option<(&'static Entry, usize)> {
+fn find_by_content(contents: &Contents) -> Option<(Entry, usize)> {
     let entries = Registry::builtin().entries();
     for entry in entries {
         let mut files = entry.releases.iter().flat_map(|release| &release.files);
         if let Some(file) = files.find(|file| file.md5 == contents.md5) {
-            return Some((entry, file.size));
+            return Some((entry.clone(), file.size));
         }
     }
     let rows = contents.rows()?;
@@ -246,7 +242,7 @@ fn find_by_content(contents: &Contents) -> Option<(&'static Entry, usize)> {
         color && dimensions == entry.dimensions && entry.releases.iter().any(|release| release.rows == rows)
     };
     let size = *image.first()?;
-    entries.iter().find(fits).filter(|entry| entry.sizes().contains(&size)).map(|entry| (entry, size))
+    entries.iter().find(fits).filter(|entry| entry.sizes().contains(&size)).map(|entry| (entry.clone(), size))
 }
 
 fn verdict(entry: &Entry, size: usize, md5: &str, rows: [usize; 3], synthetic: bool) -> Verdict {

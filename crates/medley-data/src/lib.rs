@@ -52,7 +52,8 @@ pub use cache::CacheUse;
 pub use error::DataError;
 pub use labels::{SplitLabels, read_labels};
 pub use open::{
-    OpenOptions, OpenedFile, SYNTHETIC_MEMBER, decode_arrays, open_file, open_path, open_spec, open_task, set_of,
+    OpenOptions, OpenedFile, SYNTHETIC_MEMBER, decode_arrays, open_file, open_named, open_path, open_spec, open_task,
+    set_of,
 };
 pub use registry::{Available, Entry, Registry, available};
 pub use write::{Array, write_npz};

@@ -70,13 +70,29 @@ pub fn open_file(path: &Path, entry: &Entry, size: usize, options: &OpenOptions)
     Ok(opened)
 }
 
-/// Opens a file as the set that its name says, such as `breastmnist_64.npz`.
+/// Opens a file as the set that [`set_of`] finds in it.
+///
+/// # Errors
+/// [`DataError::UnknownSet`] when it is none, else as [`open_file`].
+pub fn open_path(path: &Path, options: &OpenOptions) -> Result<OpenedFile, DataError> {
+    let (entry, size) = set_of(path)?;
+    open_file(path, &entry, size, options)
+}
+
+/// Opens what a person names: a set in a folder, such as `pathmnist` or `pathmnist_64`, or the path of a file that ends
+/// in `.npz`.
 ///
 /// # Errors
 /// [`DataError::UnknownSet`] for other names, else as [`open_file`].
-pub fn open_path(path: &Path, options: &OpenOptions) -> Result<OpenedFile, DataError> {
-    let (entry, size) = set_of(path)?;
-    open_file(path, entry, size, options)
+pub fn open_named(named: &Path, folder: &Path, options: &OpenOptions) -> Result<OpenedFile, DataError> {
+    if named.extension().is_some_and(|extension| extension == "npz") {
+        return open_path(named, options);
+    }
+    let file = format!("{}.npz", named.display());
+    match find_by_name(&file, folder)? {
+        Some((entry, size)) => open_task(folder, &entry.name, size, options),
+        None => Err(unknown(&named.to_string_lossy())),
+    }
 }
 
 /// Opens a file as a task that need not be in the registry. Its record names no release; a file that says that it was drawn
@@ -135,16 +151,34 @@ impl OpenedFile {
     }
 }
 
-/// The set and size that a path's file name stands for.
+/// The set that a file holds, and the size of its images: by its name, a published one or one whose entry lies beside the
+/// file; else by its content.
 ///
 /// # Errors
-/// [`DataError::UnknownSet`].
-pub fn set_of(path: &Path) -> Result<(&'static Entry, usize), DataError> {
+/// [`DataError::UnknownSet`] when neither tells; [`DataError`] when the file must be looked at and cannot be read.
+pub fn set_of(path: &Path) -> Result<(Entry, usize), DataError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Registry::builtin().by_file_name(&name).ok_or_else(|| DataError::UnknownSet {
-        suggestion: Registry::builtin().suggest(name.trim_end_matches(".npz")).map(|known| format!("{known}.npz")),
-        name: name.into_owned(),
-    })
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if let Some(found) = find_by_name(&name, folder)? {
+        return Ok(found);
+    }
+    crate::inspect::set_by_content(path)?.ok_or_else(|| unknown(&name))
+}
+
+/// The set that a file name stands for, among the published ones and those with an entry in the folder.
+pub(crate) fn find_by_name(file: &str, folder: &Path) -> Result<Option<(Entry, usize)>, DataError> {
+    let owned = |(entry, size): (&Entry, usize)| (entry.clone(), size);
+    if let Some(found) = Registry::builtin().by_file_name(file) {
+        return Ok(Some(owned(found)));
+    }
+    Ok(Registry::of_folder(folder)?.by_file_name(file).map(owned))
+}
+
+fn unknown(name: &str) -> DataError {
+    DataError::UnknownSet {
+        suggestion: Registry::builtin().suggest(name.trim_end_matches(".npz")).map(str::to_owned),
+        name: name.to_owned(),
+    }
 }
 
 /// A set by name, or an error that suggests one.

@@ -131,11 +131,12 @@ impl Registry {
     /// The set and size that a file name such as `pathmnist_64.npz` stands for.
     pub fn by_file_name(&self, file: &str) -> Option<(&Entry, usize)> {
         let stem = file.strip_suffix(".npz")?;
-        let (name, size) = match stem.rsplit_once('_') {
-            Some((name, size)) => (name, size.parse().ok()?),
-            None => (stem, 28),
-        };
-        self.get(name).map(|entry| (entry, size))
+        // A user's set may have an underscore in its name.
+        if let Some(entry) = self.get(stem) {
+            return Some((entry, 28));
+        }
+        let (name, size) = stem.rsplit_once('_')?;
+        Some((self.get(name)?, size.parse().ok()?))
     }
 }
 

@@ -40,13 +40,13 @@ pub(super) struct Facts<'a> {
 }
 
 impl Subject {
-    /// Opens a file of the registry; the set is known by the name of the file.
+    /// Opens a file of a known set: by its name, an entry beside it, or its content.
     ///
     /// # Errors
-    /// As [`open_file`](crate::open_file), and [`DataError::UnknownSet`] for other names.
+    /// As [`open_file`](crate::open_file), and [`DataError::UnknownSet`] for others.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, DataError> {
         let (entry, size) = set_of(path)?;
-        Self::new(path, open_file(path, entry, size, options)?, Some(entry.clone()))
+        Self::new(path, open_file(path, &entry, size, options)?, Some(entry))
     }
 
     /// A file that was opened already, with what is registered of it: a user's own set may have an entry or none.

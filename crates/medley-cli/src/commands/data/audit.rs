@@ -2,8 +2,8 @@ use std::process::ExitCode;
 
 use medley_core::{ScoringPermit, Split};
 use medley_data::audit::{Audit, Group, ImageId, Options, SetFindings, Subject, audit};
+use medley_data::open_named;
 
-use super::open_named;
 use crate::args::data::look::AuditArguments;
 use crate::output;
 

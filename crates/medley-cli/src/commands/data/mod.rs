@@ -11,12 +11,10 @@ mod stats;
 mod synth;
 mod verify;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use medley_core::COMPETITION_TASKS;
-use medley_data::inspect::verify;
-use medley_data::{DataError, Entry, OpenOptions, OpenedFile, Registry, open_file, open_task};
+use medley_data::{DataError, Entry, Registry};
 
 use crate::args::data::{DataArguments, DataVerb};
 
@@ -37,24 +35,6 @@ pub(crate) fn run(arguments: &DataArguments) -> anyhow::Result<ExitCode> {
 /// An error and its cause, in one line.
 fn describe(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-}
-
-/// Opens what a person names: a set in the data folder, `pathmnist` or `pathmnist_64`, or a file, whatever it is called.
-fn open_named(named: &Path, folder: &Path, options: &OpenOptions) -> anyhow::Result<OpenedFile> {
-    let registry = Registry::builtin();
-    let text = named.to_string_lossy();
-    if named.extension().is_some_and(|extension| extension == "npz") {
-        if registry.by_file_name(&named.file_name().unwrap_or_default().to_string_lossy()).is_some() {
-            return Ok(medley_data::open_path(named, options)?);
-        }
-        let record = verify(named, options)?.record;
-        let entry = registry.get(&record.task.name).ok_or_else(|| unknown(&record.task.name))?;
-        return Ok(open_file(named, entry, record.task.shape.height, options)?);
-    }
-    match registry.by_file_name(&format!("{text}.npz")) {
-        Some((entry, size)) => Ok(open_task(folder, &entry.name, size, options)?),
-        None => Err(unknown(&text).into()),
-    }
 }
 
 fn unknown(name: &str) -> DataError {

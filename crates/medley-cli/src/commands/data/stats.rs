@@ -1,9 +1,9 @@
 use std::process::ExitCode;
 
 use medley_core::{ScoringPermit, Split};
+use medley_data::open_named;
 use medley_data::stats::{BINS, Statistics, statistics};
 
-use super::open_named;
 use crate::args::data::look::StatsArguments;
 use crate::output;
 
