@@ -6,7 +6,6 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::DataError;
 use crate::archive::io_error;
@@ -23,8 +22,8 @@ pub(crate) struct SharedFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Stamp {
     pub(crate) len: u64,
-    /// Nanoseconds since the Unix epoch; 0 where the system does not know.
-    pub(crate) modified: u64,
+    /// When it was last written to, in the units of the system.
+    pub(crate) modified: i64,
     /// Device and inode; 0 where there are none.
     pub(crate) identity: (u64, u64),
 }
@@ -61,21 +60,22 @@ impl SharedFile {
 
 impl Stamp {
     pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
-        let since = metadata.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let modified = since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
-        Self { len: metadata.len(), modified, identity: identity(metadata) }
+        let (modified, identity) = identity(metadata);
+        Self { len: metadata.len(), modified, identity }
     }
 }
 
 #[cfg(unix)]
-fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
+fn identity(metadata: &std::fs::Metadata) -> (i64, (u64, u64)) {
     use std::os::unix::fs::MetadataExt as _;
-    (metadata.dev(), metadata.ino())
+    let modified = metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec());
+    (modified, (metadata.dev(), metadata.ino()))
 }
 
-#[cfg(not(unix))]
-fn identity(_: &std::fs::Metadata) -> (u64, u64) {
-    (0, 0)
+#[cfg(windows)]
+fn identity(metadata: &std::fs::Metadata) -> (i64, (u64, u64)) {
+    use std::os::windows::fs::MetadataExt as _;
+    (metadata.last_write_time() as i64, (0, 0))
 }
 
 /// Opening a pipe would wait for a writer for ever; regular files do not know the flag.

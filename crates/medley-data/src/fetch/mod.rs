@@ -9,7 +9,7 @@
 //! are tried again after a pause, which doubles, or which the server names. Processes that want the same file wait for
 //! each other: the part is locked while it grows.
 //!
-//! Decisions ([`policy`]) are apart from the network ([`transfer`]) and from the disk ([`part`]).
+//! Decisions (`policy`) are apart from the network (`transfer`) and from the disk (`part`).
 
 mod part;
 mod policy;
