@@ -12,7 +12,7 @@
 //! frame.
 
 pub(crate) mod list;
-mod picture;
+pub(crate) mod picture;
 
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use medley_core::Origin;
 use medley_core::record::DataRecord;
 use serde::Serialize;
 
@@ -41,12 +42,24 @@ pub enum Verdict {
     Unknown,
     /// Drawn by Medley.
     Synthetic,
+    /// A user's own set, as it was imported.
+    Imported,
+    /// A user's own set, but not the bytes that were imported.
+    Changed {
+        /// MD5 as the entry has it.
+        expected_md5: String,
+    },
 }
 
 impl Verdict {
     /// Whether the file can be cited as the published data.
     pub fn is_published(&self) -> bool {
         matches!(self, Self::Published { .. })
+    }
+
+    /// Whether the file is what its entry says: published, or imported and not changed since.
+    pub fn is_sound(&self) -> bool {
+        self.is_published() || *self == Self::Imported
     }
 
     /// One sentence.
@@ -60,6 +73,10 @@ impl Verdict {
             ),
             Self::Unknown => "neither the rows nor the MD5 of any published file".to_owned(),
             Self::Synthetic => "SYNTHETIC: drawn by Medley, no medical data".to_owned(),
+            Self::Imported => "byte for byte the file that was imported".to_owned(),
+            Self::Changed { expected_md5 } => {
+                format!("not the file that was imported: its MD5 is not {expected_md5}, as its entry has it")
+            }
         }
     }
 }
@@ -248,6 +265,10 @@ fn find_by_content(contents: &Contents) -> Option<(Entry, usize)> {
 fn verdict(entry: &Entry, size: usize, md5: &str, rows: [usize; 3], synthetic: bool) -> Verdict {
     if synthetic {
         return Verdict::Synthetic;
+    }
+    if entry.origin == Origin::User {
+        let expected_md5 = entry.file(size).map(|file| file.md5.clone()).unwrap_or_default();
+        return if md5 == expected_md5 { Verdict::Imported } else { Verdict::Changed { expected_md5 } };
     }
     match entry.identify(md5, rows) {
         Identity::Published(release) => Verdict::Published { release: release.name.clone() },

@@ -10,6 +10,7 @@
 //! - [`inspect`] tells what a file is and whether it is what was published.
 //! - [`datasheet`] writes a datasheet whose claims are checked against the file.
 //! - [`export`] writes images as the medmnist package names them.
+//! - [`montage`] draws contact sheets.
 //! - [`import`] makes sets of a user's own images.
 //! - [`fetch`] downloads, resuming and verifying.
 //!
@@ -39,6 +40,7 @@ pub mod fetch;
 pub mod import;
 pub mod inspect;
 mod labels;
+pub mod montage;
 mod npy;
 mod open;
 pub mod registry;

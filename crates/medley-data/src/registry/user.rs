@@ -171,7 +171,8 @@ pub fn check_name(name: &str) -> Result<(), String> {
 
 /// Paths of the entries in a folder, sorted; a folder that does not exist has none.
 pub(super) fn entry_paths(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let entries = match fs_err::read_dir(folder) {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = match fs_err::read_dir(here) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
