@@ -2,6 +2,7 @@
 
 pub(crate) mod datasheet;
 pub(crate) mod fetch;
+pub(crate) mod images;
 pub(crate) mod look;
 
 use std::path::PathBuf;
@@ -50,6 +51,12 @@ pub(crate) enum DataVerb {
     Synth(SynthArguments),
     /// Write a datasheet whose claims are checked against the file
     Datasheet(datasheet::DatasheetArguments),
+    /// Write images as PNG or GIF with a CSV, named as the medmnist package names them
+    Export(images::ExportArguments),
+    /// Make a set of your own images, known by name from then on
+    Import(Box<images::ImportArguments>),
+    /// Draw a contact sheet
+    Montage(images::MontageArguments),
 }
 
 #[derive(Debug, Args)]

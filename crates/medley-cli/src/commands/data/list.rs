@@ -16,7 +16,8 @@ struct Listed<'a> {
 }
 
 pub(super) fn run(folder: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let listed: Vec<Listed<'_>> = Registry::builtin()
+    let registry = Registry::of_folder(folder)?;
+    let listed: Vec<Listed<'_>> = registry
         .entries()
         .iter()
         .map(|entry| Listed {

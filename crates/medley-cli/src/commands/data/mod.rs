@@ -3,10 +3,13 @@
 mod audit;
 mod clean;
 mod datasheet;
+mod export;
 mod fetch;
 mod fetch_progress;
+mod import;
 mod info;
 mod list;
+mod montage;
 mod stats;
 mod synth;
 mod verify;
@@ -29,6 +32,9 @@ pub(crate) fn run(arguments: &DataArguments) -> anyhow::Result<ExitCode> {
         DataVerb::Fetch(arguments) => fetch::run(arguments),
         DataVerb::Synth(arguments) => synth::run(arguments),
         DataVerb::Datasheet(arguments) => datasheet::run(arguments),
+        DataVerb::Export(arguments) => export::run(arguments),
+        DataVerb::Import(arguments) => import::run(arguments),
+        DataVerb::Montage(arguments) => montage::run(arguments),
     }
 }
 

@@ -1,0 +1,239 @@
+//! `medley data export`, `import` and `montage`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::args::{DataFolder, Reading};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitArgument {
+    Train,
+    Val,
+    Test,
+}
+
+impl From<SplitArgument> for medley_core::Split {
+    fn from(split: SplitArgument) -> Self {
+        match split {
+            SplitArgument::Train => Self::Train,
+            SplitArgument::Val => Self::Val,
+            SplitArgument::Test => Self::Test,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data export breastmnist --out images               train and val of one set
+  medley data export retinamnist_64 --split train           one split of the larger images
+  medley data export breastmnist --split test --open-test-labels
+
+Writes OUT/NAME/train0_1.png, ... (volumes: .gif with a frame per slice) and OUT/NAME.csv with a line
+per image, such as TRAIN,train0_1.png,1. Splits that were exported before stay in the list.")]
+pub(crate) struct ExportArguments {
+    /// Names of sets in the data folder (pathmnist, pathmnist_64), or files
+    #[arg(required = true)]
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Folder to write to
+    #[arg(long, default_value = "export", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Splits, separated by commas; by default train and val, and test with --open-test-labels
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SPLIT")]
+    pub(crate) split: Vec<SplitArgument>,
+    /// Open the labels of the test split, which are in the names of its images: to look at, not to train on
+    #[arg(long)]
+    pub(crate) open_test_labels: bool,
+    /// Write splits anew that are there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data montage pathmnist                       twelve by eight images of train
+  medley data montage dermamnist --by-class           a row for each class, with its name
+  medley data montage adrenalmnist3d --columns 14     fourteen slices of a volume in each row
+  medley data montage octmnist_64 --split val --scale 1 --out sheet.png")]
+pub(crate) struct MontageArguments {
+    /// Name of a set in the data folder (pathmnist, pathmnist_64), or a file
+    pub(crate) set: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Which split
+    #[arg(long, value_enum, default_value = "train")]
+    pub(crate) split: SplitArgument,
+    /// Images in a row; of a volume, slices
+    #[arg(long, default_value_t = 12)]
+    pub(crate) columns: usize,
+    /// Rows, by default 8; with --by-class rows for each class, by default 1
+    #[arg(long)]
+    pub(crate) rows: Option<usize>,
+    /// A row for each class, with its name
+    #[arg(long)]
+    pub(crate) by_class: bool,
+    /// Pixels of the sheet for a pixel of an image, each way
+    #[arg(long, default_value_t = 2)]
+    pub(crate) scale: usize,
+    /// Pixels between images
+    #[arg(long, default_value_t = 2)]
+    pub(crate) gap: usize,
+    /// Seed of the choice
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The sheet; by default NAME_SPLIT_montage.png in the working directory
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+    /// Open the labels of the test split, for --split test --by-class: to look at, not to train on
+    #[arg(long)]
+    pub(crate) open_test_labels: bool,
+    /// Replace a sheet that is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// As JSON, with the index of each image that is shown
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data import moles photos/ --size 28,64              photos/benign/*.jpg, photos/malignant/*.jpg
+  medley data import nevi metadata.csv --images jpg/ --path-column image_id --extension jpg \\
+      --label-column dx --group-column lesion_id             a row per image, lesions kept together
+  medley data import cells arrays.npz --classes alive,dead   members images and labels
+  medley train my-config.toml --set 'tasks=[\"moles\"]'
+
+Folders hold one folder per class, perhaps below train, val and test. A CSV has the columns path and
+label, perhaps split and group. Arrays are uint8: (N, H, W), (N, H, W, 3) or (N, D, H, W).
+Writes NAME.npz, NAME.images.csv (where each row came from) and NAME.toml (the entry) to the data folder.")]
+pub(crate) struct ImportArguments {
+    /// Name of the new set: lower-case letters, digits and `-`
+    pub(crate) name: String,
+    /// A folder of images, a .csv, an .npz, or an .npy of images
+    pub(crate) source: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) set: SetArguments,
+    #[command(flatten)]
+    pub(crate) table: TableArguments,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArguments,
+    /// Shares of train, val and test where splits are not given
+    #[arg(long, value_delimiter = ',', default_values_t = [0.7, 0.1, 0.2], value_name = "TRAIN,VAL,TEST")]
+    pub(crate) shares: Vec<f64>,
+    /// Seed of the splits
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Replace a set of this name that was imported before
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What the set is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The set")]
+pub(crate) struct SetArguments {
+    /// Name in reports
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Names of the classes in their order; by default those that occur, sorted
+    #[arg(long, value_delimiter = ',', value_name = "NAME,NAME")]
+    pub(crate) classes: Vec<String>,
+    /// binary, multi-class, ordinal (classes are grades, in their order) or multi-label
+    #[arg(long, value_parser = word::<medley_core::TaskKind>)]
+    pub(crate) kind: Option<medley_core::TaskKind>,
+    /// What the images show, such as chest-xray, dermatoscope or other: decides how training images are varied
+    #[arg(long, default_value = "other", value_parser = word::<medley_core::Modality>)]
+    pub(crate) modality: medley_core::Modality,
+    /// Where the images come from, in words
+    #[arg(long, default_value = "imported by its user", value_name = "TEXT")]
+    pub(crate) from: String,
+    /// Short name of the licence of the images
+    #[arg(long, default_value = "not stated")]
+    pub(crate) licence: String,
+}
+
+/// How a CSV is read, and the labels of an .npy.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "CSV and .npy")]
+pub(crate) struct TableArguments {
+    /// Folder that paths in the CSV are relative to; by default that of the CSV
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// Column of paths
+    #[arg(long, default_value = "path", value_name = "NAME")]
+    pub(crate) path_column: String,
+    /// Column of labels
+    #[arg(long, default_value = "label", value_name = "NAME")]
+    pub(crate) label_column: String,
+    /// Column of splits, with train, val, test or nothing
+    #[arg(long, default_value = "split", value_name = "NAME")]
+    pub(crate) split_column: String,
+    /// Column of groups, such as patients, whose images must not be in two splits; by default group, if there is one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group_column: Option<String>,
+    /// Added to paths without an ending, such as jpg
+    #[arg(long, value_name = "ENDING")]
+    pub(crate) extension: Option<String>,
+    /// What stands between the labels of an image that has several (--kind multi-label)
+    #[arg(long, default_value = "|", value_name = "TEXT")]
+    pub(crate) separator: String,
+    /// The .npy with the labels, where the images are an .npy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+}
+
+/// What happens to pictures.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pictures")]
+pub(crate) struct PictureArguments {
+    /// Edge lengths in pixels, a file each
+    #[arg(long, value_delimiter = ',', default_value = "28", value_name = "PIXELS")]
+    pub(crate) size: Vec<usize>,
+    /// pad (black bars), crop (the square in the middle) or stretch
+    #[arg(long, default_value = "pad", value_parser = word::<medley_data::import::Fit>)]
+    pub(crate) fit: medley_data::import::Fit,
+    /// nearest, triangle, catmull-rom (bicubic) or lanczos3
+    #[arg(long, default_value = "catmull-rom", value_parser = word::<medley_data::import::Filter>)]
+    pub(crate) filter: medley_data::import::Filter,
+    /// Grey or RGB; auto is grey if every picture is
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) colour: ColourArgument,
+    /// 16 bits per channel: refuse, full-range (0-65535 to 0-255) or picture-range (least to greatest value of each)
+    #[arg(long, default_value = "refuse", value_parser = word::<medley_data::import::SixteenBit>)]
+    pub(crate) sixteen_bit: medley_data::import::SixteenBit,
+    /// Transparent pictures: refuse, or lay over black or white
+    #[arg(long, default_value = "refuse", value_parser = word::<medley_data::import::Alpha>)]
+    pub(crate) alpha: medley_data::import::Alpha,
+    /// Leave out pictures that cannot be read, and count them
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
+    /// Memory that the decoded images may take, bytes; by default half of what is free
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) memory: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColourArgument {
+    Auto,
+    Grey,
+    Rgb,
+}
+
+/// A choice by the word that files have for it.
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|error| error.to_string())
+}
