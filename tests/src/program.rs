@@ -33,7 +33,12 @@ fn build() -> PathBuf {
 /// terminal can change what it does.
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(medley());
-    command.current_dir(folder).env_remove("MEDLEY_DATA").env("COLUMNS", "100").env("NO_COLOR", "1");
+    command
+        .current_dir(folder)
+        .env_remove("MEDLEY_DATA")
+        .env_remove("MEDLEY_CACHE")
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1");
     command
 }
 

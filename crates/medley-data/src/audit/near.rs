@@ -18,6 +18,8 @@ use super::pool::Pool;
 const BLOCKS: usize = 4;
 /// Principal axes that pairs are compared on.
 const AXES: usize = 8;
+/// Images whose pairs are held at once.
+const BLOCK: usize = 512;
 /// Images that the axes are computed from, evenly spaced.
 const SAMPLE: usize = 4_096;
 /// Projections are rounded; this much is added to what is within reach.
@@ -41,17 +43,23 @@ pub(super) fn similar(pool: &Pool<'_>, images: &[usize], threshold: f64) -> Vec<
         .collect();
     let mut near = Near::new(points, threshold);
     near.points.par_sort_unstable_by(|a, b| a.axes[0].total_cmp(&b.axes[0]).then(a.position.cmp(&b.position)));
-    let mut pairs: Vec<(usize, usize, f64)> = (0..near.points.len())
-        .into_par_iter()
-        .flat_map_iter(|at| near.after(at))
-        .filter_map(|(one, other)| {
-            let (a, b) = (&near.points[one], &near.points[other]);
-            let r = a.correlation(b, pool.image(images[a.position]), pool.image(images[b.position]));
-            (r >= threshold).then(|| (a.position.min(b.position), a.position.max(b.position), r))
-        })
-        .collect();
-    pairs.par_sort_unstable_by_key(|&(one, other, _)| (one, other));
-    grouped(images.len(), &pairs)
+    let mut chains = Chains::new(images.len());
+    // A block at a time: a low threshold makes every pair a find, and they need not all be held at once.
+    for block in (0..near.points.len()).step_by(BLOCK) {
+        let found: Vec<(usize, usize, f64)> = (block..(block + BLOCK).min(near.points.len()))
+            .into_par_iter()
+            .flat_map_iter(|at| near.after(at))
+            .filter_map(|(one, other)| {
+                let (a, b) = (&near.points[one], &near.points[other]);
+                let r = a.correlation(b, pool.image(images[a.position]), pool.image(images[b.position]));
+                (r >= threshold).then_some((a.position, b.position, r))
+            })
+            .collect();
+        for (one, other, r) in found {
+            chains.join(one, other, r);
+        }
+    }
+    chains.groups()
 }
 
 /// An image as a point on the sphere, seen from a few sides.
@@ -213,33 +221,42 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Chains of pairs.
-fn grouped(len: usize, pairs: &[(usize, usize, f64)]) -> Vec<Similar> {
-    let mut parent: Vec<usize> = (0..len).collect();
-    for &(one, other, _) in pairs {
-        let (one, other) = (root(&mut parent, one), root(&mut parent, other));
-        // The smaller position stays the root: groups come in the order of their first image.
-        parent[one.max(other)] = one.min(other);
-    }
-    let mut groups: std::collections::BTreeMap<usize, Similar> = std::collections::BTreeMap::new();
-    for &(one, other, r) in pairs {
-        let top = root(&mut parent, one);
-        let group = groups.entry(top).or_insert(Similar { positions: Vec::new(), correlation: 1.0 });
-        group.positions.extend([one, other]);
-        group.correlation = group.correlation.min(r);
-    }
-    let mut groups: Vec<Similar> = groups.into_values().collect();
-    for group in &mut groups {
-        group.positions.sort_unstable();
-        group.positions.dedup();
-    }
-    groups
+/// Images joined by pairs.
+struct Chains {
+    parent: Vec<usize>,
+    /// By root: the least correlation of a pair of its chain.
+    least: Vec<f64>,
 }
 
-fn root(parent: &mut [usize], mut at: usize) -> usize {
-    while parent[at] != at {
-        parent[at] = parent[parent[at]];
-        at = parent[at];
+impl Chains {
+    fn new(len: usize) -> Self {
+        Self { parent: (0..len).collect(), least: vec![1.0; len] }
     }
-    at
+
+    fn root(&mut self, mut at: usize) -> usize {
+        while self.parent[at] != at {
+            self.parent[at] = self.parent[self.parent[at]];
+            at = self.parent[at];
+        }
+        at
+    }
+
+    fn join(&mut self, one: usize, other: usize, correlation: f64) {
+        let (one, other) = (self.root(one), self.root(other));
+        // The smaller position is the root, so groups do not depend on the order in which pairs are found.
+        let (root, child) = (one.min(other), one.max(other));
+        self.parent[child] = root;
+        self.least[root] = self.least[root].min(self.least[child]).min(correlation);
+    }
+
+    /// The chains of more than one image, in the order of their first.
+    fn groups(mut self) -> Vec<Similar> {
+        let mut members: std::collections::BTreeMap<usize, Vec<usize>> = std::collections::BTreeMap::new();
+        for at in 0..self.parent.len() {
+            let root = self.root(at);
+            members.entry(root).or_default().push(at);
+        }
+        let groups = members.into_iter().filter(|(_, positions)| positions.len() > 1);
+        groups.map(|(root, positions)| Similar { positions, correlation: self.least[root] }).collect()
+    }
 }
