@@ -201,7 +201,8 @@ mod tests {
     use super::*;
 
     fn csv(text: &str) -> Result<Vec<Vec<f64>>, String> {
-        let table = ScoreTable::from_csv(text.as_bytes(), TaskKind::Binary, Some(2)).map_err(|error| error.to_string())?;
+        let table =
+            ScoreTable::from_csv(text.as_bytes(), TaskKind::Binary, Some(2)).map_err(|error| error.to_string())?;
         Ok(table.scores.view().rows().into_iter().map(|row| row.to_vec()).collect())
     }
 
@@ -219,7 +220,8 @@ mod tests {
 
     #[test]
     fn an_unknown_number_of_classes_follows_from_the_table() {
-        let columns = |text: &str| ScoreTable::from_csv(text.as_bytes(), TaskKind::MultiClass, None).unwrap().scores.columns();
+        let columns =
+            |text: &str| ScoreTable::from_csv(text.as_bytes(), TaskKind::MultiClass, None).unwrap().scores.columns();
         assert_eq!((columns("1,0.2,0.3,0.5\n0,0.2,0.3,0.5\n"), columns("0.2,0.3,0.5\n0.2,0.3,0.5\n")), (3, 3));
     }
 

@@ -27,6 +27,8 @@ pub struct Show {
     pub details: bool,
 }
 
+/// Figures that stand beside each other; more of them stand below each other.
+const WIDEST: usize = 5;
 /// Where there is no figure.
 const NONE: &str = "-";
 
@@ -42,12 +44,11 @@ struct Block {
 pub fn render(card: &Scorecard, format: Format, show: Show) -> String {
     let mut blocks = Vec::new();
     for predictor in &card.predictors {
-        blocks.push(figures(predictor, card));
+        blocks.push(figures(predictor));
         if show.details {
             blocks.push(classes(predictor));
             blocks.extend(calibration(predictor));
         }
-        blocks.extend(show.published.then(|| published_rows(predictor)).flatten());
     }
     for summary in &card.seeds {
         let rows = summary.rows.iter().map(|(task, id, mean)| {
@@ -69,6 +70,14 @@ pub fn render(card: &Scorecard, format: Format, show: Show) -> String {
             sentences: vec!["The t-interval is of the mean over seeds, on these images.".to_owned()],
         });
     }
+    blocks.extend(show.published.then(|| published_rows(&card.predictors)).flatten());
+    if let Some(last) = blocks.last_mut() {
+        let confidence = (card.resampling.confidence * 100.0).round();
+        last.sentences.push(format!(
+            "In brackets: {confidence} % intervals over the images, from {} stratified bootstrap resamples (seed {}).",
+            card.resampling.resamples, card.resampling.seed
+        ));
+    }
     join(&blocks, format)
 }
 
@@ -81,7 +90,7 @@ pub fn render_comparison(card: &ComparisonCard, format: Format) -> String {
     join(&blocks, format)
 }
 
-fn figures(predictor: &PredictorScore, card: &Scorecard) -> Block {
+fn figures(predictor: &PredictorScore) -> Block {
     let mut titles: Vec<&'static str> = Vec::new();
     for figure in predictor.tasks.iter().flat_map(|task| &task.figures) {
         if !titles.contains(&figure.title) {
@@ -90,6 +99,10 @@ fn figures(predictor: &PredictorScore, card: &Scorecard) -> Block {
     }
     let mut header = strings(&["task", "images"]);
     header.extend(titles.iter().map(ToString::to_string));
+    let heading = format!("{} ({})", predictor.predictor, predictor.split);
+    if titles.len() > WIDEST {
+        return upright(heading, predictor);
+    }
     let row = |task: &TaskScore| {
         let mut row = vec![task.task.clone(), task.rows.to_string()];
         let of = |title: &&str| {
@@ -98,15 +111,29 @@ fn figures(predictor: &PredictorScore, card: &Scorecard) -> Block {
         row.extend(titles.iter().map(of));
         row
     };
-    Block {
-        heading: format!("{} ({})", predictor.predictor, predictor.split),
-        header,
-        rows: predictor.tasks.iter().map(row).collect(),
-        sentences: sentences(predictor, card),
-    }
+    Block { heading, header, rows: predictor.tasks.iter().map(row).collect(), sentences: sentences(predictor) }
 }
 
-fn sentences(predictor: &PredictorScore, card: &Scorecard) -> Vec<String> {
+/// One figure on each line.
+fn upright(heading: String, predictor: &PredictorScore) -> Block {
+    let mut rows = Vec::new();
+    for task in &predictor.tasks {
+        let lines = task.figures.iter().map(|figure| {
+            vec![
+                task.task.clone(),
+                task.rows.to_string(),
+                figure.title.to_owned(),
+                figure.id.to_owned(),
+                with_interval(figure),
+            ]
+        });
+        rows.extend(lines);
+    }
+    let header = strings(&["task", "images", "figure", "key", "value"]);
+    Block { heading, header, rows, sentences: sentences(predictor) }
+}
+
+fn sentences(predictor: &PredictorScore) -> Vec<String> {
     let mut said = Vec::new();
     if let Some(mean) = &predictor.harmonic_mean {
         let interval = mean.low.zip(mean.high).map_or(String::new(), |(low, high)| format!(" {}", range(low, high, 4)));
@@ -133,19 +160,19 @@ fn sentences(predictor: &PredictorScore, card: &Scorecard) -> Vec<String> {
                 task.task
             ));
         }
-        if let Some(detectable) = task.detectable_difference {
-            said.push(format!(
-                "{}: on {} images, two models scored apart must differ by {detectable:.3} in macro-F1 to be told apart (80 % \
-                 power); `medley compare` pairs them image by image and sees less",
-                task.task, task.rows
-            ));
-        }
     }
-    let confidence = (card.resampling.confidence * 100.0).round();
-    said.push(format!(
-        "In brackets: {confidence} % intervals over the images, from {} stratified bootstrap resamples (seed {}).",
-        card.resampling.resamples, card.resampling.seed
-    ));
+    let detectable: Vec<String> = predictor
+        .tasks
+        .iter()
+        .filter_map(|task| Some(format!("{} {:.3}", task.task, task.detectable_difference?)))
+        .collect();
+    if !detectable.is_empty() {
+        said.push(format!(
+            "To be told apart from a model that is scored on other images (80 % power), macro-F1 must differ by: {}. On the \
+             same images `medley compare` sees smaller differences.",
+            detectable.join(", ")
+        ));
+    }
     said
 }
 
@@ -178,9 +205,14 @@ fn calibration(predictor: &PredictorScore) -> Option<Block> {
     })
 }
 
-fn published_rows(predictor: &PredictorScore) -> Option<Block> {
-    let mut rows = Vec::new();
-    for task in &predictor.tasks {
+/// Once for each task, however many predict it.
+fn published_rows(predictors: &[PredictorScore]) -> Option<Block> {
+    let (mut rows, mut seen) = (Vec::new(), Vec::new());
+    for task in predictors.iter().flat_map(|predictor| &predictor.tasks) {
+        if seen.contains(&&task.task) {
+            continue;
+        }
+        seen.push(&task.task);
         for row in &task.published {
             let mark = if row.figures.verified { "" } else { "?" };
             let cell = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| format!("{value:.3}{mark}"));
@@ -237,6 +269,7 @@ fn differences(pair: &PairComparison, card: &ComparisonCard) -> Block {
     }
     rows.extend(pair.harmonic_mean.iter().map(|difference| row("all", String::new(), difference)));
     let surviving = rows.iter().filter(|row| row[10] == "yes").count();
+    let tested = rows.iter().filter(|row| row[9] != NONE).count();
     let confidence = (card.resampling.confidence * 100.0).round();
     Block {
         heading: format!("A = {}, B = {} ({})", pair.a, pair.b, pair.split),
@@ -255,7 +288,7 @@ fn differences(pair: &PairComparison, card: &ComparisonCard) -> Block {
             "detectable",
         ]),
         sentences: vec![
-            format!("{surviving} of {} differences survive Holm's correction over tasks at 5 %.", rows.len()),
+            format!("{surviving} of {tested} differences survive Holm's correction over tasks at 5 %."),
             format!(
                 "Intervals: {confidence} % of {} paired bootstrap resamples (seed {}). Detectable: what these images would \
                  show with 80 % power.",

@@ -184,7 +184,8 @@ fn named_task(name: &str, size: usize, arguments: &TruthArguments) -> anyhow::Re
         (None, Some(kind)) => Ok(Task::Own { name: name.to_owned(), kind: kind.into() }),
         (None, None) => {
             let suggestion = registry.suggest(name).map(str::to_owned);
-            Err(DataError::UnknownSet { name: name.to_owned(), suggestion }.into())
+            let hint = format!("to score a task of your own, say how `{name}` is labelled (--kind) and give --labels");
+            Err(anyhow::Error::new(DataError::UnknownSet { name: name.to_owned(), suggestion }).context(hint))
         }
     }
 }
