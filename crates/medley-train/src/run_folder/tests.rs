@@ -244,8 +244,8 @@ fn what_was_changed_is_refused() {
     insta::assert_snapshot!(said.join("\n"), @"
     `DIR/small-1/manifest.json` has schema version 2, this program reads 1; use the version of Medley that made the run
     `DIR/small-1/manifest.json` has schema version 9, this program reads 1; use the version of Medley that made the run
-    `DIR/small-1/manifest.json` is damaged: EOF while parsing a string at line 38 column 35; the run cannot be gone on with
-    `DIR/small-1/manifest.json` is damaged: missing field `seeds` at line 72 column 1; the run cannot be gone on with
+    `DIR/small-1/manifest.json` is damaged: EOF while parsing a string at line 39 column 25; the run cannot be gone on with
+    `DIR/small-1/manifest.json` is damaged: missing field `seeds` at line 73 column 1; the run cannot be gone on with
     `DIR/small-1/manifest.json` is damaged: EOF while parsing a value at line 1 column 0; the run cannot be gone on with
     cannot read `DIR/small-1/manifest.json`
       because: stream did not contain valid UTF-8
