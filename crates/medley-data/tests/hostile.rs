@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use medley_data::synth::{Rows, SynthOptions, write_set};
-use medley_data::{Array, CacheUse, DataError, OpenOptions, open_task, write_npz};
+use medley_data::{Array, CacheUse, DataError, OpenOptions, OpenedFile, open_task, write_npz};
 use medley_storage::RealFs;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -39,11 +39,11 @@ impl Folder {
     }
 }
 
-/// A `.npy` array with any header text and any bytes.
 fn limits() -> OpenOptions {
     OpenOptions { memory_limit: 64 << 20, cache: CacheUse::Never }
 }
 
+/// A `.npy` array with any header text and any bytes.
 fn npy(header: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
@@ -206,12 +206,78 @@ fn two_members_of_one_name_and_names_that_leave_are_refused() {
     }
 }
 
+/// Fields of the archive's own records, by the signature of the record and an offset in it.
+fn patch(bytes: &mut [u8], signature: &[u8; 4], offset: usize, name_at: usize, name: &str, value: &[u8]) {
+    let is_record =
+        |at: usize| bytes[at..].starts_with(signature) && bytes[at + name_at..].starts_with(name.as_bytes());
+    let at = (0..bytes.len() - name_at - name.len()).find(|&at| is_record(at)).unwrap();
+    bytes[at + offset..at + offset + value.len()].copy_from_slice(value);
+}
+
+#[test]
+fn a_size_that_deflate_cannot_reach_is_refused_before_it_is_believed() {
+    let folder = Folder::new();
+    // Four thousand million bytes by shape and by the list of members, of which there are two thousand.
+    let rows = 5_000_000;
+    let claim = npy(&header("|u1", false, &format!("({rows}, 28, 28)")), &[7; 1568]);
+    let size = (claim.len() - 1568 + rows * 784) as u32;
+    write(&folder.path(), &[("val_images", Some(claim))]);
+    let mut bytes = std::fs::read(folder.path()).unwrap();
+    patch(&mut bytes, b"PK\x01\x02", 24, 46, "val_images", &size.to_le_bytes());
+    patch(&mut bytes, b"PK\x03\x04", 22, 30, "val_images", &size.to_le_bytes());
+    std::fs::write(folder.path(), bytes).unwrap();
+    let huge = OpenOptions { memory_limit: u64::MAX, ..limits() };
+    let error = open_task(folder.0.path(), "breastmnist", 28, &huge).unwrap_err();
+    assert!(matches!(&error, DataError::Array { problem, .. } if problem.contains("not possible")), "{error}");
+}
+
+#[test]
+fn crowds_of_members_and_absolute_names_are_refused() {
+    let with = |names: Vec<String>| {
+        let folder = Folder::new();
+        let mut writer = ZipWriter::new(std::fs::File::create(folder.path()).unwrap());
+        for name in names {
+            writer.start_file(name, SimpleFileOptions::default()).unwrap();
+        }
+        writer.finish().unwrap();
+        folder.open().unwrap_err()
+    };
+    let crowd = with((0..65).map(|index| format!("{index}.npy")).collect());
+    assert!(matches!(&crowd, DataError::MemberNames { problem, .. } if problem.contains("65 members")), "{crowd}");
+    for name in ["/etc/cron.d/x", "\\\\server\\x", "a/../../x.npy"] {
+        let error = with(vec![name.to_owned()]);
+        assert!(matches!(error, DataError::MemberNames { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn an_unknown_way_of_compressing_is_named() {
+    let folder = Folder::new();
+    write(&folder.path(), &[]);
+    let mut bytes = std::fs::read(folder.path()).unwrap();
+    patch(&mut bytes, b"PK\x01\x02", 10, 46, "val_images", &[99, 0]);
+    patch(&mut bytes, b"PK\x03\x04", 8, 30, "val_images", &[99, 0]);
+    std::fs::write(folder.path(), bytes).unwrap();
+    let error = folder.open().unwrap_err();
+    assert!(matches!(error, DataError::Array { .. } | DataError::Archive { .. }), "{error}");
+}
+
+#[test]
+fn a_header_that_claims_gigabytes_is_refused() {
+    let mut claim = b"\x93NUMPY\x02\x00".to_vec();
+    claim.extend(u32::MAX.to_le_bytes());
+    claim.extend([b' '; 100]);
+    let folder = Folder::new();
+    write(&folder.path(), &[("val_images", Some(claim))]);
+    assert!(folder.error().contains("claims 4294967295 bytes"));
+}
+
 #[test]
 fn no_prefix_opens() {
     let folder = Folder::new();
     write(&folder.path(), &[]);
     let bytes = std::fs::read(folder.path()).unwrap();
-    for length in (0..bytes.len()).step_by(if cfg!(debug_assertions) { 37 } else { 1 }) {
+    for length in 0..bytes.len() {
         std::fs::write(folder.path(), &bytes[..length]).unwrap();
         folder.open().unwrap_err();
     }
@@ -222,24 +288,104 @@ fn no_flipped_byte_is_taken_for_other_pixels() {
     let folder = Folder::new();
     write(&folder.path(), &[]);
     let bytes = std::fs::read(folder.path()).unwrap();
-    let limits = limits();
-    let sound = open_task(folder.0.path(), "breastmnist", 28, &limits).unwrap();
-    for at in (0..bytes.len()).step_by(29) {
-        let mut flipped = bytes.clone();
-        flipped[at] ^= 0x55;
-        std::fs::write(folder.path(), flipped).unwrap();
-        // A flip in a time stamp or an unused field is harmless; data that differs must not pass.
-        if let Ok(opened) = open_task(folder.0.path(), "breastmnist", 28, &limits) {
-            for index in 0..2 {
-                assert_eq!(
-                    opened.task.train.images().image(index),
-                    sound.task.train.images().image(index),
-                    "byte {at}"
-                );
+    let content = |opened: &OpenedFile| {
+        let task = &opened.task;
+        let all = [task.train.images(), task.val.images(), &task.test.images];
+        let images: Vec<Vec<u8>> =
+            all.iter().flat_map(|images| (0..images.len()).map(|row| images.image(row).to_vec())).collect();
+        (images, task.train.labels().clone(), task.val.labels().clone())
+    };
+    let sound = content(&open_task(folder.0.path(), "breastmnist", 28, &limits()).unwrap());
+    for at in 0..bytes.len() {
+        for mask in [0x01, 0x55, 0xff] {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= mask;
+            std::fs::write(folder.path(), flipped).unwrap();
+            // A flip in a time stamp or an unused field is harmless; data that differs must not pass.
+            if let Ok(opened) = open_task(folder.0.path(), "breastmnist", 28, &limits()) {
+                assert!(content(&opened) == sound, "byte {at}, mask {mask}");
             }
-            assert_eq!(opened.task.train.labels(), sound.task.train.labels(), "byte {at}");
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn sockets_and_devices_are_refused() {
+    let folder = Folder::new();
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path()).unwrap();
+    let error = folder.open().unwrap_err();
+    assert!(matches!(error, DataError::NotAFile { .. } | DataError::Io { .. }), "{error}");
+    std::fs::remove_file(folder.path()).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path()).unwrap();
+    assert!(folder.error().contains("device"));
+    std::fs::remove_file(folder.path()).unwrap();
+    std::os::unix::fs::symlink(folder.path(), folder.path()).unwrap();
+    assert!(matches!(folder.open(), Err(DataError::Io { .. })), "a link to itself");
+}
+
+/// Two sound files that differ everywhere.
+fn two_files(folder: &Folder) -> [Vec<u8>; 2] {
+    [3_u8, 200].map(|value| {
+        let images = npy(&header("|u1", false, "(2, 28, 28)"), &[value; 2 * 784]);
+        write(&folder.path(), &["train_images", "val_images", "test_images"].map(|name| (name, Some(images.clone()))));
+        std::fs::read(folder.path()).unwrap()
+    })
+}
+
+/// Opens again and again while `disturb` works on the file; what opens is one of the two files, whole.
+fn opens_one_or_the_other(folder: &Folder, disturb: impl Fn(usize) + Sync) -> usize {
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::SeqCst;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut round = 0;
+            while !done.load(order) {
+                disturb(round);
+                round += 1;
+            }
+        });
+        let mut opened_whole = 0;
+        for _ in 0..300 {
+            if let Ok(opened) = open_task(folder.0.path(), "breastmnist", 28, &limits()) {
+                let task = opened.task;
+                let all = [task.train.images(), task.val.images(), &task.test.images];
+                let values: std::collections::BTreeSet<u8> = all
+                    .iter()
+                    .flat_map(|images| (0..images.len()).flat_map(|row| images.image(row).to_vec()))
+                    .collect();
+                if values.len() != 1 {
+                    done.store(true, order);
+                }
+                assert_eq!(values.len(), 1, "two files in one");
+                opened_whole += 1;
+            }
+        }
+        done.store(true, order);
+        opened_whole
+    })
+}
+
+#[test]
+fn a_file_replaced_while_it_is_read_is_read_whole_or_not_at_all() {
+    let folder = Folder::new();
+    let files = two_files(&folder);
+    let beside = folder.0.path().join("beside");
+    let opened = opens_one_or_the_other(&folder, |round| {
+        std::fs::write(&beside, &files[round % 2]).unwrap();
+        std::fs::rename(&beside, folder.path()).unwrap();
+    });
+    assert!(opened > 0, "never");
+}
+
+#[test]
+fn a_file_written_to_while_it_is_read_is_read_whole_or_not_at_all() {
+    let folder = Folder::new();
+    let files = two_files(&folder);
+    opens_one_or_the_other(&folder, |round| {
+        // In place: shorter, longer and half-written files are there for a while.
+        std::fs::write(folder.path(), &files[round % 2]).unwrap();
+    });
 }
 
 #[test]
