@@ -79,6 +79,8 @@ fn every_verb_has_help() {
     for verb in [
         "train",
         "resume",
+        "score",
+        "compare",
         "report",
         "submission",
         "config show",
@@ -93,6 +95,7 @@ fn every_verb_has_help() {
         "data datasheet",
         "data export",
         "data import",
+        "data montage",
         "augment list",
         "augment policy",
         "augment preview",
