@@ -1,0 +1,159 @@
+//! Anyone's predictions are scored, or refused with the lines that are wrong.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
+
+use std::fmt::Write as _;
+
+use medley_tests::lab::Lab;
+use medley_tests::program::{Said, must};
+use serde_json::Value;
+
+const NAME: &str = "breastmnist_test_[AUC]1.000_[ACC]0.750@mine.csv";
+
+/// Truth 0 1 1 0, of which a score below 0.5 misses the third.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.write("labels.csv", "index,label\n0,0\n1,1\n2,1\n3,0\n");
+    lab.write(NAME, "3,0.9,0.1\n0,0.8,0.2\n1,0.1,0.9\n2,0.6,0.4\n");
+    lab
+}
+
+fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}", said.stdout))
+}
+
+fn figures(task: &Value) -> Vec<(String, Option<f64>)> {
+    let figures = task["figures"].as_array().unwrap();
+    figures.iter().map(|figure| (figure["id"].as_str().unwrap().to_owned(), figure["value"].as_f64())).collect()
+}
+
+fn assert_refused(said: &Said, code: i32, words: &[&str]) {
+    assert_eq!(said.code, Some(code), "{said:?}");
+    assert!(said.stdout.is_empty(), "a score all the same: {}", said.stdout);
+    for word in words {
+        assert!(said.stderr.contains(word), "`{word}` is not in: {}", said.stderr);
+    }
+}
+
+#[test]
+fn figures_are_those_of_the_file() {
+    let lab = lab();
+    let card = json(&must(lab.path(), &["score", NAME, "--labels", "labels.csv", "--json"]));
+    let task = &card["predictors"][0]["tasks"][0];
+    let f1 = (0.8 + 2.0 / 3.0) / 2.0;
+    assert_eq!(figures(task)[..2], [("auc".into(), Some(1.0)), ("accuracy".into(), Some(0.75))]);
+    assert!((figures(task)[2].1.unwrap() - f1).abs() < 1e-12);
+    assert_eq!(task["confusion"], serde_json::json!([[2, 0], [1, 1]]));
+    assert_eq!(task["remarks"], serde_json::json!([]));
+    assert_eq!(card["predictors"][0]["predictor"], "mine");
+}
+
+#[test]
+fn a_name_that_disagrees_is_said() {
+    let lab = lab();
+    let lies = NAME.replace("0.750", "0.950");
+    std::fs::rename(lab.path().join(NAME), lab.path().join(&lies)).unwrap();
+    let said = must(lab.path(), &["score", &lies, "--labels", "labels.csv"]);
+    assert!(said.stdout.contains("name says ACC 0.950, but its content gives 0.750"), "{}", said.stdout);
+}
+
+#[test]
+fn a_task_of_ones_own_needs_its_labels_alone() {
+    let lab = lab();
+    lab.write("mine.csv", "a,b,c\n0.7,0.2,0.1\n0.1,0.8,0.1\n0.2,0.2,0.6\n0.1,0.7,0.2\n");
+    lab.write("truth.csv", "0,0\n1,1\n2,2\n3,2\n");
+    let arguments =
+        ["score", "mine.csv", "--task", "grains", "--kind", "ordinal", "--labels", "truth.csv", "--metrics", "all"];
+    let said = must(lab.path(), &arguments);
+    assert!(said.stdout.contains("quadratic_kappa") && said.stdout.contains("log_loss"), "{}", said.stdout);
+    let refused = lab.run(&["score", "mine.csv", "--task", "grains", "--labels", "truth.csv"]);
+    assert_refused(&refused, 3, &["--kind", "unknown data set `grains`"]);
+}
+
+#[test]
+fn every_format_is_written() {
+    let lab = lab();
+    let with = |format: &str| must(lab.path(), &["score", NAME, "--labels", "labels.csv", format, "--details"]).stdout;
+    assert!(with("--markdown").contains("| breastmnist | 4 | 1.000 ["));
+    let latex = with("--latex");
+    assert!(latex.contains("\\begin{tabular}") && latex.contains("breastmnist & 4 & 1.000 {[}"), "{latex}");
+    assert_eq!(lab.run(&["score", NAME, "--json", "--latex"]).code, Some(2));
+}
+
+#[test]
+fn what_is_wrong_has_its_lines() {
+    for (content, words) in [
+        ("0,0.9,0.1\n1,0.9,0.1\n", &["4 labels but 2 rows"][..]),
+        ("0,0.9,0.1\n1,0.9,0.1\n1,0.9,0.1\n3,0.9,0.1\n", &["line 3: the index 1 comes a second time"]),
+        ("0,0.9,0.1\n1,0.9,0.1\n2,0.9,0.1\n4,0.9,0.1\n", &["rows are missing: 3"]),
+        (
+            "0,0.9,nan\n1,x,0.1\n2,0.9,0.1\n3,0.9,0.1\n",
+            &["2 lines are wrong", "line 1: the score \"nan\"", "line 2: the score \"x\""],
+        ),
+        (
+            "0,2.5,0.1\n1,0.9,0.1\n2,0.9,0.2\n3,0.9,0.1\n",
+            &["line 1: the score 2.5 is no probability", "line 3: the scores sum to 1.1", "--any-scores"],
+        ),
+        ("0,0.5,0.4,0.1\n1,0.5,0.4,0.1\n2,0.5,0.4,0.1\n3,0.5,0.4,0.1\n", &["3 columns, but it has 2 classes"]),
+        ("id,a,b\n0,0.9,0.1\n", &["line 1: the first cell is \"id\""]),
+    ] {
+        let lab = lab();
+        lab.write(NAME, content);
+        assert_refused(&lab.run(&["score", NAME, "--labels", "labels.csv"]), 3, words);
+    }
+}
+
+#[test]
+fn the_other_generation_of_an_organ_file_is_named() {
+    let lab = Lab::new();
+    let (mut labels, mut scores) = (String::new(), String::new());
+    for row in 0..8827 {
+        let _ = writeln!(labels, "{row},{}", row % 11);
+    }
+    for row in 0..8829 {
+        let _ = writeln!(scores, "{row},1,0,0,0,0,0,0,0,0,0,0");
+    }
+    lab.write("labels.csv", &labels);
+    lab.write("organsmnist_test_[AUC]0.500_[ACC]0.091@old.csv", &scores);
+    let said = lab.run(&["score", "organsmnist_test_[AUC]0.500_[ACC]0.091@old.csv", "--labels", "labels.csv"]);
+    assert_refused(&said, 3, &["MedMNIST 2.0-2.2.3", ">=2.2.4", "8827 labels but 8829 rows"]);
+}
+
+#[test]
+fn a_run_its_files_and_its_submission_agree() {
+    let tasks = ["breastmnist", "retinamnist"];
+    let lab = Lab::with_tasks(&tasks, 40);
+    lab.config("lab", &tasks, "");
+    lab.train("lab", &["--set", "seeds=[0,1]"]);
+    let results: Value =
+        serde_json::from_slice(&std::fs::read(lab.path().join("runs/lab-1/results.json")).unwrap()).unwrap();
+    let card = json(&must(lab.path(), &["score", "runs/lab-1", "--data", "data", "--json"]));
+    let names: Vec<&str> =
+        card["predictors"].as_array().unwrap().iter().map(|one| one["predictor"].as_str().unwrap()).collect();
+    assert_eq!(names, ["lab-1-ensemble", "lab-1-seed0", "lab-1-seed1"]);
+    let close = |a: &Value, b: &Value| match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => (a - b).abs() < 1e-12,
+        (a, b) => a == b,
+    };
+    for (index, seed) in results["seeds"].as_array().unwrap().iter().enumerate() {
+        let predictor = &card["predictors"][index + 1];
+        assert!(close(&predictor["harmonic_mean"]["value"], &seed["test"]["harmonic_mean"]));
+        for (ours, theirs) in
+            predictor["tasks"].as_array().unwrap().iter().zip(seed["test"]["tasks"].as_array().unwrap())
+        {
+            for (figure, key) in ours["figures"].as_array().unwrap().iter().zip(["auc", "accuracy", "macro_f1"]) {
+                assert!(close(&figure["value"], &theirs[key]), "{figure} is not {}", theirs[key]);
+            }
+            assert_eq!(ours["origin"], "synthetic");
+        }
+    }
+    assert_eq!(card["seeds"][0]["predictor"], "lab-1");
+    let submission = lab.runs().iter().any(|name| name == "lab-1");
+    assert!(submission);
+    let file = "runs/lab-1/submission.SYNTHETIC.csv";
+    let compared =
+        json(&must(lab.path(), &["compare", "runs/lab-1", file, "--data", "data", "--json", "--resamples", "20"]));
+    for task in compared["pairs"][0]["tasks"].as_array().unwrap() {
+        assert_eq!(task["differences"][2]["difference"], 0.0, "{task}");
+        assert_eq!(task["mcnemar"]["p"], 1.0);
+    }
+}
