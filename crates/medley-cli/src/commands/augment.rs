@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use medley_augment::preview::{ContactSheet, Draws, corruption_sheet, policy_sheet};
-use medley_augment::{AugmentError, Policy, PolicyConfig, TransformConfig};
+use medley_augment::{AugmentError, Corruption, Policy, PolicyConfig, TransformConfig};
 use medley_core::ImageSource;
 use medley_data::{DataError, OpenOptions, Registry, open_task};
 use medley_storage::{RealFs, write_new, write_whole};
@@ -89,10 +89,13 @@ fn corruptions(arguments: &CorruptionsArguments) -> anyhow::Result<()> {
     let CorruptionsArguments { set, size, index, sheet } = arguments;
     let opened = open_task(&sheet.data.data, set, *size, &OpenOptions::default())?;
     let (images, modality) = (opened.task.train.images().as_ref(), opened.task.spec.modality);
+    let kinds = Corruption::for_modality(modality);
+    if kinds.is_empty() {
+        return Err(Usage(format!("{set}: no corruptions are known of segmented shapes, as no camera took them")).into());
+    }
     let drawn = corruption_sheet(images, modality, *index, sheet.seed, zoom(sheet, images))
         .map_err(|error| usage(set, &error))?;
     let path = write(&drawn, sheet, &format!("corruptions-{set}.png"))?;
-    let kinds = medley_augment::Corruption::for_modality(modality);
     let rows = kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
     output::line(&format!("{} (from top to bottom: {rows})", path.display()))
 }
