@@ -1,5 +1,10 @@
 //! Datasheets of real, drawn and changed files.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests, which say when they are skipped")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests, which say when they are skipped"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -196,4 +201,25 @@ fn snapshots() {
     if let Some(path) = real("retinamnist.npz") {
         insta::assert_snapshot!("retinamnist_markdown", sheet(&path).markdown());
     }
+}
+
+#[test]
+fn what_the_entry_of_a_users_own_set_says_is_held_against_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("moles.npz");
+    std::fs::rename(changed(folder.path()), &path).unwrap();
+    let (md5, _) = medley_data::hash_file(&path).unwrap();
+    let entry = format!(
+        "medley_set = 1\nname = \"moles\"\ntitle = \"Moles\"\nmodality = \"dermatoscope\"\nsource = \"the clinic's archive\"\n\
+         kind = \"binary\"\ndimensions = 2\nchannels = 1\nclasses = [\"benign\", \"malignant\"]\nlicence = \"CC0\"\n\
+         rows = [8, 8, 7]\n[[file]]\nsize = 28\nmd5 = \"{md5}\"\n[import]\nresize = \"pad, then Catmull-Rom\"\n"
+    );
+    std::fs::write(folder.path().join("moles.toml"), entry).unwrap();
+    let sheet = sheet(&path);
+    assert_eq!(claim(&sheet, "MD5").finding, Finding::Agrees { found: None });
+    assert_eq!(claim(&sheet, "images in test").finding, Finding::Differs { found: "8".into() });
+    assert!(matches!(claim(&sheet, "licence").finding, Finding::NotCheckable { .. }));
+    let text = sheet.markdown();
+    assert!(text.contains("resize: pad, then Catmull-Rom") && text.contains("the clinic's archive"), "{text}");
+    assert!(text.contains("byte for byte the file that was imported") && !text.contains("MedMNIST"), "{text}");
 }

@@ -8,7 +8,6 @@ use super::subject::Facts;
 use crate::registry::{Identity, Release};
 use crate::synth;
 
-const REGISTRY: &str = "registry";
 const SEALED: &str = "test labels are sealed; --open-test-labels opens them";
 /// Images per split that are drawn again to check a drawn set.
 const REDRAWN: usize = 32;
@@ -24,7 +23,7 @@ pub(super) fn counts(facts: &Facts<'_>) -> Vec<Claim> {
     if let Some(release) = facts.release().filter(|_| !facts.is_synthetic()) {
         claims.extend(Split::ALL.into_iter().map(|split| {
             let (stated, found) = (release.rows[split as usize], facts.measured.rows[split as usize]);
-            Claim::compared(&format!("images in {split}"), count(stated), REGISTRY, count(found))
+            Claim::compared(&format!("images in {split}"), count(stated), facts.registry(), count(found))
         }));
     }
     claims
@@ -65,13 +64,13 @@ pub(super) fn images(facts: &Facts<'_>) -> Vec<Claim> {
     let (least, greatest) = measured.range;
     let mut claims = vec![
         Claim::compared("size in pixels", size, "name of the file", found.join(" x ")),
-        Claim::compared("channels", entry.channels, REGISTRY, shape.channels),
+        Claim::compared("channels", entry.channels, facts.registry(), shape.channels),
         Claim::judged("values", "uint8, 0 to 255", "file format", true, format!("uint8, {least} to {greatest}")),
     ];
     if entry.channels == 3 {
         let total = measured.total();
         let found = format!("{} of {} images with colour", count(measured.coloured), count(total));
-        claims.push(Claim::judged("colour", "colour images", REGISTRY, 2 * measured.coloured > total, found));
+        claims.push(Claim::judged("colour", "colour images", facts.registry(), 2 * measured.coloured > total, found));
     }
     claims
 }
@@ -89,9 +88,9 @@ pub(super) fn labels(facts: &Facts<'_>) -> Vec<Claim> {
     if facts.entry.is_some() {
         let mut reason = "the file holds numbers, not names".to_owned();
         if matches!(facts.identity(), Identity::Published(_)) && !facts.is_synthetic() {
-            reason.push_str("; it is byte for byte the file that they are published for");
+            reason.push_str("; it is byte for byte the file that they are stated for");
         }
-        claims.push(Claim::unchecked(&format!("names of {what}"), spec.classes.join("; "), REGISTRY, &reason));
+        claims.push(Claim::unchecked(&format!("names of {what}"), spec.classes.join("; "), facts.registry(), &reason));
     }
     if let Some(known) = facts.known {
         claims.extend(balance(facts, known));
@@ -148,7 +147,7 @@ pub(super) fn identity(facts: &Facts<'_>) -> Vec<Claim> {
     if facts.is_synthetic() {
         return claims;
     }
-    if release.name != "any" {
+    if facts.is_official() && release.name != "any" {
         let found = match facts.identity() {
             Identity::Published(found) => found.name.clone(),
             Identity::SameRows(found) => format!("the rows of {}, other bytes", found.name),
@@ -156,14 +155,14 @@ pub(super) fn identity(facts: &Facts<'_>) -> Vec<Claim> {
         };
         let names: Vec<&str> = entry.releases.iter().map(|release| release.name.as_str()).collect();
         let agrees = matches!(facts.identity(), Identity::Published(_));
-        claims.push(Claim::judged("release of MedMNIST", names.join(" or "), REGISTRY, agrees, found));
+        claims.push(Claim::judged("release of MedMNIST", names.join(" or "), facts.registry(), agrees, found));
     }
     match release.files.iter().find(|file| file.size == facts.size) {
-        Some(file) => claims.push(Claim::compared("MD5", &file.md5, REGISTRY, &facts.opened.record.md5)),
+        Some(file) => claims.push(Claim::compared("MD5", &file.md5, facts.registry(), &facts.opened.record.md5)),
         None => claims.push(Claim::unchecked(
             "MD5",
             format!("none for size {} of release {}", facts.size, release.name),
-            REGISTRY,
+            facts.registry(),
             "there is nothing to compare with",
         )),
     }
@@ -173,12 +172,14 @@ pub(super) fn identity(facts: &Facts<'_>) -> Vec<Claim> {
 /// The licence, which a file cannot testify to.
 pub(super) fn licence(facts: &Facts<'_>) -> Vec<Claim> {
     let Some(entry) = facts.entry.filter(|_| !facts.is_synthetic()) else { return Vec::new() };
-    let reason = if matches!(facts.identity(), Identity::Published(_)) {
+    let reason = if !facts.is_official() {
+        "the file names no licence"
+    } else if matches!(facts.identity(), Identity::Published(_)) {
         "the file names no licence; it is byte for byte the file that is published under this one"
     } else {
         "the file names no licence, and it is not the published one"
     };
-    vec![Claim::unchecked("licence", &entry.licence, REGISTRY, reason)]
+    vec![Claim::unchecked("licence", &entry.licence, facts.registry(), reason)]
 }
 
 /// Whether a drawn set is what Medley draws from the seed that it names.

@@ -10,6 +10,7 @@ use super::measured::Measured;
 use super::sections;
 use crate::archive::Archive;
 use crate::open::{OpenedFile, SYNTHETIC_MEMBER, open_file, set_of};
+use crate::registry::user::UserEntry;
 use crate::registry::{Entry, Identity, Release};
 use crate::{DataError, OpenOptions};
 
@@ -24,6 +25,8 @@ pub struct Subject {
     entry: Option<Entry>,
     /// What a drawn set says of its drawing.
     remark: Option<String>,
+    /// How a user's own set was made, as its entry says.
+    import: Vec<String>,
 }
 
 /// Everything that answers draw on.
@@ -31,6 +34,8 @@ pub(super) struct Facts<'a> {
     pub(super) opened: &'a OpenedFile,
     pub(super) measured: Measured,
     pub(super) remark: Option<&'a str>,
+    /// How a user's own set was made, a line each.
+    pub(super) import: &'a [String],
     /// The set as it is registered, if it is.
     pub(super) entry: Option<&'a Entry>,
     /// What is published beyond the registry; `None` for drawn sets and a user's own.
@@ -55,7 +60,8 @@ impl Subject {
     /// When a file that was drawn does not say how.
     pub fn new(path: &Path, opened: OpenedFile, entry: Option<Entry>) -> Result<Self, DataError> {
         let remark = (opened.task.spec.origin == Origin::Synthetic).then(|| remark(path)).transpose()?;
-        Ok(Self { path: path.to_owned(), opened, entry, remark })
+        let import = entry.as_ref().filter(|entry| entry.origin == Origin::User).map(|entry| import(path, &entry.name));
+        Ok(Self { path: path.to_owned(), opened, entry, remark, import: import.unwrap_or_default() })
     }
 
     /// What the file was opened as; a [`ScoringPermit`] names its task and the number of its test rows.
@@ -73,6 +79,7 @@ impl Subject {
             opened: &self.opened,
             measured: Measured::of(&self.opened, &self.path, permit)?,
             remark: self.remark.as_deref(),
+            import: &self.import,
             entry: self.entry.as_ref(),
             known: Known::builtin().get(&spec.name).filter(|_| spec.origin == Origin::Official),
             size: spec.shape.width,
@@ -99,6 +106,11 @@ impl<'a> Facts<'a> {
 
     pub(super) fn is_official(&self) -> bool {
         self.spec().origin == Origin::Official
+    }
+
+    /// Where the statements of the entry stand.
+    pub(super) fn registry(&self) -> &'static str {
+        if self.entry.is_some_and(|entry| entry.origin == Origin::User) { "entry beside the file" } else { "registry" }
     }
 
     /// Whether the images show people. Drawn ones do not; of a user's own nobody here knows.
@@ -130,7 +142,9 @@ impl<'a> Facts<'a> {
             return "SYNTHETIC: drawn by Medley, no medical data.".to_owned();
         }
         match (self.identity(), self.is_official()) {
-            (_, false) => "A user's own set, known to no registry of published files.".to_owned(),
+            (Identity::Published(_), false) => "A user's own set, byte for byte the file that was imported.".to_owned(),
+            (_, false) if self.entry.is_some() => "A user's own set, but not the file that was imported.".to_owned(),
+            (_, false) => "A user's own set, known to no registry.".to_owned(),
             (Identity::Published(release), _) if release.name == "any" => {
                 "Byte for byte the published file.".to_owned()
             }
@@ -153,4 +167,13 @@ fn remark(path: &Path) -> Result<String, DataError> {
         return Err(archive.array_error(SYNTHETIC_MEMBER, format!("its text is longer than {MAX_REMARK} bytes")));
     }
     Ok(String::from_utf8_lossy(&archive.read(&member)?).into_owned())
+}
+
+/// What the entry of a user's own set says of the import; nothing where it cannot be read, as the set is open already.
+fn import(path: &Path, name: &str) -> Vec<String> {
+    let entry = UserEntry::read(&path.with_file_name(format!("{name}.toml")));
+    let said = entry.map(|entry| entry.import).unwrap_or_default();
+    said.iter()
+        .map(|(key, value)| format!("{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect()
 }

@@ -2,7 +2,7 @@ use medley_core::{Split, TaskKind};
 
 use super::super::claims as check;
 use super::super::document::{Table, count, plural};
-use super::{Answer, DRAWN, Facts, Question, claims, description, modality, of_people, sources};
+use super::{Answer, DRAWN, Facts, Question, claims, description, modality, of_people, sources, stated_source};
 
 pub(super) fn questions(facts: &Facts<'_>) -> Vec<Question> {
     vec![
@@ -42,6 +42,7 @@ fn instances(facts: &Facts<'_>) -> Question {
     let mut answers = vec![Answer::text(text)];
     answers.extend(description(facts));
     if !facts.is_official() && !facts.is_synthetic() {
+        answers.extend(stated_source(facts));
         answers.push(Answer::Open("What the images show.".to_owned()));
     }
     Question::new(

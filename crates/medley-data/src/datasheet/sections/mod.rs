@@ -8,7 +8,7 @@ mod motivation;
 mod preparation;
 mod uses;
 
-use medley_core::Modality;
+use medley_core::{Modality, Origin};
 
 use super::document::{Answer, Claim, Question};
 use super::subject::Facts;
@@ -64,6 +64,15 @@ fn sources(facts: &Facts<'_>) -> String {
 /// The DOI of a citation, else the citation.
 fn short(citation: &str) -> &str {
     citation.find("doi:").map_or(citation, |at| &citation[at..])
+}
+
+/// What the entry of a user's own set says of its source.
+fn stated_source(facts: &Facts<'_>) -> Option<Answer> {
+    let entry = facts.entry.filter(|entry| entry.origin == Origin::User && !entry.source.is_empty())?;
+    let mut lines =
+        vec![format!("The entry beside the file says of the source: {}.", entry.source.trim_end_matches('.'))];
+    lines.extend(entry.citations.clone());
+    Some(Answer::List(lines))
 }
 
 /// What is asked of people only: a question with the answer that drawn sets and animals give.

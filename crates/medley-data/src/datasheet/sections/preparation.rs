@@ -18,6 +18,10 @@ fn done(facts: &Facts<'_>) -> Question {
             older.name, older.rows[0], older.rows[1], older.rows[2], current.name, current.rows[0], current.rows[1], current.rows[2]
         )));
     }
+    if !facts.import.is_empty() {
+        answers.push(Answer::text("The entry beside the file says of the import:"));
+        answers.push(Answer::List(facts.import.to_vec()));
+    }
     answers.push(Answer::Open(if facts.is_official() {
         format!("Who labelled the images, and how. {}", sources(facts))
     } else {
