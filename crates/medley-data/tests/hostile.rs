@@ -207,9 +207,9 @@ fn two_members_of_one_name_and_names_that_leave_are_refused() {
 }
 
 /// Fields of the archive's own records, by the signature of the record and an offset in it.
-fn patch(bytes: &mut [u8], signature: &[u8; 4], offset: usize, name_at: usize, name: &str, value: &[u8]) {
+fn patch(bytes: &mut [u8], signature: [u8; 4], offset: usize, name_at: usize, name: &str, value: &[u8]) {
     let is_record =
-        |at: usize| bytes[at..].starts_with(signature) && bytes[at + name_at..].starts_with(name.as_bytes());
+        |at: usize| bytes[at..].starts_with(&signature) && bytes[at + name_at..].starts_with(name.as_bytes());
     let at = (0..bytes.len() - name_at - name.len()).find(|&at| is_record(at)).unwrap();
     bytes[at + offset..at + offset + value.len()].copy_from_slice(value);
 }
@@ -223,8 +223,8 @@ fn a_size_that_deflate_cannot_reach_is_refused_before_it_is_believed() {
     let size = (claim.len() - 1568 + rows * 784) as u32;
     write(&folder.path(), &[("val_images", Some(claim))]);
     let mut bytes = std::fs::read(folder.path()).unwrap();
-    patch(&mut bytes, b"PK\x01\x02", 24, 46, "val_images", &size.to_le_bytes());
-    patch(&mut bytes, b"PK\x03\x04", 22, 30, "val_images", &size.to_le_bytes());
+    patch(&mut bytes, *b"PK\x01\x02", 24, 46, "val_images", &size.to_le_bytes());
+    patch(&mut bytes, *b"PK\x03\x04", 22, 30, "val_images", &size.to_le_bytes());
     std::fs::write(folder.path(), bytes).unwrap();
     let huge = OpenOptions { memory_limit: u64::MAX, ..limits() };
     let error = open_task(folder.0.path(), "breastmnist", 28, &huge).unwrap_err();
@@ -255,8 +255,8 @@ fn an_unknown_way_of_compressing_is_named() {
     let folder = Folder::new();
     write(&folder.path(), &[]);
     let mut bytes = std::fs::read(folder.path()).unwrap();
-    patch(&mut bytes, b"PK\x01\x02", 10, 46, "val_images", &[99, 0]);
-    patch(&mut bytes, b"PK\x03\x04", 8, 30, "val_images", &[99, 0]);
+    patch(&mut bytes, *b"PK\x01\x02", 10, 46, "val_images", &[99, 0]);
+    patch(&mut bytes, *b"PK\x03\x04", 8, 30, "val_images", &[99, 0]);
     std::fs::write(folder.path(), bytes).unwrap();
     let error = folder.open().unwrap_err();
     assert!(matches!(error, DataError::Array { .. } | DataError::Archive { .. }), "{error}");
