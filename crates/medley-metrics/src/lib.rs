@@ -1,9 +1,18 @@
-//! The figures that the field reports, by their exact definitions.
+//! The figures that the field reports, by their exact definitions, and how far they can be trusted.
 //!
 //! Small differences between implementations of "the same" metric have cost this field comparisons: whether 0.5 is positive,
 //! whether a class that never occurs counts, what a task with F1 of 0 does to a harmonic mean. Here each is defined,
-//! documented and tested: AUC and ACC as the official MedMNIST evaluator, F1 as scikit-learn, the mean over tasks as the
-//! competition. No tensors and no I/O: [`medley_core::Labels`] and [`medley_core::Scores`] in, records out.
+//! documented and tested: AUC and ACC as the official MedMNIST evaluator, everything else as scikit-learn, the mean over tasks
+//! as the competition. No tensors and no files: [`medley_core::Labels`] and [`medley_core::Scores`] in, records out.
+//!
+//! A test set of 156 images does not tell models apart that differ by two points, so no figure comes alone. A [`Metric`] is a
+//! function of a [`Sample`] and of a weight for each of its rows; intervals, paired differences and permutation tests are then
+//! ways to draw weights, and cost a pass over sorted rows instead of a sort.
+//!
+//! - [`metrics`] has the figures, one file each; [`mod@bootstrap`] resamples them; [`delong`], [`mcnemar()`] and [`inference`] test
+//!   without resampling.
+//! - [`evaluate`] makes the record that every run keeps; [`scorecard`] is what `medley score` and `medley compare` print.
+//! - [`read`] and [`result_file`] understand what people keep predictions in; [`baselines`] is what was published.
 //!
 //! ```
 //! use medley_core::{ImageShape, Labels, Modality, Origin, Scores, Split, TaskKind, TaskSpec};
@@ -22,6 +31,13 @@
 //! let result = medley_metrics::evaluate(&task, Split::Test, &truth, &scores)?;
 //! assert_eq!(result.auc, Some(1.0)); // both positives above the negative
 //! assert_eq!(result.accuracy, 2.0 / 3.0); // but one of them not above 0.5
+//!
+//! // Three images say next to nothing, and the interval says so.
+//! let sample = medley_metrics::Sample::new(&task, truth, scores)?;
+//! let accuracy = medley_metrics::metrics::by_id("accuracy").expect("it is there");
+//! let resampled = medley_metrics::bootstrap::bootstrap(&sample, &[accuracy], &Default::default());
+//! let interval = resampled[0].interval(0.95).expect("accuracy is always defined");
+//! assert!(interval.low < 0.34 && interval.high == 1.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
