@@ -19,7 +19,8 @@ pub(crate) fn normals(random: &mut Random, out: &mut [f32]) {
 pub(crate) fn uniforms(random: &mut Random, out: &mut [f32]) {
     let mut words = [0_u32; 256];
     for chunk in out.chunks_mut(256) {
-        random.fill(&mut words);
+        // No more words than are needed: rows of a small box are short.
+        random.fill(&mut words[..chunk.len()]);
         for (value, word) in chunk.iter_mut().zip(words) {
             *value = (word >> 8) as f32 * (1.0 / 16_777_216.0);
         }
