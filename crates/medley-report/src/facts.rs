@@ -33,6 +33,8 @@ pub(crate) fn licence(data: &DataRecord) -> &'static str {
 pub(crate) fn release(data: &DataRecord) -> String {
     match (data.task.origin, data.release.as_deref()) {
         (Origin::Synthetic, _) => "SYNTHETIC".to_owned(),
+        (Origin::User, Some(_)) => "the user's own, as imported".to_owned(),
+        (Origin::User, None) => "the user's own".to_owned(),
         (_, Some("any")) => "MedMNIST, all releases".to_owned(),
         (_, Some(release)) => format!("MedMNIST {release}"),
         (_, None) => "not a published file".to_owned(),

@@ -8,7 +8,7 @@ use medley_core::record::{
     CalibrationTrial, Environment, Event, Manifest, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedResult,
     TaskResult,
 };
-use medley_core::{RunLayout, Scores, Split};
+use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_data::{OpenOptions, OpenedFile, open_task};
 use medley_metrics::{MetricError, result_file, summarise};
 use medley_storage::{Storage, write_whole};
@@ -194,8 +194,9 @@ impl Run<'_> {
         })?;
         for record in &self.prepared.records {
             if record.release.is_none() {
+                let what = if record.task.origin == Origin::User { "not the imported" } else { "no published" };
                 let message = format!(
-                    "`{}` is no published file of {}: its rows or its MD5 differ (see `medley data verify`)",
+                    "`{}` is {what} file of {}: its rows or its MD5 differ (see `medley data verify`)",
                     record.file, record.task.title
                 );
                 observers.send(&Event::Warning { message })?;

@@ -216,6 +216,8 @@ pub(crate) enum ConfigVerb {
         /// Overrides a key; may be repeated
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
+        #[command(flatten)]
+        data: DataFolder,
         /// As JSON
         #[arg(long)]
         json: bool,

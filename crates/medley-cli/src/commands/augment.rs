@@ -58,7 +58,7 @@ fn builtin(set: &str) -> anyhow::Result<String> {
 }
 
 fn preview(arguments: &PreviewArguments) -> anyhow::Result<()> {
-    let (experiment, _) = config::read(&arguments.config, &arguments.set)?;
+    let (experiment, _) = config::read(&arguments.config, &arguments.set, &arguments.sheet.data.data)?;
     if let Some(stranger) = arguments.tasks.iter().find(|task| !experiment.tasks.contains(task)) {
         let known = experiment.tasks.join(", ");
         return Err(Usage(format!("--task {stranger:?}: the config has {known}")).into());

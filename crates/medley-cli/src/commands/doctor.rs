@@ -143,10 +143,14 @@ fn memory() -> Finding {
 
 fn data_folder(data: &Path) -> Finding {
     let shown = data.display();
-    let found: Vec<&str> = Registry::builtin()
+    let registry = match Registry::of_folder(data) {
+        Ok(registry) => registry,
+        Err(error) => return Finding::problem("data folder", error.to_string(), "correct the entry, or import the set anew"),
+    };
+    let found: Vec<&str> = registry
         .entries()
         .iter()
-        .filter(|entry| data.join(entry.file_name(28)).exists())
+        .filter(|entry| entry.sizes().iter().any(|&size| data.join(entry.file_name(size)).exists()))
         .map(|entry| entry.name.as_str())
         .collect();
     if found.is_empty() {

@@ -20,7 +20,7 @@ use crate::output;
 use crate::progress::Progress;
 
 pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
-    let (experiment, config_text) = config::read(&arguments.config, &arguments.set)?;
+    let (experiment, config_text) = config::read(&arguments.config, &arguments.set, &arguments.data.data)?;
     let request = RunRequest {
         experiment: &experiment,
         config_text: &config_text,
@@ -38,7 +38,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     let layout = RunLayout::new(&arguments.run);
     read_manifest(&layout.manifest())?;
-    let (experiment, _) = config::read(&layout.config(), &[])
+    let (experiment, _) = config::read(&layout.config(), &[], &arguments.data.data)
         .with_context(|| format!("`{}` is no run folder that can be resumed", arguments.run.display()))?;
     let data = DataFolder { path: &arguments.data.data, options: arguments.reading.options() };
     let run = experiment::resume(&experiment, &arguments.run, &data, &RealFs)?;

@@ -53,7 +53,7 @@ fn default_seeds() -> Vec<u64> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Edge length of the images: 28, or a MedMNIST+ size.
+    /// Edge length of the images: 28, a MedMNIST+ size, or one that a user's own set was imported at.
     pub size: usize,
 }
 
@@ -335,12 +335,18 @@ impl RawExperiment {
         let mut seen = BTreeSet::new();
         for (index, task) in self.tasks.iter().enumerate() {
             let key = format!("tasks[{index}]");
-            if registry.get(task).is_none() {
+            let Some(entry) = registry.get(task) else {
                 let hint = registry.suggest(task).map_or_else(
                     || "unknown task; `medley data list` names them all".to_owned(),
                     |known| format!("unknown task; did you mean \"{known}\"?"),
                 );
                 return Err(problem(&key, format!("{task:?}"), hint));
+            };
+            let sizes = entry.sizes();
+            if !sizes.contains(&self.data.size) {
+                let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+                let hint = format!("{task} is there at {}", sizes.join(", "));
+                return Err(problem("data.size", self.data.size, hint));
             }
             if !seen.insert(task) {
                 return Err(problem(&key, format!("{task:?}"), "named twice"));
@@ -384,9 +390,6 @@ impl RawExperiment {
         }
         if let Some(samples) = self.sampler.samples_per_epoch {
             within("sampler.samples_per_epoch", samples, 2, 20_000_000)?;
-        }
-        if !matches!(self.data.size, 28 | 64 | 128 | 224) {
-            return Err(problem("data.size", self.data.size, "MedMNIST has 28, 64, 128 and 224"));
         }
         parse_device(&train.device).map(|_| ())?;
         within("train.ema_decay", train.ema_decay, 0.0, 0.999_999)
