@@ -6,13 +6,16 @@
 //!
 //! It reads a number of seconds per line from standard input, works that long, and answers with a line of JSON: images per
 //! second of wall time and of CPU time (user and system, all threads), the multiplication rate in GFLOP/s of CPU time, and
-//! the peak memory so far. `matmul` in place of `train` or `predict` measures the machine's matrix product.
+//! the peak memory so far. `matmul` in place of `train` or `predict` measures the machine's matrix product; `calibrate` prints
+//! what a calibration with that many threads measures and chooses, and ends.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for a script")]
 
 use std::io::BufRead as _;
 use std::time::{Duration, Instant};
 
+use medley_core::TaskSpec;
+use medley_models::calibration::{self, Pinned, Trial};
 use medley_models::conformance::task;
 use medley_models::{
     BackboneConfig, BatchNormScope, BuildOptions, MemoryLayout, MultiTaskNet, NetConfig, Precision, Segment,
@@ -72,6 +75,9 @@ fn main() {
     let arguments = Arguments::parse();
     environment::keep_freed_memory();
     environment::set_threads(arguments.threads);
+    if arguments.mode == "calibrate" {
+        return calibrate(&arguments);
+    }
     let mut work = Work::new(&arguments);
     for _ in 0..3 {
         work.step(); // buffers are allocated and kernels chosen
@@ -95,6 +101,25 @@ fn main() {
         });
         println!("{result}");
     }
+}
+
+fn calibrate(arguments: &Arguments) {
+    let trial = Trial {
+        net: &arguments.config,
+        tasks: &tasks(arguments),
+        options: arguments.options,
+        cores: arguments.threads,
+        batch_size: arguments.batch as usize,
+        budget: Duration::from_secs(2),
+    };
+    let start = Instant::now();
+    let calibration = calibration::calibrate(&trial, Pinned::default()).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{}", serde_json::json!({ "calibration": calibration, "seconds": seconds }));
+}
+
+fn tasks(arguments: &Arguments) -> Vec<TaskSpec> {
+    (0..arguments.tasks).map(|index| task(&format!("task{index}"), 9)).collect()
 }
 
 struct Work {
@@ -130,8 +155,7 @@ fn matmul(precision: Precision) -> Work {
 }
 
 fn build(arguments: &Arguments) -> (MultiTaskNet, Vec<Segment>) {
-    let tasks: Vec<_> = (0..arguments.tasks).map(|index| task(&format!("task{index}"), 9)).collect();
-    let net = MultiTaskNet::build(&arguments.config, &tasks, &arguments.options).unwrap();
+    let net = MultiTaskNet::build(&arguments.config, &tasks(arguments), &arguments.options).unwrap();
     let each = arguments.batch / arguments.tasks as i64;
     let segments = (0..arguments.tasks).map(|task| Segment { task, start: task as i64 * each, len: each }).collect();
     (net.with_replicas(arguments.replicas).unwrap(), segments)

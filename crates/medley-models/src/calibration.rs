@@ -70,12 +70,12 @@ pub struct Trial<'a> {
     pub cores: usize,
     /// Images per step of the training to come.
     pub batch_size: usize,
-    /// Wall time for all ways together. A large network may take longer: every way gets at least one step.
+    /// Wall time for all ways together. A large network may take longer: every way gets one step.
     pub budget: Duration,
 }
 
 /// Images per core in a step of the calibration, at most: more do not change which way wins.
-const ROWS_PER_CORE: usize = 32;
+const ROWS_PER_CORE: usize = 16;
 
 /// Each replica normalises by the statistics of its own rows; from few rows they are rough, and accuracy suffers (Wu and He,
 /// *Group Normalization*, 2018), so that such replicas are for those who ask for them.
@@ -138,8 +138,8 @@ fn fastest(measured: &[Measurement]) -> Option<Measurement> {
     measured.iter().max_by(|left, right| left.images_per_second.total_cmp(&right.images_per_second)).copied()
 }
 
-/// The fastest of as many steps as fit the budget, one at least, after one to warm up. If that first one was less than half
-/// as fast as the best way so far, it is the only one.
+/// The fastest of as many steps as fit the budget, after one to warm up. That first one counts, and is the only one, if it used
+/// up the budget or was less than half as fast as the best way so far.
 fn measure(
     trial: &Trial<'_>,
     way: Way,
@@ -159,7 +159,7 @@ fn measure(
         Ok(rows / began.elapsed().as_secs_f64().max(1e-9))
     };
     let first = timed()?;
-    if so_far.is_some_and(|best| first < 0.5 * best.images_per_second) {
+    if start.elapsed() > budget || so_far.is_some_and(|best| first < 0.5 * best.images_per_second) {
         return Ok(Measurement { way, images_per_second: first });
     }
     let mut best = 0.0_f64;
