@@ -174,7 +174,7 @@ pub(crate) fn find_by_name(file: &str, folder: &Path) -> Result<Option<(Entry, u
     Ok(Registry::of_folder(folder)?.by_file_name(file).map(owned))
 }
 
-fn unknown(name: &str) -> DataError {
+pub(crate) fn unknown(name: &str) -> DataError {
     DataError::UnknownSet {
         suggestion: Registry::builtin().suggest(name.trim_end_matches(".npz")).map(str::to_owned),
         name: name.to_owned(),

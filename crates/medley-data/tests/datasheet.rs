@@ -221,5 +221,8 @@ fn what_the_entry_of_a_users_own_set_says_is_held_against_its_file() {
     assert!(matches!(claim(&sheet, "licence").finding, Finding::NotCheckable { .. }));
     let text = sheet.markdown();
     assert!(text.contains("resize: pad, then Catmull-Rom") && text.contains("the clinic's archive"), "{text}");
+    let options = OpenOptions::default();
+    assert!(Subject::open_named("moles".as_ref(), folder.path(), &options).is_ok());
+    assert!(matches!(Subject::open_named("mole".as_ref(), folder.path(), &options), Err(DataError::UnknownSet { .. })));
     assert!(text.contains("byte for byte the file that was imported") && !text.contains("MedMNIST"), "{text}");
 }

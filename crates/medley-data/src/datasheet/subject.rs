@@ -9,7 +9,7 @@ use super::known::{Known, KnownSet};
 use super::measured::Measured;
 use super::sections;
 use crate::archive::Archive;
-use crate::open::{OpenedFile, SYNTHETIC_MEMBER, open_file, set_of};
+use crate::open::{OpenedFile, SYNTHETIC_MEMBER, find_by_name, open_file, set_of, unknown};
 use crate::registry::user::UserEntry;
 use crate::registry::{Entry, Identity, Release};
 use crate::{DataError, OpenOptions};
@@ -52,6 +52,25 @@ impl Subject {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, DataError> {
         let (entry, size) = set_of(path)?;
         Self::new(path, open_file(path, &entry, size, options)?, Some(entry))
+    }
+
+    /// Opens what a person names: a set in a folder, such as `pathmnist` or `pathmnist_64`, or the path of a file that ends
+    /// in `.npz`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_named(named: &Path, folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
+        if named.extension().is_some_and(|extension| extension == "npz") {
+            return Self::open(named, options);
+        }
+        let file = format!("{}.npz", named.display());
+        match find_by_name(&file, folder)? {
+            Some((entry, size)) => {
+                let path = folder.join(file);
+                Self::new(&path, open_file(&path, &entry, size, options)?, Some(entry))
+            }
+            None => Err(unknown(&named.to_string_lossy())),
+        }
     }
 
     /// A file that was opened already, with what is registered of it: a user's own set may have an entry or none.

@@ -346,7 +346,11 @@ fn together(mut failures: Vec<DataError>, target: &Path) -> DataError {
     if failures.len() == 1 {
         return failures.swap_remove(0);
     }
-    let problems: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let said = |failure: &DataError| match failure {
+        DataError::Fetch { url, problem } => format!("{url}: {problem}"),
+        other => other.to_string(),
+    };
+    let problems: Vec<String> = failures.iter().map(said).collect();
     DataError::Fetch { url: target.to_string_lossy().into_owned(), problem: problems.join("; ") }
 }
 

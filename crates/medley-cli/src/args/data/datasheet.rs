@@ -4,14 +4,20 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::args::{DataFolder, Reading};
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data datasheet data/breastmnist.npz                    Markdown on standard output
+  medley data datasheet breastmnist                             Markdown on standard output
   medley data datasheet data/*.npz --format html --out sheets   one page per file")]
 pub(crate) struct DatasheetArguments {
-    /// Data files
+    /// Names of sets in the data folder, or files
     #[arg(required = true)]
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
     /// Folder to write one datasheet per file to; without it the text goes to standard output
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -3,7 +3,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use medley_core::ScoringPermit;
-use medley_data::OpenOptions;
 use medley_data::datasheet::{Datasheet, Subject, Tally};
 use medley_storage::{RealFs, write_whole};
 use serde::Serialize;
@@ -23,12 +22,12 @@ struct Written {
 }
 
 pub(super) fn run(arguments: &DatasheetArguments) -> anyhow::Result<ExitCode> {
-    if arguments.files.len() > 1 && arguments.out.is_none() && !arguments.json {
+    if arguments.sets.len() > 1 && arguments.out.is_none() && !arguments.json {
         return Err(Usage("several files give several datasheets: name a folder for them with --out".to_owned()).into());
     }
     let mut all = Vec::new();
-    for file in &arguments.files {
-        let sheet = datasheet(file, arguments.open_test_labels)?;
+    for set in &arguments.sets {
+        let sheet = datasheet(set, arguments)?;
         if arguments.out.is_some() && all.iter().any(|written: &Written| written.sheet.file == sheet.file) {
             return Err(Usage(format!(
                 "two of the files are called {}: one datasheet would replace the other",
@@ -52,10 +51,11 @@ pub(super) fn run(arguments: &DatasheetArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn datasheet(file: &Path, open_test_labels: bool) -> anyhow::Result<Datasheet> {
-    let subject = Subject::open(file, &OpenOptions::default())?;
+fn datasheet(set: &Path, arguments: &DatasheetArguments) -> anyhow::Result<Datasheet> {
+    let subject = Subject::open_named(set, &arguments.data.data, &arguments.reading.options())?;
     let task = &subject.opened().task;
-    let permit = open_test_labels.then(|| ScoringPermit::on_request(&task.spec.name, task.test.labels.rows()));
+    let permit =
+        arguments.open_test_labels.then(|| ScoringPermit::on_request(&task.spec.name, task.test.labels.rows()));
     Ok(subject.datasheet(permit.as_ref())?)
 }
 

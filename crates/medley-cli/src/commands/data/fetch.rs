@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
         ..FetchOptions::default()
     };
     let stop = Arc::new(AtomicBool::new(false));
-    catch_signals(&stop)?;
+    let signal = catch_signals(&stop)?;
     let names = requests.iter().map(|request| request.entry.file_name(request.size)).collect();
     let progress = Progress::new(names);
     let folder = &arguments.data.data;
@@ -53,7 +53,8 @@ pub(super) fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
     progress.finish();
     if stop.load(Ordering::SeqCst) {
         output::note("stopped; what has arrived is kept, and the same command goes on from there");
-        return Ok(ExitCode::from(INTERRUPTED));
+        let terminated = signal.load(Ordering::SeqCst) == SIGTERM as usize;
+        return Ok(ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED }));
     }
     report(&requests, outcomes, arguments)
 }
@@ -106,13 +107,15 @@ fn published_sizes(entry: &Entry, arguments: &FetchArguments) -> Vec<usize> {
 }
 
 /// The first signal asks for a stop between two pieces, the second ends the program at once; either way parts stay.
-fn catch_signals(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+fn catch_signals(stop: &Arc<AtomicBool>) -> anyhow::Result<Arc<AtomicUsize>> {
+    let signal = Arc::new(AtomicUsize::new(0));
     for (number, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
         signal_hook::flag::register_conditional_shutdown(number, i32::from(code), Arc::clone(stop))
             .and_then(|_| signal_hook::flag::register(number, Arc::clone(stop)))
+            .and_then(|_| signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize))
             .context("installing the signal handlers")?;
     }
-    Ok(())
+    Ok(signal)
 }
 
 fn report(
