@@ -33,7 +33,7 @@ pub(crate) struct ScoreArguments {
     /// Leave the published results out
     #[arg(long)]
     pub(crate) no_published: bool,
-    /// Every class, and calibration by how rare the true class is
+    /// Every class, calibration by how rare the true class is, and published results of larger images
     #[arg(long)]
     pub(crate) details: bool,
     #[command(flatten)]

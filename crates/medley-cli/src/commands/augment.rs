@@ -91,7 +91,9 @@ fn corruptions(arguments: &CorruptionsArguments) -> anyhow::Result<()> {
     let (images, modality) = (opened.task.train.images().as_ref(), opened.task.spec.modality);
     let kinds = Corruption::for_modality(modality);
     if kinds.is_empty() {
-        return Err(Usage(format!("{set}: no corruptions are known of segmented shapes, as no camera took them")).into());
+        return Err(
+            Usage(format!("{set}: no corruptions are known of segmented shapes, as no camera took them")).into()
+        );
     }
     let drawn = corruption_sheet(images, modality, *index, sheet.seed, zoom(sheet, images))
         .map_err(|error| usage(set, &error))?;

@@ -145,7 +145,9 @@ fn data_folder(data: &Path) -> Finding {
     let shown = data.display();
     let registry = match Registry::of_folder(data) {
         Ok(registry) => registry,
-        Err(error) => return Finding::problem("data folder", error.to_string(), "correct the entry, or import the set anew"),
+        Err(error) => {
+            return Finding::problem("data folder", error.to_string(), "correct the entry, or import the set anew");
+        }
     };
     let found: Vec<&str> = registry
         .entries()

@@ -1,10 +1,12 @@
 //! What people hand over, told apart and read: files, folders, submissions.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use medley_core::record::DataRecord;
 use medley_core::{ImageShape, Modality, Origin, RunLayout, Scores, Split, TaskKind, TaskSpec};
-use medley_data::{DataError, Registry};
+use medley_data::{DataError, Registry, hash_file};
 use medley_metrics::read::submission::is_submission;
 use medley_metrics::read::{ScoreTable, Submission};
 use medley_metrics::result_file::{ResultName, parse_name};
@@ -79,9 +81,8 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// A run folder, or any folder of result files: those of the split that was asked for.
 fn folder(path: &Path, arguments: &TruthArguments) -> anyhow::Result<Vec<Prediction>> {
     let layout = RunLayout::new(path);
-    let (files, tasks): (PathBuf, Vec<TaskSpec>) = if layout.manifest().is_file() {
-        let run = load_run(&layout)?;
-        (layout.predictions(), run.data().iter().map(|data| data.task.clone()).collect())
+    let (files, data): (PathBuf, Vec<DataRecord>) = if layout.manifest().is_file() {
+        (layout.predictions(), load_run(&layout)?.data().to_vec())
     } else {
         (path.to_owned(), Vec::new())
     };
@@ -102,16 +103,61 @@ fn folder(path: &Path, arguments: &TruthArguments) -> anyhow::Result<Vec<Predict
         )));
     }
     // By predictor, then in the order of the run, then by name: never in that of the file system.
-    let place = |flag: &str| tasks.iter().position(|task| task.name == flag).unwrap_or(usize::MAX);
+    let place = |flag: &str| data.iter().position(|data| data.task.name == flag).unwrap_or(usize::MAX);
     found.sort_by(|(a, _), (b, _)| {
         (&a.run, place(&a.flag), &a.flag, a.size).cmp(&(&b.run, place(&b.flag), &b.flag, b.size))
     });
-    let load = |(name, path): (ResultName, PathBuf)| {
-        let spec = tasks.iter().find(|task| task.name == name.flag).cloned();
-        let bytes = read(&path)?;
-        result_file(&path, &bytes, name, spec, arguments).with_context(|| format!("cannot score `{}`", path.display()))
-    };
-    found.into_iter().map(load).collect()
+    let mut hashes = BTreeMap::new();
+    let mut predictions = Vec::new();
+    for (name, path) in found {
+        let record = data.iter().find(|data| data.task.name == name.flag);
+        let context = || format!("cannot score `{}`", path.display());
+        let mut spec = record.map(|record| record.task.clone());
+        if let Some(spec) = spec.as_mut().filter(|spec| spec.origin == Origin::Synthetic && arguments.labels.is_none())
+        {
+            // Whether labels are drawn is for their own file to say.
+            spec.origin = Origin::Official;
+        }
+        let mut prediction = result_file(&path, &read(&path)?, name, spec, arguments).with_context(context)?;
+        if let Some(record) = record.filter(|_| arguments.labels.is_none()) {
+            same_data(record, &mut prediction, &mut hashes, arguments).with_context(context)?;
+        }
+        predictions.push(prediction);
+    }
+    Ok(predictions)
+}
+
+/// Predictions of a run are compared with the file that it was made with: another one is said, and drawn labels are never
+/// taken for measured ones.
+fn same_data(
+    record: &DataRecord,
+    prediction: &mut Prediction,
+    hashes: &mut BTreeMap<PathBuf, String>,
+    arguments: &TruthArguments,
+) -> anyhow::Result<()> {
+    let path = arguments.data.data.join(&record.file);
+    if prediction.sample.spec().origin != record.task.origin {
+        bail!(MetricError::NotPaired {
+            task: record.task.name.clone(),
+            reason: format!(
+                "the run was made with {:?} data, but `{}` is {:?}",
+                record.task.origin,
+                path.display(),
+                prediction.sample.spec().origin
+            )
+            .to_lowercase(),
+        });
+    }
+    if !hashes.contains_key(&path) {
+        hashes.insert(path.clone(), hash_file(&path)?.0);
+    }
+    if hashes.get(&path) != Some(&record.md5) {
+        prediction.remarks.push(format!(
+            "the run was made with another `{}` (MD5 {}) than that in the data folder",
+            record.file, record.md5
+        ));
+    }
+    Ok(())
 }
 
 fn result_file(
