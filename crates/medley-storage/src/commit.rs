@@ -138,7 +138,7 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
 }
 
 /// A name beside the target that no other write uses at the same time, in this process or another.
-fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
+pub(crate) fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
     let name = path.file_name().ok_or_else(|| StorageError::NoName { path: path.to_owned() })?;
     let mut temporary = OsString::from(TEMPORARY_PREFIX);
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
@@ -148,7 +148,7 @@ fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
 }
 
 /// Best effort: the write has failed already, and that error is the one to report.
-fn discard_file(path: &Path) {
+pub(crate) fn discard_file(path: &Path) {
     let _ = fs_err::remove_file(path);
 }
 

@@ -64,6 +64,10 @@ impl Storage for FaultyFs {
         if self.next_fails() { Err(self.error()) } else { RealFs.rename_synced(from, to) }
     }
 
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        if self.next_fails() { Err(self.error()) } else { RealFs.sync(path) }
+    }
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         if self.next_fails() { Err(self.error()) } else { RealFs.create_dir(path) }
     }

@@ -8,6 +8,8 @@
 //! [`Storage`] is the mechanism in three operations, so that tests can replace it by [`FaultyFs`], which fails at the
 //! k-th operation; [`write_whole`], [`write_new`], [`write_filled`] and [`commit_directory`] are what the rest of Medley calls.
 //!
+//! Where many files are written at once, [`Batch`] flushes them together.
+//!
 //! ```
 //! use medley_storage::{RealFs, write_new, write_whole};
 //!
@@ -19,10 +21,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batch;
 mod commit;
 mod faulty;
 mod real;
 
+pub use batch::Batch;
 pub use commit::{StorageError, commit_directory, sweep_temporary, write_filled, write_new, write_whole};
 pub use faulty::{Fault, FaultyFs};
 pub use real::RealFs;
@@ -30,7 +34,7 @@ pub use real::RealFs;
 use std::io;
 use std::path::Path;
 
-/// The three operations that a crash can fall between.
+/// The operations that a crash can fall between: three, and for [`Batch`] their parts.
 pub trait Storage: Send + Sync {
     /// Creates (or truncates) the file at `path`, fills it and flushes it to the device.
     ///
@@ -49,4 +53,28 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// Any I/O error, [`io::ErrorKind::AlreadyExists`] among them.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// [`Self::write_synced`] without the flush, where that can be had.
+    ///
+    /// # Errors
+    /// As [`Self::write_synced`].
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_synced(path, bytes)
+    }
+
+    /// [`Self::rename_synced`] without the flush, where that can be had.
+    ///
+    /// # Errors
+    /// As [`Self::rename_synced`].
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.rename_synced(from, to)
+    }
+
+    /// Flushes a file or folder to the device.
+    ///
+    /// # Errors
+    /// Any I/O error.
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        fs_err::File::open(path)?.sync_all()
+    }
 }

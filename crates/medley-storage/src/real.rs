@@ -14,6 +14,14 @@ impl Storage for RealFs {
         file.sync_all()
     }
 
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs_err::write(path, bytes)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs_err::rename(from, to)
+    }
+
     fn rename_synced(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs_err::rename(from, to)?;
         match to.parent() {

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use medley_storage::{
-    Fault, FaultyFs, RealFs, StorageError, commit_directory, sweep_temporary, write_new, write_whole,
+    Batch, Fault, FaultyFs, RealFs, Storage, StorageError, commit_directory, sweep_temporary, write_new, write_whole,
 };
 use proptest::prelude::*;
 
@@ -99,5 +99,32 @@ proptest! {
         let path = folder.path().join("f");
         write_whole(&RealFs, &path, &bytes).unwrap();
         prop_assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn files_of_a_batch_are_whole_or_absent_whatever_fails() {
+    let names = ["a", "b", "c"];
+    let write = |storage: &dyn Storage, folder: &Path| {
+        let batch = Batch::new(storage, folder);
+        names.iter().try_for_each(|name| batch.write(name, b"0123456789"))?;
+        names.iter().try_for_each(|name| batch.flush_file(name))?;
+        batch.flush_names()
+    };
+    for fault in FAULTS {
+        for fail_at in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let storage = FaultyFs::new(fail_at, fault);
+            let result = write(&storage, folder.path());
+            for name in visible(folder.path()) {
+                assert_eq!(fs_err::read(folder.path().join(name)).unwrap(), b"0123456789", "{fault:?} at {fail_at}");
+            }
+            if !storage.tripped() {
+                result.unwrap();
+                assert_eq!(visible(folder.path()).len(), 3);
+                break;
+            }
+            assert!(result.is_err(), "{fault:?} at {fail_at}");
+        }
     }
 }

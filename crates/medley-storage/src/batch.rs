@@ -1,0 +1,69 @@
+use std::path::{Path, PathBuf};
+
+use crate::commit::{discard_file, temporary_sibling};
+use crate::{Storage, StorageError};
+
+/// Many files of one folder, at a fraction of the cost of [`write_whole`](crate::write_whole) for each: they are flushed together.
+/// Whenever the process is killed, every file is whole or absent. A power failure they outlive only once all are flushed, so
+/// whatever names the files is written after that.
+///
+/// ```
+/// use medley_storage::{Batch, RealFs};
+///
+/// let folder = tempfile::tempdir()?;
+/// let batch = Batch::new(&RealFs, folder.path());
+/// let names = ["a.txt", "b.txt"];
+/// for name in names {
+///     batch.write(name, b"text")?;
+/// }
+/// for name in names {
+///     batch.flush_file(name)?;
+/// }
+/// batch.flush_names()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Batch<'a> {
+    storage: &'a dyn Storage,
+    folder: PathBuf,
+}
+
+impl<'a> Batch<'a> {
+    /// Files of a folder that exists.
+    pub fn new(storage: &'a dyn Storage, folder: impl Into<PathBuf>) -> Self {
+        Self { storage, folder: folder.into() }
+    }
+
+    /// Writes one file, replacing what was there. Any number of threads may do so, each with files of its own.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`]; the old file, if any, is untouched.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
+        let path = self.folder.join(name);
+        let temporary = temporary_sibling(&path)?;
+        let result = self.storage.write(&temporary, bytes).and_then(|()| self.storage.rename(&temporary, &path));
+        result.map_err(|source| {
+            discard_file(&temporary);
+            StorageError::Io { path, source }
+        })
+    }
+
+    /// Flushes the bytes of one file. That is cheap after all files are written, as the device then takes them together.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn flush_file(&self, name: &str) -> Result<(), StorageError> {
+        self.sync(&self.folder.join(name))
+    }
+
+    /// Flushes the names of all files.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn flush_names(&self) -> Result<(), StorageError> {
+        if cfg!(unix) { self.sync(&self.folder) } else { Ok(()) }
+    }
+
+    fn sync(&self, path: &Path) -> Result<(), StorageError> {
+        self.storage.sync(path).map_err(|source| StorageError::Io { path: path.to_owned(), source })
+    }
+}
