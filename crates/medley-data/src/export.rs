@@ -17,7 +17,7 @@ pub(crate) mod picture;
 use std::path::{Path, PathBuf};
 
 use medley_core::{ImageSource, Labels, OpenedTask, ScoringPermit, Split, TaskSpec};
-use medley_storage::{Storage, write_whole};
+use medley_storage::{Batch, Storage, write_whole};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -78,17 +78,20 @@ pub fn export(
     fs_err::create_dir_all(&target.folder).map_err(|source| DataError::Io { path: target.folder.clone(), source })?;
 
     let written = std::sync::atomic::AtomicUsize::new(0);
+    let batch = Batch::new(storage, &target.folder);
     for part in &parts {
         let names = part.names();
         names.par_iter().enumerate().try_for_each(|(index, name)| {
             let path = target.folder.join(name);
             let bytes = picture::encode(&path, task.spec.shape, part.images.image(index))?;
-            write_whole(storage, &path, &bytes)?;
+            batch.write(name, &bytes)?;
             progress(1 + written.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
             Ok::<_, DataError>(())
         })?;
+        names.par_iter().try_for_each(|name| batch.flush_file(name))?;
         list.set(part.split, names.iter().enumerate().map(|(index, name)| (name.as_str(), part.labels.row(index))));
     }
+    batch.flush_names()?;
     write_whole(storage, &target.list, list.render().as_bytes())?;
     let removed = remove(&target.folder, stale.iter().filter(|name| !list.names(name)));
     Ok(Exported { images: written.into_inner(), removed, ..target })
