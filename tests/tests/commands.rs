@@ -128,6 +128,29 @@ fn doctor_knows_this_machine() {
 }
 
 #[test]
+fn what_training_will_see_can_be_drawn() {
+    let lab = Lab::with_tasks(&["retinamnist"], 20);
+    let policy = must(lab.path(), &["augment", "policy", "retinamnist"]).stdout;
+    let config = format!("name = 'look'\ntasks = ['retinamnist']\n{policy}");
+    std::fs::write(lab.path().join("look.toml"), &config).unwrap();
+    let preview = ["augment", "preview", "look.toml", "--data", "data", "--out", "sheets", "--images", "3"];
+    must(lab.path(), &preview);
+    let sheet = lab.path().join("sheets/preview-retinamnist.png");
+    let first = std::fs::read(&sheet).unwrap();
+    assert!(first.starts_with(b"\x89PNG"));
+    assert_eq!(lab.run(&preview).code, Some(4), "nothing is overwritten silently");
+    must(lab.path(), &[&preview[..], &["--overwrite"]].concat());
+    assert_eq!(std::fs::read(&sheet).unwrap(), first, "equal draws");
+    must(lab.path(), &["augment", "corruptions", "retinamnist", "--data", "data", "--out", "sheets"]);
+    assert!(lab.path().join("sheets/corruptions-retinamnist.png").is_file());
+
+    std::fs::write(lab.path().join("look.toml"), config.replace("pixels = 2", "pixels = 2000")).unwrap();
+    let refused = lab.run(&preview);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("augment.policies.retinamnist.steps[0].pixels"), "{}", refused.stderr);
+}
+
+#[test]
 fn lists_are_json() {
     let lab = Lab::with_tasks(&["retinamnist"], 20);
     let text = json(&lab, &["data", "list", "--data", "data", "--json"]).to_string();
