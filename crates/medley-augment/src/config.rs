@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::transforms as t;
 use crate::{AugmentError, Transform};
@@ -117,6 +117,23 @@ pub(crate) fn check_range<T: PartialOrd + Display + Copy>(
     }
 }
 
+/// Writes 0.1 as 0.1 where it is widened: a config in TOML holds 64 bits, and nobody wants to read 0.10000000149011612.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+pub(crate) fn plain<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(widen(*value))
+}
+
+/// The same for two.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+pub(crate) fn plain_pair<S: Serializer>(values: &[f32; 2], serializer: S) -> Result<S::Ok, S::Error> {
+    values.map(widen).serialize(serializer)
+}
+
+/// The number with the same shortest decimal.
+fn widen(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
+}
+
 /// Default of a `probability`: always.
 pub(crate) fn always() -> f32 {
     1.0
@@ -125,4 +142,17 @@ pub(crate) fn always() -> f32 {
 /// Default of a `probability`: every other time.
 pub(crate) fn half() -> f32 {
     0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_were_read() {
+        let text =
+            "degrees = 0.0\nprobability = 0.1\nscale = [0.9, 1.1]\nshear = 0.0\ntranslate = 0.3\ntype = \"affine\"\n";
+        let step: TransformConfig = toml::from_str(text).unwrap();
+        assert_eq!(toml::Table::try_from(&step).unwrap().to_string(), text);
+    }
 }

@@ -277,7 +277,7 @@ pub struct CorruptionConfig {
     #[serde(default = "other")]
     pub modality: Modality,
     /// Share of images it is done to, 0-1; by default 1.
-    #[serde(default = "always")]
+    #[serde(default = "always", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 
@@ -291,7 +291,7 @@ pub struct RandomCorruptionConfig {
     #[serde(default = "all")]
     pub severity: [u32; 2],
     /// Share of images it is done to, 0-1; by default 1.
-    #[serde(default = "always")]
+    #[serde(default = "always", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

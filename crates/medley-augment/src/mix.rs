@@ -33,11 +33,14 @@ use crate::{AugmentError, Batch, Random};
 #[serde(deny_unknown_fields, default)]
 pub struct MixConfig {
     /// MixUp (Zhang et al., 2018): the shares of two blended images are Beta(alpha, alpha). 0-10; 0 is none of it.
+    #[serde(serialize_with = "crate::config::plain")]
     pub mixup_alpha: f32,
     /// CutMix (Yun et al., 2019): one image has a box of another, whose share of the area is Beta(alpha, alpha). 0-10; 0 is none of
     /// it. With both, each image draws one of the two.
+    #[serde(serialize_with = "crate::config::plain")]
     pub cutmix_alpha: f32,
     /// Share of images that are mixed, 0-1.
+    #[serde(serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

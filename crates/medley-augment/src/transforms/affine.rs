@@ -12,14 +12,19 @@ use crate::{AugmentError, Map, Plan, Random, Transform};
 #[serde(deny_unknown_fields, default)]
 pub struct AffineConfig {
     /// Most degrees turned either way, 0-180.
+    #[serde(serialize_with = "crate::config::plain")]
     pub degrees: f32,
     /// Most shift down or up, right or left, as a share of height and width, 0-1. Fractions of pixels included.
+    #[serde(serialize_with = "crate::config::plain")]
     pub translate: f32,
     /// Least and most scale, 0.1-10; above 1 is larger.
+    #[serde(serialize_with = "crate::config::plain_pair")]
     pub scale: [f32; 2],
     /// Most degrees sheared along x, 0-80.
+    #[serde(serialize_with = "crate::config::plain")]
     pub shear: f32,
     /// Share of images it is done to, 0-1.
+    #[serde(serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

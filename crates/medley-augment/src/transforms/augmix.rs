@@ -22,6 +22,7 @@ pub struct AugMixConfig {
     /// Most operations in a chain, 1-8; by default 3.
     pub depth: u32,
     /// Of the Dirichlet and Beta distributions of the weights, 0.01-100; by default 1.
+    #[serde(serialize_with = "crate::config::plain")]
     pub alpha: f32,
 }
 

@@ -12,6 +12,7 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields)]
 pub struct BrightnessConfig {
     /// The factor is uniform in `1 - amount` to `1 + amount`; 0-1.
+    #[serde(serialize_with = "crate::config::plain")]
     pub amount: f32,
 }
 

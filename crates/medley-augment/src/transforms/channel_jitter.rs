@@ -13,8 +13,10 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields, default)]
 pub struct ChannelJitterConfig {
     /// Factors are uniform in `1 - scale` to `1 + scale`; 0-1.
+    #[serde(serialize_with = "crate::config::plain")]
     pub scale: f32,
     /// What is added is uniform in `-shift` to `shift`, with white as 1; 0-1.
+    #[serde(serialize_with = "crate::config::plain")]
     pub shift: f32,
 }
 

@@ -13,12 +13,16 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields, default)]
 pub struct ColourJitterConfig {
     /// The factor is uniform in `1 - brightness` to `1 + brightness`; 0-1.
+    #[serde(serialize_with = "crate::config::plain")]
     pub brightness: f32,
     /// The same for contrast.
+    #[serde(serialize_with = "crate::config::plain")]
     pub contrast: f32,
     /// The same for saturation.
+    #[serde(serialize_with = "crate::config::plain")]
     pub saturation: f32,
     /// Most of the colour circle that hues turn either way, 0-0.5.
+    #[serde(serialize_with = "crate::config::plain")]
     pub hue: f32,
 }
 

@@ -18,7 +18,7 @@ pub struct CutoutConfig {
     #[serde(default)]
     pub fill: Fill,
     /// Share of images it is done to, 0-1; by default 1.
-    #[serde(default = "always")]
+    #[serde(default = "always", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

@@ -14,12 +14,13 @@ use crate::{AugmentError, Plan, Random, Transform};
 pub struct ElasticConfig {
     /// Standard deviation at the control points, as a share of the image's height, 0-0.5. U-Net's 10 pixels of 512 are 0.02; above
     /// a third of the control points' distance the image folds over itself.
+    #[serde(serialize_with = "crate::config::plain")]
     pub deviation: f32,
     /// Control points along each axis, 2-32; by default 4.
     #[serde(default = "four")]
     pub grid: u32,
     /// Share of images it is done to, 0-1; by default 1.
-    #[serde(default = "always")]
+    #[serde(default = "always", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

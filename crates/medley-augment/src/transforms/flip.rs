@@ -25,7 +25,7 @@ pub struct FlipConfig {
     /// Which way.
     pub axis: FlipAxis,
     /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half")]
+    #[serde(default = "half", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

@@ -12,6 +12,7 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields)]
 pub struct GammaConfig {
     /// Least and most exponent, 0.1-10; below 1 is lighter. Uniform in the logarithm.
+    #[serde(serialize_with = "crate::config::plain_pair")]
     pub exponent: [f32; 2],
 }
 

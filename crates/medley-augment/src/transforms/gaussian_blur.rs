@@ -14,9 +14,10 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields)]
 pub struct GaussianBlurConfig {
     /// Least and most standard deviation in pixels, 0.05-20, uniform.
+    #[serde(serialize_with = "crate::config::plain_pair")]
     pub deviation: [f32; 2],
     /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half")]
+    #[serde(default = "half", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

@@ -13,9 +13,10 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields)]
 pub struct GaussianNoiseConfig {
     /// Least and most standard deviation, with white as 1; 0-1, uniform.
+    #[serde(serialize_with = "crate::config::plain_pair")]
     pub deviation: [f32; 2],
     /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half")]
+    #[serde(default = "half", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

@@ -12,6 +12,7 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields)]
 pub struct HueConfig {
     /// Most of the circle turned either way, 0-0.5.
+    #[serde(serialize_with = "crate::config::plain")]
     pub turn: f32,
 }
 

@@ -13,7 +13,7 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields)]
 pub struct IntensityConfig {
     /// Least and most factor, 0-10; by default 0 and 1.
-    #[serde(default = "unit")]
+    #[serde(default = "unit", serialize_with = "crate::config::plain_pair")]
     pub factor: [f32; 2],
 }
 

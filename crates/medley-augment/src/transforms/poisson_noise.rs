@@ -12,9 +12,10 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields)]
 pub struct PoissonNoiseConfig {
     /// Fewest and most photons that make white, 1-100000; fewer are noisier. Uniform in the logarithm.
+    #[serde(serialize_with = "crate::config::plain_pair")]
     pub photons: [f32; 2],
     /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half")]
+    #[serde(default = "half", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

@@ -27,12 +27,15 @@ pub enum Fill {
 #[serde(deny_unknown_fields, default)]
 pub struct RandomErasingConfig {
     /// Least and most area as a share of the image, 0-1; by default 0.02 and 0.33.
+    #[serde(serialize_with = "crate::config::plain_pair")]
     pub area: [f32; 2],
     /// Least and most height over width, 0.05-20; by default 0.3 and 3.3.
+    #[serde(serialize_with = "crate::config::plain_pair")]
     pub aspect: [f32; 2],
     /// What it is filled with; by default black.
     pub fill: Fill,
     /// Share of images it is done to, 0-1; by default 0.5.
+    #[serde(serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 

@@ -13,9 +13,10 @@ use crate::{AugmentError, Canvas, Plan, Random, Transform};
 #[serde(deny_unknown_fields)]
 pub struct SharpnessConfig {
     /// Least and most factor, 0-10, uniform. 0 is smooth, 1 changes nothing, 2 doubles the edges.
+    #[serde(serialize_with = "crate::config::plain_pair")]
     pub factor: [f32; 2],
     /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half")]
+    #[serde(default = "half", serialize_with = "crate::config::plain")]
     pub probability: f32,
 }
 
