@@ -23,7 +23,7 @@ pub enum Format {
 pub struct Show {
     /// The published rows.
     pub published: bool,
-    /// Every class, and calibration by how rare the true class is.
+    /// Every class, calibration by how rare the true class is, and published rows of larger images.
     pub details: bool,
 }
 
@@ -70,7 +70,7 @@ pub fn render(card: &Scorecard, format: Format, show: Show) -> String {
             sentences: vec!["The t-interval is of the mean over seeds, on these images.".to_owned()],
         });
     }
-    blocks.extend(show.published.then(|| published_rows(&card.predictors)).flatten());
+    blocks.extend(show.published.then(|| published_rows(&card.predictors, show.details)).flatten());
     if let Some(last) = blocks.last_mut() {
         let confidence = (card.resampling.confidence * 100.0).round();
         last.sentences.push(format!(
@@ -205,15 +205,20 @@ fn calibration(predictor: &PredictorScore) -> Option<Block> {
     })
 }
 
-/// Once for each task, however many predict it.
-fn published_rows(predictors: &[PredictorScore]) -> Option<Block> {
-    let (mut rows, mut seen) = (Vec::new(), Vec::new());
+/// Once for each task, however many predict it. Rows of larger images than ours cannot be reached and are counted only, unless
+/// `all` are wanted.
+fn published_rows(predictors: &[PredictorScore], all: bool) -> Option<Block> {
+    let (mut rows, mut seen, mut larger) = (Vec::new(), Vec::new(), 0);
     for task in predictors.iter().flat_map(|predictor| &predictor.tasks) {
         if seen.contains(&&task.task) {
             continue;
         }
         seen.push(&task.task);
         for row in &task.published {
+            if row.resolution > task.size && !all {
+                larger += 1;
+                continue;
+            }
             let mark = if row.figures.verified { "" } else { "?" };
             let cell = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| format!("{value:.3}{mark}"));
             rows.push(vec![
@@ -233,11 +238,15 @@ fn published_rows(predictors: &[PredictorScore]) -> Option<Block> {
             ]);
         }
     }
+    let mut sentences = vec!["Figures with ? were not seen printed by us. Sources: data/baselines.toml.".to_owned()];
+    if larger > 0 {
+        sentences.push(format!("{larger} rows of larger images are left out; --details shows them."));
+    }
     (!rows.is_empty()).then(|| Block {
         heading: "Published on these tasks".to_owned(),
         header: strings(&["task", "method", "AUC", "ACC", "macro-F1", "pixels", "pretrained", "selected on"]),
         rows,
-        sentences: vec!["Figures with ? were not seen printed by us. Sources: data/baselines.toml.".to_owned()],
+        sentences,
     })
 }
 
