@@ -238,6 +238,17 @@ impl Suite<'_> {
         demand(before == state(&net)?, RULE, || "a buffer changed".into())?;
         let difference = (together[0].narrow(0, 0, 1) - &alone[0]).abs().max().double_value(&[]);
         demand(difference < 1e-4, RULE, || format!("a row alone differs by {difference}"))?;
+        if !self.entry.batch_norm {
+            let train = |seed| {
+                tch::manual_seed(seed);
+                net.forward(&images, &halves(4), true).under(RULE)
+            };
+            let same = |left: &[Tensor], right: &[Tensor]| left.iter().zip(right).all(|(l, r)| l.equal(r));
+            let first = train(1)?;
+            // What draws no noise and has no statistics of the batch is one function in either mode.
+            let differs = same(&first, &train(2)?) && !same(&first, &together);
+            demand(!differs, RULE, || "training gives other logits, without BatchNorm or noise".into())?;
+        }
         if !net.buffers().is_empty() {
             net.forward(&images, &halves(4), true).under(RULE)?;
             demand(before != state(&net)?, RULE, || "training moved no running statistics".into())?;

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use medley_models::conformance::{check_backbone, task};
-use medley_models::{BackboneConfig, BuildOptions, MultiTaskNet, NetConfig, backbones};
+use medley_models::{BackboneConfig, BuildOptions, MultiTaskNet, NetConfig, backbones, environment};
 
 fn conforms(name: &str, width: usize) {
+    // Tests run beside each other; threads inside operations would wait for those of the others.
+    environment::set_threads(1);
     let config = BackboneConfig { width: (width > 0).then_some(width), ..BackboneConfig::named(name) };
     if let Err(violation) = check_backbone(&config) {
         panic!("{name}: {violation}");
