@@ -39,7 +39,7 @@ fn figures_are_those_of_the_file() {
     let lab = lab();
     let card = json(&must(lab.path(), &["score", NAME, "--labels", "labels.csv", "--json"]));
     let task = &card["predictors"][0]["tasks"][0];
-    let f1 = (0.8 + 2.0 / 3.0) / 2.0;
+    let f1 = f64::midpoint(0.8, 2.0 / 3.0);
     assert_eq!(figures(task)[..2], [("auc".into(), Some(1.0)), ("accuracy".into(), Some(0.75))]);
     assert!((figures(task)[2].1.unwrap() - f1).abs() < 1e-12);
     assert_eq!(task["confusion"], serde_json::json!([[2, 0], [1, 1]]));

@@ -480,3 +480,11 @@ fn a_real_set_goes_round() {
     let before = open_task(Path::new(&data), "retinamnist", 28, &OpenOptions::default()).unwrap().task;
     assert_same(&before, &desk.open("grades", 28));
 }
+
+#[test]
+fn a_drawn_set_does_not_lose_its_mark_by_another_name() {
+    let desk = Desk::new();
+    let options = synth::SynthOptions { rows: synth::Rows::AtMost(10), ..synth::SynthOptions::default() };
+    let images = synth::write_set(desk.images.path(), "breastmnist", &options, &RealFs).unwrap();
+    assert!(desk.refused(&Source::Arrays { images, labels: None }, &moles()).contains("SYNTHETIC"));
+}

@@ -206,7 +206,7 @@ fn damaged_predictions_are_refused_with_their_line() {
         ("line 2: the score \"x\" is no finite number", &|text| second_line(text, "1,x,0.5")),
         ("line 2: the score \"NaN\" is no finite number", &|text| second_line(text, "1,NaN,0.5")),
         ("line 2: 1 scores", &|text| second_line(text, "1,0.5")),
-        ("has no row 1", &|text| second_line(text, "156,0.5,0.5")),
+        ("rows are missing: 1;", &|text| second_line(text, "156,0.5,0.5")),
         ("line 2: the index 0 comes a second time", &|text| second_line(text, "0,0.5,0.5")),
         ("100 rows, but the test split has 156 images", &|text| text.lines().take(100).collect::<Vec<_>>().join("\n")),
         ("results.json says", &|text| {

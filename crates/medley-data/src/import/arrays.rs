@@ -7,9 +7,9 @@ use medley_core::Split;
 
 use super::listing::{Found, Listing, Place, refuse};
 use super::picture::Picture;
-use crate::DataError;
 use crate::archive::{Archive, io_error};
 use crate::npy::{self, Header, Kind};
+use crate::{DataError, SYNTHETIC_MEMBER};
 
 /// Images in one array.
 #[derive(Debug)]
@@ -50,6 +50,11 @@ pub(super) fn list(
     if npz {
         let archive = Archive::open(images, &images.file_stem().unwrap_or_default().to_string_lossy())?;
         let has = |name: &str| archive.members().iter().any(|member| member == name);
+        if has(SYNTHETIC_MEMBER) {
+            // Under another name nothing would say what it is.
+            let problem = "it is SYNTHETIC, drawn by Medley: it opens by its own name, and would lose that mark here";
+            return Err(refuse(images, problem));
+        }
         let mut spent = 0;
         if has("train_images") {
             for split in Split::ALL.into_iter().filter(|split| has(&format!("{split}_images"))) {

@@ -1,4 +1,9 @@
 //! `medley data export`, `import` and `montage`.
+#![allow(
+    clippy::doc_markdown,
+    clippy::struct_excessive_bools,
+    reason = "the text is for --help, and switches are bools"
+)]
 
 use std::path::PathBuf;
 
