@@ -1,3 +1,4 @@
+use super::mean_over_columns;
 use crate::metric::{ANY_KIND, Better, Metric, MetricInfo, Needs, Prepared};
 use crate::sample::{Draw, RankOrder, Sample};
 
@@ -20,15 +21,7 @@ impl Metric for AveragePrecision {
     }
 
     fn prepare<'a>(&self, sample: &'a Sample) -> Prepared<'a> {
-        let orders: Vec<&RankOrder> =
-            sample.ranked_columns().into_iter().map(|(column, class)| sample.order(column, class)).collect();
-        Box::new(move |draw| {
-            let mut sum = 0.0;
-            for order in &orders {
-                sum += weighted(order, draw)?;
-            }
-            Some(sum / orders.len() as f64)
-        })
+        mean_over_columns(sample, weighted)
     }
 }
 

@@ -32,8 +32,8 @@ pub use recall::Recall;
 pub use specificity::Specificity;
 pub use top_k::TopK;
 
-use crate::metric::Metric;
-use crate::sample::ClassCounts;
+use crate::metric::{Metric, Prepared};
+use crate::sample::{ClassCounts, Draw, RankOrder, Sample};
 
 /// Every metric, in the order of tables. A new one is a file beside this one and a line here.
 pub static ALL: &[&dyn Metric] = &[
@@ -111,6 +111,19 @@ impl Average {
 /// `a / b`, and 0 where `b` is 0.
 pub(crate) fn ratio(a: u64, b: u64) -> f64 {
     if b == 0 { 0.0 } else { a as f64 / b as f64 }
+}
+
+/// The mean over the ranked columns of a figure of one of them; not defined when one of them is not.
+fn mean_over_columns(sample: &Sample, figure: fn(&RankOrder, &Draw) -> Option<f64>) -> Prepared<'_> {
+    let orders: Vec<&RankOrder> =
+        sample.ranked_columns().into_iter().map(|(column, class)| sample.order(column, class)).collect();
+    Box::new(move |draw| {
+        let mut sum = 0.0;
+        for order in &orders {
+            sum += figure(order, draw)?;
+        }
+        Some(sum / orders.len() as f64)
+    })
 }
 
 #[cfg(test)]
