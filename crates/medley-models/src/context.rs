@@ -70,7 +70,8 @@ impl Rows {
     }
 }
 
-/// Applies a function to the rows of each task and joins the results.
+/// Applies a function to the rows of each task and joins the results. The rows are parted in one operation, because its way back
+/// is one copy: that of a slice fills a tensor of the whole batch for every task.
 pub(crate) fn per_segment(
     x: &Tensor,
     segments: &[Segment],
@@ -79,9 +80,12 @@ pub(crate) fn per_segment(
     if let [segment] = segments {
         return f(x, segment);
     }
-    let parts: Vec<Tensor> = segments
+    let lens: Vec<i64> = segments.iter().map(|segment| segment.len).collect();
+    let parts: Vec<Tensor> = x
+        .f_split_with_sizes(lens.as_slice(), 0)?
         .iter()
-        .map(|segment| f(&x.f_narrow(0, segment.start, segment.len)?, segment))
+        .zip(segments)
+        .map(|(rows, segment)| f(rows, segment))
         .collect::<Result<_, _>>()?;
     Ok(Tensor::f_cat(&parts, 0)?)
 }
