@@ -212,10 +212,11 @@ impl Suite<'_> {
         for config in self.variants() {
             let net = self.net(&config, &BuildOptions::default()).under(RULE)?;
             let logits = net.forward(&self.images(2, 8, 3).under(RULE)?, &halves(8), true).under(RULE)?;
-            loss(&logits).f_backward().under(RULE)?;
-            for (name, parameter) in net.parameters() {
-                let gradient = parameter.grad();
-                let reached = gradient.defined() && all(&gradient.isfinite()) && any(&gradient.ne(0.0));
+            let gradients = net.gradients(&loss(&logits)).under(RULE)?;
+            for ((name, parameter), gradient) in net.parameters().into_iter().zip(gradients) {
+                let reached = gradient.is_some_and(|gradient| {
+                    gradient.size() == parameter.size() && all(&gradient.isfinite()) && any(&gradient.ne(0.0))
+                });
                 demand(reached, RULE, || format!("`{name}` with {config:?}"))?;
             }
             let total: usize = net.parameters().iter().map(|(_, tensor)| tensor.numel()).sum();
@@ -321,8 +322,7 @@ impl Suite<'_> {
                 return Ok(());
             }
             let losses = logits.iter().zip(&labels).map(|(logits, labels)| logits.cross_entropy_for_logits(labels));
-            losses.sum::<Tensor>().f_backward().under(RULE)?;
-            adam.step();
+            adam.step(&net.gradients(&losses.sum()).under(RULE)?);
         }
         demand(false, RULE, || format!("not after {STEPS} steps"))
     }
@@ -343,17 +343,16 @@ impl Adam {
         Self { parameters: parameters.collect(), steps: 0 }
     }
 
-    fn step(&mut self) {
+    fn step(&mut self, gradients: &[Option<Tensor>]) {
         let _guard = tch::no_grad_guard();
         self.steps += 1;
         let (first, second) = (1.0 - 0.9_f64.powi(self.steps), 1.0 - 0.999_f64.powi(self.steps));
-        for (parameter, mean, square) in &mut self.parameters {
-            let gradient = parameter.grad();
-            *mean = &*mean * 0.9 + &gradient * 0.1;
+        for ((parameter, mean, square), gradient) in self.parameters.iter_mut().zip(gradients) {
+            let Some(gradient) = gradient else { continue };
+            *mean = &*mean * 0.9 + gradient * 0.1;
             *square = &*square * 0.999 + gradient.square() * 0.001;
             let change = (&*mean / first) / ((&*square / second).sqrt() + 1e-8) * 1e-3;
             let _ = parameter.g_sub_(&change);
-            parameter.zero_grad();
         }
     }
 }

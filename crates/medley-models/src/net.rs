@@ -108,7 +108,7 @@ impl MultiTaskNet {
     }
 
     /// Shares the work of every pass between `count` replicas, one thread each, and sets libtorch to one thread per
-    /// operation. The parameters stay where they are. Call [`Self::backward`] instead of the loss's own method from then on.
+    /// operation. The parameters stay where they are. Ask [`Self::gradients`] for gradients, not the loss.
     ///
     /// `BatchNorm` then normalises each replica's rows by their own statistics; all else is the same to within rounding, and
     /// the same bits for the same number of replicas.
@@ -162,18 +162,37 @@ impl MultiTaskNet {
         self.compute(images, segments, self.pass(train, noise, None), None, None)
     }
 
-    /// Gradients of a loss made of the logits of the last [`Self::forward`], added to those of the parameters. Without
-    /// replicas this is the loss's own `backward`.
+    /// Gradients of a loss that is made of the logits of the last [`Self::forward`]: in the order of [`Self::parameters`], each of
+    /// its parameter's shape, fp32; `None` where the loss does not depend on the parameter. They are values: nothing is added up
+    /// inside the network, and there is nothing to clear before the next pass.
     ///
     /// # Errors
-    /// [`ModelError::Torch`] when the loss is no scalar or memory runs out.
-    pub fn backward(&self, loss: &Tensor) -> Result<(), ModelError> {
+    /// [`ModelError::Input`] for a loss that is no scalar or that depends on no parameter; [`ModelError::Torch`] when memory
+    /// runs out.
+    pub fn gradients(&self, loss: &Tensor) -> Result<Vec<Option<Tensor>>, ModelError> {
         let pending = self.pending.take();
-        loss.f_backward().map_err(ModelError::from)?;
-        match (&self.replicas, pending) {
-            (Some(replicas), Some(pending)) => replicas.backward(&pending),
-            _ => Ok(()),
+        if loss.numel() != 1 || !loss.requires_grad() {
+            let actual = format!("of size {:?}, with gradients: {}", loss.size(), loss.requires_grad());
+            return Err(ModelError::Input {
+                what: "the loss is",
+                actual,
+                expected: "a scalar made of the logits".into(),
+            });
         }
+        let parameters = &self.tensors.parameters;
+        let (Some(replicas), Some(pending)) = (&self.replicas, pending) else {
+            return replicas::gradients_of(loss, parameters.values());
+        };
+        // The replicas' share of the parameters gets its gradients from them, the rest from here.
+        let outside: Vec<&String> = parameters.keys().filter(|name| !replicas.computes(name)).collect();
+        let inputs = outside.iter().map(|&name| &parameters[name]).chain([&pending.joined]);
+        let mut gradients = replicas::gradients_of(loss, inputs)?;
+        let features = gradients.pop().flatten();
+        let mut by_name: BTreeMap<&String, Option<Tensor>> = outside.into_iter().zip(gradients).collect();
+        if let Some(features) = features {
+            by_name.extend(replicas.gradients(&pending, &features)?);
+        }
+        Ok(parameters.keys().map(|name| by_name.remove(name).flatten()).collect())
     }
 
     /// The network for prediction: `BatchNorm` folded into convolutions, weights cast once, nothing recorded.
@@ -286,12 +305,13 @@ impl MultiTaskNet {
     fn logits(&self, features: Tensor, context: &Context<'_>) -> Result<Vec<Tensor>, ModelError> {
         let context = Context { kind: Kind::Float, ..*context };
         let features = self.dropout.forward(features.f_to_kind(Kind::Float)?, &context)?;
-        let segments = context.rows.segments().iter();
+        let segments = context.rows.segments();
+        let lens: Vec<i64> = segments.iter().map(|segment| segment.len).collect();
+        let parts = features.f_split_with_sizes(lens.as_slice(), 0)?;
         segments
-            .map(|segment| {
-                let rows = features.f_narrow(0, segment.start, segment.len)?;
-                self.heads[self.head_of[segment.task]].forward(&rows, &context)
-            })
+            .iter()
+            .zip(&parts)
+            .map(|(segment, rows)| self.heads[self.head_of[segment.task]].forward(rows, &context))
             .collect()
     }
 

@@ -2,11 +2,11 @@
 //!
 //! On few cores and small networks this beats one network with several threads per operation, whose threads meet at the end
 //! of each of some hundred short operations. All replicas read the same parameters (a twin's tensors share the master's
-//! memory), so nothing is copied when an optimizer changes them; each has gradients of its own, which are added up in the
-//! order of the replicas. The rows of every task are dealt out evenly. Each replica normalises by the statistics of its own
+//! memory), so nothing is copied when an optimizer changes them; their gradients are added up in the order of the replicas. The rows of every task are dealt out evenly. Each replica normalises by the statistics of its own
 //! rows ("ghost" batch normalisation, Hoffer et al. 2017), and the running statistics are their mean weighted by rows.
 //! Results depend on the number of replicas, never on timing.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -66,8 +66,8 @@ enum Job {
     Backward { gradient: Tensor },
 }
 
-/// Features after a forward job, nothing after a backward one.
-type Reply = Result<Option<Tensor>, ModelError>;
+/// After a forward job the features, after a backward one the gradients of all parameters.
+type Reply = Result<Vec<Option<Tensor>>, ModelError>;
 
 /// A thread with a twin of the backbone.
 struct Worker {
@@ -75,14 +75,14 @@ struct Worker {
     jobs: Option<Sender<Job>>,
     replies: Receiver<Reply>,
     thread: Option<JoinHandle<()>>,
-    parameters: Vec<Tensor>,
     buffers: Vec<Tensor>,
 }
 
 /// The workers beside the master, which computes the first share itself.
 pub(crate) struct Replicas {
     workers: Vec<Worker>,
-    parameters: Vec<Tensor>,
+    /// The master's of the trunk, by name.
+    parameters: BTreeMap<String, Tensor>,
     buffers: Vec<Buffer>,
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct Pending {
     /// The master's features, with their graph.
     own: Tensor,
     /// All features, a leaf.
-    joined: Tensor,
+    pub(crate) joined: Tensor,
 }
 
 impl Replicas {
@@ -101,9 +101,14 @@ impl Replicas {
         let workers = twins.into_iter().map(|(backbone, store)| Worker::start(backbone, &store)).collect();
         Self {
             workers,
-            parameters: master.parameters.values().map(Tensor::shallow_clone).collect(),
+            parameters: master.share().parameters,
             buffers: master.buffers.values().map(Buffer::share).collect(),
         }
+    }
+
+    /// Whether a parameter of the master is one of the trunk, which replicas compute.
+    pub(crate) fn computes(&self, name: &str) -> bool {
+        self.parameters.contains_key(name)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -130,7 +135,7 @@ impl Replicas {
         let own = own?;
         let mut features = vec![own.f_detach()?];
         for other in others {
-            features.extend(other?);
+            features.extend(other?.into_iter().flatten());
         }
         if pass.train {
             self.join_statistics(&shares)?;
@@ -144,43 +149,32 @@ impl Replicas {
         Ok((joined, Some(pending)))
     }
 
-    /// Sends the gradient of the joined features back through every replica and adds up the gradients of the parameters.
-    pub(crate) fn backward(&self, pending: &Pending) -> Result<(), ModelError> {
-        let gradient = pending.joined.grad();
-        if !gradient.defined() {
-            return Ok(());
-        }
-        let parts =
-            pending.shares.iter().map(|share| rows_of(&gradient, &share.rows)).collect::<Result<Vec<_>, _>>()?;
+    /// Sends the gradient of the joined features back through every replica and adds up the gradients of the trunk's
+    /// parameters, by name.
+    pub(crate) fn gradients(
+        &self,
+        pending: &Pending,
+        gradient: &Tensor,
+    ) -> Result<Vec<(&String, Option<Tensor>)>, ModelError> {
+        let parts = pending.shares.iter().map(|share| rows_of(gradient, &share.rows)).collect::<Result<Vec<_>, _>>()?;
         let busy = &self.workers[..pending.shares.len() - 1];
         for (worker, part) in busy.iter().zip(&parts[1..]) {
             worker.send(Job::Backward { gradient: part.shallow_clone() })?;
         }
-        let own = send_back(&pending.own, &parts[0]);
+        let own = send_back(&pending.own, &parts[0], self.parameters.values());
         let others: Vec<Reply> = busy.iter().map(Worker::receive).collect();
-        own?;
-        for (worker, other) in busy.iter().zip(others) {
-            other?;
-            self.add_gradients(worker)?;
-        }
-        Ok(())
-    }
-
-    fn add_gradients(&self, worker: &Worker) -> Result<(), ModelError> {
-        for (parameter, twin) in self.parameters.iter().zip(&worker.parameters) {
-            let mut theirs = twin.grad();
-            if !theirs.defined() {
-                continue;
+        let mut sums = own?;
+        let _guard = tch::no_grad_guard();
+        for other in others {
+            for (sum, theirs) in sums.iter_mut().zip(other?) {
+                *sum = match (sum.take(), theirs) {
+                    // Not in place: two parameters may have been given one tensor.
+                    (Some(sum), Some(theirs)) => Some(sum.f_add(&theirs)?),
+                    (one, other) => one.or(other),
+                };
             }
-            if !parameter.grad().defined() {
-                // Only this replica had rows of the task; a gradient of zero makes the place to add to.
-                parameter.f_mul_scalar(0.0)?.f_sum(Kind::Float)?.f_backward()?;
-            }
-            let _guard = tch::no_grad_guard();
-            let _ = parameter.grad().f_add_(&theirs)?;
-            let _ = theirs.f_zero_()?;
         }
-        Ok(())
+        Ok(self.parameters.keys().zip(sums).collect())
     }
 
     /// Twins start from the master's running statistics, which a loaded file may have changed.
@@ -223,14 +217,10 @@ impl Worker {
     fn start(backbone: Box<dyn Backbone>, store: &Store) -> Self {
         let (jobs, inbox) = channel();
         let (outbox, replies) = channel();
-        let thread = std::thread::spawn(move || work(backbone.as_ref(), &inbox, &outbox));
-        Self {
-            jobs: Some(jobs),
-            replies,
-            thread: Some(thread),
-            parameters: store.parameters.values().map(Tensor::shallow_clone).collect(),
-            buffers: store.buffers.values().map(|buffer| buffer.tensor.shallow_clone()).collect(),
-        }
+        let parameters: Vec<Tensor> = store.parameters.values().map(Tensor::shallow_clone).collect();
+        let buffers = store.buffers.values().map(|buffer| buffer.tensor.shallow_clone()).collect();
+        let thread = std::thread::spawn(move || work(backbone.as_ref(), &parameters, &inbox, &outbox));
+        Self { jobs: Some(jobs), replies, thread: Some(thread), buffers }
     }
 
     fn send(&self, job: Job) -> Result<(), ModelError> {
@@ -259,7 +249,7 @@ fn stopped() -> ModelError {
 }
 
 /// The life of a worker: one thread per operation, jobs in order.
-fn work(backbone: &dyn Backbone, jobs: &Receiver<Job>, replies: &Sender<Reply>) {
+fn work(backbone: &dyn Backbone, parameters: &[Tensor], jobs: &Receiver<Job>, replies: &Sender<Reply>) {
     tch::set_num_threads(1);
     let mut kept: Option<Tensor> = None;
     let mut prepared: Option<(u64, Prepared)> = None;
@@ -273,12 +263,12 @@ fn work(backbone: &dyn Backbone, jobs: &Receiver<Job>, replies: &Sender<Reply>) 
                 forward(backbone, &images, &share, pass, ready).and_then(|features| {
                     let result = features.f_detach()?;
                     kept = pass.train.then_some(features);
-                    Ok(Some(result))
+                    Ok(vec![Some(result)])
                 })
             }
             Job::Backward { gradient } => match kept.take() {
-                Some(features) => send_back(&features, &gradient).map(|()| None),
-                None => Ok(None),
+                Some(features) => send_back(&features, &gradient, parameters.iter()),
+                None => Ok(Vec::new()),
             },
         };
         if replies.send(reply).is_err() {
@@ -305,9 +295,24 @@ pub(crate) fn forward(
     features
 }
 
-/// The way back from features with this gradient. tch starts from scalars only: this one has the gradient as its slope.
-fn send_back(features: &Tensor, gradient: &Tensor) -> Result<(), ModelError> {
-    Ok(features.f_mul(gradient)?.f_sum(Kind::Float)?.f_backward()?)
+/// Gradients of parameters from that of the features. tch starts from slopes of one only: this product has the gradient as its
+/// slope.
+fn send_back<'a>(
+    features: &Tensor,
+    gradient: &Tensor,
+    parameters: impl Iterator<Item = &'a Tensor>,
+) -> Result<Vec<Option<Tensor>>, ModelError> {
+    gradients_of(&features.f_mul(gradient)?, parameters)
+}
+
+/// Gradients of the sum of a tensor, one per input; `None` where it does not depend on the input.
+pub(crate) fn gradients_of<'a>(
+    output: &Tensor,
+    inputs: impl Iterator<Item = &'a Tensor>,
+) -> Result<Vec<Option<Tensor>>, ModelError> {
+    let inputs: Vec<&Tensor> = inputs.collect();
+    let gradients = Tensor::f_run_backward(&[output], &inputs, false, false)?;
+    Ok(gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect())
 }
 
 /// Some rows of a tensor; consecutive ones are a view.

@@ -33,6 +33,8 @@ pub struct Compute {
     pub layout: MemoryLayout,
     /// Networks that share each batch.
     pub replicas: usize,
+    /// Threads that share what is done outside of libtorch: the cores of the run. The bits do not depend on them.
+    pub threads: usize,
 }
 
 /// What a run computes with.
@@ -111,9 +113,10 @@ fn machine(config: &TrainConfig, device: Device, way: Way, measured: &[Measureme
         replicas: way.replicas,
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
     };
-    let Way { precision, layout, replicas, .. } = way;
+    let Way { precision, layout, replicas, threads } = way;
     let calibration = measured.iter().map(trial_record).collect();
-    Machine { compute: Compute { device, precision, layout, replicas }, environment, calibration }
+    let compute = Compute { device, precision, layout, replicas, threads: threads.max(replicas) };
+    Machine { compute, environment, calibration }
 }
 
 fn trial_record(measured: &Measurement) -> CalibrationTrial {

@@ -20,7 +20,7 @@ use crate::config::schema::TaskReduction;
 use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
 use crate::loss::{self, Loss};
 use crate::observer::Observers;
-use crate::optimizer::{self, Optimizer, clear_gradients, clip_gradients};
+use crate::optimizer::{self, Optimizer, clip_scale, gradient_norm};
 use crate::predict::{Prediction, Predictor, batch_tensor};
 use crate::sampler::Sampler;
 use crate::schedule::Schedule;
@@ -64,7 +64,6 @@ pub struct Repetition<'a> {
     seed: u64,
     device: Device,
     net: MultiTaskNet,
-    parameters: Vec<(String, Tensor)>,
     state: Vec<(String, Tensor)>,
     losses: Vec<Box<dyn Loss>>,
     optimizer: Box<dyn Optimizer>,
@@ -108,7 +107,7 @@ impl<'a> Repetition<'a> {
         );
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
         let mut repetition = Self {
-            optimizer: optimizer::build(&experiment.optimizer, &parameters)?,
+            optimizer: optimizer::build(&experiment.optimizer, &parameters, compute.threads)?,
             average: if decay > 0.0 { Some(MovingAverage::new(decay, &state)?) } else { None },
             schedule: Schedule::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
             train_assembler: data.train.assembler(experiment, seed)?,
@@ -121,7 +120,6 @@ impl<'a> Repetition<'a> {
             data,
             seed,
             net,
-            parameters,
             state,
             losses,
             sampler,
@@ -198,15 +196,13 @@ impl<'a> Repetition<'a> {
         tch::manual_seed(number(self.seed, Purpose::Network, &[position as u64]) as i64);
         let loss = self.batch_loss(batch)?;
         let value = loss.f_double_value(&[])?;
-        clear_gradients(&self.parameters);
         let learning_rate = self.schedule.rate(position);
-        let mut gradient_norm = f64::NAN;
-        if value.is_finite() {
-            self.net.backward(&loss)?;
-            gradient_norm = clip_gradients(&self.parameters, self.experiment.optimizer.gradient_clip)?;
-        }
-        if gradient_norm.is_finite() {
-            self.optimizer.step(learning_rate)?;
+        // A loss that is not finite has no gradient worth the work.
+        let gradients = if value.is_finite() { Some(self.net.gradients(&loss)?) } else { None };
+        let norm = gradients.as_deref().map_or(Ok(f64::NAN), gradient_norm)?;
+        if let (Some(gradients), true) = (gradients, norm.is_finite()) {
+            let scale = clip_scale(norm, self.experiment.optimizer.gradient_clip);
+            self.optimizer.step(&gradients, scale, learning_rate)?;
             if let Some(average) = &mut self.average {
                 average.update(position, &self.state)?;
             }
@@ -217,7 +213,15 @@ impl<'a> Repetition<'a> {
             self.count_bad_step(if value.is_finite() { "gradient" } else { "loss" }, observers)?;
         }
         self.progress.step += 1;
-        observers.send(&Event::Step { seed: self.seed, epoch, step, loss: value, learning_rate, gradient_norm, images })
+        observers.send(&Event::Step {
+            seed: self.seed,
+            epoch,
+            step,
+            loss: value,
+            learning_rate,
+            gradient_norm: norm,
+            images,
+        })
     }
 
     /// One number from the losses of all rows in the batch.

@@ -1,6 +1,8 @@
-use tch::{TchError, Tensor, no_grad_guard};
+use tch::{TchError, Tensor};
 
-use super::{Optimizer, decay_of, gradient_of};
+use super::Optimizer;
+use super::memory::Piece;
+use super::slot::{self, Slot};
 use crate::config::schema::OptimizerConfig;
 
 const EPSILON: f64 = 1e-8;
@@ -8,73 +10,97 @@ const EPSILON: f64 = 1e-8;
 /// Adam with decoupled weight decay (Loshchilov and Hutter, *Decoupled Weight Decay Regularization*, 2019, algorithm 2),
 /// as `torch.optim.AdamW`.
 pub struct AdamW {
-    slots: Vec<Slot>,
+    /// The states are the means of gradients and of their squares.
+    slots: Vec<Slot<2>>,
     beta1: f64,
     beta2: f64,
+    threads: usize,
     /// Steps done, `[1]` i64: a tensor, so that it is saved with the rest.
     steps: Tensor,
 }
 
-struct Slot {
-    name: String,
-    parameter: Tensor,
-    mean: Tensor,
-    square: Tensor,
-    weight_decay: f64,
-}
-
 impl AdamW {
-    /// State for each parameter, zero.
+    /// State for each parameter, zero. `threads` share the work of a step.
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn new(config: &OptimizerConfig, parameters: &[(String, Tensor)]) -> Result<Self, TchError> {
-        let _guard = no_grad_guard();
-        let mut slots = Vec::with_capacity(parameters.len());
-        for (name, parameter) in parameters {
-            slots.push(Slot {
-                name: name.clone(),
-                parameter: parameter.shallow_clone(),
-                mean: parameter.f_zeros_like()?,
-                square: parameter.f_zeros_like()?,
-                weight_decay: decay_of(parameter, config.weight_decay),
-            });
-        }
+    pub fn new(config: &OptimizerConfig, parameters: &[(String, Tensor)], threads: usize) -> Result<Self, TchError> {
+        let slots = Slot::for_all(parameters, config.weight_decay)?;
         let steps = Tensor::f_from_slice(&[0_i64])?;
-        Ok(Self { slots, beta1: config.momentum, beta2: config.beta2, steps })
+        Ok(Self { slots, beta1: config.momentum, beta2: config.beta2, threads, steps })
     }
 }
 
 impl Optimizer for AdamW {
-    fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
-        let _guard = no_grad_guard();
+    fn step(&mut self, gradients: &[Option<Tensor>], scale: f64, learning_rate: f64) -> Result<(), TchError> {
         let _ = self.steps.f_add_scalar_(1)?;
         let step = self.steps.f_int64_value(&[0])? as f64;
-        let correction1 = 1.0 - self.beta1.powf(step);
-        let correction2_sqrt = (1.0 - self.beta2.powf(step)).sqrt();
-        for slot in &mut self.slots {
-            let gradient = gradient_of(&slot.parameter)?;
-            if slot.weight_decay > 0.0 {
-                let _ = slot.parameter.f_mul_scalar_(1.0 - learning_rate * slot.weight_decay)?;
-            }
-            let _ = slot.mean.f_lerp_(&gradient, 1.0 - self.beta1)?;
-            let _ = slot.square.f_mul_scalar_(self.beta2)?;
-            let _ = slot.square.f_addcmul_(&gradient, &(&gradient * (1.0 - self.beta2)))?;
-            let denominator = slot.square.f_sqrt()?.f_div_scalar_(correction2_sqrt)?.f_add_scalar_(EPSILON)?;
-            let update = slot.mean.f_mul_scalar(-learning_rate / correction1)?;
-            let _ = slot.parameter.f_addcdiv_(&update, &denominator)?;
-        }
-        Ok(())
+        let (beta1, beta2) = (self.beta1, self.beta2);
+        let rule = Rule {
+            scale,
+            learning_rate,
+            beta1,
+            beta2,
+            rate: learning_rate / (1.0 - beta1.powf(step)),
+            correction: 1.0 / (1.0 - beta2.powf(step)).sqrt(),
+        };
+        slot::step(&mut self.slots, gradients, self.threads, &rule)
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {
         let mut state = vec![("steps".to_owned(), self.steps.shallow_clone())];
-        for slot in &self.slots {
-            state.push((format!("{}.mean", slot.name), slot.mean.shallow_clone()));
-            state.push((format!("{}.square", slot.name), slot.square.shallow_clone()));
-        }
+        state.extend(self.slots.iter().flat_map(|slot| slot.named(["mean", "square"])));
         state.sort_by(|a, b| a.0.cmp(&b.0));
         state
+    }
+}
+
+/// The constants of one step.
+struct Rule {
+    /// Gradients are multiplied by it first.
+    scale: f64,
+    learning_rate: f64,
+    beta1: f64,
+    beta2: f64,
+    /// The learning rate over the mean's correction for its start at zero.
+    rate: f64,
+    /// Of the root of the squares' mean.
+    correction: f64,
+}
+
+impl slot::Rule<2> for Rule {
+    fn apply(&self, piece: Piece<'_, 2>) {
+        let Piece { parameter, states: [mean, square], gradient, weight_decay } = piece;
+        let kept = (1.0 - self.learning_rate * weight_decay) as f32;
+        let (scale, first, beta2, second) =
+            (self.scale as f32, (1.0 - self.beta1) as f32, self.beta2 as f32, (1.0 - self.beta2) as f32);
+        let (rate, correction, epsilon) = (self.rate as f32, self.correction as f32, EPSILON as f32);
+        let update = |parameter: &mut f32, mean: &mut f32, square: &mut f32, gradient: f32| {
+            *mean += first * (gradient - *mean);
+            *square = beta2 * *square + second * (gradient * gradient);
+            *parameter = kept * *parameter - rate * *mean / (square.sqrt() * correction + epsilon);
+        };
+        let values = parameter.iter_mut().zip(mean.iter_mut().zip(square.iter_mut()));
+        match gradient {
+            Some(gradient) => values.zip(gradient).for_each(|((parameter, (mean, square)), &gradient)| {
+                update(parameter, mean, square, scale * gradient);
+            }),
+            None => values.for_each(|(parameter, (mean, square))| update(parameter, mean, square, 0.0)),
+        }
+    }
+
+    fn apply_by_tensors(&self, slot: &mut Slot<2>, gradient: Option<&Tensor>) -> Result<(), TchError> {
+        let Slot { parameter, states: [mean, square], weight_decay, .. } = slot;
+        let gradient = match gradient {
+            Some(gradient) => gradient.f_mul_scalar(self.scale)?,
+            None => parameter.f_zeros_like()?,
+        };
+        let _ = mean.f_lerp_(&gradient, 1.0 - self.beta1)?;
+        let _ = square.f_mul_scalar_(self.beta2)?.f_add_(&gradient.f_square()?.f_mul_scalar(1.0 - self.beta2)?)?;
+        let denominator = square.f_sqrt()?.f_mul_scalar_(self.correction)?.f_add_scalar_(EPSILON)?;
+        let _ = parameter.f_mul_scalar_(1.0 - self.learning_rate * *weight_decay)?;
+        let _ = parameter.f_addcdiv_(&mean.f_mul_scalar(-self.rate)?, &denominator)?;
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor, nn};
 
-use super::{build, clear_gradients, clip_gradients};
+use super::{build, clip_scale, gradient_norm};
 use crate::config::schema::OptimizerConfig;
 
 /// A least-squares problem with a matrix and a bias.
@@ -31,25 +31,36 @@ impl Problem {
         (output - &self.target).square().mean(Kind::Float)
     }
 
+    fn gradients(&self) -> Vec<Option<Tensor>> {
+        let parameters: Vec<&Tensor> = self.parameters.iter().map(|(_, tensor)| tensor).collect();
+        Tensor::run_backward(&[self.loss()], &parameters, false, false).into_iter().map(Some).collect()
+    }
+
     fn values(&self) -> Vec<f32> {
         let flat: Vec<Tensor> = self.parameters.iter().map(|(_, tensor)| tensor.detach().flatten(0, -1)).collect();
         Vec::try_from(Tensor::cat(&flat, 0)).unwrap()
     }
 }
 
-/// The loss falls, and going on from a saved state gives the bits of going on undisturbed.
+/// The loss falls; going on from a saved state gives the bits of going on undisturbed; threads do not change the bits; the form
+/// for memory and that for tensors agree.
 pub(super) fn check_optimizer(config: &OptimizerConfig) {
+    learns_and_resumes(config);
+    does_not_depend_on_threads(config);
+    both_forms_agree(config);
+}
+
+fn learns_and_resumes(config: &OptimizerConfig) {
     let run = |problem: &Problem, optimizer: &mut dyn super::Optimizer, steps: usize| {
         for _ in 0..steps {
-            clear_gradients(&problem.parameters);
-            problem.loss().backward();
-            clip_gradients(&problem.parameters, config.gradient_clip).unwrap();
-            optimizer.step(1e-2).unwrap();
+            let gradients = problem.gradients();
+            let scale = clip_scale(gradient_norm(&gradients).unwrap(), config.gradient_clip);
+            optimizer.step(&gradients, scale, 1e-2).unwrap();
         }
     };
     let straight = Problem::fresh();
     let before = straight.loss().double_value(&[]);
-    let mut optimizer = build(config, &straight.parameters).unwrap();
+    let mut optimizer = build(config, &straight.parameters, 1).unwrap();
     run(&straight, optimizer.as_mut(), 5);
     let saved: Vec<(String, Tensor)> = optimizer.state().iter().map(|(n, t)| (n.clone(), t.copy())).collect();
     assert!(saved.is_sorted_by(|a, b| a.0 < b.0), "state names are sorted and distinct");
@@ -58,7 +69,7 @@ pub(super) fn check_optimizer(config: &OptimizerConfig) {
     assert!(straight.loss().double_value(&[]) < before);
 
     let resumed = Problem::fresh();
-    let mut optimizer = build(config, &resumed.parameters).unwrap();
+    let mut optimizer = build(config, &resumed.parameters, 1).unwrap();
     {
         let _guard = tch::no_grad_guard();
         for ((_, target), source) in resumed.parameters.iter().zip(&middle) {
@@ -72,6 +83,51 @@ pub(super) fn check_optimizer(config: &OptimizerConfig) {
     assert_eq!(straight.values(), resumed.values());
 }
 
+/// Values that differ, of either sign and of all sizes.
+fn values(shape: &[i64], phase: f64) -> Tensor {
+    let len = shape.iter().product::<i64>();
+    ((Tensor::arange(len, (Kind::Float, Device::Cpu)) * 0.37 + phase).sin() * 0.5).view(shape)
+}
+
+/// What a few steps make of parameters of these values, one gradient missing in the first.
+fn moved(config: &OptimizerConfig, parameters: &[Tensor], threads: usize) -> Vec<Tensor> {
+    let named: Vec<(String, Tensor)> =
+        parameters.iter().enumerate().map(|(index, tensor)| (index.to_string(), tensor.shallow_clone())).collect();
+    let mut optimizer = build(config, &named, threads).unwrap();
+    for step in 0..4 {
+        let gradient = |(index, tensor): (usize, &Tensor)| {
+            (step > 0 || index > 0).then(|| values(&tensor.size(), f64::from(step) + index as f64))
+        };
+        let gradients: Vec<_> = parameters.iter().enumerate().map(gradient).collect();
+        optimizer.step(&gradients, 0.25, 1e-2).unwrap();
+    }
+    parameters.iter().map(Tensor::copy).collect()
+}
+
+fn does_not_depend_on_threads(config: &OptimizerConfig) {
+    let parameters = || [values(&[700, 1000], 0.1), values(&[3], 0.2), values(&[64, 3, 3, 3], 0.3)];
+    let one = moved(config, &parameters(), 1);
+    for threads in [2, 3, 16] {
+        let several = moved(config, &parameters(), threads);
+        assert!(one.iter().zip(&several).all(|(left, right)| left.equal(right)), "{threads} threads");
+    }
+}
+
+fn both_forms_agree(config: &OptimizerConfig) {
+    let parameters = || [values(&[6, 5], 0.1), values(&[4], 0.2)];
+    let by_memory = moved(config, &parameters(), 1);
+    // Parameters with gaps are left to tensor operations.
+    let spread = parameters().map(|tensor| {
+        let wide = Tensor::zeros([&tensor.size()[..], &[2]].concat(), (Kind::Float, Device::Cpu));
+        wide.select(-1, 0).copy_(&tensor);
+        wide.select(-1, 0)
+    });
+    for (left, right) in by_memory.iter().zip(moved(config, &spread, 1)) {
+        assert!(left.allclose(&right, 1e-5, 1e-6, false), "{left} {right}");
+    }
+    assert!(!by_memory[0].allclose(&parameters()[0], 1e-3, 1e-3, false), "nothing moved");
+}
+
 /// Ten steps of ours and of libtorch's on the same problem stay together. Only without decay on the bias, which libtorch decays
 /// and we do not: the caller's libtorch optimizer may decay, so the bias is compared when there is no decay.
 pub(super) fn compare_with_libtorch(config: &OptimizerConfig, theirs: impl Fn(&nn::VarStore) -> nn::Optimizer) {
@@ -83,12 +139,10 @@ pub(super) fn compare_with_libtorch(config: &OptimizerConfig, theirs: impl Fn(&n
 
     let ours = Problem::fresh();
     let only_weight = vec![("weight".to_owned(), ours.parameters[1].1.shallow_clone())];
-    let mut our_optimizer = build(config, &only_weight).unwrap();
+    let mut our_optimizer = build(config, &only_weight, 1).unwrap();
     for step in 0..10 {
         their_optimizer.backward_step(&reference.loss());
-        clear_gradients(&ours.parameters);
-        ours.loss().backward();
-        our_optimizer.step(1e-2).unwrap();
+        our_optimizer.step(&ours.gradients()[1..], 1.0, 1e-2).unwrap();
         for (a, b) in ours.values().iter().zip(reference.values()) {
             assert!((a - b).abs() < 1e-6, "step {step}: {a} and {b}");
         }

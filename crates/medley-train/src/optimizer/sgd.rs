@@ -1,60 +1,80 @@
-use tch::{TchError, Tensor, no_grad_guard};
+use tch::{TchError, Tensor};
 
-use super::{Optimizer, decay_of, gradient_of};
+use super::Optimizer;
+use super::memory::Piece;
+use super::slot::{self, Slot};
 use crate::config::schema::OptimizerConfig;
 
 /// Stochastic gradient descent with Nesterov momentum, as `torch.optim.SGD(nesterov=True)`: the decay is added to the
 /// gradient.
 pub struct Sgd {
-    slots: Vec<Slot>,
+    /// The state is the velocity.
+    slots: Vec<Slot<1>>,
     momentum: f64,
-}
-
-struct Slot {
-    name: String,
-    parameter: Tensor,
-    velocity: Tensor,
-    weight_decay: f64,
+    threads: usize,
 }
 
 impl Sgd {
-    /// State for each parameter, zero.
+    /// State for each parameter, zero. `threads` share the work of a step.
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn new(config: &OptimizerConfig, parameters: &[(String, Tensor)]) -> Result<Self, TchError> {
-        let _guard = no_grad_guard();
-        let mut slots = Vec::with_capacity(parameters.len());
-        for (name, parameter) in parameters {
-            slots.push(Slot {
-                name: name.clone(),
-                parameter: parameter.shallow_clone(),
-                velocity: parameter.f_zeros_like()?,
-                weight_decay: decay_of(parameter, config.weight_decay),
-            });
-        }
-        Ok(Self { slots, momentum: config.momentum })
+    pub fn new(config: &OptimizerConfig, parameters: &[(String, Tensor)], threads: usize) -> Result<Self, TchError> {
+        let slots = Slot::for_all(parameters, config.weight_decay)?;
+        Ok(Self { slots, momentum: config.momentum, threads })
     }
 }
 
 impl Optimizer for Sgd {
-    fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
-        let _guard = no_grad_guard();
-        for slot in &mut self.slots {
-            let gradient = gradient_of(&slot.parameter)?;
-            let decayed = gradient.f_add(&slot.parameter.f_mul_scalar(slot.weight_decay)?)?;
-            let _ = slot.velocity.f_mul_scalar_(self.momentum)?.f_add_(&decayed)?;
-            let direction = decayed.f_add(&slot.velocity.f_mul_scalar(self.momentum)?)?;
-            let _ = slot.parameter.f_add_(&direction.f_mul_scalar(-learning_rate)?)?;
-        }
-        Ok(())
+    fn step(&mut self, gradients: &[Option<Tensor>], scale: f64, learning_rate: f64) -> Result<(), TchError> {
+        let rule = Rule { scale, learning_rate, momentum: self.momentum };
+        slot::step(&mut self.slots, gradients, self.threads, &rule)
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {
-        let mut state: Vec<_> =
-            self.slots.iter().map(|slot| (format!("{}.velocity", slot.name), slot.velocity.shallow_clone())).collect();
+        let mut state: Vec<_> = self.slots.iter().flat_map(|slot| slot.named(["velocity"])).collect();
         state.sort_by(|a, b| a.0.cmp(&b.0));
         state
+    }
+}
+
+/// The constants of one step.
+struct Rule {
+    /// Gradients are multiplied by it first.
+    scale: f64,
+    learning_rate: f64,
+    momentum: f64,
+}
+
+impl slot::Rule<1> for Rule {
+    fn apply(&self, piece: Piece<'_, 1>) {
+        let Piece { parameter, states: [velocity], gradient, weight_decay } = piece;
+        let (scale, rate, momentum) = (self.scale as f32, self.learning_rate as f32, self.momentum as f32);
+        let decay = weight_decay as f32;
+        let update = |parameter: &mut f32, velocity: &mut f32, gradient: f32| {
+            let decayed = gradient + decay * *parameter;
+            *velocity = momentum * *velocity + decayed;
+            *parameter -= rate * (decayed + momentum * *velocity);
+        };
+        let values = parameter.iter_mut().zip(velocity.iter_mut());
+        match gradient {
+            Some(gradient) => values.zip(gradient).for_each(|((parameter, velocity), &gradient)| {
+                update(parameter, velocity, scale * gradient);
+            }),
+            None => values.for_each(|(parameter, velocity)| update(parameter, velocity, 0.0)),
+        }
+    }
+
+    fn apply_by_tensors(&self, slot: &mut Slot<1>, gradient: Option<&Tensor>) -> Result<(), TchError> {
+        let Slot { parameter, states: [velocity], weight_decay, .. } = slot;
+        let mut decayed = parameter.f_mul_scalar(*weight_decay)?;
+        if let Some(gradient) = gradient {
+            let _ = decayed.f_add_(&gradient.f_mul_scalar(self.scale)?)?;
+        }
+        let _ = velocity.f_mul_scalar_(self.momentum)?.f_add_(&decayed)?;
+        let direction = decayed.f_add(&velocity.f_mul_scalar(self.momentum)?)?;
+        let _ = parameter.f_add_(&direction.f_mul_scalar(-self.learning_rate)?)?;
+        Ok(())
     }
 }
 
@@ -71,6 +91,7 @@ mod tests {
     #[test]
     fn conforms() {
         check_optimizer(&config());
+        check_optimizer(&OptimizerConfig { weight_decay: 0.01, ..config() });
     }
 
     #[test]

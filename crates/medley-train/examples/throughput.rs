@@ -1,7 +1,7 @@
 //! Trains or predicts on images in memory and says how fast. `scripts/compare/models` runs it beside PyTorch.
 //!
 //! ```text
-//! cargo run --release -p medley-models --example throughput -- train backbone=resnet18 precision=bf16 replicas=2
+//! cargo run --release -p medley-train --example throughput -- train backbone=resnet18 precision=bf16 replicas=2
 //! ```
 //!
 //! It reads a number of seconds per line from standard input, works that long, and answers with a line of JSON: images per
@@ -21,6 +21,8 @@ use medley_models::{
     BackboneConfig, BatchNormScope, BuildOptions, MemoryLayout, MultiTaskNet, NetConfig, Precision, Segment,
     environment, image_batch, volume_batch,
 };
+use medley_train::config::schema::OptimizerConfig;
+use medley_train::optimizer;
 use tch::{Device, Kind, Tensor};
 
 struct Arguments {
@@ -205,14 +207,15 @@ fn train(arguments: &Arguments) -> Work {
     let mut images = Images::new(arguments);
     let labels: Vec<Tensor> =
         segments.iter().map(|segment| Tensor::arange(segment.len, (Kind::Int64, Device::Cpu)).remainder(9)).collect();
-    let mut adam = Adam::new(&net);
+    // Adam at its published settings.
+    let config = OptimizerConfig { weight_decay: 0.0, momentum: 0.9, beta2: 0.999, ..OptimizerConfig::default() };
+    let threads = arguments.threads.max(arguments.replicas);
+    let mut optimizer = optimizer::build(&config, &net.parameters(), threads).unwrap();
     let step = move || {
-        adam.zero_grad();
         let logits = net.forward(&images.batch(), &segments, true).unwrap();
         let losses = logits.iter().zip(&labels).map(|(logits, labels)| logits.cross_entropy_for_logits(labels));
         let loss: Tensor = losses.sum();
-        net.backward(&loss).unwrap();
-        adam.step();
+        optimizer.step(&net.gradients(&loss).unwrap(), 1.0, 1e-3).unwrap();
         assert!(loss.double_value(&[]).is_finite());
     };
     Work { images: arguments.batch as f64, flop_per_image: flop, step: Box::new(step) }
@@ -230,39 +233,6 @@ fn predict(arguments: &Arguments) -> Work {
         assert!(logits[0].softmax(1, Kind::Float).double_value(&[0, 0]).is_finite());
     };
     Work { images: arguments.batch as f64, flop_per_image: flop, step: Box::new(step) }
-}
-
-struct Adam {
-    parameters: Vec<(Tensor, Tensor, Tensor)>,
-    steps: i32,
-}
-
-impl Adam {
-    fn new(net: &MultiTaskNet) -> Self {
-        let parameters = net.parameters().into_iter().map(|(_, p)| {
-            let (mean, square) = (p.zeros_like(), p.zeros_like());
-            (p, mean, square)
-        });
-        Self { parameters: parameters.collect(), steps: 0 }
-    }
-
-    fn zero_grad(&mut self) {
-        self.parameters.iter_mut().for_each(|(parameter, ..)| parameter.zero_grad());
-    }
-
-    fn step(&mut self) {
-        let _guard = tch::no_grad_guard();
-        self.steps += 1;
-        let (first, second) = (1.0 - 0.9_f64.powi(self.steps), 1.0 - 0.999_f64.powi(self.steps));
-        for (parameter, mean, square) in &mut self.parameters {
-            let gradient = parameter.grad();
-            let _ = mean.lerp_(&gradient, 0.1);
-            let _ = square.g_mul_scalar_(0.999);
-            *square += gradient.square() * 0.001;
-            let scale = (&*square / second).sqrt() + 1e-8;
-            *parameter -= (&*mean / scale) * (1e-3 / first);
-        }
-    }
 }
 
 /// User and system time of all threads.

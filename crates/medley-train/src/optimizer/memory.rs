@@ -1,0 +1,227 @@
+//! Parameters as plain memory: one pass over a parameter, its gradient and its state in place of a dozen operations.
+//!
+//! An optimizer written on tensor operations reads and writes every parameter and its state a dozen times, and makes temporary
+//! copies: for a network of eleven million parameters that is a tenth of a step. What is done to one value depends on no
+//! other, so the memory of all tensors can be walked in any order, in pieces, by any number of threads, to the same bits.
+
+use tch::{Device, Kind, TchError, Tensor};
+
+/// A parameter, what its optimizer keeps for it, and its gradient: the same places in memory of each.
+pub(super) struct Piece<'a, const STATES: usize> {
+    pub(super) parameter: &'a mut [f32],
+    pub(super) states: [&'a mut [f32]; STATES],
+    /// `None` is zero everywhere.
+    pub(super) gradient: Option<&'a [f32]>,
+    /// Decay of this parameter.
+    pub(super) weight_decay: f64,
+}
+
+impl<'a, const STATES: usize> Piece<'a, STATES> {
+    /// The piece of a whole parameter; `None` unless [`fits`].
+    pub(super) fn new(
+        parameter: &'a mut Tensor,
+        states: &'a mut [Tensor; STATES],
+        gradient: Option<&'a Tensor>,
+        weight_decay: f64,
+    ) -> Option<Self> {
+        if !fits(parameter, states, gradient) {
+            return None;
+        }
+        let states = states.each_mut().map(|state| values_mut(state).unwrap_or_default());
+        Some(Self { parameter: values_mut(parameter)?, states, gradient: gradient.and_then(values), weight_decay })
+    }
+
+    fn split_at(self, middle: usize) -> (Self, Self) {
+        let (left, right) = self.parameter.split_at_mut(middle);
+        let mut rights = [const { None }; STATES];
+        let mut states = self.states.into_iter();
+        let lefts = std::array::from_fn(|index| {
+            let (left, right) = states.next().unwrap_or_default().split_at_mut(middle);
+            rights[index] = Some(right);
+            left
+        });
+        let (left_gradient, right_gradient) = self.gradient.map(|gradient| gradient.split_at(middle)).unzip();
+        let weight_decay = self.weight_decay;
+        (
+            Self { parameter: left, states: lefts, gradient: left_gradient, weight_decay },
+            Self {
+                parameter: right,
+                states: rights.map(Option::unwrap_or_default),
+                gradient: right_gradient,
+                weight_decay,
+            },
+        )
+    }
+}
+
+/// Whether all tensors of a parameter are fp32 on the CPU, without gaps and in one order. Others have to be changed by tensor
+/// operations.
+pub(super) fn fits(parameter: &Tensor, states: &[Tensor], gradient: Option<&Tensor>) -> bool {
+    let (sizes, strides) = (parameter.size(), parameter.stride());
+    states.iter().chain(gradient).chain([parameter]).all(|tensor| {
+        place(tensor).is_some() && tensor.size() == sizes && same_order(&sizes, &tensor.stride(), &strides)
+    })
+}
+
+/// Fewer values than this per thread are done before another thread has started.
+const LEAST_PER_THREAD: usize = 1 << 17;
+
+/// Applies a function to all pieces, in at most `threads` threads, each with as many values as the others.
+pub(super) fn for_all<const STATES: usize>(
+    pieces: Vec<Piece<'_, STATES>>,
+    threads: usize,
+    work: impl Fn(Piece<'_, STATES>) + Sync,
+) {
+    let total: usize = pieces.iter().map(|piece| piece.parameter.len()).sum();
+    let threads = threads.min(total / LEAST_PER_THREAD).max(1);
+    let mut shares = deal(pieces, total.div_ceil(threads)).into_iter();
+    let own = shares.next();
+    std::thread::scope(|scope| {
+        for share in shares {
+            scope.spawn(|| share.into_iter().for_each(&work));
+        }
+        own.into_iter().flatten().for_each(&work);
+    });
+}
+
+/// Cuts pieces into shares of `each` values; the last may have fewer.
+fn deal<const STATES: usize>(pieces: Vec<Piece<'_, STATES>>, each: usize) -> Vec<Vec<Piece<'_, STATES>>> {
+    let mut shares = Vec::new();
+    let (mut share, mut room) = (Vec::new(), each);
+    for mut piece in pieces {
+        while piece.parameter.len() > room {
+            let (fits, rest) = piece.split_at(room);
+            share.push(fits);
+            shares.push(std::mem::take(&mut share));
+            (piece, room) = (rest, each);
+        }
+        room -= piece.parameter.len();
+        share.push(piece);
+    }
+    shares.push(share);
+    shares
+}
+
+/// The gradient with its values where the parameter has its own: itself, or a copy.
+pub(super) fn in_order_of(gradient: &Tensor, parameter: &Tensor) -> Result<Tensor, TchError> {
+    if gradient.kind() == parameter.kind() && same_order(&parameter.size(), &gradient.stride(), &parameter.stride()) {
+        return Ok(gradient.shallow_clone());
+    }
+    let mut copy = parameter.f_detach()?.f_empty_like()?;
+    copy.f_copy_(gradient)?;
+    Ok(copy)
+}
+
+/// Strides along axes of one value say nothing.
+fn same_order(sizes: &[i64], left: &[i64], right: &[i64]) -> bool {
+    left.len() == right.len()
+        && sizes.iter().zip(left.iter().zip(right)).all(|(&size, (left, right))| size == 1 || left == right)
+}
+
+/// Whether the values fill a stretch of memory, each place once.
+fn without_gaps(tensor: &Tensor) -> bool {
+    let mut axes: Vec<(i64, i64)> =
+        tensor.stride().into_iter().zip(tensor.size()).filter(|&(_, size)| size != 1).collect();
+    axes.sort_unstable();
+    let mut next = 1;
+    axes.into_iter().all(|(stride, size)| {
+        let expected = next;
+        next *= size;
+        stride == expected
+    })
+}
+
+fn values(tensor: &Tensor) -> Option<&[f32]> {
+    let pointer = place(tensor)?;
+    // SAFETY: `place` found as many fp32 values from there on, which the tensor keeps alive. The caller's thread owns all tensors,
+    // and a gradient is a value of its own: nothing changes it while it is borrowed.
+    #[allow(unsafe_code, reason = "tch gives no view of a tensor's memory")]
+    Some(unsafe { std::slice::from_raw_parts(pointer, tensor.numel()) })
+}
+
+fn values_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
+    let pointer = place(tensor)?;
+    // SAFETY: as for `values`. Parameters share their memory with the network and its replicas, state with nobody; between a
+    // way back and the next pass, when an optimizer is called, none of them reads or writes it. Each has memory of its own.
+    #[allow(unsafe_code, reason = "tch gives no view of a tensor's memory")]
+    Some(unsafe { std::slice::from_raw_parts_mut(pointer, tensor.numel()) })
+}
+
+/// Where a tensor's values begin, if they are fp32, on the CPU and without gaps.
+fn place(tensor: &Tensor) -> Option<*mut f32> {
+    let plain = tensor.device() == Device::Cpu && tensor.f_kind().ok()? == Kind::Float && without_gaps(tensor);
+    let pointer = tensor.data_ptr().cast::<f32>();
+    (plain && !pointer.is_null()).then_some(pointer)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ramp(shape: &[i64]) -> Tensor {
+        Tensor::arange(shape.iter().product::<i64>(), (Kind::Float, Device::Cpu)).view(shape)
+    }
+
+    #[test]
+    fn only_what_lies_alike_is_taken_as_memory() {
+        let piece = |parameter: &mut Tensor, gradient: &Tensor| {
+            let mut state = [parameter.zeros_like()];
+            Piece::new(parameter, &mut state, Some(gradient), 0.0).is_some()
+        };
+        let mut plain = ramp(&[2, 3, 4, 5]);
+        let last = plain.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+        assert!(piece(&mut plain, &ramp(&[2, 3, 4, 5])));
+        assert!(piece(&mut last.copy(), &last));
+        assert!(!piece(&mut plain, &last), "another order");
+        assert!(!piece(&mut plain, &ramp(&[2, 3, 5, 4])), "another shape");
+        assert!(!piece(&mut plain, &ramp(&[2, 3, 4, 5]).to_kind(Kind::BFloat16)), "another dtype");
+        assert!(!piece(&mut ramp(&[4, 6]).narrow(1, 0, 3), &ramp(&[4, 3])), "gaps");
+        let spread = Tensor::ones([1, 1], (Kind::Float, Device::Cpu)).expand([4, 3], false);
+        assert!(!piece(&mut spread.copy(), &spread), "one place for many values");
+        assert!(piece(&mut ramp(&[4, 1]), &ramp(&[1, 4]).tr()), "axes of one value have no order");
+    }
+
+    #[test]
+    fn a_gradient_in_another_order_is_copied_into_place() {
+        let parameter = ramp(&[2, 3, 4, 5]).permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+        let gradient = ramp(&[2, 3, 4, 5]);
+        let moved = in_order_of(&gradient, &parameter).unwrap();
+        assert!(moved.equal(&gradient) && moved.stride() == parameter.stride());
+        assert_eq!(in_order_of(&moved, &parameter).unwrap().data_ptr(), moved.data_ptr());
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_dealt_once_with_its_state_and_gradient(
+            lens in prop::collection::vec(0_usize..40, 1..12), each in 1_usize..50, without in 0_usize..12,
+        ) {
+            let mut memory: Vec<[Vec<f32>; 3]> = (0..).zip(&lens).map(|(tensor, &len)| {
+                let values = |part: usize| (0..len).map(|index| (tensor * 1000 + index * 3 + part) as f32).collect();
+                [values(0), values(1), values(2)]
+            }).collect();
+            let pieces = memory.iter_mut().enumerate().map(|(index, [parameter, state, gradient])| Piece {
+                parameter, states: [state], gradient: (index != without).then_some(gradient.as_slice()), weight_decay: index as f64,
+            }).collect();
+            let shares = deal(pieces, each);
+            for (index, share) in shares.iter().enumerate() {
+                let len: usize = share.iter().map(|piece| piece.parameter.len()).sum();
+                prop_assert!(len == each || (index + 1 == shares.len() && len <= each));
+            }
+            let mut seen = Vec::new();
+            for piece in shares.into_iter().flatten() {
+                for (index, &value) in piece.parameter.iter().enumerate() {
+                    prop_assert_eq!(piece.states[0][index], value + 1.0);
+                    prop_assert_eq!(piece.gradient.is_none(), piece.weight_decay == without as f64);
+                    if let Some(gradient) = piece.gradient {
+                        prop_assert_eq!(gradient[index], value + 2.0);
+                    }
+                    seen.push(value);
+                }
+            }
+            prop_assert_eq!(seen.len(), lens.iter().sum::<usize>());
+            prop_assert!(seen.is_sorted_by(|left, right| left < right));
+        }
+    }
+}
