@@ -30,6 +30,12 @@ pub struct Manifest {
     pub calibration: Vec<CalibrationTrial>,
     /// What it computed on, in the order of the tasks.
     pub data: Vec<DataRecord>,
+    /// What pixels were normalised by, by task: who uses the weights elsewhere needs it. Empty in older manifests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub normalisation: BTreeMap<String, ChannelStatistics>,
+    /// The weights that training started from, if they were not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<WeightsRecord>,
     /// SHA-256 of `config.toml`.
     pub config_sha256: String,
     /// `git rev-parse HEAD` of the working directory, with `-dirty` if it had changes; `None` outside a repository.
@@ -84,6 +90,24 @@ pub struct CalibrationTrial {
     pub replicas: usize,
     /// Images trained on per second.
     pub images_per_second: f64,
+}
+
+/// Mean and standard deviation of the training pixels per channel, with byte 255 as 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChannelStatistics {
+    /// One per channel.
+    pub mean: Vec<f32>,
+    /// One per channel, positive.
+    pub std: Vec<f32>,
+}
+
+/// A file of weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightsRecord {
+    /// File name, without its folder.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
 }
 
 /// One data file of a run.

@@ -1,6 +1,7 @@
 //! The `[net]` table of an experiment.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,10 @@ impl BatchNormScope {
 pub struct NetConfig {
     /// The shared trunk.
     pub backbone: BackboneConfig,
+    /// A safetensors file whose trunk the network starts from, under the names of torchvision, timm or the official benchmark;
+    /// a path relative to the working folder. It is read by whoever trains: building a network opens no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<PathBuf>,
     /// Probability of dropping a feature before the heads, `0..1`.
     pub dropout: f64,
     /// What each task has of its own in the normalisation.

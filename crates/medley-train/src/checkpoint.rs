@@ -209,6 +209,14 @@ impl CheckpointFolder {
         Ok(Encoded { files, state })
     }
 
+    /// Whether nothing was saved to go on from.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn is_fresh(&self) -> Result<bool, CheckpointError> {
+        Ok(self.list("last")?.is_empty())
+    }
+
     /// Loads the newest usable `last` checkpoint into the tensors, or returns `None` when there is none at all. Damaged ones
     /// are skipped and named.
     ///

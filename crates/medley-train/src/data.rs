@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use medley_augment::{AssemblerOptions, BatchAssembler, Normalisation, PolicyConfig, TaskSource};
-use medley_core::record::DataRecord;
+use medley_core::record::{ChannelStatistics, DataRecord};
 use medley_core::{ImageSource, Labels, SealedLabels, Split, TaskSpec};
 use medley_data::OpenedFile;
 
@@ -33,6 +33,14 @@ impl SplitSources {
     /// Number of images of each task.
     pub fn rows(&self) -> Vec<usize> {
         self.sources.iter().map(|source| source.images.len()).collect()
+    }
+
+    /// What the pixels of each task are normalised by.
+    pub fn normalisations(&self) -> impl Iterator<Item = ChannelStatistics> + '_ {
+        self.sources.iter().map(|source| {
+            let Normalisation { mean, std } = source.normalisation.clone();
+            ChannelStatistics { mean, std }
+        })
     }
 
     /// An assembler whose draws belong to `seed`.

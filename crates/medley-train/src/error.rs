@@ -34,6 +34,19 @@ pub enum TrainError {
     /// The run folder.
     #[error(transparent)]
     RunFolder(#[from] crate::run_folder::RunFolderError),
+    /// The weights to start from.
+    #[error(transparent)]
+    Pretrained(#[from] crate::pretrained::PretrainedError),
+    /// Something was asked of a run that it does not have.
+    #[error("the run has no {what} `{name}`; it has {known}")]
+    NotInRun {
+        /// `seed` or `task`.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
     /// An observer could not write what it saw.
     #[error("{0:#}")]
     Observer(anyhow::Error),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use medley_core::record::{
     CalibrationTrial, Environment, Event, Manifest, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedResult,
-    TaskResult,
+    TaskResult, WeightsRecord,
 };
 use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_data::{OpenOptions, OpenedFile, open_task};
@@ -20,6 +20,7 @@ use crate::compute::{self, Machine};
 use crate::config::Experiment;
 use crate::data::{Prepared, prepare};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
+use crate::pretrained::Pretrained;
 use crate::repetition::{Outcome, Repetition, build_network};
 use crate::run_folder::{RunFolder, git_revision, utc_now};
 use crate::scoring::{score_test, score_validation};
@@ -68,6 +69,7 @@ pub struct Run<'a> {
     experiment: &'a Experiment,
     prepared: Prepared,
     machine: Machine,
+    pretrained: Option<Pretrained>,
     folder: RunFolder,
     resumed: bool,
     storage: &'a dyn Storage,
@@ -83,12 +85,18 @@ pub fn start<'a>(request: &RunRequest<'a>, storage: &'a dyn Storage) -> Result<R
     let device = compute::find_device(&experiment.train)?;
     let prepared = open_data(experiment, &request.data_folder)?;
     let machine = compute::choose(experiment, &prepared.learning.tasks, device)?;
-    build_network(experiment, &prepared.learning.tasks, 0, machine.compute)?;
+    let trial = build_network(experiment, &prepared.learning.tasks, 0, machine.compute)?;
+    let pretrained = experiment.net.pretrained.as_deref().map(Pretrained::open).transpose()?;
+    if let Some(pretrained) = &pretrained {
+        pretrained.start(&trial)?;
+    }
+    drop(trial);
     let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, storage, |run| {
-        let manifest = manifest(run, experiment, &prepared, &machine, request.config_text);
+        let weights = pretrained.as_ref().map(Pretrained::record);
+        let manifest = manifest(run, experiment, &prepared, &machine, weights, request.config_text);
         (manifest, request.config_text.to_owned())
     })?;
-    Ok(Run { experiment, prepared, machine, folder, resumed: false, storage })
+    Ok(Run { experiment, prepared, machine, pretrained, folder, resumed: false, storage })
 }
 
 /// Opens a run folder to go on with it, in the way that was chosen when it began. The data must be what it was.
@@ -106,7 +114,9 @@ pub fn resume<'a>(
     let prepared = open_data(experiment, data_folder)?;
     folder.check_data(&prepared.records)?;
     let machine = compute::recorded(&experiment.train, device, &folder.manifest().environment)?;
-    Ok(Run { experiment, prepared, machine, folder, resumed: true, storage })
+    let pretrained = (experiment.net.pretrained.as_deref().zip(folder.manifest().pretrained.as_ref()))
+        .map(|(path, record)| Pretrained::recorded(path, record));
+    Ok(Run { experiment, prepared, machine, pretrained, folder, resumed: true, storage })
 }
 
 impl Run<'_> {
@@ -218,8 +228,9 @@ impl Run<'_> {
         stop: &StopFlag,
     ) -> Result<Option<(SeedResult, Vec<Scores>)>, TrainError> {
         let learning = &self.prepared.learning;
-        let compute = self.machine.compute;
-        let mut repetition = Repetition::new(self.experiment, learning, seed, compute, self.layout(), self.storage)?;
+        let (compute, pretrained) = (self.machine.compute, self.pretrained.as_ref());
+        let mut repetition =
+            Repetition::new(self.experiment, learning, seed, compute, pretrained, self.layout(), self.storage)?;
         observers.send(&Event::SeedStarted { seed, parameters: repetition.parameter_count() })?;
         for skipped in repetition.skipped_checkpoints() {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
@@ -326,7 +337,15 @@ fn open_data(experiment: &Experiment, folder: &DataFolder<'_>) -> Result<Prepare
     Ok(prepared)
 }
 
-fn manifest(run: &str, experiment: &Experiment, prepared: &Prepared, machine: &Machine, config_text: &str) -> Manifest {
+fn manifest(
+    run: &str,
+    experiment: &Experiment,
+    prepared: &Prepared,
+    machine: &Machine,
+    pretrained: Option<&WeightsRecord>,
+    config_text: &str,
+) -> Manifest {
+    let learning = &prepared.learning;
     Manifest {
         schema_version: SCHEMA_VERSION,
         run: run.to_owned(),
@@ -335,6 +354,13 @@ fn manifest(run: &str, experiment: &Experiment, prepared: &Prepared, machine: &M
         environment: machine.environment.clone(),
         calibration: machine.calibration.clone(),
         data: prepared.records.clone(),
+        normalisation: learning
+            .tasks
+            .iter()
+            .map(|task| task.name.clone())
+            .zip(learning.train.normalisations())
+            .collect(),
+        pretrained: pretrained.cloned(),
         config_sha256: hex(&Sha256::digest(config_text.as_bytes())),
         git_revision: git_revision(),
     }

@@ -22,6 +22,7 @@ use crate::loss::{self, Loss};
 use crate::observer::Observers;
 use crate::optimizer::{self, Optimizer, clip_scale, gradient_norm};
 use crate::predict::{Prediction, Predictor, batch_tensor};
+use crate::pretrained::Pretrained;
 use crate::sampler::Sampler;
 use crate::schedule::Schedule;
 use crate::scoring::score_validation;
@@ -79,7 +80,8 @@ pub struct Repetition<'a> {
 }
 
 impl<'a> Repetition<'a> {
-    /// A fresh network; the newest checkpoint of the run, if there is one, is loaded into it.
+    /// A fresh network, started from `pretrained` if that is given; the newest checkpoint of the run, if there is one, is loaded
+    /// into it.
     ///
     /// # Errors
     /// When the network cannot be built or a checkpoint not be used.
@@ -88,10 +90,15 @@ impl<'a> Repetition<'a> {
         data: &'a LearningData,
         seed: u64,
         compute: Compute,
+        pretrained: Option<&Pretrained>,
         run: &RunLayout,
         storage: &'a dyn Storage,
     ) -> Result<Self, TrainError> {
         let net = build_network(experiment, &data.tasks, seed, compute)?;
+        let checkpoints = CheckpointFolder::new(run.checkpoints(seed), seed);
+        if let (Some(pretrained), true) = (pretrained, checkpoints.is_fresh()?) {
+            pretrained.start(&net)?;
+        }
         let parameters = net.parameters();
         let state: Vec<_> = parameters.iter().map(share).chain(net.buffers().iter().map(share)).collect();
         let losses = (data.tasks.iter().zip(&data.train_labels))
@@ -112,7 +119,7 @@ impl<'a> Repetition<'a> {
             schedule: Schedule::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
             train_assembler: data.train.assembler(experiment, seed)?,
             val_assembler: data.val.assembler(experiment, seed)?,
-            checkpoints: CheckpointFolder::new(run.checkpoints(seed), seed),
+            checkpoints,
             progress: Progress::START,
             skipped: Vec::new(),
             device: compute.device,

@@ -26,6 +26,8 @@
 //!         # },
 //!         # calibration: Vec::new(),
 //!         # data: Vec::new(),
+//!         # normalisation: BTreeMap::new(),
+//!         # pretrained: None,
 //!         # git_revision: None,
 //!         // …
 //!     };

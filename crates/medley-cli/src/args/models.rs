@@ -1,10 +1,14 @@
 //! `medley models`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use medley_models::backbones::Stem;
 use medley_models::layers::VolumeConvolution;
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
+
+use super::DataFolder;
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArguments {
@@ -22,6 +26,34 @@ pub(crate) enum ModelsVerb {
     },
     /// One network: parameters, multiplications, memory and receptive field at each size, and its options
     Show(ShowArguments),
+    /// Weights of a run, a plain network per task that torchvision or timm loads
+    Export(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley models export runs/small-three-1
+  medley models export runs/small-three-1 --task breastmnist --seed 1 --out weights
+
+The files are safetensors; their metadata has the classes and what pixels are normalised by. A run starts from such a
+file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]
+pub(crate) struct ExportArguments {
+    /// Run folder
+    pub(crate) run: PathBuf,
+    /// A task of the run; may be repeated; by default all
+    #[arg(long, value_name = "NAME")]
+    pub(crate) task: Vec<String>,
+    /// A seed of the run; by default its first
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Folder to write to; by default the folder `weights` of the run
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! `medley models`: what there is to choose from, and what it costs.
 
+mod export;
+
 use std::process::ExitCode;
 
 use medley_models::backbones::Stem;
@@ -16,6 +18,7 @@ pub(crate) fn run(arguments: &ModelsArguments) -> anyhow::Result<ExitCode> {
     match &arguments.verb {
         ModelsVerb::List { json } => list(*json)?,
         ModelsVerb::Show(show) => self::show(show)?,
+        ModelsVerb::Export(export) => export::run(export)?,
     }
     Ok(ExitCode::SUCCESS)
 }

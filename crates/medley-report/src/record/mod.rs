@@ -139,13 +139,16 @@ impl RunRecord {
         self.uncertainty.get_or_init(|| self.results.as_ref().map(Uncertainty::of)).as_ref()
     }
 
-    /// Whether the network began from weights learnt before: `no` where the config has no such key, `see config` where it
-    /// has one, a dash where there is no config.
+    /// Whether the network began from weights learnt before: `yes` where the manifest names them; else `no` where the config has
+    /// no such key, `see config` where it has one, a dash where there is no config.
     pub(crate) fn pretrained(&self) -> &'static str {
         fn mentions(table: &toml::Table) -> bool {
             table.iter().any(|(key, value)| {
                 key.contains("pretrain") || key.contains("weights") || value.as_table().is_some_and(mentions)
             })
+        }
+        if self.manifest.pretrained.is_some() {
+            return "yes";
         }
         match &self.config {
             Some(table) if mentions(table) => "see config",

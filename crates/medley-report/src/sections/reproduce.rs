@@ -29,15 +29,25 @@ impl Section for Reproduce {
         let revision = run.manifest.git_revision.as_deref();
         let view = View {
             facts: facts(run),
-            hashes: vec![
-                ("Git revision", run.manifest.git_revision.clone().unwrap_or_else(|| "not in a repository".to_owned())),
-                ("Config SHA-256", run.manifest.config_sha256.clone()),
-            ],
+            hashes: hashes(run),
             dirty: revision.is_some_and(|revision| revision.ends_with("-dirty")),
             config: run.config_text.clone(),
         };
         Fragment::render(&view).map(Some)
     }
+}
+
+fn hashes(run: &RunRecord) -> Vec<(&'static str, String)> {
+    let manifest = &run.manifest;
+    let mut hashes = vec![
+        ("Git revision", manifest.git_revision.clone().unwrap_or_else(|| "not in a repository".to_owned())),
+        ("Config SHA-256", manifest.config_sha256.clone()),
+    ];
+    if let Some(weights) = &manifest.pretrained {
+        hashes.push(("Started from", weights.file.clone()));
+        hashes.push(("its SHA-256", weights.sha256.clone()));
+    }
+    hashes
 }
 
 fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {

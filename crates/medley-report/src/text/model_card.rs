@@ -51,6 +51,11 @@ fn details(run: &RunRecord) -> String {
         let width = run.setting("net.backbone.width").map_or_else(String::new, |width| format!(", width {width}"));
         items.push(format!("Backbone: {backbone}{width}."));
     }
+    if let Some(weights) = &run.manifest.pretrained {
+        items.push(format!("The trunk started from {} (SHA-256 {}).", weights.file, weights.sha256));
+    } else if run.pretrained() == "no" {
+        items.push("All parameters started from random values.".to_owned());
+    }
     if let Some(parameters) = run.history.seeds.iter().find_map(|seed| seed.parameters) {
         items.push(format!("Trainable parameters: {}.", format::count(parameters as u64)));
     }

@@ -127,6 +127,8 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
         calibration: Vec::new(),
         data,
         config_sha256: "5e".repeat(32),
+        normalisation: BTreeMap::new(),
+        pretrained: None,
         git_revision: Some(format!("{}-dirty", "ab12".repeat(10))),
     }
 }

@@ -48,6 +48,8 @@ fn describe(run: &str) -> (Manifest, String) {
         calibration: Vec::new(),
         data: vec![record("breastmnist"), record("octmnist")],
         config_sha256: config_sha256(CONFIG),
+        normalisation: BTreeMap::new(),
+        pretrained: None,
         git_revision: None,
     };
     (manifest, CONFIG.to_owned())

@@ -1,0 +1,59 @@
+//! `medley models export`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use medley_core::RunLayout;
+use medley_storage::{RealFs, write_new};
+use medley_train::export::{self, ExportedWeights};
+use medley_train::run_folder::read_manifest;
+use serde::Serialize;
+
+use crate::args::models::ExportArguments;
+use crate::commands::config;
+use crate::output;
+
+/// What was written, for scripts.
+#[derive(Serialize)]
+struct Written {
+    task: String,
+    seed: u64,
+    epoch: usize,
+    model: Option<&'static str>,
+    path: PathBuf,
+    bytes: usize,
+}
+
+pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
+    let layout = RunLayout::new(&arguments.run);
+    let manifest = read_manifest(&layout.manifest())?;
+    let (experiment, _) = config::read(&layout.config(), &[], &arguments.data.data)?;
+    let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
+    let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
+    let exported = export::export(&layout, &experiment, seed, &arguments.task)?;
+    fs_err::create_dir_all(&folder).context("making the folder for the weights")?;
+    let written =
+        exported.into_iter().map(|weights| write(&folder, seed, weights)).collect::<anyhow::Result<Vec<_>>>()?;
+    if arguments.json {
+        return output::json(&written);
+    }
+    for file in &written {
+        output::line(&format!("{} ({})", file.path.display(), output::bytes(file.bytes as u64)))?;
+    }
+    let model = written.first().and_then(|file| file.model);
+    let loader = model.map_or("a network of the same form".to_owned(), |model| format!("`{model}`"));
+    output::line(&format!(
+        "\nfor {loader}: see \"In PyTorch\" in crates/medley-models/README.md. Not for clinical use."
+    ))
+}
+
+/// Nothing is overwritten; the same bytes may be there already.
+fn write(folder: &Path, seed: u64, weights: ExportedWeights) -> anyhow::Result<Written> {
+    let ExportedWeights { task, model, epoch, bytes } = weights;
+    let path = folder.join(format!("{task}-seed{seed}.safetensors"));
+    let same = fs_err::read(&path).is_ok_and(|there| there == bytes);
+    if !same {
+        write_new(&RealFs, &path, &bytes)?;
+    }
+    Ok(Written { task, seed, epoch, model, bytes: bytes.len(), path })
+}

@@ -1,0 +1,104 @@
+//! From a run folder to the weights of one task as a plain network, under published names.
+//!
+//! The file says in its metadata what a user of it must know: the classes in order, what pixels are normalised by, and which
+//! network loads it.
+
+use std::collections::BTreeMap;
+
+use medley_core::RunLayout;
+use medley_core::record::Manifest;
+use medley_models::{MemoryLayout, Precision, published, weights};
+use tch::Device;
+
+use crate::TrainError;
+use crate::checkpoint::CheckpointFolder;
+use crate::compute::Compute;
+use crate::config::Experiment;
+use crate::repetition::build_network;
+use crate::run_folder::read_manifest;
+
+/// One task of the network that validation chose, as a file.
+#[derive(Debug, Clone)]
+pub struct ExportedWeights {
+    /// Name of the task.
+    pub task: String,
+    /// The library's model that loads it, such as `torchvision resnet18`.
+    pub model: Option<&'static str>,
+    /// Epochs that the network was trained for.
+    pub epoch: usize,
+    /// A safetensors file.
+    pub bytes: Vec<u8>,
+}
+
+/// The best network of one seed, one file for each of `tasks` (all, if there are none). It needs the run folder alone.
+///
+/// # Errors
+/// [`TrainError::NotInRun`] for a seed or task that the run does not have; what the checkpoint says.
+pub fn export(
+    run: &RunLayout,
+    experiment: &Experiment,
+    seed: u64,
+    tasks: &[String],
+) -> Result<Vec<ExportedWeights>, TrainError> {
+    let manifest = read_manifest(&run.manifest())?;
+    if !manifest.seeds.contains(&seed) {
+        return Err(not_in_run("seed", seed.to_string(), manifest.seeds.iter().map(u64::to_string)));
+    }
+    let specs: Vec<_> = manifest.data.iter().map(|data| data.task.clone()).collect();
+    let names = || specs.iter().map(|spec| spec.name.clone());
+    if let Some(unknown) = tasks.iter().find(|&task| names().all(|name| name != *task)) {
+        return Err(not_in_run("task", unknown.clone(), names()));
+    }
+    let compute = Compute {
+        device: Device::Cpu,
+        precision: Precision::Fp32,
+        layout: MemoryLayout::Contiguous,
+        replicas: 1,
+        threads: 1,
+    };
+    let net = build_network(experiment, &specs, seed, compute)?;
+    let state = net.parameters().into_iter().chain(net.buffers()).collect();
+    let progress = CheckpointFolder::new(run.checkpoints(seed), seed).load_best(&[("model", state)])?;
+    let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
+    wanted
+        .map(|(index, task)| {
+            let metadata = metadata(&manifest, index, seed, progress.epoch);
+            Ok(ExportedWeights {
+                task,
+                model: net.config().backbone().pretrained.map(|pretrained| pretrained.model),
+                epoch: progress.epoch,
+                bytes: weights::to_bytes(&published::export(&net, index)?, &metadata)?,
+            })
+        })
+        .collect()
+}
+
+fn not_in_run(what: &'static str, name: String, known: impl Iterator<Item = String>) -> TrainError {
+    TrainError::NotInRun { what, name, known: known.collect::<Vec<_>>().join(", ") }
+}
+
+fn metadata(manifest: &Manifest, task: usize, seed: u64, epoch: usize) -> BTreeMap<String, String> {
+    let spec = &manifest.data[task].task;
+    let json = |values: serde_json::Value| values.to_string();
+    let mut metadata = BTreeMap::from([
+        // Readers of transformers refuse files that do not say so.
+        ("format".to_owned(), "pt".to_owned()),
+        ("task".to_owned(), spec.name.clone()),
+        ("classes".to_owned(), json(spec.classes.clone().into())),
+        ("run".to_owned(), manifest.run.clone()),
+        ("seed".to_owned(), seed.to_string()),
+        ("epoch".to_owned(), epoch.to_string()),
+        ("medley".to_owned(), manifest.environment.medley.clone()),
+        ("notice".to_owned(), "Not for clinical use.".to_owned()),
+    ]);
+    if let Some(statistics) = manifest.normalisation.get(&spec.name) {
+        // Grey images are replicated: the network sees three channels of one.
+        let three = |values: &[f32]| if let [one] = values { vec![*one; 3] } else { values.to_vec() };
+        metadata.insert("mean".to_owned(), json(three(&statistics.mean).into()));
+        metadata.insert("std".to_owned(), json(three(&statistics.std).into()));
+    }
+    if manifest.is_synthetic() {
+        metadata.insert("synthetic".to_owned(), "trained on drawn images".to_owned());
+    }
+    metadata
+}

@@ -1,0 +1,188 @@
+//! Networks that start from weights somebody published.
+//!
+//! `net.pretrained` names a safetensors file. It is read and fitted before a run folder is made, so that a file that does not
+//! fit leaves nothing behind; its SHA-256 goes into the manifest, and every seed that begins, in this process or after an
+//! interruption, starts from the same bytes or not at all.
+
+use std::path::{Path, PathBuf};
+
+use medley_core::record::WeightsRecord;
+use medley_models::{ModelError, MultiTaskNet, published};
+use sha2::{Digest as _, Sha256};
+
+use crate::checkpoint::hex;
+
+/// No published network of this crate's backbones comes near it.
+const LARGEST_FILE: u64 = 8 << 30;
+
+/// A file of published weights, known by its content.
+#[derive(Debug, Clone)]
+pub struct Pretrained {
+    path: PathBuf,
+    record: WeightsRecord,
+}
+
+/// Why a network cannot start from a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PretrainedError {
+    /// It cannot be read.
+    #[error("`net.pretrained`: cannot read `{}`; a path is relative to the folder in which `medley` runs", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no file of weights by its size alone.
+    #[error("`net.pretrained`: `{}` has {bytes} bytes; more than {LARGEST_FILE} are not read", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It is not the file that the run began with.
+    #[error(
+        "`net.pretrained`: `{}` is not the file that this run began with (SHA-256 {found}, not {expected}): put that one back",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// As the manifest records.
+        expected: String,
+        /// As it is.
+        found: String,
+    },
+    /// It does not hold the tensors of the network.
+    #[error(
+        "`net.pretrained`: cannot start `{backbone}` from `{}`: {source}; `medley models show {backbone}` says whose weights fit, \
+         and with which stem",
+        path.display()
+    )]
+    Misfit {
+        /// The file.
+        path: PathBuf,
+        /// Name of the backbone.
+        backbone: String,
+        /// The lists of names.
+        source: Box<ModelError>,
+    },
+}
+
+impl Pretrained {
+    /// A file as it is now.
+    ///
+    /// # Errors
+    /// [`PretrainedError::Read`], [`PretrainedError::TooLarge`].
+    pub fn open(path: &Path) -> Result<Self, PretrainedError> {
+        let sha256 = hex(&Sha256::digest(read(path)?));
+        let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Ok(Self { path: path.to_owned(), record: WeightsRecord { file, sha256 } })
+    }
+
+    /// The file that a run began with, at the place that its config names.
+    pub fn recorded(path: &Path, record: &WeightsRecord) -> Self {
+        Self { path: path.to_owned(), record: record.clone() }
+    }
+
+    /// For the manifest.
+    pub fn record(&self) -> &WeightsRecord {
+        &self.record
+    }
+
+    /// Loads the trunk, and every task's copy of it; heads stay as they were drawn.
+    ///
+    /// # Errors
+    /// [`PretrainedError`]; nothing was changed then.
+    pub fn start(&self, net: &MultiTaskNet) -> Result<(), PretrainedError> {
+        let bytes = read(&self.path)?;
+        let found = hex(&Sha256::digest(&bytes));
+        if found != self.record.sha256 {
+            let expected = self.record.sha256.clone();
+            return Err(PretrainedError::Changed { path: self.path.clone(), expected, found });
+        }
+        published::import(&bytes, net, None).map_err(|source| PretrainedError::Misfit {
+            path: self.path.clone(),
+            backbone: net.config().config().backbone.name.clone(),
+            source: Box::new(source),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, PretrainedError> {
+    let unreadable = |source| PretrainedError::Read { path: path.to_owned(), source };
+    let bytes = fs_err::metadata(path).map_err(unreadable)?.len();
+    if bytes > LARGEST_FILE {
+        return Err(PretrainedError::TooLarge { path: path.to_owned(), bytes });
+    }
+    fs_err::read(path).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use medley_models::conformance::task;
+    use medley_models::{BackboneConfig, BatchNormScope, BuildOptions, NetConfig, weights};
+
+    use super::*;
+
+    fn net(seed: u64, width: usize) -> MultiTaskNet {
+        let config = NetConfig {
+            backbone: BackboneConfig::with_width("resnet18", width),
+            batch_norm: BatchNormScope::PerTask,
+            ..NetConfig::default()
+        };
+        let options = BuildOptions { seed, ..BuildOptions::default() };
+        MultiTaskNet::build(&config, &[task("a", 2), task("b", 5)], &options).unwrap()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "fixtures of tests need not survive a crash")]
+    fn save(folder: &Path, net: &MultiTaskNet) -> PathBuf {
+        let bytes = weights::to_bytes(&published::export(net, 1).unwrap(), &BTreeMap::new()).unwrap();
+        let path = folder.join("weights.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn the_trunk_is_taken_and_the_heads_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to, untouched) = (net(1, 4), net(2, 4), net(2, 4));
+        Pretrained::open(&save(folder.path(), &from)).unwrap().start(&to).unwrap();
+        let (from, untouched): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            (from.parameters().into_iter().collect(), untouched.parameters().into_iter().collect());
+        for (name, tensor) in to.parameters() {
+            let expected = if name.starts_with("heads.") { &untouched[&name] } else { &from[&name] };
+            assert!(tensor.equal(expected), "{name}");
+        }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "fixtures of tests need not survive a crash")]
+    fn another_file_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = save(folder.path(), &net(1, 4));
+        let pretrained = Pretrained::open(&path).unwrap();
+        save(folder.path(), &net(3, 4));
+        let error = pretrained.start(&net(2, 4)).unwrap_err();
+        assert!(matches!(&error, PretrainedError::Changed { .. }), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(pretrained.start(&net(2, 4)), Err(PretrainedError::Read { .. })));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = save(folder.path(), &net(1, 8));
+        let text = Pretrained::open(&path).unwrap().start(&net(1, 4)).unwrap_err().to_string();
+        for part in
+            ["weights.safetensors", "other shape: bn1.bias: file [8], network [4]", "medley models show resnet18"]
+        {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}
