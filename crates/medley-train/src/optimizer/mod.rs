@@ -2,7 +2,7 @@
 //!
 //! tch's own optimizers can neither give nor take their state, so a resumed run would differ from an undisturbed one. These
 //! keep their state by parameter name and agree with PyTorch's step by step. On the CPU a step is one pass over the memory of
-//! all parameters, shared by threads; elsewhere it is made of tensor operations. To add one: a file here with its [`slot::Rule`]
+//! all parameters, shared by threads; elsewhere it is made of tensor operations. To add one: a file here with its `slot::Rule`
 //! in both forms, a line in [`build`], and calls of the conformance tests, which hold the two forms together.
 
 mod adamw;
