@@ -148,8 +148,9 @@ fn best(measured: &[Measurement]) -> Option<Measurement> {
     )
 }
 
-/// The fastest of as many steps as fit the budget, after one to warm up. That first one counts, and is the only one, if it used
-/// up the budget or was less than half as fast as the best way so far.
+/// The fastest of as many steps as fit the budget, at least one, after one to warm up, in which libtorch compiles its kernels and
+/// replicas start. That first one counts, and is the only one, if it took twice the budget. A way that was then less than half as
+/// fast as the best so far gets no more steps.
 fn measure(
     trial: &Trial<'_>,
     way: Way,
@@ -169,13 +170,14 @@ fn measure(
         Ok(rows / began.elapsed().as_secs_f64().max(1e-9))
     };
     let first = timed()?;
-    if start.elapsed() > budget || so_far.is_some_and(|best| first < 0.5 * best.images_per_second) {
+    if start.elapsed() > 2 * budget {
         return Ok(Measurement { way, images_per_second: first });
     }
     let mut best = 0.0_f64;
     loop {
         best = best.max(timed()?);
-        if start.elapsed().as_secs_f64() + rows / best > budget.as_secs_f64() {
+        let hopeless = so_far.is_some_and(|so_far| best < 0.5 * so_far.images_per_second);
+        if hopeless || start.elapsed().as_secs_f64() + rows / best > budget.as_secs_f64() {
             return Ok(Measurement { way, images_per_second: best });
         }
     }
