@@ -1,7 +1,7 @@
 //! Run folders: made once, never overwritten, used by one process at a time.
 //!
-//! [`RunFolder::create`] claims a free name by making the folder, locks it, and writes `config.toml` and, last, the manifest.
-//! If any of it fails, nothing is left behind. [`RunFolder::open`] takes the same lock and reads both files back, refusing
+//! [`RunFolder::create`] writes `config.toml` and the manifest into a hidden folder and gives it a free name: a run folder appears
+//! complete or not at all, also when the process is killed. [`RunFolder::open`] takes the same lock and reads both files back, refusing
 //! what is no run folder, what another program version wrote, and what was changed since.
 //!
 //! ```
@@ -51,7 +51,7 @@ use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
 use medley_core::record::{DataRecord, Manifest, SCHEMA_VERSION};
-use medley_storage::{Storage, StorageError, sweep_temporary, write_new};
+use medley_storage::{Storage, StorageError, commit_directory, sweep_temporary};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -76,7 +76,8 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Makes a folder under `runs`, which is made too if it is missing: `run_name` if one is given, else `<name>-<k>` with `k`
-    /// one above the largest that is there. `describe` gets the name and says what goes into `manifest.json` and `config.toml`.
+    /// one above the largest that is there. `describe` gets the name and says what goes into `manifest.json` and `config.toml`;
+    /// it is asked again when another process was faster to take the name.
     ///
     /// # Errors
     /// When the name is taken or cannot be one, or something cannot be written. No folder is left behind then.
@@ -85,31 +86,16 @@ impl RunFolder {
         name: &str,
         run_name: Option<&str>,
         storage: &dyn Storage,
-        describe: impl FnOnce(&str) -> (Manifest, String),
+        describe: impl Fn(&str) -> (Manifest, String),
     ) -> Result<Self, RunFolderError> {
         check_name(run_name.unwrap_or(name))?;
-        let made = MadeFolders::make(runs, storage)?;
-        let root = claim(runs, name, run_name, storage)?;
-        let mut made = made.with(root.clone());
-        let folder = Self::fill(RunLayout::new(root), storage, describe)?;
+        let mut made = MadeFolders::make(runs, storage)?;
+        let (layout, manifest, config_text) = match run_name {
+            Some(run_name) => fill(runs.join(run_name), storage, &describe)?,
+            None => fill_numbered(runs, name, storage, &describe)?,
+        };
         made.keep();
-        Ok(folder)
-    }
-
-    fn fill(
-        layout: RunLayout,
-        storage: &dyn Storage,
-        describe: impl FnOnce(&str) -> (Manifest, String),
-    ) -> Result<Self, RunFolderError> {
         let lock = RunLock::acquire(&layout)?;
-        let (manifest, config_text) = describe(&layout.name());
-        let mut json = serde_json::to_vec_pretty(&manifest)
-            .map_err(|error| RunFolderError::BadManifest { path: layout.manifest(), problem: error.to_string() })?;
-        json.push(b'\n');
-        check_space(layout.root(), (json.len() + config_text.len()) as u64)?;
-        write_new(storage, &layout.config(), config_text.as_bytes())?;
-        // Last: what has a manifest is a run folder.
-        write_new(storage, &layout.manifest(), &json)?;
         Ok(Self { layout, manifest, config_text, _lock: lock })
     }
 
@@ -227,23 +213,50 @@ fn check_name(name: &str) -> Result<(), RunFolderError> {
     if good { Ok(()) } else { Err(RunFolderError::BadName { name: name.to_owned() }) }
 }
 
-/// Makes the folder of the run, which nobody else can have made then.
-fn claim(runs: &Path, name: &str, run_name: Option<&str>, storage: &dyn Storage) -> Result<PathBuf, RunFolderError> {
-    if let Some(run_name) = run_name {
-        let path = runs.join(run_name);
-        return match storage.create_dir(&path) {
-            Ok(()) => Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RunFolderError::Exists { path }),
-            Err(source) => Err(RunFolderError::Unwritable { path, source }),
-        };
+type Filled = (RunLayout, Manifest, String);
+
+/// Writes a run folder under a name that nobody else can have taken then.
+fn fill(
+    path: PathBuf,
+    storage: &dyn Storage,
+    describe: &impl Fn(&str) -> (Manifest, String),
+) -> Result<Filled, RunFolderError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(RunFolderError::Exists { path });
     }
+    let layout = RunLayout::new(&path);
+    let (manifest, config_text) = describe(&layout.name());
+    let mut json = serde_json::to_vec_pretty(&manifest)
+        .map_err(|error| RunFolderError::BadManifest { path: layout.manifest(), problem: error.to_string() })?;
+    json.push(b'\n');
+    check_space(path.parent().unwrap_or(&path), (json.len() + config_text.len()) as u64)?;
+    let files = [("config.toml", config_text.as_bytes()), ("manifest.json", json.as_slice())];
+    match commit_directory(storage, &path, &files) {
+        Ok(()) => Ok((layout, manifest, config_text)),
+        Err(StorageError::Exists { path }) => Err(RunFolderError::Exists { path }),
+        // Another process took the name since it was looked at; a folder with something in it is not replaced.
+        Err(StorageError::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty) =>
+        {
+            Err(RunFolderError::Exists { path })
+        }
+        Err(error) if error.is_disk_full() => Err(error.into()),
+        Err(StorageError::Io { path, source }) => Err(RunFolderError::Unwritable { path, source }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn fill_numbered(
+    runs: &Path,
+    name: &str,
+    storage: &dyn Storage,
+    describe: &impl Fn(&str) -> (Manifest, String),
+) -> Result<Filled, RunFolderError> {
     let first = largest_number(runs, name)?.saturating_add(1);
     for number in first..first.saturating_add(ATTEMPTS) {
-        let path = runs.join(format!("{name}-{number}"));
-        match storage.create_dir(&path) {
-            Ok(()) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(RunFolderError::Unwritable { path, source }),
+        match fill(runs.join(format!("{name}-{number}")), storage, describe) {
+            Err(RunFolderError::Exists { .. }) => {}
+            filled_or_failed => return filled_or_failed,
         }
     }
     Err(RunFolderError::Exists { path: runs.join(format!("{name}-{first}")) })
@@ -265,7 +278,6 @@ fn largest_number(runs: &Path, name: &str) -> Result<u64, RunFolderError> {
 struct MadeFolders {
     /// Outermost first.
     parents: Vec<PathBuf>,
-    run: Option<PathBuf>,
 }
 
 impl MadeFolders {
@@ -275,7 +287,7 @@ impl MadeFolders {
             .ancestors()
             .take_while(|folder| !folder.as_os_str().is_empty() && folder.symlink_metadata().is_err())
             .collect();
-        let mut made = Self { parents: Vec::new(), run: None };
+        let mut made = Self { parents: Vec::new() };
         for folder in missing.into_iter().rev() {
             match storage.create_dir(folder) {
                 Ok(()) => made.parents.push(folder.to_owned()),
@@ -287,23 +299,14 @@ impl MadeFolders {
         Ok(made)
     }
 
-    fn with(mut self, run: PathBuf) -> Self {
-        self.run = Some(run);
-        self
-    }
-
     fn keep(&mut self) {
         self.parents.clear();
-        self.run = None;
     }
 }
 
 impl Drop for MadeFolders {
     /// Best effort: another error is on its way to the user.
     fn drop(&mut self) {
-        if let Some(run) = &self.run {
-            let _ = fs_err::remove_dir_all(run);
-        }
         for parent in self.parents.iter().rev() {
             // Fails when another process has put something into it, which is right.
             let _ = fs_err::remove_dir(parent);
