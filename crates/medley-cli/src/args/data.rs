@@ -67,7 +67,7 @@ pub(crate) struct SynthArguments {
     /// Names; by default the eleven competition tasks
     pub(crate) sets: Vec<String>,
     /// Folder to write to
-    #[arg(long, env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
+    #[arg(long, visible_alias = "data", env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// `official`, or the most rows per split
     #[arg(long, default_value = "600")]
