@@ -235,13 +235,19 @@ impl Run<'_> {
         for skipped in repetition.skipped_checkpoints() {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
         }
-        if repetition.train(observers, stop)? == Outcome::Interrupted {
-            observers.send(&Event::RunInterrupted { seed, epoch: repetition.progress().epoch })?;
+        let finished = repetition.train(observers, stop)? == Outcome::Finished;
+        let epoch = repetition.progress().epoch;
+        if !finished {
+            observers.send(&Event::RunInterrupted { seed, epoch })?;
             return Ok(None);
         }
         let best = repetition.into_best()?;
-        let validation = scores_of(best.predict_validation(observers)?);
-        let test = scores_of(best.predict_test(&self.prepared.test.images, observers)?);
+        let validation = best.predict_validation(observers, stop)?;
+        let test = best.predict_test(&self.prepared.test.images, observers, stop)?;
+        let (Some(validation), Some(test)) = (validation.map(scores_of), test.map(scores_of)) else {
+            observers.send(&Event::RunInterrupted { seed, epoch })?;
+            return Ok(None);
+        };
         let result = SeedResult {
             seed,
             best_epoch: best.epoch(),

@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor, no_grad_guard};
 use crate::TrainError;
 use crate::loss::Loss;
 use crate::observer::Observers;
+use crate::stop::StopFlag;
 
 /// What one network says of one task.
 pub struct Prediction {
@@ -37,8 +38,8 @@ pub struct Predictor<'a> {
 }
 
 impl Predictor<'_> {
-    /// Predicts every image of every task, one task after another. With `labels` (never those of the test split: they
-    /// are sealed) the loss is measured as well.
+    /// Predicts every image of every task, one task after another; `None` when a stop was asked for before the end. With
+    /// `labels` (never those of the test split: they are sealed) the loss is measured as well.
     ///
     /// # Errors
     /// What the network says.
@@ -49,7 +50,8 @@ impl Predictor<'_> {
         rows: &[usize],
         labels: Option<&[Labels]>,
         observers: &mut Observers,
-    ) -> Result<Vec<Prediction>, TrainError> {
+        stop: &StopFlag,
+    ) -> Result<Option<Vec<Prediction>>, TrainError> {
         let _guard = no_grad_guard();
         let total = rows.iter().sum();
         let mut parts: Vec<Part> = rows.iter().map(|_| Part::default()).collect();
@@ -58,13 +60,17 @@ impl Predictor<'_> {
         let network = self.net.inference();
         let mut stream = assembler.stream(requests(rows, self.batch_size), false);
         while let Some(batch) = stream.next() {
+            if stop.requested() {
+                return Ok(None);
+            }
             let task = batch.request.samples[0].task as usize;
             self.predict_batch(&network, task, &batch, labels, &mut parts[task])?;
             done += batch.request.samples.len();
             stream.recycle(batch);
             observers.send(&Event::ValidationProgress { seed: self.seed, split, done, total })?;
         }
-        parts.into_iter().zip(self.tasks).map(|(part, task)| part.finish(task, labels.is_some())).collect()
+        let finished = parts.into_iter().zip(self.tasks).map(|(part, task)| part.finish(task, labels.is_some()));
+        finished.collect::<Result<_, _>>().map(Some)
     }
 
     fn predict_batch(

@@ -37,6 +37,13 @@ pub enum Outcome {
     Interrupted,
 }
 
+/// How fast an epoch was.
+struct Pace {
+    images_per_second: f64,
+    /// Share of the time in which the loop waited for data.
+    data_wait: f64,
+}
+
 /// The network of an experiment with the initial parameters of a seed.
 ///
 /// # Errors
@@ -165,13 +172,22 @@ impl<'a> Repetition<'a> {
     /// Divergence, a full disk, a failing observer. The newest checkpoint stays usable.
     pub fn train(&mut self, observers: &mut Observers, stop: &StopFlag) -> Result<Outcome, TrainError> {
         while self.progress.epoch < self.experiment.train.epochs {
-            let started = Instant::now();
+            let (started, images_before) = (Instant::now(), self.progress.images);
             let Some(waited) = self.train_epoch(observers, stop)? else {
                 self.save_last(observers)?;
                 return Ok(Outcome::Interrupted);
             };
             let seconds = started.elapsed().as_secs_f64().max(1e-9);
-            self.finish_epoch(observers, seconds, waited)?;
+            let pace = Pace {
+                // Of this process: others have trained on the images before.
+                images_per_second: (self.progress.images - images_before) as f64 / seconds,
+                data_wait: (waited.as_secs_f64() / seconds).min(1.0),
+            };
+            if !self.finish_epoch(pace, observers, stop)? {
+                // All steps of the epoch are done, and its validation is not: that is where it goes on.
+                self.save_last(observers)?;
+                return Ok(Outcome::Interrupted);
+            }
             if stop.requested() && self.progress.epoch < self.experiment.train.epochs {
                 return Ok(Outcome::Interrupted);
             }
@@ -276,19 +292,22 @@ impl<'a> Repetition<'a> {
         Ok(())
     }
 
-    /// Validates, keeps the best, saves.
-    fn finish_epoch(&mut self, observers: &mut Observers, seconds: f64, waited: Duration) -> Result<(), TrainError> {
+    /// Validates, keeps the best, saves. `false`, with nothing changed, when a stop was asked for before validation ended.
+    fn finish_epoch(&mut self, pace: Pace, observers: &mut Observers, stop: &StopFlag) -> Result<bool, TrainError> {
         let epoch = self.progress.epoch;
-        let images = self.progress.images;
-        let train_loss = self.progress.loss_sum / images.max(1) as f64;
+        let train_loss = self.progress.loss_sum / self.progress.images.max(1) as f64;
         let last_step = epoch * self.steps_per_epoch() + self.progress.step.saturating_sub(1);
         self.swap_average()?;
-        let predictions = self.predict_validation(observers).map_err(|error| match error {
+        let predictions = self.predict_validation(observers, stop).map_err(|error| match error {
             TrainError::Core(source @ CoreError::NotFinite { .. }) => {
                 TrainError::DivergedScores { seed: self.seed, epoch: epoch + 1, source }
             }
             other => other,
         })?;
+        let Some(predictions) = predictions else {
+            self.swap_average()?;
+            return Ok(false);
+        };
         let losses: Vec<Option<f64>> = predictions.iter().map(|prediction| prediction.loss).collect();
         let scores: Vec<_> = predictions.into_iter().map(|prediction| prediction.scores).collect();
         let result = score_validation(&self.data.tasks, &self.data.val_labels, &scores)?;
@@ -316,15 +335,20 @@ impl<'a> Repetition<'a> {
             validation: figures(&result, &losses),
             harmonic_mean: result.harmonic_mean,
             best,
-            images_per_second: images as f64 / seconds,
-            data_wait: (waited.as_secs_f64() / seconds).min(1.0),
+            images_per_second: pace.images_per_second,
+            data_wait: pace.data_wait,
         })?;
-        self.save_last(observers)
+        self.save_last(observers)?;
+        Ok(true)
     }
 
-    fn predict_validation(&self, observers: &mut Observers) -> Result<Vec<Prediction>, TrainError> {
+    fn predict_validation(
+        &self,
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<Option<Vec<Prediction>>, TrainError> {
         let (assembler, rows) = (&self.val_assembler, self.data.val.rows());
-        self.predictor().predict(Split::Val, assembler, &rows, Some(&self.data.val_labels), observers)
+        self.predictor().predict(Split::Val, assembler, &rows, Some(&self.data.val_labels), observers, stop)
     }
 
     fn save_last(&self, observers: &mut Observers) -> Result<(), TrainError> {
@@ -385,15 +409,19 @@ impl BestNetwork<'_> {
         self.epoch
     }
 
-    /// Predicts validation again, to be written beside the test predictions.
+    /// Predicts validation again, to be written beside the test predictions; `None` when a stop was asked for.
     ///
     /// # Errors
     /// What the network says.
-    pub fn predict_validation(&self, observers: &mut Observers) -> Result<Vec<Prediction>, TrainError> {
-        self.repetition.predict_validation(observers)
+    pub fn predict_validation(
+        &self,
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<Option<Vec<Prediction>>, TrainError> {
+        self.repetition.predict_validation(observers, stop)
     }
 
-    /// Predicts test images. Their labels are not here.
+    /// Predicts test images; `None` when a stop was asked for. Their labels are not here.
     ///
     /// # Errors
     /// What the network says.
@@ -401,9 +429,10 @@ impl BestNetwork<'_> {
         &self,
         images: &SplitSources,
         observers: &mut Observers,
-    ) -> Result<Vec<Prediction>, TrainError> {
+        stop: &StopFlag,
+    ) -> Result<Option<Vec<Prediction>>, TrainError> {
         let assembler = images.assembler(self.repetition.experiment, self.repetition.seed)?;
-        self.repetition.predictor().predict(images.split(), &assembler, &images.rows(), None, observers)
+        self.repetition.predictor().predict(images.split(), &assembler, &images.rows(), None, observers, stop)
     }
 }
 

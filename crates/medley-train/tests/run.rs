@@ -71,22 +71,27 @@ impl Laboratory {
     }
 }
 
-/// Asks for a stop at the n-th step.
+/// Asks for a stop at the n-th event of a kind.
 struct StopAt {
-    steps_left: usize,
+    counts: fn(&Event) -> bool,
+    left: usize,
     stop: StopFlag,
 }
 
 impl Observer for StopAt {
     fn observe(&mut self, event: &Event) -> anyhow::Result<()> {
-        if matches!(event, Event::Step { .. }) {
-            self.steps_left -= 1;
-            if self.steps_left == 0 {
+        if (self.counts)(event) {
+            self.left = self.left.saturating_sub(1);
+            if self.left == 0 {
                 self.stop.request();
             }
         }
         Ok(())
     }
+}
+
+fn steps(event: &Event) -> bool {
+    matches!(event, Event::Step { .. })
 }
 
 /// All files whose bits are promised, with the run's own name taken out of theirs.
@@ -140,11 +145,34 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
         let run = start(&laboratory.request(), &RealFs).unwrap();
         let root = run.layout().root().to_owned();
         let mut observers = Observers::default();
-        observers.push("stop", Box::new(StopAt { steps_left: stop_at, stop: stop.clone() }));
+        observers.push("stop", Box::new(StopAt { counts: steps, left: stop_at, stop: stop.clone() }));
         assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted, "at step {stop_at}");
         let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
         assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
         assert_same(&undisturbed, &root);
+    }
+}
+
+#[test]
+fn a_stop_while_predicting_goes_on_to_the_same_bits() {
+    let undisturbed = Laboratory::new("");
+    let expected = undisturbed.finish();
+    // Two batches a split: in the validation of the first epoch, and of the best network, and in the test of each seed.
+    for (predicted, epochs_done) in [(1, 0), (5, 2), (7, 2), (15, 4)] {
+        let disturbed = Laboratory::beside("");
+        let run = start(&disturbed.request(), &RealFs).unwrap();
+        let root = run.layout().root().to_owned();
+        let stop = StopFlag::default();
+        let mut observers = Observers::default();
+        let counts = |event: &Event| matches!(event, Event::ValidationProgress { .. });
+        observers.push("stop", Box::new(StopAt { counts, left: predicted, stop: stop.clone() }));
+        assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
+        let events = std::fs::read_to_string(root.join("events.jsonl")).unwrap();
+        let seen = events.lines().filter(|line| line.contains("\"epoch_finished\"")).count();
+        assert_eq!(seen, epochs_done, "after {predicted} batches");
+        let run = resume(&disturbed.experiment, &root, &disturbed.folder.path().into(), &RealFs).unwrap();
+        assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
+        assert_same(&expected, &root);
     }
 }
 
@@ -185,7 +213,7 @@ fn replicas_repeat_and_go_on_to_the_same_bits() {
     assert_eq!((run.environment().replicas, run.environment().threads), (2, 1));
     let root = run.layout().root().to_owned();
     let mut observers = Observers::default();
-    observers.push("stop", Box::new(StopAt { steps_left: 8, stop: stop.clone() }));
+    observers.push("stop", Box::new(StopAt { counts: steps, left: 8, stop: stop.clone() }));
     assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
     let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
     run.train(Observers::default(), &StopFlag::default()).unwrap();
