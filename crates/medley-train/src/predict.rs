@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use medley_augment::{Batch, BatchAssembler, BatchRequest, SampleRef};
 use medley_core::record::Event;
-use medley_core::{Labels, Scores, Split, TaskSpec};
-use medley_models::{Inference, MultiTaskNet, Segment, image_batch};
+use medley_core::{ImageShape, Labels, Scores, Split, TaskSpec};
+use medley_models::{Inference, MultiTaskNet, Segment, image_batch, volume_batch};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::TrainError;
@@ -120,10 +120,16 @@ fn widen(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
-/// Pixels of a batch as `[N, C, H, W]` on a device.
+/// Pixels of a batch as `[N, C, H, W]`, or voxels as `[N, C, D, H, W]`, on a device.
 pub(crate) fn batch_tensor(batch: &Batch, device: Device) -> Result<Tensor, TrainError> {
-    let [n, h, w, c] = [batch.request.samples.len(), batch.shape.height, batch.shape.width, batch.shape.channels];
-    Ok(image_batch(&batch.pixels, n as i64, h as i64, w as i64, c as i64)?.f_to_device(device)?)
+    let ImageShape { depth, height, width, channels } = batch.shape;
+    let [images, height, width, channels] =
+        [batch.request.samples.len(), height, width, channels].map(|count| count as i64);
+    let images = match depth {
+        Some(depth) => volume_batch(&batch.pixels, images, depth as i64, height, width, channels)?,
+        None => image_batch(&batch.pixels, images, height, width, channels)?,
+    };
+    Ok(images.f_to_device(device)?)
 }
 
 fn requests(rows: &[usize], batch_size: usize) -> Vec<BatchRequest> {

@@ -28,6 +28,9 @@ use crate::schedule::Schedule;
 use crate::scoring::score_validation;
 use crate::stop::StopFlag;
 
+/// Values of the images that are predicted at once unless the config says how many: 512 images of 64x64 pixels in colour.
+const PREDICTED_VALUES: usize = 512 * 64 * 64 * INPUT_CHANNELS;
+
 /// How [`Repetition::train`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -371,7 +374,10 @@ impl<'a> Repetition<'a> {
             losses: &self.losses,
             tasks: &self.data.tasks,
             device: self.device,
-            batch_size: self.experiment.train.predict_batch_size,
+            batch_size: self.experiment.train.predict_batch_size.unwrap_or_else(|| {
+                let values = self.val_assembler.shape().len().max(1);
+                (PREDICTED_VALUES / values).clamp(1, 512)
+            }),
             seed: self.seed,
         }
     }

@@ -222,8 +222,9 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Images per optimizer step, over all tasks.
     pub batch_size: usize,
-    /// Images per step of prediction.
-    pub predict_batch_size: usize,
+    /// Images per step of prediction; by default 512, and fewer of images that are larger than 64 pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predict_batch_size: Option<usize>,
     /// Decay per step of the exponential moving average of the parameters that is validated and kept; 0 keeps the
     /// parameters themselves. Early in training the decay is at most `(1 + step) / (10 + step)`.
     pub ema_decay: f64,
@@ -249,7 +250,7 @@ impl Default for TrainConfig {
         Self {
             epochs: 10,
             batch_size: 128,
-            predict_batch_size: 512,
+            predict_batch_size: None,
             ema_decay: 0.998,
             device: "cpu".into(),
             threads: None,
@@ -318,8 +319,22 @@ impl RawExperiment {
         self.check_names(registry)?;
         self.check_training()?;
         self.check_optimization()?;
-        self.net.validated().map_err(|error| problem("net", "…", error.to_string()))?;
+        let net = self.net.validated().map_err(|error| problem("net", "…", error.to_string()))?;
+        self.check_axes(registry, net.backbone().volumes)?;
         Ok(Experiment(self))
+    }
+
+    /// Flat images need a flat network, volumes one over volumes.
+    fn check_axes(&self, registry: &Registry, volumes: bool) -> Result<(), SchemaError> {
+        let is_volume = |task: &String| {
+            registry.get(task).is_some_and(|entry| entry.spec(self.data.size, entry.origin).shape.depth.is_some())
+        };
+        let refuse = |hint: String| Err(problem("net.backbone.name", format!("{:?}", self.net.backbone.name), hint));
+        match self.tasks.iter().find(|&task| is_volume(task) != volumes) {
+            None => Ok(()),
+            Some(task) if volumes => refuse(format!("it works on volumes, and {task} has flat images")),
+            Some(task) => refuse(format!("it works on flat images, and {task} has volumes; \"resnet18_3d\" would fit")),
+        }
     }
 
     fn check_names(&self, registry: &Registry) -> Result<(), SchemaError> {
@@ -375,7 +390,9 @@ impl RawExperiment {
         let train = &self.train;
         within("train.epochs", train.epochs, 1, 100_000)?;
         within("train.batch_size", train.batch_size, 2, 8_192)?;
-        within("train.predict_batch_size", train.predict_batch_size, 1, 8_192)?;
+        if let Some(images) = train.predict_batch_size {
+            within("train.predict_batch_size", images, 1, 8_192)?;
+        }
         within("train.max_bad_steps", train.max_bad_steps, 0, 1_000_000)?;
         within("augment.workers", self.augment.workers, 0, 256)?;
         within("augment.prefetch", self.augment.prefetch, 1, 1_024)?;
@@ -485,6 +502,22 @@ mod tests {
             let message = refused(&text);
             assert!(message.starts_with(&format!("`{table}.{key}`")), "{message}");
         }
+    }
+
+    #[test]
+    fn flat_images_and_volumes_need_networks_of_their_kind() {
+        let text =
+            |tasks: &str, backbone: &str| format!("name = 'x'\ntasks = [{tasks}]\n[net.backbone]\nname = '{backbone}'");
+        for (tasks, backbone, words) in [
+            ("'breastmnist'", "resnet18_3d", "breastmnist has flat images"),
+            ("'adrenalmnist3d'", "resnet18", "adrenalmnist3d has volumes; \"resnet18_3d\" would fit"),
+            ("'breastmnist', 'adrenalmnist3d'", "resnet9", "adrenalmnist3d has volumes"),
+            ("'adrenalmnist3d', 'breastmnist'", "resnet18_3d", "breastmnist has flat images"),
+        ] {
+            let message = refused(&text(tasks, backbone));
+            assert!(message.starts_with("`net.backbone.name`") && message.contains(words), "{message}");
+        }
+        assert!(read(&text("'adrenalmnist3d'", "resnet18_3d")).check(Registry::builtin()).is_ok());
     }
 
     #[test]
