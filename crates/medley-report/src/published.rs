@@ -7,10 +7,35 @@ use medley_metrics::baselines::{Baseline, PublishedFigures, PublishedHarmonicMea
 
 use crate::RunRecord;
 
-/// The benchmark's own baselines, by the names under which they are published.
-pub(crate) const RESNET_18: &str = "ResNet-18 (28)";
-/// See [`RESNET_18`].
-pub(crate) const RESNET_50: &str = "ResNet-50 (28)";
+/// The benchmark's own baselines at 28 pixels, trained from scratch on each set.
+#[derive(Clone, Copy)]
+pub(crate) enum Official {
+    ResNet18,
+    ResNet50,
+}
+
+impl Official {
+    /// The name under which it is published for images of this kind; for volumes, of three, that with ACS convolutions.
+    pub(crate) fn method(self, data: &DataRecord) -> &'static str {
+        match (self, data.task.shape.depth) {
+            (Self::ResNet18, None) => "ResNet-18 (28)",
+            (Self::ResNet50, None) => "ResNet-50 (28)",
+            (Self::ResNet18, Some(_)) => "ResNet-18+ACS",
+            (Self::ResNet50, Some(_)) => "ResNet-50+ACS",
+        }
+    }
+
+    /// Its figures on the task of a data set.
+    pub(crate) fn figures(self, data: &DataRecord) -> Option<PublishedFigures> {
+        let method = self.method(data);
+        of_task(data).into_iter().find(|(row, _)| row.method == method).map(|(_, figures)| figures)
+    }
+
+    /// Its name in a run that has a task with figures of it. All tasks of a run have flat images, or all have volumes.
+    pub(crate) fn name_in(self, run: &RunRecord) -> Option<&'static str> {
+        run.data().iter().find(|data| self.figures(data).is_some()).map(|data| self.method(data))
+    }
+}
 
 /// Published results on the task of a data set; none for drawn data and for a user's own.
 pub(crate) fn of_task(data: &DataRecord) -> Vec<(&'static Baseline, PublishedFigures)> {
@@ -20,11 +45,6 @@ pub(crate) fn of_task(data: &DataRecord) -> Vec<(&'static Baseline, PublishedFig
     let stem = stem(&data.task.name);
     let rows = Baselines::builtin().rows.iter();
     rows.filter_map(|row| row.results.get(stem).map(|figures| (row, *figures))).collect()
-}
-
-/// The figures of one method.
-pub(crate) fn by_method(data: &DataRecord, method: &str) -> Option<PublishedFigures> {
-    of_task(data).into_iter().find(|(row, _)| row.method == method).map(|(_, figures)| figures)
 }
 
 /// The highest published figure from images no larger than ours, with its method; the first of equals. What was selected

@@ -63,6 +63,19 @@ fn every_section_has_its_own_anchor() {
 }
 
 #[test]
+fn volumes_stand_beside_the_official_networks_over_volumes() {
+    let fixture = common::finished("adrenal-1", &[common::adrenal()], &[0], 2);
+    let run = load_run(&fixture.layout).unwrap();
+    let page = html(&run).unwrap();
+    for words in ["our difference to the official ResNet-18+ACS", "ResNet-50+ACS: 0.758", "Official<br>ResNet-18+ACS"] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("ResNet-18 (28)"));
+    assert!(medley_report::latex(&run).contains("{ResNet-18+ACS}"));
+    assert!(medley_report::markdown(&run).contains("| ACC, ResNet-18+ACS |"));
+}
+
+#[test]
 fn warnings_that_must_be_seen_are_there() {
     let official = page(&common::small_three());
     assert!(official.contains("Not for clinical use"));

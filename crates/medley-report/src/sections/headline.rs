@@ -4,7 +4,7 @@ use medley_core::Split;
 use super::Section;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
 use crate::interval::Interval;
-use crate::published::{self, RESNET_18};
+use crate::published::Official;
 use crate::{Fragment, RunRecord};
 
 /// The number, and the table of tasks under it.
@@ -34,7 +34,7 @@ struct Finished {
     seeds: usize,
     resamples: String,
     ensemble: bool,
-    official: bool,
+    official: Option<&'static str>,
     rows: Vec<Row>,
     total: Row,
 }
@@ -87,7 +87,7 @@ fn finished(run: &RunRecord) -> Finished {
         seeds,
         resamples: format::count(run.uncertainty().map_or(0, |all| all.resamples as u64)),
         ensemble: ensemble.is_some(),
-        official: run.data().iter().any(|data| published::by_method(data, RESNET_18).is_some()),
+        official: Official::ResNet18.name_in(run),
         rows: (0..run.data().len()).map(|index| row(run, index)).collect(),
         total: total(run),
     }
@@ -126,7 +126,7 @@ fn cards(run: &RunRecord, seeds: usize) -> Vec<Card> {
 
 fn row(run: &RunRecord, index: usize) -> Row {
     let task = &run.data()[index].task;
-    let official = published::by_method(&run.data()[index], RESNET_18);
+    let official = Official::ResNet18.figures(&run.data()[index]);
     let spread = |metric| format::spread(run.spread(&task.name, metric), TASK_DECIMALS);
     let uncertainty = run.uncertainty();
     let one = uncertainty.map(|all| &all.one_seed);

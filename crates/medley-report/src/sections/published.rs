@@ -5,7 +5,7 @@ use medley_metrics::baselines::{Baseline, PublishedFigures, SelectedOn};
 use super::Section;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
 use crate::interval::Interval;
-use crate::published::{self, RESNET_18, RESNET_50};
+use crate::published::{self, Official};
 use crate::svg::{DotChart, DotRow, Mark, Shape};
 use crate::{Fragment, RunRecord};
 
@@ -21,7 +21,8 @@ struct View {
     macro_f1: Option<Fragment>,
     disc: Fragment,
     ring: Fragment,
-    square: Fragment,
+    resnet_18: Option<(Fragment, &'static str)>,
+    resnet_50: Option<(Fragment, &'static str)>,
     diamond: Fragment,
     tables: Vec<Table>,
     others: Vec<String>,
@@ -86,7 +87,8 @@ impl Section for Published {
             macro_f1: macro_f1_chart(run, &known),
             disc: Shape::Disc.sample(),
             ring: Shape::Ring.sample(),
-            square: Shape::Square.sample(),
+            resnet_18: Official::ResNet18.name_in(run).map(|name| (Shape::Ring.sample(), name)),
+            resnet_50: Official::ResNet50.name_in(run).map(|name| (Shape::Square.sample(), name)),
             diamond: Shape::Diamond.sample(),
             any_unverified: tables.iter().flat_map(|table| &table.rows).any(|row| !row.verified),
             tables,
@@ -169,19 +171,19 @@ fn accuracy_chart(run: &RunRecord, tasks: &[usize]) -> Option<Fragment> {
         let data = &run.data()[task];
         let ours = run.spread(&data.task.name, "accuracy").map(|spread| spread.mean);
         let interval = run.uncertainty().and_then(|all| all.one_seed.accuracy[task]);
-        let resnet = |method| published::by_method(data, method).and_then(|figures| figures.accuracy);
         let mut marks = Vec::new();
         if let Some((row, figures, value)) = published::best(data, |figures| figures.accuracy) {
             marks.push(mark(value, Shape::Diamond, &row.method, figures.verified));
         }
-        for (method, shape) in [(RESNET_50, Shape::Square), (RESNET_18, Shape::Ring)] {
-            if let Some(figures) = published::by_method(data, method)
+        for (official, shape) in [(Official::ResNet50, Shape::Square), (Official::ResNet18, Shape::Ring)] {
+            if let Some(figures) = official.figures(data)
                 && let Some(value) = figures.accuracy
             {
-                marks.push(mark(value, shape, method, figures.verified));
+                marks.push(mark(value, shape, official.method(data), figures.verified));
             }
         }
-        dot_row(data, ours, interval, marks, resnet(RESNET_18))
+        let resnet_18 = Official::ResNet18.figures(data).and_then(|figures| figures.accuracy);
+        dot_row(data, ours, interval, marks, resnet_18)
     });
     chart("Accuracy on the test split, beside published results", "accuracy, test", rows.collect())
 }

@@ -7,7 +7,7 @@ use super::escape_latex;
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, TASK_DECIMALS};
-use crate::published::{self, RESNET_18};
+use crate::published::Official;
 
 /// A run as a LaTeX table for `\usepackage{booktabs}`: AUC, accuracy and macro-F1 of each task on the test split with the
 /// 95 % interval of macro-F1, the official ResNet-18 beside them where there is one, and the harmonic mean. Of an
@@ -16,7 +16,7 @@ pub fn latex(run: &RunRecord) -> String {
     let Some(results) = &run.results else {
         return format!("% {} is unfinished: no test figures yet.\n", comment(run.name()));
     };
-    let official = run.data().iter().any(|data| published::by_method(data, RESNET_18).is_some());
+    let official = Official::ResNet18.name_in(run);
     let mut text =
         format!("% {}, made by Medley {}.\n", comment(run.name()), comment(&run.manifest.environment.medley));
     if run.is_synthetic() {
@@ -25,24 +25,25 @@ pub fn latex(run: &RunRecord) -> String {
     let _ = writeln!(
         text,
         "\\begin{{table}}\n  \\centering\n  \\begin{{tabular}}{{lrcccc{}}}",
-        if official { "cc" } else { "" }
+        if official.is_some() { "cc" } else { "" }
     );
     text.push_str("    \\toprule\n");
-    if official {
-        text.push_str("    & & \\multicolumn{4}{c}{This run} & \\multicolumn{2}{c}{ResNet-18 (28)} \\\\\n");
+    if let Some(official) = official {
+        let _ =
+            writeln!(text, "    & & \\multicolumn{{4}}{{c}}{{This run}} & \\multicolumn{{2}}{{c}}{{{official}}} \\\\");
         text.push_str("    \\cmidrule(lr){3-6} \\cmidrule(lr){7-8}\n");
     }
     let mut header = ["Task", "Test images", "AUC", "ACC", "macro-F1", "95\\,\\% interval"].map(str::to_owned).to_vec();
-    if official {
+    if official.is_some() {
         header.extend(["AUC", "ACC"].map(str::to_owned));
     }
     line(&mut text, &header);
     text.push_str("    \\midrule\n");
     for (index, data) in run.data().iter().enumerate() {
-        line(&mut text, &cells(run, index, data, official));
+        line(&mut text, &cells(run, index, data, official.is_some()));
     }
     text.push_str("    \\midrule\n");
-    line(&mut text, &total(run, official));
+    line(&mut text, &total(run, official.is_some()));
     text.push_str("    \\bottomrule\n  \\end{tabular}\n");
     let _ = writeln!(text, "  \\caption{{{}}}\n\\end{{table}}", caption(run, results.seeds.len(), official));
     text
@@ -65,7 +66,7 @@ fn cells(run: &RunRecord, index: usize, data: &DataRecord, official: bool) -> Ve
         escape_latex(&format::interval(interval, TASK_DECIMALS)),
     ];
     if official {
-        let figures = published::by_method(data, RESNET_18);
+        let figures = Official::ResNet18.figures(data);
         for value in [figures.and_then(|figures| figures.auc), figures.and_then(|figures| figures.accuracy)] {
             cells.push(escape_latex(&format::figure(value, TASK_DECIMALS)));
         }
@@ -82,15 +83,13 @@ fn total(run: &RunRecord, official: bool) -> Vec<String> {
     cells
 }
 
-fn caption(run: &RunRecord, seeds: usize, official: bool) -> String {
+fn caption(run: &RunRecord, seeds: usize, official: Option<&str>) -> String {
     let synthetic = if run.is_synthetic() { "\\textbf{Synthetic data.} " } else { "" };
     let over =
         if seeds > 1 { format!("mean $\\pm$ standard deviation over {seeds} seeds") } else { "one seed".to_owned() };
-    let beside = if official {
-        " ResNet-18 (28): MedMNIST v2, Scientific Data 10:41 (2023), from scratch on each set."
-    } else {
-        ""
-    };
+    let beside = official.map_or_else(String::new, |official| {
+        format!(" {official}: MedMNIST v2, Scientific Data 10:41 (2023), from scratch on each set.")
+    });
     format!(
         "{synthetic}Test figures of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. Intervals: \
          bootstrap over test images{}.{beside}",

@@ -6,7 +6,7 @@ use super::{escape_markdown, pipe_table};
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
-use crate::published::{self, RESNET_18};
+use crate::published::{self, Official};
 
 /// A run in one screen of Markdown: the headline, the table of tasks, and what to know before quoting it.
 pub fn markdown(run: &RunRecord) -> String {
@@ -60,10 +60,11 @@ pub(crate) fn headline(run: &RunRecord) -> String {
 
 /// The official ResNet-18 and the best published figures beside one seed of ours; nothing where nothing is published.
 fn published_table(run: &RunRecord) -> String {
+    let official = Official::ResNet18.name_in(run).unwrap_or("ResNet-18");
     let header = [
         "Task",
         "ACC, ours",
-        "ACC, ResNet-18 (28)",
+        &format!("ACC, {official}"),
         "ACC, best published",
         "macro-F1, ours",
         "macro-F1, best published",
@@ -81,7 +82,7 @@ fn published_table(run: &RunRecord) -> String {
         rows.push(vec![
             escape_markdown(&data.task.title),
             mean("accuracy"),
-            format::figure(published::by_method(data, RESNET_18).and_then(|figures| figures.accuracy), TASK_DECIMALS),
+            format::figure(Official::ResNet18.figures(data).and_then(|figures| figures.accuracy), TASK_DECIMALS),
             best(|figures| figures.accuracy),
             mean("macro_f1"),
             best(|figures| figures.macro_f1),

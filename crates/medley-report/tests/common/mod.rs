@@ -17,7 +17,7 @@ use medley_core::{Origin, RunLayout, Split, TaskKind, TaskSpec};
 use rand::Rng as _;
 use tempfile::TempDir;
 
-pub(crate) use tasks::{Task, eleven_official, eleven_synthetic, three};
+pub(crate) use tasks::{Task, adrenal, eleven_official, eleven_synthetic, three};
 
 /// A run folder that goes away with it.
 pub(crate) struct Fixture {

@@ -84,6 +84,14 @@ pub(crate) fn three() -> Vec<Task> {
     ]
 }
 
+/// A set of volumes, at its true size and class counts.
+pub(crate) fn adrenal() -> Task {
+    let mut spec =
+        task("adrenalmnist3d", "AdrenalMNIST3D", TaskKind::Binary, Modality::Shape, 1, &["normal", "hyperplasia"]);
+    spec.shape = ImageShape::volume(28, 28, 28, 1);
+    Task { spec, train: vec![929, 259], val: vec![76, 22], test: vec![229, 69], skill: 1.0, blind: false }
+}
+
 const ORGANS: &[&str] = &[
     "bladder",
     "femur-left",
