@@ -114,7 +114,12 @@ impl Pretrained {
 
 fn read(path: &Path) -> Result<Vec<u8>, PretrainedError> {
     let unreadable = |source| PretrainedError::Read { path: path.to_owned(), source };
-    let bytes = fs_err::metadata(path).map_err(unreadable)?.len();
+    let metadata = fs_err::metadata(path).map_err(unreadable)?;
+    // A pipe or a device may have no end.
+    if !metadata.is_file() {
+        return Err(unreadable(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file")));
+    }
+    let bytes = metadata.len();
     if bytes > LARGEST_FILE {
         return Err(PretrainedError::TooLarge { path: path.to_owned(), bytes });
     }
@@ -172,6 +177,13 @@ mod tests {
         assert!(matches!(&error, PretrainedError::Changed { .. }), "{error}");
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(pretrained.start(&net(2, 4)), Err(PretrainedError::Read { .. })));
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let error = Pretrained::open(Path::new("/dev/zero")).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(source, "it is not a regular file");
     }
 
     #[test]
