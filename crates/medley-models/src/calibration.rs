@@ -71,11 +71,13 @@ pub struct Trial<'a> {
     pub cores: usize,
     /// Images per step of the training to come.
     pub batch_size: usize,
-    /// Wall time for all ways together. A large network may take longer: every way gets one step.
+    /// Wall time for all ways together. A large network may take longer: every way gets at
+    /// least one step, most of them after one to warm up.
     pub budget: Duration,
 }
 
-/// Images per core in a step of the calibration, at most: more do not change which way wins.
+/// Images per core in a step of the calibration, at most: more do not change which way wins there. A GPU gets the batch of the
+/// training to come, as from few images it measures how fast kernels are started.
 const ROWS_PER_CORE: usize = 16;
 
 /// Each replica normalises by the statistics of its own rows; from few rows they are rough, and accuracy suffers (Wu and He,
@@ -161,7 +163,12 @@ fn measure(
     environment::set_threads(way.threads);
     let options = BuildOptions { precision: way.precision, layout: way.layout, ..trial.options };
     let net = MultiTaskNet::build(trial.net, trial.tasks, &options)?.with_replicas(way.replicas)?;
-    let rows = trial.batch_size.min(ROWS_PER_CORE * way.threads.max(way.replicas));
+    let most = if trial.options.device == Device::Cpu {
+        ROWS_PER_CORE * way.threads.max(way.replicas)
+    } else {
+        trial.batch_size
+    };
+    let rows = trial.batch_size.min(most);
     let (images, segments) = batch(&net, trial.tasks.len() as i64, rows as i64)?;
     let rows = images.size()[0] as f64;
     let timed = || -> Result<f64, ModelError> {

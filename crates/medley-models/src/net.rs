@@ -152,7 +152,8 @@ impl MultiTaskNet {
     ///
     /// With `train`, `BatchNorm` uses and updates statistics of the batch, and dropout is on: its draws are a function of one
     /// number from libtorch's global generator, so call `tch::manual_seed` with a function of the step to be able to repeat
-    /// them. Autograd records in either mode unless the caller holds a `tch::no_grad_guard`.
+    /// them. Autograd records in either mode (with replicas, in training) unless the
+    /// caller holds a `tch::no_grad_guard`.
     ///
     /// # Errors
     /// [`ModelError::Input`] when images or segments do not fit; [`ModelError::OneValuePerChannel`]; [`ModelError::Torch`].
@@ -167,8 +168,8 @@ impl MultiTaskNet {
     /// inside the network, and there is nothing to clear before the next pass.
     ///
     /// # Errors
-    /// [`ModelError::Input`] for a loss that is no scalar or that depends on no parameter; [`ModelError::Torch`] when memory
-    /// runs out.
+    /// [`ModelError::Input`] for a loss that is no scalar or that depends on no parameter, and, with replicas, after another pass
+    /// than one in training; [`ModelError::Torch`] when memory runs out.
     pub fn gradients(&self, loss: &Tensor) -> Result<Vec<Option<Tensor>>, ModelError> {
         let pending = self.pending.take();
         if loss.numel() != 1 || !loss.requires_grad() {
@@ -180,8 +181,15 @@ impl MultiTaskNet {
             });
         }
         let parameters = &self.tensors.parameters;
-        let (Some(replicas), Some(pending)) = (&self.replicas, pending) else {
+        let Some(replicas) = &self.replicas else {
             return replicas::gradients_of(loss, parameters.values());
+        };
+        let Some(pending) = pending else {
+            return Err(ModelError::Input {
+                what: "the replicas' last pass is",
+                actual: "one that recorded nothing".into(),
+                expected: "`forward` in training, whose logits the loss is made of".into(),
+            });
         };
         // The replicas' share of the parameters gets its gradients from them, the rest from here.
         let outside: Vec<&String> = parameters.keys().filter(|name| !replicas.computes(name)).collect();

@@ -13,7 +13,7 @@
 //! # }
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tch::{Kind, Tensor};
 
@@ -56,10 +56,11 @@ pub fn import(bytes: &[u8], net: &MultiTaskNet, head: Option<usize>) -> Result<(
         Some(task) => Some(format!("heads.{}", TaskView::new(net, task)?.head)),
         None => None,
     };
+    let trunk: BTreeSet<String> = plain_trunk(net)?.into_iter().map(|(name, _)| name).collect();
     let mut targets: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
     for (name, tensor) in net.parameters().into_iter().chain(net.buffers()) {
         if let Some(rest) = name.strip_prefix("backbone.") {
-            if let Some(plain) = plain_name(net, rest) {
+            if let Some(plain) = plain_name(net, &trunk, rest) {
                 targets.entry(plain).or_default().push(tensor);
             }
         } else if let Some(rest) = ours.as_ref().and_then(|head| name.strip_prefix(head.as_str())) {
@@ -110,7 +111,11 @@ fn torch_name(name: &str) -> String {
 }
 
 /// The name that a tensor of the trunk, without `backbone.`, has in a network of one task; `None` for adapters and embeddings.
-fn plain_name(net: &MultiTaskNet, name: &str) -> Option<String> {
+fn plain_name(net: &MultiTaskNet, trunk: &BTreeSet<String>, name: &str) -> Option<String> {
+    // A task may be called as a layer is.
+    if trunk.contains(name) {
+        return Some(name.to_owned());
+    }
     let parts: Vec<&str> = name.split('.').collect();
     let (last, path) = parts.split_last()?;
     if path.contains(&"adapters") || path.last() == Some(&"film") {

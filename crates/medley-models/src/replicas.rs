@@ -2,9 +2,10 @@
 //!
 //! On few cores and small networks this beats one network with several threads per operation, whose threads meet at the end
 //! of each of some hundred short operations. All replicas read the same parameters (a twin's tensors share the master's
-//! memory), so nothing is copied when an optimizer changes them; their gradients are added up in the order of the replicas. The rows of every task are dealt out evenly. Each replica normalises by the statistics of its own
-//! rows ("ghost" batch normalisation, Hoffer et al. 2017), and the running statistics are their mean weighted by rows.
-//! Results depend on the number of replicas, never on timing.
+//! memory), so nothing is copied when an optimizer changes them; their gradients are added up in the order of the replicas. The
+//! rows of every task are dealt out evenly. Each replica normalises by the statistics of its own rows ("ghost" batch
+//! normalisation, Hoffer et al. 2017), and the running statistics are their mean weighted by rows. Results depend on the number
+//! of replicas, never on timing.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -134,3 +134,26 @@ fn what_does_not_fit_is_listed_and_nothing_changes() {
     assert_eq!(before, weights::to_bytes(&net.parameters(), &BTreeMap::new()).unwrap());
     assert!(matches!(published::export(&net, 1), Err(ModelError::Input { .. })));
 }
+
+#[test]
+fn a_task_may_be_called_as_a_layer_is() {
+    let backbone = BackboneConfig::with_width("resnet18", 8);
+    let config = NetConfig { backbone, batch_norm: BatchNormScope::PerTask, ..NetConfig::default() };
+    let build = |seed, names: [&str; 2]| {
+        let tasks = names.map(|name| task(name, 4));
+        MultiTaskNet::build(&config, &tasks, &BuildOptions { seed, ..BuildOptions::default() }).unwrap()
+    };
+    let bytes = weights::to_bytes(&published::export(&build(1, ["a", "b"]), 0).unwrap(), &BTreeMap::new()).unwrap();
+    for names in [["bn1", "conv1"], ["layer1", "weight"]] {
+        let net = build(2, names);
+        published::import(&bytes, &net, None).unwrap();
+        let again = weights::to_bytes(&published::export(&net, 1).unwrap(), &BTreeMap::new()).unwrap();
+        let trunk = |bytes: &[u8]| -> Vec<(String, Tensor)> {
+            let (tensors, _) = weights::read(bytes).unwrap();
+            tensors.into_iter().filter(|(name, _)| !name.starts_with("fc.")).collect()
+        };
+        for ((name, left), (_, right)) in trunk(&bytes).iter().zip(&trunk(&again)) {
+            assert!(left.equal(right), "{name} with tasks {names:?}");
+        }
+    }
+}

@@ -164,3 +164,19 @@ fn bfloat16_works_in_replicas() {
     assert!(logits.iter().all(|logits| logits.kind() == Kind::Float));
     assert!(gradients.values().all(|gradient| gradient.kind() == Kind::Float));
 }
+
+#[test]
+fn gradients_need_the_training_pass_that_the_loss_is_of() {
+    let net = build(&config("mlp", 32), 2);
+    let loss = |train| -> Tensor {
+        let logits = net.forward(&images(), &segments(), train).unwrap();
+        logits.iter().map(|logits| logits.square().sum(Kind::Float)).sum()
+    };
+    let trained = loss(true);
+    let evaluated = loss(false);
+    for loss in [&trained, &evaluated] {
+        let message = net.gradients(loss).unwrap_err().to_string();
+        assert!(message.contains("in training"), "{message}");
+    }
+    assert!(net.gradients(&loss(true)).unwrap().iter().all(Option::is_some));
+}

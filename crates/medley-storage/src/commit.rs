@@ -1,6 +1,8 @@
 use std::ffi::OsString;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Storage;
@@ -10,6 +12,9 @@ const TEMPORARY_PREFIX: &str = ".tmp-";
 
 /// Tells the writes of one process apart.
 static TURN: AtomicU64 = AtomicU64::new(0);
+
+/// Tells processes apart; the standard library's hasher is seeded by the system.
+static DRAWN: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_hasher().finish() as u32);
 
 /// Why something could not be written. The target is then as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +105,6 @@ pub fn commit_directory(storage: &dyn Storage, path: &Path, files: &[(&str, &[u8
         return Err(StorageError::Exists { path: path.to_owned() });
     }
     let temporary = temporary_sibling(path)?;
-    discard_directory(&temporary);
     let write = || -> io::Result<()> {
         storage.create_dir(&temporary)?;
         for (name, bytes) in files {
@@ -137,12 +141,13 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
     Ok(removed)
 }
 
-/// A name beside the target that no other write uses at the same time, in this process or another.
+/// A name beside the target that no other write uses at the same time, in this process or another. Process numbers repeat
+/// between containers and hosts that share a disk, so a number drawn once per process goes with them.
 pub(crate) fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
     let name = path.file_name().ok_or_else(|| StorageError::NoName { path: path.to_owned() })?;
     let mut temporary = OsString::from(TEMPORARY_PREFIX);
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
-    temporary.push(format!("{}-{turn}-", std::process::id()));
+    temporary.push(format!("{}-{:08x}-{turn}-", std::process::id(), *DRAWN));
     temporary.push(name);
     Ok(path.with_file_name(temporary))
 }
