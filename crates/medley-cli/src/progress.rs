@@ -93,12 +93,14 @@ impl Observer for Progress {
             }
             Event::EpochFinished { epoch, train_loss, harmonic_mean, best, images_per_second, data_wait, .. } => {
                 let mark = if *best { "  (best so far)" } else { "" };
+                let pace = images_per_second.zip(*data_wait).map_or_else(String::new, |(speed, wait)| {
+                    format!("  [{speed:.0} images/s, {:.1} % waiting for data]", 100.0 * wait)
+                });
                 self.say(&format!(
                     "epoch {}/{}: training loss {train_loss:.4}, validation harmonic mean of macro-F1 \
-                     {harmonic_mean:.4}{mark}  [{images_per_second:.0} images/s, {:.1} % waiting for data]",
+                     {harmonic_mean:.4}{mark}{pace}",
                     epoch + 1,
                     self.epochs,
-                    100.0 * data_wait,
                 ));
             }
             Event::SeedScored { seed, result } => {

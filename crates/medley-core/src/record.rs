@@ -215,10 +215,10 @@ pub enum Event {
         harmonic_mean: f64,
         /// Whether it is the best so far.
         best: bool,
-        /// Training images per second of wall time. Informative only.
-        images_per_second: f64,
-        /// Share of the training time spent waiting for data, 0-1. Informative only.
-        data_wait: f64,
+        /// Training images per second of wall time, `None` where the process that validated did not train. Informative only.
+        images_per_second: Option<f64>,
+        /// Share of the training time spent waiting for data, 0-1; `None` as above. Informative only.
+        data_wait: Option<f64>,
     },
     /// A checkpoint is on disk.
     CheckpointSaved {

@@ -132,7 +132,7 @@ impl CheckpointFolder {
         Self { folder, seed }
     }
 
-    /// Writes a `last` checkpoint and removes older ones.
+    /// Writes a `last` checkpoint, and removes older ones and every `best` that is not the one it names.
     ///
     /// # Errors
     /// [`CheckpointError::Storage`]; older checkpoints are then still there.
@@ -142,10 +142,18 @@ impl CheckpointFolder {
         progress: &Progress,
         groups: TensorGroups<'_>,
     ) -> Result<PathBuf, CheckpointError> {
-        self.save(storage, "last", &format!("last-{:06}-{:06}", progress.epoch, progress.step), progress, groups)
+        let name = format!("last-{:06}-{:06}", progress.epoch, progress.step);
+        let target = self.save(storage, &name, progress, groups)?;
+        let best = progress.best.map(|best| self.best(best.epoch));
+        let older = self.list("last")?.into_iter().filter(|path| *path != target);
+        let not_best = self.list("best")?.into_iter().filter(|path| best.as_ref().is_some_and(|best| path != best));
+        for path in older.chain(not_best) {
+            let _ = fs_err::remove_dir_all(path);
+        }
+        Ok(target)
     }
 
-    /// Writes a `best` checkpoint and removes older ones.
+    /// Writes a `best` checkpoint. Older ones stay until a `last` one names it: an epoch that is done again may end otherwise.
     ///
     /// # Errors
     /// [`CheckpointError::Storage`]; older checkpoints are then still there.
@@ -155,13 +163,18 @@ impl CheckpointFolder {
         progress: &Progress,
         groups: TensorGroups<'_>,
     ) -> Result<PathBuf, CheckpointError> {
-        self.save(storage, "best", &format!("best-{:06}", progress.epoch), progress, groups)
+        let target = self.best(progress.epoch);
+        let name = target.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        self.save(storage, &name, progress, groups)
+    }
+
+    fn best(&self, epoch: usize) -> PathBuf {
+        self.folder.join(format!("best-{epoch:06}"))
     }
 
     fn save(
         &self,
         storage: &dyn Storage,
-        kind: &'static str,
         name: &str,
         progress: &Progress,
         groups: TensorGroups<'_>,
@@ -173,19 +186,15 @@ impl CheckpointFolder {
             files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
         parts.push((STATE_FILE, &state));
         if target.exists() {
-            // Resumed at the very place it was saved: the bits are the same, and a damaged one must make room.
-            if self.verify(&target).is_ok() {
+            // Resumed at the very place it was saved: the bits are the same. One that is damaged, or of an epoch that was done
+            // again elsewhere to other bits, must make room.
+            if self.verify(&target).is_ok() && read(&target.join(STATE_FILE))? == state {
                 return Ok(target);
             }
             fs_err::remove_dir_all(&target).map_err(|source| StorageError::Io { path: target.clone(), source })?;
         }
         commit_directory(storage, &target, &parts)?;
         self.verify(&target)?;
-        for older in self.list(kind)? {
-            if older != target {
-                let _ = fs_err::remove_dir_all(older);
-            }
-        }
         Ok(target)
     }
 
@@ -227,7 +236,8 @@ impl CheckpointFolder {
         self.load("last", groups)
     }
 
-    /// Loads the `best` checkpoint into the tensors.
+    /// Loads the `best` checkpoint into the tensors: the one that the newest `last` checkpoint names, or the newest if there is
+    /// none.
     ///
     /// # Errors
     /// As [`Self::load_last`], and [`CheckpointError::None`] when there is none.
@@ -243,7 +253,10 @@ impl CheckpointFolder {
         kind: &'static str,
         groups: TensorGroups<'_>,
     ) -> Result<Option<(Progress, Vec<String>)>, CheckpointError> {
-        let found = self.list(kind)?;
+        let mut found = self.list(kind)?;
+        if let (true, Some(named)) = (kind == "best", self.named_best()) {
+            found.retain(|path| *path == named);
+        }
         let mut skipped = Vec::new();
         for path in found.iter().rev() {
             match self.verify(path) {
@@ -262,8 +275,17 @@ impl CheckpointFolder {
 
     /// Finished epochs of the newest usable `last` checkpoint, 0 when there is none.
     pub fn newest_epoch(&self) -> usize {
+        self.newest().map_or(0, |progress| progress.epoch)
+    }
+
+    /// What the newest usable `last` checkpoint says.
+    fn newest(&self) -> Option<Progress> {
         let found = self.list("last").unwrap_or_default();
-        found.iter().rev().find_map(|path| self.verify(path).ok()).map_or(0, |(state, _)| state.progress.epoch)
+        found.iter().rev().find_map(|path| self.verify(path).ok()).map(|(state, _)| state.progress)
+    }
+
+    fn named_best(&self) -> Option<PathBuf> {
+        Some(self.best(self.newest()?.best?.epoch))
     }
 
     /// Checkpoints of a kind, oldest first: names sort by position.
@@ -375,6 +397,24 @@ mod tests {
         let (progress, skipped) = checkpoints.load_last(&target).unwrap().unwrap();
         assert_eq!((progress, skipped.len(), value(&target)), (at(2), 0, 2.0));
         assert_eq!(checkpoints.list("last").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_best_one_of_work_that_was_lost_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+        let best_of = |epoch, best| Progress { best: Some(Best { epoch: best, harmonic_mean: 0.5 }), ..at(epoch) };
+        checkpoints.save_best(&RealFs, &best_of(1, 1), &groups(1.0)).unwrap();
+        checkpoints.save_last(&RealFs, &best_of(1, 1), &groups(1.0)).unwrap();
+        // Killed before the `last` checkpoint of the second epoch.
+        checkpoints.save_best(&RealFs, &best_of(2, 2), &groups(2.0)).unwrap();
+        let target = groups(0.0);
+        assert_eq!((checkpoints.load_best(&target).unwrap().epoch, value(&target)), (1, 1.0));
+        // Done again to other bits, it takes the place of the lost one.
+        checkpoints.save_best(&RealFs, &best_of(2, 2), &groups(3.0)).unwrap();
+        checkpoints.save_last(&RealFs, &best_of(2, 2), &groups(3.0)).unwrap();
+        assert_eq!((checkpoints.load_best(&target).unwrap().epoch, value(&target)), (2, 3.0));
+        assert_eq!(checkpoints.list("best").unwrap().len(), 1);
     }
 
     #[test]

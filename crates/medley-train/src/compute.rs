@@ -33,7 +33,7 @@ pub struct Compute {
     pub layout: MemoryLayout,
     /// Networks that share each batch.
     pub replicas: usize,
-    /// Threads that share what is done outside of libtorch: the cores of the run. The bits do not depend on them.
+    /// Threads that share what is done outside of libtorch: as many as compute. The bits do not depend on them.
     pub threads: usize,
 }
 

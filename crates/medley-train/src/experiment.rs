@@ -12,17 +12,16 @@ use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_data::{OpenOptions, OpenedFile, open_task};
 use medley_metrics::{MetricError, result_file, summarise};
 use medley_storage::{Storage, write_whole};
-use sha2::{Digest as _, Sha256};
 
 use crate::TrainError;
-use crate::checkpoint::hex;
+use crate::checkpoint::CheckpointFolder;
 use crate::compute::{self, Machine};
 use crate::config::Experiment;
 use crate::data::{Prepared, prepare};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
-use crate::pretrained::Pretrained;
+use crate::pretrained::{Pretrained, PretrainedError};
 use crate::repetition::{Outcome, Repetition, build_network};
-use crate::run_folder::{RunFolder, git_revision, utc_now};
+use crate::run_folder::{RunFolder, config_sha256, git_revision, utc_now};
 use crate::scoring::{score_test, score_validation};
 use crate::stop::StopFlag;
 
@@ -114,9 +113,26 @@ pub fn resume<'a>(
     let prepared = open_data(experiment, data_folder)?;
     folder.check_data(&prepared.records)?;
     let machine = compute::recorded(&experiment.train, device, &folder.manifest().environment)?;
-    let pretrained = (experiment.net.pretrained.as_deref().zip(folder.manifest().pretrained.as_ref()))
-        .map(|(path, record)| Pretrained::recorded(path, record));
+    let pretrained = recorded_weights(experiment, &folder)?;
     Ok(Run { experiment, prepared, machine, pretrained, folder, resumed: true, storage })
+}
+
+/// The weights that a run began with. They are looked at now if a seed has yet to start from them, not hours later.
+fn recorded_weights(experiment: &Experiment, folder: &RunFolder) -> Result<Option<Pretrained>, TrainError> {
+    let layout = folder.layout();
+    let (path, record) = match (experiment.net.pretrained.as_deref(), folder.manifest().pretrained.as_ref()) {
+        (None, None) => return Ok(None),
+        (Some(path), Some(record)) => (path, record),
+        _ => return Err(PretrainedError::Unrecorded { manifest: layout.manifest() }.into()),
+    };
+    let pretrained = Pretrained::recorded(path, record);
+    for &seed in &experiment.seeds {
+        if CheckpointFolder::new(layout.checkpoints(seed), seed).is_fresh()? {
+            pretrained.check()?;
+            break;
+        }
+    }
+    Ok(Some(pretrained))
 }
 
 impl Run<'_> {
@@ -296,6 +312,7 @@ impl Run<'_> {
         for (result, scores) in results.iter().zip(scores) {
             let path = layout.prediction_file(&result.task, split, result.auc, result.accuracy, run);
             write_whole(self.storage, &path, &result_file::render(scores))?;
+            remove_others(&path, &format!("{}_{split}_[AUC]", result.task), &format!("@{run}.csv"))?;
         }
         Ok(())
     }
@@ -367,9 +384,25 @@ fn manifest(
             .zip(learning.train.normalisations())
             .collect(),
         pretrained: pretrained.cloned(),
-        config_sha256: hex(&Sha256::digest(config_text.as_bytes())),
+        config_sha256: config_sha256(config_text),
         git_revision: git_revision(),
     }
+}
+
+/// A result file has its figures in its name. Predicted again after an interruption, on another machine, they may differ in the
+/// last digit; two files of one prediction would count twice.
+fn remove_others(kept: &Path, start: &str, end: &str) -> Result<(), TrainError> {
+    let folder = kept.parent().unwrap_or(kept);
+    let io = |source| medley_storage::StorageError::Io { path: folder.to_owned(), source };
+    for entry in fs_err::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let name = entry.file_name();
+        let alike = name.to_str().is_some_and(|name| name.starts_with(start) && name.ends_with(end));
+        if alike && Some(name.as_os_str()) != kept.file_name() {
+            fs_err::remove_file(entry.path()).map_err(io)?;
+        }
+    }
+    Ok(())
 }
 
 fn scores_of(predictions: Vec<crate::predict::Prediction>) -> Vec<Scores> {

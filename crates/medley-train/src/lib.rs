@@ -3,8 +3,9 @@
 //! The crate is a short pipeline of parts that are tested alone. [`config`] reads and checks what was written; [`data`] parts
 //! the opened sets into what learning may see and what scoring may see; [`sampler`] and [`schedule`] are pure functions of
 //! the position in a run; [`loss`] and [`optimizer`] are small menus; [`repetition`] puts them together for one seed;
-//! [`experiment`] runs all seeds and writes the results; [`pretrained`] and [`export`] are the ways in and out for weights. The loop itself knows no file and no progress bar: it says
-//! [`Event`](medley_core::record::Event)s to [`observer`]s, and those write, draw or count.
+//! [`experiment`] runs all seeds and writes the results; [`pretrained`] and [`export`] are the ways in and out for weights. The
+//! loop itself knows no file and no progress bar: it says [`Event`](medley_core::record::Event)s to [`observer`]s, and those
+//! write, draw or count.
 //!
 //! Three promises shape it:
 //!
@@ -40,6 +41,7 @@
 //! ```
 
 pub mod average;
+mod buffers;
 pub mod checkpoint;
 pub mod compute;
 pub mod config;

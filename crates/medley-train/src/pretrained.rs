@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::checkpoint::hex;
 
 /// No published network of this crate's backbones comes near it.
-const LARGEST_FILE: u64 = 8 << 30;
+const LARGEST_FILE: u64 = 2 << 30;
 
 /// A file of published weights, known by its content.
 #[derive(Debug, Clone)]
@@ -56,6 +56,12 @@ pub enum PretrainedError {
         /// As it is.
         found: String,
     },
+    /// The config of a run names weights and its manifest does not, or the other way round.
+    #[error("`net.pretrained`: the run's config and `{}` do not agree on whether it began with weights; put that file back", manifest.display())]
+    Unrecorded {
+        /// The manifest.
+        manifest: PathBuf,
+    },
     /// It does not hold the tensors of the network.
     #[error(
         "`net.pretrained`: cannot start `{backbone}` from `{}`: {source}; `medley models show {backbone}` says whose weights fit, \
@@ -93,17 +99,30 @@ impl Pretrained {
         &self.record
     }
 
+    /// Whether it still is the file that was recorded.
+    ///
+    /// # Errors
+    /// [`PretrainedError::Read`], [`PretrainedError::Changed`].
+    pub fn check(&self) -> Result<(), PretrainedError> {
+        self.read().map(drop)
+    }
+
+    fn read(&self) -> Result<Vec<u8>, PretrainedError> {
+        let bytes = read(&self.path)?;
+        let found = hex(&Sha256::digest(&bytes));
+        if found == self.record.sha256 {
+            return Ok(bytes);
+        }
+        let expected = self.record.sha256.clone();
+        Err(PretrainedError::Changed { path: self.path.clone(), expected, found })
+    }
+
     /// Loads the trunk, and every task's copy of it; heads stay as they were drawn.
     ///
     /// # Errors
     /// [`PretrainedError`]; nothing was changed then.
     pub fn start(&self, net: &MultiTaskNet) -> Result<(), PretrainedError> {
-        let bytes = read(&self.path)?;
-        let found = hex(&Sha256::digest(&bytes));
-        if found != self.record.sha256 {
-            let expected = self.record.sha256.clone();
-            return Err(PretrainedError::Changed { path: self.path.clone(), expected, found });
-        }
+        let bytes = self.read()?;
         published::import(&bytes, net, None).map_err(|source| PretrainedError::Misfit {
             path: self.path.clone(),
             backbone: net.config().config().backbone.name.clone(),

@@ -13,6 +13,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
 use crate::average::MovingAverage;
+use crate::buffers::{copies, restore_finite};
 use crate::checkpoint::{Best, CheckpointFolder, Progress};
 use crate::compute::Compute;
 use crate::config::Experiment;
@@ -45,6 +46,15 @@ struct Pace {
     images_per_second: f64,
     /// Share of the time in which the loop waited for data.
     data_wait: f64,
+}
+
+impl Pace {
+    /// `None` where nothing was done.
+    fn new(images: u64, started: Instant, waited: Duration) -> Option<Self> {
+        let seconds = started.elapsed().as_secs_f64().max(1e-9);
+        let data_wait = (waited.as_secs_f64() / seconds).min(1.0);
+        (images > 0).then(|| Self { images_per_second: images as f64 / seconds, data_wait })
+    }
 }
 
 /// The network of an experiment with the initial parameters of a seed.
@@ -180,12 +190,8 @@ impl<'a> Repetition<'a> {
                 self.save_last(observers)?;
                 return Ok(Outcome::Interrupted);
             };
-            let seconds = started.elapsed().as_secs_f64().max(1e-9);
-            let pace = Pace {
-                // Of this process: others have trained on the images before.
-                images_per_second: (self.progress.images - images_before) as f64 / seconds,
-                data_wait: (waited.as_secs_f64() / seconds).min(1.0),
-            };
+            // Of this process: others have trained on the images before.
+            let pace = Pace::new(self.progress.images - images_before, started, waited);
             if !self.finish_epoch(pace, observers, stop)? {
                 // All steps of the epoch are done, and its validation is not: that is where it goes on.
                 self.save_last(observers)?;
@@ -220,6 +226,7 @@ impl<'a> Repetition<'a> {
         let images = batch.request.samples.len();
         // Dropout draws from libtorch's generator, whose state cannot be saved: seeding it by position makes resuming exact.
         tch::manual_seed(number(self.seed, Purpose::Network, &[position as u64]) as i64);
+        let before = if self.average.is_none() { copies(&self.net.buffers())? } else { Vec::new() };
         let loss = self.batch_loss(batch)?;
         let value = loss.f_double_value(&[])?;
         let learning_rate = self.schedule.rate(position);
@@ -236,6 +243,7 @@ impl<'a> Repetition<'a> {
             self.progress.loss_sum += value * images as f64;
             self.progress.images += images as u64;
         } else {
+            self.restore_buffers(before)?;
             self.count_bad_step(if value.is_finite() { "gradient" } else { "loss" }, observers)?;
         }
         self.progress.step += 1;
@@ -272,7 +280,6 @@ impl<'a> Repetition<'a> {
 
     fn count_bad_step(&mut self, what: &'static str, observers: &mut Observers) -> Result<(), TrainError> {
         self.progress.bad_steps += 1;
-        self.restore_buffers()?;
         let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
         if self.progress.bad_steps > self.experiment.train.max_bad_steps {
             return Err(TrainError::Diverged { what, steps: self.progress.bad_steps, seed: self.seed, epoch, step });
@@ -283,20 +290,21 @@ impl<'a> Repetition<'a> {
     }
 
     /// The forward pass of a bad step may have left infinite running statistics, on which every later step would fail: those
-    /// are taken back from the moving average.
-    fn restore_buffers(&mut self) -> Result<(), TrainError> {
-        let Some(average) = &self.average else { return Ok(()) };
-        let _guard = tch::no_grad_guard();
-        for ((_, averaged), (_, current)) in average.state().iter().zip(&self.state) {
-            if current.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
-                current.shallow_clone().f_copy_(averaged)?;
-            }
+    /// are taken back from the moving average or, without one, from `before` the step.
+    fn restore_buffers(&self, before: Vec<(String, Tensor)>) -> Result<(), TrainError> {
+        match &self.average {
+            Some(average) => restore_finite(&self.state, &average.state()),
+            None => restore_finite(&self.net.buffers(), &before),
         }
-        Ok(())
     }
 
     /// Validates, keeps the best, saves. `false`, with nothing changed, when a stop was asked for before validation ended.
-    fn finish_epoch(&mut self, pace: Pace, observers: &mut Observers, stop: &StopFlag) -> Result<bool, TrainError> {
+    fn finish_epoch(
+        &mut self,
+        pace: Option<Pace>,
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<bool, TrainError> {
         let epoch = self.progress.epoch;
         let train_loss = self.progress.loss_sum / self.progress.images.max(1) as f64;
         let last_step = epoch * self.steps_per_epoch() + self.progress.step.saturating_sub(1);
@@ -338,8 +346,8 @@ impl<'a> Repetition<'a> {
             validation: figures(&result, &losses),
             harmonic_mean: result.harmonic_mean,
             best,
-            images_per_second: pace.images_per_second,
-            data_wait: pace.data_wait,
+            images_per_second: pace.as_ref().map(|pace| pace.images_per_second),
+            data_wait: pace.map(|pace| pace.data_wait),
         })?;
         self.save_last(observers)?;
         Ok(true)

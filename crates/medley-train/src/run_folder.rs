@@ -94,8 +94,13 @@ impl RunFolder {
             Some(run_name) => fill(runs.join(run_name), storage, &describe)?,
             None => fill_numbered(runs, name, storage, &describe)?,
         };
+        // Another process may have taken it to go on with: then it is that one's.
+        let lock = RunLock::acquire(&layout).inspect_err(|error| {
+            if !matches!(error, RunFolderError::InUse { .. }) {
+                let _ = fs_err::remove_dir_all(layout.root());
+            }
+        })?;
         made.keep();
-        let lock = RunLock::acquire(&layout)?;
         Ok(Self { layout, manifest, config_text, _lock: lock })
     }
 
@@ -221,9 +226,6 @@ fn fill(
     storage: &dyn Storage,
     describe: &impl Fn(&str) -> (Manifest, String),
 ) -> Result<Filled, RunFolderError> {
-    if path.symlink_metadata().is_ok() {
-        return Err(RunFolderError::Exists { path });
-    }
     let layout = RunLayout::new(&path);
     let (manifest, config_text) = describe(&layout.name());
     let mut json = serde_json::to_vec_pretty(&manifest)

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Cloneable; set once, read between steps.
+/// Cloneable; set once, read between batches.
 #[derive(Debug, Clone, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// Asks for a stop at the next step.
+    /// Asks for a stop at the next batch.
     pub fn request(&self) {
         self.0.store(true, Ordering::SeqCst);
     }

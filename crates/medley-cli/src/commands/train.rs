@@ -54,7 +54,7 @@ fn way(run: &Run<'_>) -> String {
         (replicas, _) => format!("{replicas} replicas"),
     };
     let tried = run.calibration().len();
-    format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried} ways tried")
+    format!("computing in {precision}, {memory_layout}, {cores}: chosen of {tried} ways tried")
 }
 
 fn carry_out(run: Run<'_>, json: bool, quiet: bool) -> anyhow::Result<ExitCode> {
@@ -87,7 +87,7 @@ fn carry_out(run: Run<'_>, json: bool, quiet: bool) -> anyhow::Result<ExitCode> 
     }
 }
 
-/// The first signal asks for a stop after the step in progress, the second ends the program at once.
+/// The first signal asks for a stop after the batch in progress, the second ends the program at once.
 fn catch_signals(stop: &StopFlag) -> anyhow::Result<Arc<AtomicUsize>> {
     let signal = Arc::new(AtomicUsize::new(0));
     for (number, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {

@@ -411,8 +411,8 @@ fn write_history(fixture: &Fixture, epochs: usize) {
                 validation: figures,
                 harmonic_mean,
                 best: epoch + 1 == seed.best_epoch,
-                images_per_second: 812.0 + epoch as f64,
-                data_wait: 0.01,
+                images_per_second: Some(812.0 + epoch as f64),
+                data_wait: Some(0.01),
             });
         }
         write(Event::SeedScored { seed: seed.seed, result: seed.clone() });

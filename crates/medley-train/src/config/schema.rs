@@ -222,7 +222,7 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Images per optimizer step, over all tasks.
     pub batch_size: usize,
-    /// Images per step of prediction; by default 512, and fewer of images that are larger than 64 pixels.
+    /// Images per step of prediction; by default 512, and fewer of those that have more values than 64x64 pixels in colour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predict_batch_size: Option<usize>,
     /// Decay per step of the exponential moving average of the parameters that is validated and kept; 0 keeps the
@@ -330,8 +330,20 @@ impl RawExperiment {
             registry.get(task).is_some_and(|entry| entry.spec(self.data.size, entry.origin).shape.depth.is_some())
         };
         let refuse = |hint: String| Err(problem("net.backbone.name", format!("{:?}", self.net.backbone.name), hint));
-        match self.tasks.iter().find(|&task| is_volume(task) != volumes) {
+        let misfit = self.tasks.iter().find(|&task| is_volume(task) != volumes);
+        let fit = self.tasks.iter().find(|&task| is_volume(task) == volumes);
+        match misfit {
             None => Ok(()),
+            Some(task) if fit.is_some() => Err(problem(
+                "tasks",
+                format!("{:?}", self.tasks),
+                format!(
+                    "{} has {} and {task} has {}: they need runs of their own",
+                    fit.unwrap_or(task),
+                    if volumes { "volumes" } else { "flat images" },
+                    if volumes { "flat images" } else { "volumes" },
+                ),
+            )),
             Some(task) if volumes => refuse(format!("it works on volumes, and {task} has flat images")),
             Some(task) => refuse(format!("it works on flat images, and {task} has volumes; \"resnet18_3d\" would fit")),
         }
@@ -511,11 +523,16 @@ mod tests {
         for (tasks, backbone, words) in [
             ("'breastmnist'", "resnet18_3d", "breastmnist has flat images"),
             ("'adrenalmnist3d'", "resnet18", "adrenalmnist3d has volumes; \"resnet18_3d\" would fit"),
-            ("'breastmnist', 'adrenalmnist3d'", "resnet9", "adrenalmnist3d has volumes"),
-            ("'adrenalmnist3d', 'breastmnist'", "resnet18_3d", "breastmnist has flat images"),
+            ("'breastmnist', 'adrenalmnist3d'", "resnet9", "adrenalmnist3d has volumes: they need runs of their own"),
+            (
+                "'adrenalmnist3d', 'breastmnist'",
+                "resnet18_3d",
+                "breastmnist has flat images: they need runs of their own",
+            ),
         ] {
             let message = refused(&text(tasks, backbone));
-            assert!(message.starts_with("`net.backbone.name`") && message.contains(words), "{message}");
+            let key = if tasks.contains(',') { "`tasks`" } else { "`net.backbone.name`" };
+            assert!(message.starts_with(key) && message.contains(words), "{message}");
         }
         assert!(read(&text("'adrenalmnist3d'", "resnet18_3d")).check(Registry::builtin()).is_ok());
     }

@@ -41,8 +41,8 @@ pub(crate) fn epoch_finished(seed: u64, epoch: usize) -> Event {
         validation: vec![figures("breastmnist", Some(0.9), 0.5), figures("octmnist", None, 1.0 / 3.0)],
         harmonic_mean: 0.4,
         best: epoch == 0,
-        images_per_second: 1234.5,
-        data_wait: 0.01,
+        images_per_second: Some(1234.5),
+        data_wait: Some(0.01),
     }
 }
 

@@ -90,9 +90,9 @@ impl Observer for TensorBoard {
                 scalars.extend([
                     ("val/harmonic_mean".to_owned(), *harmonic_mean),
                     ("train/epoch_loss".to_owned(), *train_loss),
-                    ("speed/images_per_second".to_owned(), *images_per_second),
-                    ("speed/data_wait".to_owned(), *data_wait),
                 ]);
+                scalars.extend(images_per_second.map(|speed| ("speed/images_per_second".to_owned(), speed)));
+                scalars.extend(data_wait.map(|share| ("speed/data_wait".to_owned(), share)));
                 self.scalars(*seed, ((epoch + 1) * self.steps_per_epoch) as u64, &scalars)?;
             }
             _ => {}

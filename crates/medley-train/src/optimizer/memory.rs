@@ -4,6 +4,8 @@
 //! copies: for a network of eleven million parameters that is a tenth of a step. What is done to one value depends on no
 //! other, so the memory of all tensors can be walked in any order, in pieces, by any number of threads, to the same bits.
 
+use std::sync::Mutex;
+
 use tch::{Device, Kind, TchError, Tensor};
 
 /// A parameter, what its optimizer keeps for it, and its gradient: the same places in memory of each.
@@ -74,13 +76,21 @@ pub(super) fn for_all<const STATES: usize>(
 ) {
     let total: usize = pieces.iter().map(|piece| piece.parameter.len()).sum();
     let threads = threads.min(total / LEAST_PER_THREAD).max(1);
-    let mut shares = deal(pieces, total.div_ceil(threads)).into_iter();
-    let own = shares.next();
+    let shares: Vec<_> =
+        deal(pieces, total.div_ceil(threads)).into_iter().map(|share| Mutex::new(Some(share))).collect();
+    let do_share = |share: &Mutex<Option<Vec<Piece<'_, STATES>>>>| {
+        let share = share.lock().ok().and_then(|mut share| share.take());
+        share.into_iter().flatten().for_each(&work);
+    };
     std::thread::scope(|scope| {
-        for share in shares {
-            scope.spawn(|| share.into_iter().for_each(&work));
+        let Some((own, others)) = shares.split_first() else { return };
+        for share in others {
+            // Where the system gives no thread, the share is done here.
+            if std::thread::Builder::new().spawn_scoped(scope, || do_share(share)).is_err() {
+                do_share(share);
+            }
         }
-        own.into_iter().flatten().for_each(&work);
+        do_share(own);
     });
 }
 
@@ -142,7 +152,8 @@ fn values(tensor: &Tensor) -> Option<&[f32]> {
 fn values_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
     let pointer = place(tensor)?;
     // SAFETY: as for `values`. Parameters share their memory with the network and its replicas, state with nobody; between a
-    // way back and the next pass, when an optimizer is called, none of them reads or writes it. Each has memory of its own.
+    // way back and the next pass, when an optimizer is called, none of them reads or writes it. That each has memory of its own
+    // is checked before (`slot::are_apart`).
     #[allow(unsafe_code, reason = "tch gives no view of a tensor's memory")]
     Some(unsafe { std::slice::from_raw_parts_mut(pointer, tensor.numel()) })
 }
