@@ -27,7 +27,16 @@ fn a_run_starts_from_the_weights_of_another() {
         ["runs/base-1/weights/breastmnist-seed0.safetensors", "runs/base-1/weights/bloodmnist-seed0.safetensors"]
     );
     let header = read(&lab, paths[1]);
-    for known in ["\"task\":\"bloodmnist\"", "basophil", "\"mean\":", "\"std\":", "Not for clinical use", "synthetic"] {
+    for known in [
+        "\"task\":\"bloodmnist\"",
+        "\"input_size\":\"28\"",
+        "resnet9",
+        "basophil",
+        "\"mean\":",
+        "\"std\":",
+        "Not for clinical use",
+        "synthetic",
+    ] {
         assert!(header.contains(known), "{known} is not in the metadata");
     }
     // Again: what is there already is the same, and stays.
@@ -94,5 +103,9 @@ fn what_a_run_does_not_have_is_not_exported() {
     lab.write("out/breastmnist-seed0.safetensors", "mine");
     let said = lab.run(&["models", "export", "runs/base-1", "--out", "out"]);
     assert_eq!(said.code, Some(4), "{}", said.stderr);
+    assert!(said.stderr.contains("choose another folder with --out"), "{}", said.stderr);
     assert_eq!(read(&lab, "out/breastmnist-seed0.safetensors"), "mine");
+    assert!(!lab.path().join("out/bloodmnist-seed0.safetensors").exists(), "all or nothing");
+    lab.write("file", "");
+    assert_eq!(lab.run(&["models", "export", "runs/base-1", "--out", "file/out"]).code, Some(4));
 }

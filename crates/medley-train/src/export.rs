@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use medley_core::RunLayout;
 use medley_core::record::Manifest;
-use medley_models::{MemoryLayout, Precision, published, weights};
+use medley_models::{MemoryLayout, MultiTaskNet, Precision, published, weights};
 use tch::Device;
 
 use crate::TrainError;
@@ -22,7 +22,7 @@ use crate::run_folder::read_manifest;
 pub struct ExportedWeights {
     /// Name of the task.
     pub task: String,
-    /// The library's model that loads it, such as `torchvision resnet18`.
+    /// The library's model that loads it as it is, such as `torchvision resnet18`.
     pub model: Option<&'static str>,
     /// Epochs that the network was trained for.
     pub epoch: usize,
@@ -62,10 +62,10 @@ pub fn export(
     let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
     wanted
         .map(|(index, task)| {
-            let metadata = metadata(&manifest, index, seed, progress.epoch);
+            let metadata = metadata(&manifest, &net, index, seed, progress.epoch);
             Ok(ExportedWeights {
                 task,
-                model: net.config().backbone().pretrained.map(|pretrained| pretrained.model),
+                model: model(&net),
                 epoch: progress.epoch,
                 bytes: weights::to_bytes(&published::export(&net, index)?, &metadata)?,
             })
@@ -77,14 +77,22 @@ fn not_in_run(what: &'static str, name: String, known: impl Iterator<Item = Stri
     TrainError::NotInRun { what, name, known: known.collect::<Vec<_>>().join(", ") }
 }
 
-fn metadata(manifest: &Manifest, task: usize, seed: u64, epoch: usize) -> BTreeMap<String, String> {
+fn model(net: &MultiTaskNet) -> Option<&'static str> {
+    let config = net.config();
+    config.backbone().published_model(&config.config().backbone, net.options().input_size)
+}
+
+fn metadata(manifest: &Manifest, net: &MultiTaskNet, task: usize, seed: u64, epoch: usize) -> BTreeMap<String, String> {
     let spec = &manifest.data[task].task;
     let json = |values: serde_json::Value| values.to_string();
+    let backbone = serde_json::to_value(&net.config().config().backbone).unwrap_or_default();
     let mut metadata = BTreeMap::from([
         // Readers of transformers refuse files that do not say so.
         ("format".to_owned(), "pt".to_owned()),
         ("task".to_owned(), spec.name.clone()),
         ("classes".to_owned(), json(spec.classes.clone().into())),
+        ("backbone".to_owned(), json(backbone)),
+        ("input_size".to_owned(), net.options().input_size.to_string()),
         ("run".to_owned(), manifest.run.clone()),
         ("seed".to_owned(), seed.to_string()),
         ("epoch".to_owned(), epoch.to_string()),
@@ -97,6 +105,7 @@ fn metadata(manifest: &Manifest, task: usize, seed: u64, epoch: usize) -> BTreeM
         metadata.insert("mean".to_owned(), json(three(&statistics.mean).into()));
         metadata.insert("std".to_owned(), json(three(&statistics.std).into()));
     }
+    metadata.extend(model(net).map(|model| ("model".to_owned(), model.to_owned())));
     if manifest.is_synthetic() {
         metadata.insert("synthetic".to_owned(), "trained on drawn images".to_owned());
     }

@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use medley_core::RunLayout;
 use medley_core::record::Event;
 use medley_data::Registry;
 use medley_data::synth::{Rows, SynthOptions, write_set};
+use medley_models::weights;
 use medley_storage::RealFs;
 use medley_train::TrainError;
 use medley_train::config::{Experiment, RawExperiment};
 use medley_train::experiment::{RunEnd, RunRequest, resume, start};
+use medley_train::export::export;
 use medley_train::observer::{Observer, Observers};
 use medley_train::stop::StopFlag;
+use tch::Tensor;
 
 /// libtorch has one random generator per process: runs in one process must not overlap.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -47,6 +51,13 @@ impl Laboratory {
         );
         let raw: RawExperiment = toml::from_str(&text).unwrap();
         Self { _turn: None, folder, experiment: raw.check(Registry::builtin()).unwrap(), text }
+    }
+
+    /// Every seed starts from the weights in this file.
+    fn starting_from(self, weights: &Path) -> Self {
+        let text = self.text.replace("dropout = 0.2", &format!("dropout = 0.2\npretrained = {:?}", weights.display()));
+        let raw: RawExperiment = toml::from_str(&text).unwrap();
+        Self { experiment: raw.check(Registry::builtin()).unwrap(), text, ..self }
     }
 
     fn request(&self) -> RunRequest<'_> {
@@ -174,6 +185,94 @@ fn a_stop_while_predicting_goes_on_to_the_same_bits() {
         assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
         assert_same(&expected, &root);
     }
+}
+
+/// A file of the trunk of a finished run.
+fn weights_of(laboratory: &Laboratory, run: &Path) -> PathBuf {
+    let exported = export(&RunLayout::new(run), &laboratory.experiment, 0, &["bloodmnist".to_owned()]).unwrap();
+    let path = laboratory.folder.path().join("weights.safetensors");
+    std::fs::write(&path, &exported[0].bytes).unwrap();
+    path
+}
+
+#[test]
+fn a_run_from_weights_goes_on_to_the_same_bits_or_not_at_all() {
+    let first = Laboratory::new("");
+    let weights = weights_of(&first, &first.finish());
+    let undisturbed = Laboratory::beside("").starting_from(&weights);
+    let expected = undisturbed.finish();
+    let resumed = |laboratory: &Laboratory, root: &Path| {
+        let data = laboratory.folder.path().into();
+        let run = resume(&laboratory.experiment, root, &data, &RealFs)?;
+        run.train(Observers::default(), &StopFlag::default())
+    };
+    let stopped_at = |laboratory: &Laboratory, step| {
+        let run = start(&laboratory.request(), &RealFs).unwrap();
+        let (root, stop) = (run.layout().root().to_owned(), StopFlag::default());
+        let mut observers = Observers::default();
+        observers.push("stop", Box::new(StopAt { counts: steps, left: step, stop: stop.clone() }));
+        assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
+        root
+    };
+    let disturbed = Laboratory::beside("").starting_from(&weights);
+    let root = stopped_at(&disturbed, 3);
+    resumed(&disturbed, &root).unwrap();
+    assert_same(&expected, &root);
+
+    // The second seed has yet to start from the file: that is said before the first goes on.
+    let disturbed = Laboratory::beside("").starting_from(&weights);
+    let root = stopped_at(&disturbed, 3);
+    let good = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &good[..good.len() - 4]).unwrap();
+    let message = resumed(&disturbed, &root).unwrap_err().to_string();
+    assert!(message.contains("is not the file that this run began with"), "{message}");
+    std::fs::write(&weights, good).unwrap();
+    resumed(&disturbed, &root).unwrap();
+    assert_same(&expected, &root);
+}
+
+#[test]
+fn exported_weights_are_those_that_validation_chose() {
+    let laboratory = Laboratory::new("");
+    let run = laboratory.finish();
+    let exported = weights_of(&laboratory, &run);
+    let read = |path: &Path| -> BTreeMap<String, Tensor> {
+        weights::read(&std::fs::read(path).unwrap()).unwrap().0.into_iter().collect()
+    };
+    let folder = std::fs::read_dir(run.join("checkpoints/seed-0")).unwrap();
+    let best = folder.map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().contains("best-")).unwrap();
+    let (chosen, exported) = (read(&best.join("model.safetensors")), read(&exported));
+    let mut compared = 0;
+    for (name, tensor) in &exported {
+        let of_trunk = chosen.get(&format!("backbone.{name}"));
+        let (_, part) = name.rsplit_once('.').unwrap();
+        let expected = of_trunk.unwrap_or_else(|| &chosen[&format!("heads.bloodmnist.{part}")]);
+        assert!(tensor.equal(expected), "{name}");
+        compared += usize::from(of_trunk.is_some());
+    }
+    assert_eq!((compared, exported.len()), (chosen.len() - 4, chosen.len() - 2), "all but the heads, and one head");
+}
+
+#[test]
+fn predicted_again_a_split_has_one_result_file() {
+    let laboratory = Laboratory::new("");
+    let root = laboratory.finish();
+    let names = || -> Vec<String> {
+        let entries = std::fs::read_dir(root.join("predictions")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    let expected = names();
+    // As if another machine had predicted it.
+    let (start_of, end) = expected[0].split_once("[AUC]").map(|(start, rest)| (start, &rest[5..])).unwrap();
+    let folder = root.join("predictions");
+    std::fs::rename(folder.join(&expected[0]), folder.join(format!("{start_of}[AUC]0.123{end}"))).unwrap();
+    std::fs::remove_file(root.join("results.json")).unwrap();
+    let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
+    run.train(Observers::default(), &StopFlag::default()).unwrap();
+    assert_eq!(names(), expected);
 }
 
 #[test]

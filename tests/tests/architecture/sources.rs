@@ -63,8 +63,9 @@ fn core_does_no_input_or_output() {
 
 #[test]
 fn randomness_comes_from_positions_alone() {
-    let found =
-        offenders(&["thread_rng", "rand::rng()", "from_os_rng", "OsRng", "SysRng", "from_entropy", "RandomState"], &[]);
+    let drawn = ["thread_rng", "rand::rng()", "from_os_rng", "OsRng", "SysRng", "from_entropy", "RandomState"];
+    // Names of temporary files, which no result has, must differ between processes.
+    let found = offenders(&drawn, &["crates/medley-storage/src/commit.rs"]);
     assert!(found.is_empty(), "draw from medley_core::seed::stream:\n{}", found.join("\n"));
 }
 

@@ -245,6 +245,15 @@ impl Entry {
         config.stem.unwrap_or(if input_size < IMAGENET_STEM_FROM { Stem::Small } else { Stem::Imagenet })
     }
 
+    /// The published model that takes our parameters as they are: none for other widths, other stems, and other input sizes where
+    /// parameters depend on that.
+    pub fn published_model(&self, config: &BackboneConfig, input_size: i64) -> Option<&'static str> {
+        let width = config.width.is_none_or(|width| Some(width as i64) == self.width);
+        let stem = !self.stems || self.stem(config, input_size) == Stem::Imagenet;
+        let size = !self.fixed_input || input_size == 224;
+        self.pretrained.filter(|_| width && stem && size).map(|pretrained| pretrained.model)
+    }
+
     /// Builds the backbone in a scope.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use medley_core::RunLayout;
-use medley_storage::{RealFs, write_new};
+use medley_storage::{RealFs, StorageError, write_new};
 use medley_train::export::{self, ExportedWeights};
 use medley_train::run_folder::read_manifest;
 use serde::Serialize;
@@ -31,9 +31,8 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
     let exported = export::export(&layout, &experiment, seed, &arguments.task)?;
-    fs_err::create_dir_all(&folder).context("making the folder for the weights")?;
-    let written =
-        exported.into_iter().map(|weights| write(&folder, seed, weights)).collect::<anyhow::Result<Vec<_>>>()?;
+    fs_err::create_dir_all(&folder).map_err(|source| StorageError::Io { path: folder.clone(), source })?;
+    let written = write(&folder, seed, exported)?;
     if arguments.json {
         return output::json(&written);
     }
@@ -41,19 +40,29 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
         output::line(&format!("{} ({})", file.path.display(), output::bytes(file.bytes as u64)))?;
     }
     let model = written.first().and_then(|file| file.model);
-    let loader = model.map_or("a network of the same form".to_owned(), |model| format!("`{model}`"));
+    let loader =
+        model.map_or("a network of the same form, which is in the metadata".to_owned(), |model| format!("`{model}`"));
     output::line(&format!(
         "\nfor {loader}: see \"In PyTorch\" in crates/medley-models/README.md. Not for clinical use."
     ))
 }
 
-/// Nothing is overwritten; the same bytes may be there already.
-fn write(folder: &Path, seed: u64, weights: ExportedWeights) -> anyhow::Result<Written> {
-    let ExportedWeights { task, model, epoch, bytes } = weights;
-    let path = folder.join(format!("{task}-seed{seed}.safetensors"));
-    let same = fs_err::read(&path).is_ok_and(|there| there == bytes);
-    if !same {
+/// Nothing is overwritten; the same bytes may be there already. If others are, nothing is written at all.
+fn write(folder: &Path, seed: u64, exported: Vec<ExportedWeights>) -> anyhow::Result<Vec<Written>> {
+    let mut missing = Vec::new();
+    let mut written = Vec::new();
+    for ExportedWeights { task, model, epoch, bytes } in exported {
+        let path = folder.join(format!("{task}-seed{seed}.safetensors"));
+        written.push(Written { task, seed, epoch, model, bytes: bytes.len(), path: path.clone() });
+        if path.symlink_metadata().is_err() {
+            missing.push((path, bytes));
+        } else if fs_err::read(&path).ok().as_ref() != Some(&bytes) {
+            return Err(StorageError::Exists { path })
+                .context("other weights are there, perhaps of an earlier epoch; choose another folder with --out");
+        }
+    }
+    for (path, bytes) in missing {
         write_new(&RealFs, &path, &bytes)?;
     }
-    Ok(Written { task, seed, epoch, model, bytes: bytes.len(), path })
+    Ok(written)
 }
