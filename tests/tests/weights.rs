@@ -108,4 +108,8 @@ fn what_a_run_does_not_have_is_not_exported() {
     assert!(!lab.path().join("out/bloodmnist-seed0.safetensors").exists(), "all or nothing");
     lab.write("file", "");
     assert_eq!(lab.run(&["models", "export", "runs/base-1", "--out", "file/out"]).code, Some(4));
+    fs_err::remove_dir_all(lab.path().join("runs/base-1/checkpoints")).unwrap();
+    let said = lab.run(&["models", "export", "runs/base-1"]);
+    assert_eq!(said.code, Some(4), "{}", said.stderr);
+    assert!(said.stderr.contains("checkpoints/seed-0`; one is written when an epoch has finished"), "{}", said.stderr);
 }

@@ -107,7 +107,11 @@ pub enum CheckpointError {
 }
 
 fn skipped_text(skipped: &[String]) -> String {
-    if skipped.is_empty() { String::new() } else { format!("; not used: {}", skipped.join("; ")) }
+    if skipped.is_empty() {
+        "; one is written when an epoch has finished".to_owned()
+    } else {
+        format!("; not used: {}", skipped.join("; "))
+    }
 }
 
 /// Named groups of tensors, one file each: `model`, `optimizer`, `average`.
@@ -242,7 +246,8 @@ impl CheckpointFolder {
     /// # Errors
     /// As [`Self::load_last`], and [`CheckpointError::None`] when there is none.
     pub fn load_best(&self, groups: TensorGroups<'_>) -> Result<Progress, CheckpointError> {
-        match self.load("best", groups)? {
+        // While the run goes on, a better one may take its place between listing and reading.
+        match self.load("best", groups).or_else(|_| self.load("best", groups))? {
             Some((progress, _)) => Ok(progress),
             None => Err(CheckpointError::None { kind: "best", folder: self.folder.clone(), skipped: Vec::new() }),
         }
