@@ -67,7 +67,7 @@ pub(crate) enum Filling {
     Drawn,
     /// Zero: to count parameters, their values do not matter.
     Hollow,
-    /// The memory of another network's parameters, with gradients of their own. Buffers are separate.
+    /// The memory of another network's parameters, as leaves of their own to autograd. Buffers are separate.
     Twin(Store),
 }
 
