@@ -71,8 +71,8 @@ pub struct Trial<'a> {
     pub cores: usize,
     /// Images per step of the training to come.
     pub batch_size: usize,
-    /// Wall time for all ways together. A large network may take longer: every way gets at
-    /// least one step, most of them after one to warm up.
+    /// Wall time for all ways together. A large network may take longer: every way gets at least one step, most
+    /// of them after one to warm up.
     pub budget: Duration,
 }
 
@@ -163,12 +163,9 @@ fn measure(
     environment::set_threads(way.threads);
     let options = BuildOptions { precision: way.precision, layout: way.layout, ..trial.options };
     let net = MultiTaskNet::build(trial.net, trial.tasks, &options)?.with_replicas(way.replicas)?;
-    let most = if trial.options.device == Device::Cpu {
-        ROWS_PER_CORE * way.threads.max(way.replicas)
-    } else {
-        trial.batch_size
-    };
-    let rows = trial.batch_size.min(most);
+    let cores = way.threads.max(way.replicas);
+    let on_cpu = trial.options.device == Device::Cpu;
+    let rows = if on_cpu { trial.batch_size.min(ROWS_PER_CORE * cores) } else { trial.batch_size };
     let (images, segments) = batch(&net, trial.tasks.len() as i64, rows as i64)?;
     let rows = images.size()[0] as f64;
     let timed = || -> Result<f64, ModelError> {

@@ -152,8 +152,8 @@ impl MultiTaskNet {
     ///
     /// With `train`, `BatchNorm` uses and updates statistics of the batch, and dropout is on: its draws are a function of one
     /// number from libtorch's global generator, so call `tch::manual_seed` with a function of the step to be able to repeat
-    /// them. Autograd records in either mode (with replicas, in training) unless the
-    /// caller holds a `tch::no_grad_guard`.
+    /// them. Autograd records in either mode (with replicas, in training) unless the caller
+    /// holds a `tch::no_grad_guard`.
     ///
     /// # Errors
     /// [`ModelError::Input`] when images or segments do not fit; [`ModelError::OneValuePerChannel`]; [`ModelError::Torch`].

@@ -2,6 +2,8 @@
 
 use tch::{TchError, Tensor, no_grad_guard};
 
+use crate::buffers::copies;
+
 /// A slowly following copy of parameters and buffers. Validation and the kept checkpoints use it: at a fixed learning rate
 /// it stands where a decayed rate would have led (Polyak and Juditsky, 1992).
 pub struct MovingAverage {
@@ -15,12 +17,7 @@ impl MovingAverage {
     /// # Errors
     /// What libtorch says.
     pub fn new(decay: f64, state: &[(String, Tensor)]) -> Result<Self, TchError> {
-        let _guard = no_grad_guard();
-        let mut averaged = Vec::with_capacity(state.len());
-        for (name, tensor) in state {
-            averaged.push((name.clone(), tensor.f_detach()?.copy()));
-        }
-        Ok(Self { decay, averaged })
+        Ok(Self { decay, averaged: copies(state)? })
     }
 
     /// Follows the state after step `step`, counted from 0. The decay is at most `(1 + step) / (10 + step)`, so that the

@@ -1,11 +1,9 @@
-//! Running statistics that a bad step must not spoil.
+//! Copies of named tensors, and what a bad step must not spoil taken back from them.
 
-use tch::Tensor;
-
-use crate::TrainError;
+use tch::{TchError, Tensor};
 
 /// Copies with memory of their own.
-pub(crate) fn copies(tensors: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>, TrainError> {
+pub(crate) fn copies(tensors: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>, TchError> {
     let _guard = tch::no_grad_guard();
     let copy = |tensor: &Tensor| {
         let mut copy = tensor.f_empty_like()?;
@@ -15,7 +13,7 @@ pub(crate) fn copies(tensors: &[(String, Tensor)]) -> Result<Vec<(String, Tensor
 }
 
 /// Copies values over those tensors that hold one that is not finite.
-pub(crate) fn restore_finite(tensors: &[(String, Tensor)], from: &[(String, Tensor)]) -> Result<(), TrainError> {
+pub(crate) fn restore_finite(tensors: &[(String, Tensor)], from: &[(String, Tensor)]) -> Result<(), TchError> {
     let _guard = tch::no_grad_guard();
     for ((_, tensor), (_, finite)) in tensors.iter().zip(from) {
         if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {

@@ -146,8 +146,8 @@ impl CheckpointFolder {
         progress: &Progress,
         groups: TensorGroups<'_>,
     ) -> Result<PathBuf, CheckpointError> {
-        let name = format!("last-{:06}-{:06}", progress.epoch, progress.step);
-        let target = self.save(storage, &name, progress, groups)?;
+        let target = self.folder.join(format!("last-{:06}-{:06}", progress.epoch, progress.step));
+        self.save(storage, &target, progress, groups)?;
         let best = progress.best.map(|best| self.best(best.epoch));
         let older = self.list("last")?.into_iter().filter(|path| *path != target);
         let not_best = self.list("best")?.into_iter().filter(|path| best.as_ref().is_some_and(|best| path != best));
@@ -168,8 +168,8 @@ impl CheckpointFolder {
         groups: TensorGroups<'_>,
     ) -> Result<PathBuf, CheckpointError> {
         let target = self.best(progress.epoch);
-        let name = target.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        self.save(storage, &name, progress, groups)
+        self.save(storage, &target, progress, groups)?;
+        Ok(target)
     }
 
     fn best(&self, epoch: usize) -> PathBuf {
@@ -179,27 +179,27 @@ impl CheckpointFolder {
     fn save(
         &self,
         storage: &dyn Storage,
-        name: &str,
+        target: &Path,
         progress: &Progress,
         groups: TensorGroups<'_>,
-    ) -> Result<PathBuf, CheckpointError> {
-        let target = self.folder.join(name);
-        fs_err::create_dir_all(&self.folder).map_err(|source| StorageError::Io { path: target.clone(), source })?;
-        let Encoded { files, state } = self.encode(&target, progress, groups)?;
+    ) -> Result<(), CheckpointError> {
+        let io = |source| StorageError::Io { path: target.to_owned(), source };
+        fs_err::create_dir_all(&self.folder).map_err(io)?;
+        let Encoded { files, state } = self.encode(target, progress, groups)?;
         let mut parts: Vec<(&str, &[u8])> =
             files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
         parts.push((STATE_FILE, &state));
         if target.exists() {
             // Resumed at the very place it was saved: the bits are the same. One that is damaged, or of an epoch that was done
             // again elsewhere to other bits, must make room.
-            if self.verify(&target).is_ok() && read(&target.join(STATE_FILE))? == state {
-                return Ok(target);
+            if read(&target.join(STATE_FILE)).is_ok_and(|there| there == state) && self.verify(target).is_ok() {
+                return Ok(());
             }
-            fs_err::remove_dir_all(&target).map_err(|source| StorageError::Io { path: target.clone(), source })?;
+            fs_err::remove_dir_all(target).map_err(io)?;
         }
-        commit_directory(storage, &target, &parts)?;
-        self.verify(&target)?;
-        Ok(target)
+        commit_directory(storage, target, &parts)?;
+        self.verify(target)?;
+        Ok(())
     }
 
     fn encode(&self, target: &Path, progress: &Progress, groups: TensorGroups<'_>) -> Result<Encoded, CheckpointError> {
@@ -237,17 +237,17 @@ impl CheckpointFolder {
     /// [`CheckpointError::None`] when there are checkpoints but none is usable, [`CheckpointError::Misfit`] when one is whole
     /// but made by another network.
     pub fn load_last(&self, groups: TensorGroups<'_>) -> Result<Option<(Progress, Vec<String>)>, CheckpointError> {
-        self.load("last", groups)
+        self.load("last", self.list("last")?, groups)
     }
 
-    /// Loads the `best` checkpoint into the tensors: the one that the newest `last` checkpoint names, or the newest if there is
-    /// none.
+    /// Loads the `best` checkpoint of an epoch into the tensors, the one that progress names, or the newest if that names none.
     ///
     /// # Errors
     /// As [`Self::load_last`], and [`CheckpointError::None`] when there is none.
-    pub fn load_best(&self, groups: TensorGroups<'_>) -> Result<Progress, CheckpointError> {
-        // While the run goes on, a better one may take its place between listing and reading.
-        match self.load("best", groups).or_else(|_| self.load("best", groups))? {
+    pub fn load_best(&self, epoch: Option<usize>, groups: TensorGroups<'_>) -> Result<Progress, CheckpointError> {
+        let mut found = self.list("best")?;
+        found.retain(|path| epoch.is_none_or(|epoch| *path == self.best(epoch)));
+        match self.load("best", found, groups)? {
             Some((progress, _)) => Ok(progress),
             None => Err(CheckpointError::None { kind: "best", folder: self.folder.clone(), skipped: Vec::new() }),
         }
@@ -256,12 +256,9 @@ impl CheckpointFolder {
     fn load(
         &self,
         kind: &'static str,
+        found: Vec<PathBuf>,
         groups: TensorGroups<'_>,
     ) -> Result<Option<(Progress, Vec<String>)>, CheckpointError> {
-        let mut found = self.list(kind)?;
-        if let (true, Some(named)) = (kind == "best", self.named_best()) {
-            found.retain(|path| *path == named);
-        }
         let mut skipped = Vec::new();
         for path in found.iter().rev() {
             match self.verify(path) {
@@ -278,19 +275,10 @@ impl CheckpointFolder {
         Err(CheckpointError::None { kind, folder: self.folder.clone(), skipped })
     }
 
-    /// Finished epochs of the newest usable `last` checkpoint, 0 when there is none.
-    pub fn newest_epoch(&self) -> usize {
-        self.newest().map_or(0, |progress| progress.epoch)
-    }
-
     /// What the newest usable `last` checkpoint says.
-    fn newest(&self) -> Option<Progress> {
+    pub fn newest(&self) -> Option<Progress> {
         let found = self.list("last").unwrap_or_default();
         found.iter().rev().find_map(|path| self.verify(path).ok()).map(|(state, _)| state.progress)
-    }
-
-    fn named_best(&self) -> Option<PathBuf> {
-        Some(self.best(self.newest()?.best?.epoch))
     }
 
     /// Checkpoints of a kind, oldest first: names sort by position.
@@ -411,14 +399,15 @@ mod tests {
         let best_of = |epoch, best| Progress { best: Some(Best { epoch: best, harmonic_mean: 0.5 }), ..at(epoch) };
         checkpoints.save_best(&RealFs, &best_of(1, 1), &groups(1.0)).unwrap();
         checkpoints.save_last(&RealFs, &best_of(1, 1), &groups(1.0)).unwrap();
+        let newest_best = || checkpoints.newest().unwrap().best.map(|best| best.epoch);
         // Killed before the `last` checkpoint of the second epoch.
         checkpoints.save_best(&RealFs, &best_of(2, 2), &groups(2.0)).unwrap();
         let target = groups(0.0);
-        assert_eq!((checkpoints.load_best(&target).unwrap().epoch, value(&target)), (1, 1.0));
+        assert_eq!((checkpoints.load_best(newest_best(), &target).unwrap().epoch, value(&target)), (1, 1.0));
         // Done again to other bits, it takes the place of the lost one.
         checkpoints.save_best(&RealFs, &best_of(2, 2), &groups(3.0)).unwrap();
         checkpoints.save_last(&RealFs, &best_of(2, 2), &groups(3.0)).unwrap();
-        assert_eq!((checkpoints.load_best(&target).unwrap().epoch, value(&target)), (2, 3.0));
+        assert_eq!((checkpoints.load_best(newest_best(), &target).unwrap().epoch, value(&target)), (2, 3.0));
         assert_eq!(checkpoints.list("best").unwrap().len(), 1);
     }
 
@@ -430,7 +419,7 @@ mod tests {
         let mut bytes = fs_err::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs_err::write(&path, bytes).unwrap();
-        let message = checkpoints.load_best(&groups(0.0)).unwrap_err().to_string();
+        let message = checkpoints.load_best(None, &groups(0.0)).unwrap_err().to_string();
         assert!(message.contains("model.safetensors") && message.contains("damaged"), "{message}");
     }
 
@@ -440,7 +429,7 @@ mod tests {
         let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
         checkpoints.save_best(&RealFs, &at(1), &groups(1.0)).unwrap();
         let other = vec![("model", vec![("v".to_owned(), Tensor::from_slice(&[0.0_f32]))])];
-        assert!(matches!(checkpoints.load_best(&other), Err(CheckpointError::Misfit { .. })));
+        assert!(matches!(checkpoints.load_best(None, &other), Err(CheckpointError::Misfit { .. })));
     }
 
     #[test]

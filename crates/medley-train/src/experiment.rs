@@ -1,6 +1,7 @@
 //! A whole run: data in, run folder out.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Instant;
 
@@ -251,18 +252,17 @@ impl Run<'_> {
         for skipped in repetition.skipped_checkpoints() {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
         }
-        let finished = repetition.train(observers, stop)? == Outcome::Finished;
-        let epoch = repetition.progress().epoch;
-        if !finished {
-            observers.send(&Event::RunInterrupted { seed, epoch })?;
-            return Ok(None);
+        let outcome = repetition.train(observers, stop)?;
+        let interrupted = Event::RunInterrupted { seed, epoch: repetition.progress().epoch };
+        if outcome == Outcome::Interrupted {
+            return observers.send(&interrupted).map(|()| None);
         }
         let best = repetition.into_best()?;
-        let validation = best.predict_validation(observers, stop)?;
-        let test = best.predict_test(&self.prepared.test.images, observers, stop)?;
-        let (Some(validation), Some(test)) = (validation.map(scores_of), test.map(scores_of)) else {
-            observers.send(&Event::RunInterrupted { seed, epoch })?;
-            return Ok(None);
+        let Some(validation) = best.predict_validation(observers, stop)?.map(scores_of) else {
+            return observers.send(&interrupted).map(|()| None);
+        };
+        let Some(test) = best.predict_test(&self.prepared.test.images, observers, stop)?.map(scores_of) else {
+            return observers.send(&interrupted).map(|()| None);
         };
         let result = SeedResult {
             seed,
@@ -312,7 +312,7 @@ impl Run<'_> {
         for (result, scores) in results.iter().zip(scores) {
             let path = layout.prediction_file(&result.task, split, result.auc, result.accuracy, run);
             write_whole(self.storage, &path, &result_file::render(scores))?;
-            remove_others(&path, &format!("{}_{split}_[AUC]", result.task), &format!("@{run}.csv"))?;
+            remove_others(&path)?;
         }
         Ok(())
     }
@@ -344,7 +344,8 @@ impl Run<'_> {
 
     /// Epochs that the newest checkpoint of a seed holds: rows of later ones are from work that was lost.
     fn finished_epochs(&self, seed: u64) -> usize {
-        crate::checkpoint::CheckpointFolder::new(self.layout().checkpoints(seed), seed).newest_epoch()
+        let newest = CheckpointFolder::new(self.layout().checkpoints(seed), seed).newest();
+        newest.map_or(0, |progress| progress.epoch)
     }
 }
 
@@ -391,14 +392,15 @@ fn manifest(
 
 /// A result file has its figures in its name. Predicted again after an interruption, on another machine, they may differ in the
 /// last digit; two files of one prediction would count twice.
-fn remove_others(kept: &Path, start: &str, end: &str) -> Result<(), TrainError> {
-    let folder = kept.parent().unwrap_or(kept);
+fn remove_others(kept: &Path) -> Result<(), TrainError> {
+    let (Some(folder), Some(kept)) = (kept.parent(), kept.file_name()) else { return Ok(()) };
+    let prediction =
+        |name: &OsStr| result_file::parse_name(name.to_str()?).map(|name| (name.flag, name.size, name.split, name.run));
     let io = |source| medley_storage::StorageError::Io { path: folder.to_owned(), source };
     for entry in fs_err::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
         let name = entry.file_name();
-        let alike = name.to_str().is_some_and(|name| name.starts_with(start) && name.ends_with(end));
-        if alike && Some(name.as_os_str()) != kept.file_name() {
+        if name != kept && prediction(&name).is_some_and(|other| Some(other) == prediction(kept)) {
             fs_err::remove_file(entry.path()).map_err(io)?;
         }
     }

@@ -58,14 +58,20 @@ pub fn export(
     };
     let net = build_network(experiment, &specs, seed, compute)?;
     let state = net.parameters().into_iter().chain(net.buffers()).collect();
-    let progress = CheckpointFolder::new(run.checkpoints(seed), seed).load_best(&[("model", state)])?;
+    let checkpoints = CheckpointFolder::new(run.checkpoints(seed), seed);
+    let groups = [("model", state)];
+    let load =
+        || checkpoints.load_best(checkpoints.newest().and_then(|last| last.best).map(|best| best.epoch), &groups);
+    // While the run goes on, a better one may take its place between listing and reading.
+    let progress = load().or_else(|_| load())?;
+    let model = net.config().backbone().published_model(&experiment.net.backbone, net.options().input_size);
     let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
     wanted
         .map(|(index, task)| {
-            let metadata = metadata(&manifest, &net, index, seed, progress.epoch);
+            let metadata = metadata(&manifest, &net, model, index, seed, progress.epoch);
             Ok(ExportedWeights {
                 task,
-                model: model(&net),
+                model,
                 epoch: progress.epoch,
                 bytes: weights::to_bytes(&published::export(&net, index)?, &metadata)?,
             })
@@ -77,12 +83,14 @@ fn not_in_run(what: &'static str, name: String, known: impl Iterator<Item = Stri
     TrainError::NotInRun { what, name, known: known.collect::<Vec<_>>().join(", ") }
 }
 
-fn model(net: &MultiTaskNet) -> Option<&'static str> {
-    let config = net.config();
-    config.backbone().published_model(&config.config().backbone, net.options().input_size)
-}
-
-fn metadata(manifest: &Manifest, net: &MultiTaskNet, task: usize, seed: u64, epoch: usize) -> BTreeMap<String, String> {
+fn metadata(
+    manifest: &Manifest,
+    net: &MultiTaskNet,
+    model: Option<&str>,
+    task: usize,
+    seed: u64,
+    epoch: usize,
+) -> BTreeMap<String, String> {
     let spec = &manifest.data[task].task;
     let json = |values: serde_json::Value| values.to_string();
     let backbone = serde_json::to_value(&net.config().config().backbone).unwrap_or_default();
@@ -105,7 +113,7 @@ fn metadata(manifest: &Manifest, net: &MultiTaskNet, task: usize, seed: u64, epo
         metadata.insert("mean".to_owned(), json(three(&statistics.mean).into()));
         metadata.insert("std".to_owned(), json(three(&statistics.std).into()));
     }
-    metadata.extend(model(net).map(|model| ("model".to_owned(), model.to_owned())));
+    metadata.extend(model.map(|model| ("model".to_owned(), model.to_owned())));
     if manifest.is_synthetic() {
         metadata.insert("synthetic".to_owned(), "trained on drawn images".to_owned());
     }

@@ -57,7 +57,10 @@ pub enum PretrainedError {
         found: String,
     },
     /// The config of a run names weights and its manifest does not, or the other way round.
-    #[error("`net.pretrained`: the run's config and `{}` do not agree on whether it began with weights; put that file back", manifest.display())]
+    #[error(
+        "`net.pretrained`: the run's config and `{}` do not agree on whether it began with weights; put that file back",
+        manifest.display()
+    )]
     Unrecorded {
         /// The manifest.
         manifest: PathBuf,

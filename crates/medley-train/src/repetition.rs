@@ -9,7 +9,7 @@ use medley_core::seed::{Purpose, number};
 use medley_core::{CoreError, RunLayout, Split, TaskSpec};
 use medley_models::{BuildOptions, MultiTaskNet, Segment};
 use medley_storage::Storage;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::TrainError;
 use crate::average::MovingAverage;
@@ -243,7 +243,7 @@ impl<'a> Repetition<'a> {
             self.progress.loss_sum += value * images as f64;
             self.progress.images += images as u64;
         } else {
-            self.restore_buffers(before)?;
+            self.restore_buffers(&before)?;
             self.count_bad_step(if value.is_finite() { "gradient" } else { "loss" }, observers)?;
         }
         self.progress.step += 1;
@@ -291,10 +291,10 @@ impl<'a> Repetition<'a> {
 
     /// The forward pass of a bad step may have left infinite running statistics, on which every later step would fail: those
     /// are taken back from the moving average or, without one, from `before` the step.
-    fn restore_buffers(&self, before: Vec<(String, Tensor)>) -> Result<(), TrainError> {
+    fn restore_buffers(&self, before: &[(String, Tensor)]) -> Result<(), TchError> {
         match &self.average {
             Some(average) => restore_finite(&self.state, &average.state()),
-            None => restore_finite(&self.net.buffers(), &before),
+            None => restore_finite(&self.net.buffers(), before),
         }
     }
 
@@ -372,7 +372,8 @@ impl<'a> Repetition<'a> {
     /// # Errors
     /// When there is none that can be used.
     pub fn into_best(self) -> Result<BestNetwork<'a>, TrainError> {
-        let progress = self.checkpoints.load_best(&self.model_state())?;
+        let best = self.progress.best.map(|best| best.epoch);
+        let progress = self.checkpoints.load_best(best, &self.model_state())?;
         Ok(BestNetwork { repetition: self, epoch: progress.epoch })
     }
 

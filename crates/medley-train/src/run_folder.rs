@@ -1,8 +1,8 @@
 //! Run folders: made once, never overwritten, used by one process at a time.
 //!
 //! [`RunFolder::create`] writes `config.toml` and the manifest into a hidden folder and gives it a free name: a run folder appears
-//! complete or not at all, also when the process is killed. [`RunFolder::open`] takes the same lock and reads both files back, refusing
-//! what is no run folder, what another program version wrote, and what was changed since.
+//! complete or not at all, also when the process is killed. [`RunFolder::open`] takes the same lock and reads both files back,
+//! refusing what is no run folder, what another program version wrote, and what was changed since.
 //!
 //! ```
 //! use std::collections::BTreeMap;

@@ -329,23 +329,20 @@ impl RawExperiment {
         let is_volume = |task: &String| {
             registry.get(task).is_some_and(|entry| entry.spec(self.data.size, entry.origin).shape.depth.is_some())
         };
-        let refuse = |hint: String| Err(problem("net.backbone.name", format!("{:?}", self.net.backbone.name), hint));
-        let misfit = self.tasks.iter().find(|&task| is_volume(task) != volumes);
-        let fit = self.tasks.iter().find(|&task| is_volume(task) == volumes);
-        match misfit {
-            None => Ok(()),
-            Some(task) if fit.is_some() => Err(problem(
+        let (fits, others): (Vec<_>, Vec<_>) = self.tasks.iter().partition(|task| is_volume(task) == volumes);
+        let (ours, theirs) = if volumes { ("volumes", "flat images") } else { ("flat images", "volumes") };
+        match (fits.first(), others.first()) {
+            (_, None) => Ok(()),
+            (Some(task), Some(other)) => Err(problem(
                 "tasks",
                 format!("{:?}", self.tasks),
-                format!(
-                    "{} has {} and {task} has {}: they need runs of their own",
-                    fit.unwrap_or(task),
-                    if volumes { "volumes" } else { "flat images" },
-                    if volumes { "flat images" } else { "volumes" },
-                ),
+                format!("{task} has {ours} and {other} has {theirs}: they need runs of their own"),
             )),
-            Some(task) if volumes => refuse(format!("it works on volumes, and {task} has flat images")),
-            Some(task) => refuse(format!("it works on flat images, and {task} has volumes; \"resnet18_3d\" would fit")),
+            (None, Some(other)) => {
+                let hint = if volumes { "" } else { "; \"resnet18_3d\" would fit" };
+                let name = format!("{:?}", self.net.backbone.name);
+                Err(problem("net.backbone.name", name, format!("it works on {ours}, and {other} has {theirs}{hint}")))
+            }
         }
     }
 
