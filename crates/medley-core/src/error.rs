@@ -70,15 +70,15 @@ pub enum CoreError {
         /// Number of label rows.
         labels: usize,
     },
-    /// A permit was shown to the labels of another task, or its predictions cover another number of rows.
+    /// A token was shown to the labels of another task, or its predictions cover another number of rows.
     #[error(
-        "the permit covers {permit_rows} predictions of `{permit_task}`, but these are {sealed_rows} test labels of `{sealed_task}`"
+        "the token covers {token_rows} predictions of `{token_task}`, but these are {sealed_rows} test labels of `{sealed_task}`"
     )]
-    WrongPermit {
+    WrongToken {
         /// Task the predictions were made for.
-        permit_task: String,
+        token_task: String,
         /// Rows predicted.
-        permit_rows: usize,
+        token_rows: usize,
         /// Task of the labels.
         sealed_task: String,
         /// Rows of the labels.

@@ -9,7 +9,7 @@
 //!
 //! - **Test labels are sealed.** Public copies of MedMNIST carry the labels of the test split, and published work has
 //!   selected models on them. Opening a task therefore yields [`SealedLabels`], which give their content only in exchange
-//!   for a [`ScoringPermit`], and a permit is made from finished predictions. See [`sealed`].
+//!   for a [`ScoringToken`], and a token is made from finished predictions. See [`sealed`].
 //! - **Randomness is a function of position.** Nothing draws from a shared generator. [`seed::stream`] gives a fresh
 //!   generator for (seed, purpose, position), so a draw does not depend on thread count, batch size or on what was drawn
 //!   before, and a resumed run continues exactly.
@@ -49,5 +49,5 @@ pub use image::{ImageSource, Images};
 pub use labels::Labels;
 pub use layout::RunLayout;
 pub use scores::Scores;
-pub use sealed::{ScoringPermit, SealedLabels};
+pub use sealed::{ScoringToken, SealedLabels};
 pub use task::{COMPETITION_TASKS, ImageShape, Modality, Origin, Split, TaskKind, TaskSpec};

@@ -21,7 +21,7 @@ pub struct Manifest {
     pub run: String,
     /// When the run was made, RFC 3339 in UTC. Nothing depends on it.
     pub created: String,
-    /// Seeds of the repetitions.
+    /// Seeds of the run.
     pub seeds: Vec<u64>,
     /// What computed.
     pub environment: Environment,
@@ -161,7 +161,7 @@ pub enum Event {
         /// Whether it goes on from a checkpoint.
         resumed: bool,
     },
-    /// A repetition begins.
+    /// The run of one seed begins.
     SeedStarted {
         /// Its seed.
         seed: u64,
@@ -170,7 +170,7 @@ pub enum Event {
     },
     /// An optimizer step is done.
     Step {
-        /// Seed of the repetition.
+        /// Seed.
         seed: u64,
         /// 0-based.
         epoch: usize,
@@ -189,7 +189,7 @@ pub enum Event {
     },
     /// Validation advances: a line for bars, not for files.
     ValidationProgress {
-        /// Seed of the repetition.
+        /// Seed.
         seed: u64,
         /// Which split is predicted.
         split: Split,
@@ -200,7 +200,7 @@ pub enum Event {
     },
     /// An epoch is done and validated.
     EpochFinished {
-        /// Seed of the repetition.
+        /// Seed.
         seed: u64,
         /// 0-based.
         epoch: usize,
@@ -210,7 +210,7 @@ pub enum Event {
         /// Learning rate of the last step.
         learning_rate: f64,
         /// Figures on the validation split, in task order.
-        validation: Vec<TaskFigures>,
+        validation: Vec<TaskMetrics>,
         /// Harmonic mean of the macro-F1, the criterion of selection.
         harmonic_mean: f64,
         /// Whether it is the best so far.
@@ -222,16 +222,16 @@ pub enum Event {
     },
     /// A checkpoint is on disk.
     CheckpointSaved {
-        /// Seed of the repetition.
+        /// Seed.
         seed: u64,
         /// Finished epochs it holds.
         epoch: usize,
         /// `best` or `last`.
         kind: String,
     },
-    /// A repetition is trained and its test split scored.
+    /// One seed is trained and its test split scored.
     SeedScored {
-        /// Seed of the repetition.
+        /// Seed.
         seed: u64,
         /// The result.
         result: SeedResult,
@@ -243,7 +243,7 @@ pub enum Event {
     },
     /// Stopped on request; `medley resume` goes on from here.
     RunInterrupted {
-        /// Seed of the repetition.
+        /// Seed.
         seed: u64,
         /// Finished epochs.
         epoch: usize,
@@ -259,7 +259,7 @@ pub enum Event {
 
 /// One task's figures after an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TaskFigures {
+pub struct TaskMetrics {
     /// Task name.
     pub task: String,
     /// Mean loss, as trained (with smoothing and weights).
@@ -277,7 +277,7 @@ pub struct TaskFigures {
 /// It has no times, so two equal runs have equal files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricRow {
-    /// Seed of the repetition.
+    /// Seed.
     pub seed: u64,
     /// 1-based: epochs finished.
     pub epoch: usize,
@@ -344,7 +344,7 @@ pub struct ScoreSet {
     pub harmonic_mean: f64,
 }
 
-/// One repetition.
+/// The results of one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeedResult {
     /// Its seed.

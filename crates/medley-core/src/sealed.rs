@@ -10,22 +10,22 @@
 //! ```
 //!
 //! ```compile_fail,E0451
-//! // A permit cannot be written down, only earned with predictions.
-//! let permit = medley_core::ScoringPermit { task: "breastmnist".into(), rows: 156 };
+//! // A token cannot be written down, only earned with predictions.
+//! let token = medley_core::ScoringToken { task: "breastmnist".into(), rows: 156 };
 //! ```
 //!
 //! ```
-//! use medley_core::{Labels, Scores, ScoringPermit, SealedLabels};
+//! use medley_core::{Labels, Scores, ScoringToken, SealedLabels};
 //!
 //! let sealed = SealedLabels::seal("breastmnist", Labels::single(vec![0, 1])?);
 //! let predictions = Scores::new(vec![0.9, 0.1, 0.2, 0.8], 2, 2)?;
-//! let permit = ScoringPermit::for_predictions("breastmnist", &predictions);
-//! assert_eq!(sealed.open(&permit)?.values(), &[0, 1]);
+//! let token = ScoringToken::for_predictions("breastmnist", &predictions);
+//! assert_eq!(sealed.open(&token)?.values(), &[0, 1]);
 //! # Ok::<(), medley_core::CoreError>(())
 //! ```
 //!
-//! A test of the repository holds the other half: [`ScoringPermit::for_predictions`] is called by the scoring module of
-//! `medley-train` and by `medley score`, [`ScoringPermit::on_request`] by the verbs of `medley data` that were told
+//! A test of the repository holds the other half: [`ScoringToken::for_predictions`] is called by the scoring module of
+//! `medley-train` and by `medley score`, [`ScoringToken::on_request`] by the verbs of `medley data` that were told
 //! `--open-test-labels`, and neither anywhere else.
 
 use std::fmt;
@@ -53,14 +53,14 @@ impl SealedLabels {
     /// Gives the labels to whoever has predicted all of them.
     ///
     /// # Errors
-    /// [`CoreError::WrongPermit`] if the predictions are of another task or do not cover every row.
-    pub fn open(&self, permit: &ScoringPermit) -> Result<&Labels, CoreError> {
-        if permit.task == self.task && permit.rows == self.labels.rows() {
+    /// [`CoreError::WrongToken`] if the predictions are of another task or do not cover every row.
+    pub fn open(&self, token: &ScoringToken) -> Result<&Labels, CoreError> {
+        if token.task == self.task && token.rows == self.labels.rows() {
             Ok(&self.labels)
         } else {
-            Err(CoreError::WrongPermit {
-                permit_task: permit.task.clone(),
-                permit_rows: permit.rows,
+            Err(CoreError::WrongToken {
+                token_task: token.task.clone(),
+                token_rows: token.rows,
                 sealed_task: self.task.clone(),
                 sealed_rows: self.labels.rows(),
             })
@@ -76,12 +76,12 @@ impl fmt::Debug for SealedLabels {
 
 /// The right to open the test labels of one task, made from finished predictions.
 #[derive(Debug)]
-pub struct ScoringPermit {
+pub struct ScoringToken {
     task: String,
     rows: usize,
 }
 
-impl ScoringPermit {
+impl ScoringToken {
     /// Call this only from scoring, after the predictions are final and written.
     pub fn for_predictions(task: impl Into<String>, predictions: &Scores) -> Self {
         Self { task: task.into(), rows: predictions.rows() }
@@ -99,13 +99,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_permit_opens_its_own_task_only() {
+    fn a_token_opens_its_own_task_only() {
         let sealed = SealedLabels::seal("a", Labels::single(vec![0, 1]).unwrap());
         let two = Scores::new(vec![0.5; 4], 2, 2).unwrap();
         let one = Scores::new(vec![0.5; 2], 1, 2).unwrap();
-        assert!(sealed.open(&ScoringPermit::for_predictions("a", &two)).is_ok());
-        assert!(sealed.open(&ScoringPermit::for_predictions("b", &two)).is_err());
-        assert!(sealed.open(&ScoringPermit::for_predictions("a", &one)).is_err());
+        assert!(sealed.open(&ScoringToken::for_predictions("a", &two)).is_ok());
+        assert!(sealed.open(&ScoringToken::for_predictions("b", &two)).is_err());
+        assert!(sealed.open(&ScoringToken::for_predictions("a", &one)).is_err());
     }
 
     #[test]

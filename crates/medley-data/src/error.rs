@@ -142,7 +142,7 @@ pub enum DataError {
         /// Why it is not replaced, and what would do it.
         problem: &'static str,
     },
-    /// Test labels were asked for without a permit.
+    /// Test labels were asked for without a token.
     #[error(
         "test labels of `{name}` are sealed until scoring; `--open-test-labels` opens them, to look at and not to train on"
     )]

@@ -16,7 +16,7 @@ pub(crate) mod picture;
 
 use std::path::{Path, PathBuf};
 
-use medley_core::{ImageSource, Labels, OpenedTask, ScoringPermit, Split, TaskSpec};
+use medley_core::{ImageSource, Labels, OpenedTask, ScoringToken, Split, TaskSpec};
 use medley_storage::{Batch, Storage, write_whole};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -27,7 +27,7 @@ use list::List;
 /// What to export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportOptions {
-    /// Which splits, in any order. Test images carry their labels in their names: that split needs a permit.
+    /// Which splits, in any order. Test images carry their labels in their names: that split needs a token.
     pub splits: Vec<Split>,
     /// Replace images and lines of these splits that are there already.
     pub overwrite: bool,
@@ -57,13 +57,13 @@ pub struct Exported {
 /// threads. `progress` is called with the number of images written so far, from any thread.
 ///
 /// # Errors
-/// [`DataError::Sealed`] for the test split without a permit, [`DataError::InTheWay`] when a split is there already and may not be
+/// [`DataError::Sealed`] for the test split without a token, [`DataError::InTheWay`] when a split is there already and may not be
 /// replaced or the list is of another make, [`DataError::Image`] for volumes in colour, [`DataError::Storage`].
 pub fn export(
     task: &OpenedTask,
     parent: &Path,
     options: &ExportOptions,
-    permit: Option<&ScoringPermit>,
+    token: Option<&ScoringToken>,
     storage: &dyn Storage,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Exported, DataError> {
@@ -71,7 +71,7 @@ pub fn export(
     let target =
         Exported { folder: parent.join(&stem), list: parent.join(format!("{stem}.csv")), images: 0, removed: 0 };
     let splits: Vec<Split> = Split::ALL.into_iter().filter(|split| options.splits.contains(split)).collect();
-    let parts = splits.iter().map(|&split| part(task, split, permit)).collect::<Result<Vec<_>, _>>()?;
+    let parts = splits.iter().map(|&split| part(task, split, token)).collect::<Result<Vec<_>, _>>()?;
     picture::check_shape(&target.folder, &task.spec)?;
     let mut list = List::read(&target.list)?;
     let stale = check_way(&list, &target, &splits, options.overwrite)?;
@@ -116,14 +116,14 @@ pub(crate) struct Part<'a> {
 pub(crate) fn part<'a>(
     task: &'a OpenedTask,
     split: Split,
-    permit: Option<&ScoringPermit>,
+    token: Option<&ScoringToken>,
 ) -> Result<Part<'a>, DataError> {
     let learning = match split {
         Split::Train => &task.train,
         Split::Val => &task.val,
         Split::Test => {
-            let permit = permit.ok_or_else(|| DataError::Sealed { name: task.spec.name.clone() })?;
-            let labels = task.test.labels.open(permit);
+            let token = token.ok_or_else(|| DataError::Sealed { name: task.spec.name.clone() })?;
+            let labels = task.test.labels.open(token);
             let labels =
                 labels.map_err(|source| DataError::Content { path: PathBuf::from(&task.spec.name), source })?;
             return Ok(Part { split, images: task.test.images.as_ref(), labels });

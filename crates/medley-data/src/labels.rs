@@ -61,7 +61,7 @@ fn check_shape(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use medley_core::{Scores, ScoringPermit};
+    use medley_core::{Scores, ScoringToken};
     use medley_storage::RealFs;
 
     use super::*;
@@ -69,8 +69,8 @@ mod tests {
 
     fn open(labels: &SplitLabels) -> Vec<u16> {
         let rows = labels.labels.rows();
-        let permit = ScoringPermit::for_predictions(&labels.spec.name, &Scores::new(vec![0.5; rows], rows, 1).unwrap());
-        labels.labels.open(&permit).unwrap().values().to_vec()
+        let token = ScoringToken::for_predictions(&labels.spec.name, &Scores::new(vec![0.5; rows], rows, 1).unwrap());
+        labels.labels.open(&token).unwrap().values().to_vec()
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod font;
 use std::path::{Path, PathBuf};
 
 use medley_core::seed::{Purpose, stream};
-use medley_core::{ImageSource, Labels, OpenedTask, ScoringPermit, Split};
+use medley_core::{ImageSource, Labels, OpenedTask, ScoringToken, Split};
 use medley_storage::{Storage, write_new, write_whole};
 use rand::seq::SliceRandom as _;
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub struct MontageOptions {
     pub columns: usize,
     /// Rows; with `by_class`, rows for each class.
     pub rows: usize,
-    /// A row for each class. The test split needs a permit for it.
+    /// A row for each class. The test split needs a token for it.
     pub by_class: bool,
     /// Pixels of the sheet for a pixel of an image.
     pub scale: usize,
@@ -79,13 +79,13 @@ pub fn file_name(task: &OpenedTask, split: Split) -> String {
 /// Draws a sheet and writes it to `path`, whole or not at all. The same options give the same bytes.
 ///
 /// # Errors
-/// [`DataError::Sealed`] for the test split by class without a permit, [`DataError::Image`] when a sheet would be empty or too large,
+/// [`DataError::Sealed`] for the test split by class without a token, [`DataError::Image`] when a sheet would be empty or too large,
 /// [`DataError::InTheWay`], [`DataError::Storage`].
 pub fn montage(
     task: &OpenedTask,
     path: &Path,
     options: &MontageOptions,
-    permit: Option<&ScoringPermit>,
+    token: Option<&ScoringToken>,
     storage: &dyn Storage,
 ) -> Result<Montage, DataError> {
     if !options.overwrite && path.symlink_metadata().is_ok() {
@@ -98,7 +98,7 @@ pub fn montage(
         Split::Test => task.test.images.as_ref(),
     };
     let rows = if options.by_class {
-        let labels = part(task, options.split, permit)?.labels;
+        let labels = part(task, options.split, token)?.labels;
         rows_by_class(&task.spec.classes, labels, images.shape().depth.is_some(), options)
     } else {
         rows_as_drawn(images, options)

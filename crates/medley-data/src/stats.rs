@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use medley_core::{CoreError, ImageSource, Labels, OpenedTask, Origin, ScoringPermit, Split};
+use medley_core::{CoreError, ImageSource, Labels, OpenedTask, Origin, ScoringToken, Split};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -51,13 +51,13 @@ pub struct ChannelStatistics {
     pub histogram: [u64; BINS],
 }
 
-/// Figures of a set; class counts of test only with a permit.
+/// Figures of a set; class counts of test only with a token.
 ///
 /// # Errors
-/// [`CoreError::WrongPermit`].
-pub fn statistics(task: &OpenedTask, permit: Option<&ScoringPermit>) -> Result<Statistics, CoreError> {
+/// [`CoreError::WrongToken`].
+pub fn statistics(task: &OpenedTask, token: Option<&ScoringToken>) -> Result<Statistics, CoreError> {
     let classes = task.spec.outputs();
-    let test_labels = permit.map(|permit| task.test.labels.open(permit)).transpose()?;
+    let test_labels = token.map(|token| task.test.labels.open(token)).transpose()?;
     let of = |images: &dyn ImageSource, labels: Option<&Labels>| SplitStatistics {
         images: images.len(),
         class_counts: labels.map(|labels| labels.class_counts(classes)),

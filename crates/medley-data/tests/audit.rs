@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use medley_core::{
-    ImageShape, ImageSource, Images, LabelledImages, Labels, Modality, OpenedTask, Origin, ScoringPermit, SealedTest,
+    ImageShape, ImageSource, Images, LabelledImages, Labels, Modality, OpenedTask, Origin, ScoringToken, SealedTest,
     Split, TaskKind, TaskSpec,
 };
 use medley_data::audit::{Audit, Group, Options, Subject, audit};
@@ -78,15 +78,15 @@ fn planted_duplicates_are_found_and_nothing_else() {
 }
 
 #[test]
-fn test_labels_are_seen_with_a_permit_only() {
+fn test_labels_are_seen_with_a_token_only() {
     let task = drawn("retinamnist", [30, 20, 25]);
     assert!(look(&task).sets[0].labels.shifts.iter().all(|shift| shift.split == Split::Val));
-    let permit = ScoringPermit::on_request("retinamnist", 25);
-    let subject = Subject::with_test_labels(&task, &permit).unwrap();
+    let token = ScoringToken::on_request("retinamnist", 25);
+    let subject = Subject::with_test_labels(&task, &token).unwrap();
     let found = audit(&[subject], &Options::default());
     assert!(found.sets[0].test_labels_opened);
     assert_eq!(found.sets[0].labels.shifts.len(), 2);
-    assert!(Subject::with_test_labels(&task, &ScoringPermit::on_request("breastmnist", 25)).is_err());
+    assert!(Subject::with_test_labels(&task, &ScoringToken::on_request("breastmnist", 25)).is_err());
 }
 
 #[test]

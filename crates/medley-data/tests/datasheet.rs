@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_core::{ImageShape, Modality, Origin, ScoringPermit, TaskKind, TaskSpec};
+use medley_core::{ImageShape, Modality, Origin, ScoringToken, TaskKind, TaskSpec};
 use medley_data::datasheet::{Answer, Claim, Datasheet, Finding, Subject};
 use medley_data::synth::{Rows, SynthOptions, write_set};
 use medley_data::{Array, DataError, OpenOptions, open_spec, write_npz};
@@ -33,8 +33,8 @@ fn sheet(path: &Path) -> Datasheet {
 fn opened_sheet(path: &Path) -> Datasheet {
     let subject = Subject::open(path, &OpenOptions::default()).unwrap();
     let task = &subject.opened().task;
-    let permit = ScoringPermit::on_request(&task.spec.name, task.test.labels.rows());
-    subject.datasheet(Some(&permit)).unwrap()
+    let token = ScoringToken::on_request(&task.spec.name, task.test.labels.rows());
+    subject.datasheet(Some(&token)).unwrap()
 }
 
 fn claim<'a>(sheet: &'a Datasheet, about: &str) -> &'a Claim {
@@ -90,7 +90,7 @@ fn test_labels_are_counted_only_on_request() {
     assert_eq!(claim(&open, about).finding, Finding::Agrees { found: None });
     // 714 images of grade 0 in all, 486 of them in train and 54 in val: the closed sheet must not say 174.
     assert!(!closed.markdown().contains("174 (43.5 %)") && open.markdown().contains("174 (43.5 %)"));
-    let other = ScoringPermit::on_request("breastmnist", 400);
+    let other = ScoringToken::on_request("breastmnist", 400);
     let subject = Subject::open(&path, &OpenOptions::default()).unwrap();
     assert!(matches!(subject.datasheet(Some(&other)), Err(DataError::Content { .. })));
 }

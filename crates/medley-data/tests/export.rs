@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use image::{AnimationDecoder as _, codecs::gif::GifDecoder};
-use medley_core::{Origin, ScoringPermit, Split};
+use medley_core::{Origin, ScoringToken, Split};
 use medley_data::export::{ExportOptions, export};
 use medley_data::{DataError, OpenOptions, OpenedFile, Registry, open_task, synth};
 use medley_storage::{Fault, FaultyFs, RealFs};
@@ -62,21 +62,21 @@ fn pixels(bytes: &[u8], spec: &medley_core::TaskSpec) -> Vec<u8> {
 }
 
 #[test]
-fn the_test_split_needs_a_permit_and_joins_the_others() {
+fn the_test_split_needs_a_token_and_joins_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let task = drawn("breastmnist", 28, [6, 4, 3]);
     let test = ExportOptions { splits: vec![Split::Test], overwrite: false };
     let sealed = export(&task, folder.path(), &test, None, &RealFs, &quietly).unwrap_err();
     assert!(sealed.to_string().contains("--open-test-labels"), "{sealed}");
-    let other = ScoringPermit::on_request("retinamnist", 3);
+    let other = ScoringToken::on_request("retinamnist", 3);
     assert!(matches!(
         export(&task, folder.path(), &test, Some(&other), &RealFs, &quietly),
         Err(DataError::Content { .. })
     ));
     assert!(names(folder.path()).is_empty(), "what is refused leaves nothing behind");
 
-    let permit = ScoringPermit::on_request("breastmnist", 3);
-    export(&task, folder.path(), &test, Some(&permit), &RealFs, &quietly).unwrap();
+    let token = ScoringToken::on_request("breastmnist", 3);
+    export(&task, folder.path(), &test, Some(&token), &RealFs, &quietly).unwrap();
     let exported = export(&task, folder.path(), &ExportOptions::default(), None, &RealFs, &quietly).unwrap();
     let list = fs_err::read_to_string(exported.list).unwrap();
     let tags: Vec<&str> = list.lines().map(|line| line.split(',').next().unwrap()).collect();

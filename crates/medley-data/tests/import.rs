@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
-use medley_core::{OpenedTask, Origin, ScoringPermit, Split, TaskKind};
+use medley_core::{OpenedTask, Origin, ScoringToken, Split, TaskKind};
 use medley_data::export::{ExportOptions, export};
 use medley_data::import::{Colour, Fit, ImportOptions, Imported, Source, TableOptions, import};
 use medley_data::{Array, DataError, OpenOptions, Registry, open_task, synth, write_npz};
@@ -378,9 +378,9 @@ fn round_trip(name: &str, size: usize, rows: [usize; 3]) -> (OpenedTask, OpenedT
     let spec = Registry::builtin().get(name).unwrap().spec(size, Origin::Synthetic);
     let task = synth::generate(&spec, rows, 5).unwrap().into_task(spec.clone()).unwrap();
     let desk = Desk::new();
-    let permit = ScoringPermit::on_request(name, rows[2]);
+    let token = ScoringToken::on_request(name, rows[2]);
     let all = ExportOptions { splits: Split::ALL.to_vec(), overwrite: false };
-    let exported = export(&task, desk.images.path(), &all, Some(&permit), &RealFs, &|_| {}).unwrap();
+    let exported = export(&task, desk.images.path(), &all, Some(&token), &RealFs, &|_| {}).unwrap();
     let options = ImportOptions {
         sizes: vec![size],
         classes: Some(spec.classes.clone()),
@@ -398,8 +398,8 @@ fn assert_same(first: &OpenedTask, second: &OpenedTask) {
         assert!((0..a.len()).all(|row| a.images().image(row) == b.images().image(row)));
     }
     let open = |task: &OpenedTask| {
-        let permit = ScoringPermit::on_request(task.spec.name.as_str(), task.test.labels.rows());
-        task.test.labels.open(&permit).unwrap().clone()
+        let token = ScoringToken::on_request(task.spec.name.as_str(), task.test.labels.rows());
+        task.test.labels.open(&token).unwrap().clone()
     };
     assert_eq!(open(first), open(second));
     assert!((0..first.test.images.len()).all(|row| first.test.images.image(row) == second.test.images.image(row)));

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
 use image::RgbImage;
-use medley_core::{OpenedTask, Origin, ScoringPermit, Split};
+use medley_core::{OpenedTask, Origin, ScoringToken, Split};
 use medley_data::montage::{Montage, MontageOptions, file_name, montage};
 use medley_data::{DataError, Registry, synth};
 use medley_storage::RealFs;
@@ -95,8 +95,8 @@ fn test_images_are_free_and_test_classes_sealed() {
     let by_class = MontageOptions { by_class: true, ..options };
     assert!(matches!(sheet(&task, &by_class), Err(DataError::Sealed { .. })));
     let folder = tempfile::tempdir().unwrap();
-    let permit = ScoringPermit::on_request("breastmnist", 20);
-    montage(&task, &folder.path().join("x.png"), &by_class, Some(&permit), &RealFs).unwrap();
+    let token = ScoringToken::on_request("breastmnist", 20);
+    montage(&task, &folder.path().join("x.png"), &by_class, Some(&token), &RealFs).unwrap();
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use medley_core::{ImageSource, Labels, ScoringPermit};
+use medley_core::{ImageSource, Labels, ScoringToken};
 use medley_data::{Array, CacheUse, DataError, OpenOptions, OpenedFile, Registry, open_file, write_npz};
 use medley_storage::RealFs;
 
@@ -43,10 +43,10 @@ fn what_numpy_writes_is_read() {
     for name in ["stored", "compressed", "more_members", "labels", "headers"] {
         let opened = open(&fixture(&format!("{name}.npz"))).unwrap_or_else(|error| panic!("{name}: {error}"));
         let task = opened.task;
-        let permit = ScoringPermit::on_request("breastmnist", ROWS[2]);
+        let token = ScoringToken::on_request("breastmnist", ROWS[2]);
         check(task.train.images().as_ref(), task.train.labels(), ROWS[0]);
         check(task.val.images().as_ref(), task.val.labels(), ROWS[1]);
-        check(task.test.images.as_ref(), task.test.labels.open(&permit).unwrap(), ROWS[2]);
+        check(task.test.images.as_ref(), task.test.labels.open(&token).unwrap(), ROWS[2]);
     }
 }
 

@@ -19,16 +19,16 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// A mean over repetitions (seeds) with its t-interval.
+/// A mean over seeds (seeds) with its t-interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SeedMean {
-    /// Number of repetitions.
+    /// Number of seeds.
     pub count: usize,
     /// Arithmetic mean.
     pub mean: f64,
-    /// Sample standard deviation (n - 1); `None` of one repetition.
+    /// Sample standard deviation (n - 1); `None` of one seed.
     pub standard_deviation: Option<f64>,
-    /// Where the mean over infinitely many repetitions lies, if they are normally distributed; `None` of one repetition. It
+    /// Where the mean over infinitely many seeds lies, if they are normally distributed; `None` of one seed. It
     /// says nothing about other test images.
     pub interval: Option<Interval>,
 }

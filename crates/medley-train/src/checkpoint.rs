@@ -16,7 +16,7 @@ use tch::Tensor;
 
 const STATE_FILE: &str = "state.json";
 
-/// Where a repetition stands.
+/// Where a seed run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Finished epochs.
@@ -123,7 +123,7 @@ struct Encoded {
     state: Vec<u8>,
 }
 
-/// The checkpoints of one repetition.
+/// The checkpoints of one seed run.
 #[derive(Debug, Clone)]
 pub struct CheckpointFolder {
     folder: PathBuf,

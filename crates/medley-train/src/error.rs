@@ -81,7 +81,7 @@ pub enum TrainError {
         what: &'static str,
         /// How many steps.
         steps: usize,
-        /// Seed of the repetition.
+        /// Seed.
         seed: u64,
         /// 1-based.
         epoch: usize,
@@ -94,7 +94,7 @@ pub enum TrainError {
          `optimizer.learning_rate` usually helps"
     )]
     DivergedScores {
-        /// Seed of the repetition.
+        /// Seed.
         seed: u64,
         /// 1-based.
         epoch: usize,

@@ -21,9 +21,9 @@ use crate::config::Experiment;
 use crate::data::{Prepared, prepare};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
 use crate::pretrained::{Pretrained, PretrainedError};
-use crate::repetition::{Outcome, Repetition, build_network};
 use crate::run_folder::{RunFolder, config_sha256, git_revision, utc_now};
 use crate::scoring::{score_test, score_validation};
+use crate::seed_run::{Outcome, SeedRun, build_network};
 use crate::stop::StopFlag;
 
 /// Where the `.npz` files lie, and how much of them may be held in memory.
@@ -246,18 +246,18 @@ impl Run<'_> {
     ) -> Result<Option<(SeedResult, Vec<Scores>)>, TrainError> {
         let learning = &self.prepared.learning;
         let (compute, pretrained) = (self.machine.compute, self.pretrained.as_ref());
-        let mut repetition =
-            Repetition::new(self.experiment, learning, seed, compute, pretrained, self.layout(), self.storage)?;
-        observers.send(&Event::SeedStarted { seed, parameters: repetition.parameter_count() })?;
-        for skipped in repetition.skipped_checkpoints() {
+        let mut seed_run =
+            SeedRun::new(self.experiment, learning, seed, compute, pretrained, self.layout(), self.storage)?;
+        observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
+        for skipped in seed_run.skipped_checkpoints() {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
         }
-        let outcome = repetition.train(observers, stop)?;
-        let interrupted = Event::RunInterrupted { seed, epoch: repetition.progress().epoch };
+        let outcome = seed_run.train(observers, stop)?;
+        let interrupted = Event::RunInterrupted { seed, epoch: seed_run.progress().epoch };
         if outcome == Outcome::Interrupted {
             return observers.send(&interrupted).map(|()| None);
         }
-        let best = repetition.into_best()?;
+        let best = seed_run.into_best()?;
         let Some(validation) = best.predict_validation(observers, stop)?.map(scores_of) else {
             return observers.send(&interrupted).map(|()| None);
         };

@@ -2,7 +2,7 @@
 //!
 //! The crate is a short pipeline of parts that are tested alone. [`config`] reads and checks what was written; [`data`] parts
 //! the opened sets into what learning may see and what scoring may see; [`sampler`] and [`schedule`] are pure functions of
-//! the position in a run; [`loss`] and [`optimizer`] are small menus; [`repetition`] puts them together for one seed;
+//! the position in a run; [`loss`] and [`optimizer`] are small menus; [`seed_run`] puts them together for one seed;
 //! [`experiment`] runs all seeds and writes the results; [`pretrained`] and [`export`] are the ways in and out for weights. The
 //! loop itself knows no file and no progress bar: it says [`Event`](medley_core::record::Event)s to [`observer`]s, and those
 //! write, draw or count.
@@ -54,11 +54,11 @@ pub mod observer;
 pub mod optimizer;
 pub mod predict;
 pub mod pretrained;
-pub mod repetition;
 pub mod run_folder;
 pub mod sampler;
 pub mod schedule;
 pub mod scoring;
+pub mod seed_run;
 pub mod stop;
 
 pub use error::TrainError;

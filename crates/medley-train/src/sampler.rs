@@ -12,7 +12,7 @@ use medley_augment::{BatchRequest, SampleRef};
 use medley_core::seed::{Purpose, stream};
 use rand::seq::SliceRandom as _;
 
-/// The plan of all epochs of one repetition.
+/// The plan of all epochs of one seed run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampler {
     seed: u64,

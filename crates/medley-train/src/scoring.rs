@@ -1,7 +1,7 @@
 //! The one place where test labels are opened: by finished predictions, to be compared with them.
 
 use medley_core::record::ScoreSet;
-use medley_core::{Labels, Scores, ScoringPermit, Split, TaskSpec};
+use medley_core::{Labels, Scores, ScoringToken, Split, TaskSpec};
 use medley_metrics::{evaluate, score_set};
 
 use crate::TrainError;
@@ -14,8 +14,8 @@ use crate::data::TestData;
 pub fn score_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Scores]) -> Result<ScoreSet, TrainError> {
     let mut results = Vec::with_capacity(tasks.len());
     for ((task, sealed), scores) in tasks.iter().zip(&test.labels).zip(predictions) {
-        let permit = ScoringPermit::for_predictions(&task.name, scores);
-        results.push(evaluate(task, Split::Test, sealed.open(&permit)?, scores)?);
+        let token = ScoringToken::for_predictions(&task.name, scores);
+        results.push(evaluate(task, Split::Test, sealed.open(&token)?, scores)?);
     }
     Ok(score_set(results))
 }

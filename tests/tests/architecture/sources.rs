@@ -30,7 +30,7 @@ fn test_labels_are_opened_by_scoring_alone() {
         "crates/medley-cli/src/commands/score.rs",
     ];
     let found = offenders(&["for_predictions"], &allowed);
-    assert!(found.is_empty(), "only scoring may make a permit:\n{}", found.join("\n"));
+    assert!(found.is_empty(), "only scoring may make a token:\n{}", found.join("\n"));
     assert!(
         !offenders(&["for_predictions"], &allowed[..1]).is_empty(),
         "the check is blind: scoring was not seen either"

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use medley_core::{Labels, Scores, ScoringPermit, Split, TaskSpec};
+use medley_core::{Labels, Scores, ScoringToken, Split, TaskSpec};
 use medley_data::{DataError, Registry, read_labels};
 use medley_metrics::bootstrap::Resampling;
 use medley_metrics::metrics::{self, ALL};
@@ -81,8 +81,8 @@ pub(super) fn truth(
         "npz" => {
             let found = read_labels(&path, spec, split)?;
             check_rows(&found.spec, split, finished.rows(), found.labels.rows())?;
-            let permit = ScoringPermit::for_predictions(&found.spec.name, finished);
-            (found.spec.clone(), found.labels.open(&permit)?.clone())
+            let token = ScoringToken::for_predictions(&found.spec.name, finished);
+            (found.spec.clone(), found.labels.open(&token)?.clone())
         }
         "npy" => (spec.clone(), labels::from_npy(&inputs::read(&path)?, spec).with_context(|| named(&path))?),
         _ => (spec.clone(), labels::from_csv(&inputs::read(&path)?, spec).with_context(|| named(&path))?),

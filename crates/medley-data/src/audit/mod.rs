@@ -6,7 +6,7 @@
 //! - Classes that a split lacks, and classes that are rarer or more frequent in validation than in training.
 //! - What a macro-averaged figure on this many images can tell, and what it cannot.
 //!
-//! Test images are looked at like the others. Test labels are used only where a permit is given.
+//! Test images are looked at like the others. Test labels are used only where a token is given.
 //!
 //! ```
 //! use medley_core::Origin;
@@ -27,7 +27,7 @@ pub mod near;
 mod pool;
 mod precision;
 
-use medley_core::{CoreError, Labels, OpenedTask, ScoringPermit, Split};
+use medley_core::{CoreError, Labels, OpenedTask, ScoringToken, Split};
 use serde::Serialize;
 
 pub use blank::Blank;
@@ -62,12 +62,12 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// A set with its test labels, opened by a permit that a person asked for.
+    /// A set with its test labels, opened by a token that a person asked for.
     ///
     /// # Errors
-    /// [`CoreError::WrongPermit`].
-    pub fn with_test_labels(task: &'a OpenedTask, permit: &ScoringPermit) -> Result<Self, CoreError> {
-        Ok(Self { task, test_labels: Some(task.test.labels.open(permit)?) })
+    /// [`CoreError::WrongToken`].
+    pub fn with_test_labels(task: &'a OpenedTask, token: &ScoringToken) -> Result<Self, CoreError> {
+        Ok(Self { task, test_labels: Some(task.test.labels.open(token)?) })
     }
 
     /// The labels of a split, if they are known.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use medley_core::{ImageSource, Labels, OpenedTask, ScoringPermit, Split};
+use medley_core::{ImageSource, Labels, OpenedTask, ScoringToken, Split};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
@@ -51,20 +51,20 @@ struct Look {
 }
 
 impl Measured {
-    /// Looks at every image. Test labels are counted only with a permit.
+    /// Looks at every image. Test labels are counted only with a token.
     ///
     /// # Errors
-    /// [`DataError::Content`] when the permit is for other labels.
+    /// [`DataError::Content`] when the token is for other labels.
     pub(super) fn of(
         opened: &OpenedFile,
         path: &std::path::Path,
-        permit: Option<&ScoringPermit>,
+        token: Option<&ScoringToken>,
     ) -> Result<Self, DataError> {
         let task = &opened.task;
         let outputs = task.spec.outputs();
         let looks = [look(task.train.images()), look(task.val.images()), look(&task.test.images)];
-        let test = permit
-            .map(|permit| task.test.labels.open(permit))
+        let test = token
+            .map(|token| task.test.labels.open(token))
             .transpose()
             .map_err(|source| DataError::Content { path: path.to_owned(), source })?;
         let all = || looks.iter().flatten();

@@ -6,7 +6,7 @@
 //! can be checked against the file is a [`Claim`] and says how the check went. What neither of them answers is left open for the
 //! maintainer, visibly, and nothing is made up.
 //!
-//! Test labels stay sealed: claims about them are [`Finding::NotCheckable`] unless a permit comes with the request.
+//! Test labels stay sealed: claims about them are [`Finding::NotCheckable`] unless a token comes with the request.
 //!
 //! ```
 //! use medley_data::datasheet::Subject;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_core::{Origin, ScoringPermit, TaskSpec};
+use medley_core::{Origin, ScoringToken, TaskSpec};
 
 use super::document::{Datasheet, Section};
 use super::known::{Known, KnownSet};
@@ -83,7 +83,7 @@ impl Subject {
         Ok(Self { path: path.to_owned(), opened, entry, remark, import: import.unwrap_or_default() })
     }
 
-    /// What the file was opened as; a [`ScoringPermit`] names its task and the number of its test rows.
+    /// What the file was opened as; a [`ScoringToken`] names its task and the number of its test rows.
     pub fn opened(&self) -> &OpenedFile {
         &self.opened
     }
@@ -91,12 +91,12 @@ impl Subject {
     /// Looks at every image and answers the questions. The same file gives the same datasheet.
     ///
     /// # Errors
-    /// [`DataError::Content`] when the permit is for other test labels.
-    pub fn datasheet(&self, permit: Option<&ScoringPermit>) -> Result<Datasheet, DataError> {
+    /// [`DataError::Content`] when the token is for other test labels.
+    pub fn datasheet(&self, token: Option<&ScoringToken>) -> Result<Datasheet, DataError> {
         let spec = &self.opened.task.spec;
         let facts = Facts {
             opened: &self.opened,
-            measured: Measured::of(&self.opened, &self.path, permit)?,
+            measured: Measured::of(&self.opened, &self.path, token)?,
             remark: self.remark.as_deref(),
             import: &self.import,
             entry: self.entry.as_ref(),

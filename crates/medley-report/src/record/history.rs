@@ -52,7 +52,7 @@ impl History {
     }
 }
 
-/// One repetition on its way.
+/// One seed run on its way.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeedHistory {
     /// Its seed.
@@ -166,7 +166,7 @@ enum Line {
     Other,
 }
 
-/// [`medley_core::record::TaskFigures`], where any figure may be missing.
+/// [`medley_core::record::TaskMetrics`], where any figure may be missing.
 #[derive(Deserialize)]
 struct Figures {
     task: String,

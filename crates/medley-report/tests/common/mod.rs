@@ -10,7 +10,7 @@ use std::path::Path;
 
 use medley_core::record::{
     ClassResult, DataRecord, Environment, Event, EventLine, Manifest, RunResults, SCHEMA_VERSION, ScoreSet, SeedResult,
-    Spread, TaskFigures, TaskResult,
+    Spread, TaskMetrics, TaskResult,
 };
 use medley_core::seed::{Purpose, stream};
 use medley_core::{Origin, RunLayout, Split, TaskKind, TaskSpec};
@@ -379,8 +379,8 @@ fn write_history(fixture: &Fixture, epochs: usize) {
                 });
             }
             let learnt = 1.0 - 0.7 * (-4.0 * progress).exp();
-            let figures: Vec<TaskFigures> = (seed.validation.tasks.iter())
-                .map(|task| TaskFigures {
+            let figures: Vec<TaskMetrics> = (seed.validation.tasks.iter())
+                .map(|task| TaskMetrics {
                     task: task.task.clone(),
                     loss: loss + 0.1,
                     auc: task.auc.map(|auc| 0.5 + (auc - 0.5) * learnt),

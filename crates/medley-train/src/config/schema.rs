@@ -16,7 +16,7 @@ pub struct RawExperiment {
     pub name: String,
     /// Tasks by name, in the order of heads and reports.
     pub tasks: Vec<String>,
-    /// One repetition per seed.
+    /// One seed run each.
     #[serde(default = "default_seeds")]
     pub seeds: Vec<u64>,
     /// What is read.

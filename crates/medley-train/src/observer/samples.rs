@@ -1,6 +1,6 @@
 //! Events for the tests of observers.
 
-use medley_core::record::{Event, TaskFigures};
+use medley_core::record::{Event, TaskMetrics};
 
 pub(crate) fn warning() -> Event {
     Event::Warning { message: "a \"quoted\"\nline".to_owned() }
@@ -26,7 +26,7 @@ pub(crate) fn step(seed: u64, epoch: usize, step: usize, loss: f64) -> Event {
 }
 
 pub(crate) fn epoch_finished(seed: u64, epoch: usize) -> Event {
-    let figures = |task: &str, auc, macro_f1| TaskFigures {
+    let figures = |task: &str, auc, macro_f1| TaskMetrics {
         task: task.to_owned(),
         loss: 0.1 + 0.2,
         auc,

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use fs_err::{File, OpenOptions};
 use medley_core::RunLayout;
-use medley_core::record::{Event, TaskFigures};
+use medley_core::record::{Event, TaskMetrics};
 
 use super::Observer;
 use super::crc32c::masked;
@@ -101,7 +101,7 @@ impl Observer for TensorBoard {
     }
 }
 
-fn figures(figures: &TaskFigures) -> Vec<(String, f64)> {
+fn figures(figures: &TaskMetrics) -> Vec<(String, f64)> {
     let tag = |name: &str| format!("val/{}/{name}", figures.task);
     let mut scalars =
         vec![(tag("loss"), figures.loss), (tag("accuracy"), figures.accuracy), (tag("macro_f1"), figures.macro_f1)];

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use medley_core::{ScoringPermit, Split};
+use medley_core::{ScoringToken, Split};
 use medley_data::audit::{Audit, Group, ImageId, Options, SetFindings, Subject, audit};
 use medley_data::open_named;
 
@@ -19,8 +19,8 @@ pub(super) fn run(arguments: &AuditArguments) -> anyhow::Result<ExitCode> {
     let mut subjects = Vec::new();
     for task in &tasks {
         subjects.push(if arguments.open_test_labels {
-            let permit = ScoringPermit::on_request(&task.spec.name, task.test.labels.rows());
-            Subject::with_test_labels(task, &permit)?
+            let token = ScoringToken::on_request(&task.spec.name, task.test.labels.rows());
+            Subject::with_test_labels(task, &token)?
         } else {
             Subject { task, test_labels: None }
         });

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use medley_core::ScoringPermit;
+use medley_core::ScoringToken;
 use medley_data::datasheet::{Datasheet, Subject, Tally};
 use medley_storage::{RealFs, write_whole};
 use serde::Serialize;
@@ -54,9 +54,8 @@ pub(super) fn run(arguments: &DatasheetArguments) -> anyhow::Result<ExitCode> {
 fn datasheet(set: &Path, arguments: &DatasheetArguments) -> anyhow::Result<Datasheet> {
     let subject = Subject::open_named(set, &arguments.data.data, &arguments.reading.options())?;
     let task = &subject.opened().task;
-    let permit =
-        arguments.open_test_labels.then(|| ScoringPermit::on_request(&task.spec.name, task.test.labels.rows()));
-    Ok(subject.datasheet(permit.as_ref())?)
+    let token = arguments.open_test_labels.then(|| ScoringToken::on_request(&task.spec.name, task.test.labels.rows()));
+    Ok(subject.datasheet(token.as_ref())?)
 }
 
 fn render(sheet: &Datasheet, format: Format) -> anyhow::Result<String> {

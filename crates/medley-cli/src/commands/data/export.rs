@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use medley_core::{ScoringPermit, Split};
+use medley_core::{ScoringToken, Split};
 use medley_data::export::{ExportOptions, Exported, export};
 use medley_data::open_named;
 use medley_storage::RealFs;
@@ -20,10 +20,10 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     for set in &arguments.sets {
         let opened = open_named(set, &arguments.data.data, &arguments.reading.options())?;
         let (rows, name) = (opened.rows(), opened.task.spec.name.as_str());
-        let permit = arguments.open_test_labels.then(|| ScoringPermit::on_request(name, rows[2]));
+        let token = arguments.open_test_labels.then(|| ScoringToken::on_request(name, rows[2]));
         let bar = images_bar(name, options.splits.iter().map(|&split| rows[split as usize] as u64).sum());
         let progress = |done: usize| bar.set_position(done as u64);
-        let exported = export(&opened.task, &arguments.out, &options, permit.as_ref(), &RealFs, &progress);
+        let exported = export(&opened.task, &arguments.out, &options, token.as_ref(), &RealFs, &progress);
         bar.finish_and_clear();
         let exported = exported?;
         if !arguments.json {

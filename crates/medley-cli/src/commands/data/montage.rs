@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use medley_core::ScoringPermit;
+use medley_core::ScoringToken;
 use medley_data::montage::{MontageOptions, file_name, montage};
 use medley_data::open_named;
 use medley_storage::RealFs;
@@ -22,10 +22,10 @@ pub(super) fn run(arguments: &MontageArguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
         overwrite: arguments.overwrite,
     };
-    let permit = (arguments.open_test_labels)
-        .then(|| ScoringPermit::on_request(task.spec.name.as_str(), task.test.labels.rows()));
+    let token = (arguments.open_test_labels)
+        .then(|| ScoringToken::on_request(task.spec.name.as_str(), task.test.labels.rows()));
     let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from(file_name(&task, split)));
-    let sheet = montage(&task, &path, &options, permit.as_ref(), &RealFs)?;
+    let sheet = montage(&task, &path, &options, token.as_ref(), &RealFs)?;
     if arguments.json {
         output::json(&sheet)?;
     } else {

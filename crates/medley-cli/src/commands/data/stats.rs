@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use medley_core::{ScoringPermit, Split};
+use medley_core::{ScoringToken, Split};
 use medley_data::open_named;
 use medley_data::stats::{BINS, Statistics, statistics};
 
@@ -15,9 +15,9 @@ pub(super) fn run(arguments: &StatsArguments) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     for set in &arguments.sets {
         let task = open_named(set, &arguments.data.data, &options)?.task;
-        let permit =
-            arguments.open_test_labels.then(|| ScoringPermit::on_request(&task.spec.name, task.test.labels.rows()));
-        all.push(statistics(&task, permit.as_ref())?);
+        let token =
+            arguments.open_test_labels.then(|| ScoringToken::on_request(&task.spec.name, task.test.labels.rows()));
+        all.push(statistics(&task, token.as_ref())?);
     }
     if arguments.json {
         output::json(&all)?;

@@ -1,10 +1,10 @@
-//! One repetition: a network trained with one seed, from its first step (or a checkpoint) to its last.
+//! One seed run: a network trained with one seed, from its first step (or a checkpoint) to its last.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use medley_augment::{Batch, BatchAssembler};
-use medley_core::record::{Event, ScoreSet, TaskFigures};
+use medley_core::record::{Event, ScoreSet, TaskMetrics};
 use medley_core::seed::{Purpose, number};
 use medley_core::{CoreError, RunLayout, Split, TaskSpec};
 use medley_models::{BuildOptions, MultiTaskNet, Segment};
@@ -32,7 +32,7 @@ use crate::stop::StopFlag;
 /// Values of the images that are predicted at once unless the config says how many: 512 images of 64x64 pixels in colour.
 const PREDICTED_VALUES: usize = 512 * 64 * 64 * INPUT_CHANNELS;
 
-/// How [`Repetition::train`] ended.
+/// How [`SeedRun::train`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// All epochs are done.
@@ -79,7 +79,7 @@ pub fn build_network(
 }
 
 /// A network in training.
-pub struct Repetition<'a> {
+pub struct SeedRun<'a> {
     experiment: &'a Experiment,
     data: &'a LearningData,
     seed: u64,
@@ -99,7 +99,7 @@ pub struct Repetition<'a> {
     skipped: Vec<String>,
 }
 
-impl<'a> Repetition<'a> {
+impl<'a> SeedRun<'a> {
     /// A fresh network, started from `pretrained` if that is given; the newest checkpoint of the run, if there is one, is loaded
     /// into it.
     ///
@@ -133,7 +133,7 @@ impl<'a> Repetition<'a> {
             experiment.train.batch_size,
         );
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
-        let mut repetition = Self {
+        let mut seed_run = Self {
             optimizer: optimizer::build(&experiment.optimizer, &parameters, compute.threads)?,
             average: if decay > 0.0 { Some(MovingAverage::new(decay, &state)?) } else { None },
             schedule: Schedule::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
@@ -152,11 +152,11 @@ impl<'a> Repetition<'a> {
             sampler,
             storage,
         };
-        repetition.checkpoints.sweep()?;
-        if let Some((progress, skipped)) = repetition.checkpoints.load_last(&repetition.full_state())? {
-            (repetition.progress, repetition.skipped) = (progress, skipped);
+        seed_run.checkpoints.sweep()?;
+        if let Some((progress, skipped)) = seed_run.checkpoints.load_last(&seed_run.full_state())? {
+            (seed_run.progress, seed_run.skipped) = (progress, skipped);
         }
-        Ok(repetition)
+        Ok(seed_run)
     }
 
     /// Where it stands.
@@ -374,7 +374,7 @@ impl<'a> Repetition<'a> {
     pub fn into_best(self) -> Result<BestNetwork<'a>, TrainError> {
         let best = self.progress.best.map(|best| best.epoch);
         let progress = self.checkpoints.load_best(best, &self.model_state())?;
-        Ok(BestNetwork { repetition: self, epoch: progress.epoch })
+        Ok(BestNetwork { seed_run: self, epoch: progress.epoch })
     }
 
     fn predictor(&self) -> Predictor<'_> {
@@ -412,9 +412,9 @@ impl<'a> Repetition<'a> {
     }
 }
 
-/// A finished repetition with the network that validation chose.
+/// A finished seed run with the network that validation chose.
 pub struct BestNetwork<'a> {
-    repetition: Repetition<'a>,
+    seed_run: SeedRun<'a>,
     epoch: usize,
 }
 
@@ -433,7 +433,7 @@ impl BestNetwork<'_> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Vec<Prediction>>, TrainError> {
-        self.repetition.predict_validation(observers, stop)
+        self.seed_run.predict_validation(observers, stop)
     }
 
     /// Predicts test images; `None` when a stop was asked for. Their labels are not here.
@@ -446,8 +446,8 @@ impl BestNetwork<'_> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Vec<Prediction>>, TrainError> {
-        let assembler = images.assembler(self.repetition.experiment, self.repetition.seed)?;
-        self.repetition.predictor().predict(images.split(), &assembler, &images.rows(), None, observers, stop)
+        let assembler = images.assembler(self.seed_run.experiment, self.seed_run.seed)?;
+        self.seed_run.predictor().predict(images.split(), &assembler, &images.rows(), None, observers, stop)
     }
 }
 
@@ -463,9 +463,9 @@ fn segments(batch: &Batch) -> Vec<Segment> {
     segments
 }
 
-fn figures(result: &ScoreSet, losses: &[Option<f64>]) -> Vec<TaskFigures> {
+fn figures(result: &ScoreSet, losses: &[Option<f64>]) -> Vec<TaskMetrics> {
     (result.tasks.iter().zip(losses))
-        .map(|(task, loss)| TaskFigures {
+        .map(|(task, loss)| TaskMetrics {
             task: task.task.clone(),
             loss: loss.unwrap_or(f64::NAN),
             auc: task.auc,
