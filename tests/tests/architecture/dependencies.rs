@@ -1,50 +1,41 @@
 //! Who may depend on whom, by `cargo metadata`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
-use medley_tests::repository::root;
+use medley_tests::repository::{root, rust_files, text};
 
-/// The house plan: each crate and the crates of the house it may use. Tests and benchmarks of a crate included.
-const PLAN: [(&str, &[&str]); 10] = [
-    ("medley-core", &[]),
-    ("medley-storage", &[]),
-    ("medley-data", &["medley-core", "medley-storage"]),
-    ("medley-augment", &["medley-core"]),
-    ("medley-metrics", &["medley-core"]),
-    ("medley-models", &["medley-core", "medley-storage"]),
-    (
-        "medley-train",
-        &["medley-core", "medley-storage", "medley-data", "medley-augment", "medley-metrics", "medley-models"],
-    ),
-    ("medley-report", &["medley-core", "medley-storage", "medley-metrics"]),
-    (
-        "medley-cli",
-        &[
-            "medley-core",
-            "medley-storage",
-            "medley-data",
-            "medley-augment",
-            "medley-metrics",
-            "medley-models",
-            "medley-train",
-            "medley-report",
-        ],
-    ),
-    ("medley-tests", &[]),
-];
+/// A crate as the map of ARCHITECTURE.md draws it.
+#[derive(Debug, PartialEq, Eq)]
+struct Crate {
+    /// The crates of the workspace that it uses, without those that only its tests use.
+    uses: BTreeSet<String>,
+    /// Whether it needs libtorch, be it through another crate.
+    tensors: bool,
+}
 
-/// Crates that must build, and pass their tests, without libtorch.
-const WITHOUT_TENSORS: [&str; 7] = [
-    "medley-core",
-    "medley-storage",
-    "medley-data",
-    "medley-augment",
-    "medley-metrics",
-    "medley-report",
-    "medley-tests",
-];
+/// Reads the block under `## Map`: `name  purpose  -> used crates  (tch)`; a line that begins with a space continues the one above.
+fn drawn_map() -> BTreeMap<String, Crate> {
+    let document = text(Path::new("ARCHITECTURE.md"));
+    let block = document.split("## Map").nth(1).and_then(|rest| rest.split("```").nth(1)).expect("a block under Map");
+    let mut entries: Vec<String> = Vec::new();
+    for line in block.lines().filter(|line| !line.trim().is_empty()) {
+        match entries.last_mut() {
+            Some(entry) if line.starts_with(' ') => entry.push_str(line),
+            _ => entries.push(line.to_owned()),
+        }
+    }
+    let crates = entries.iter().filter(|entry| entry.starts_with("medley-"));
+    let read = |entry: &String| {
+        let name = entry.split_whitespace().next().unwrap_or_default().to_owned();
+        let used = entry.split_once("->").map_or("", |(_, used)| used).replace("(tch)", "");
+        let uses = used.split_whitespace().map(|short| format!("medley-{short}")).collect();
+        (name, Crate { uses, tensors: entry.contains("(tch)") })
+    };
+    crates.map(read).collect()
+}
 
 fn metadata() -> &'static Metadata {
     static METADATA: OnceLock<Metadata> = OnceLock::new();
@@ -78,29 +69,62 @@ fn closure(member: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn crates_depend_on_each_other_as_planned() {
+fn the_map_is_what_cargo_sees() {
     let metadata = metadata();
-    let members: BTreeSet<_> = metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
-    let planned: BTreeSet<_> = PLAN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(members, planned, "a crate that is not in the plan, or the other way round");
-    for package in metadata.workspace_packages() {
-        let allowed = PLAN.iter().find(|(name, _)| package.name.as_str() == *name).unwrap().1;
-        for dependency in package.dependencies.iter().filter(|dependency| dependency.name.starts_with("medley-")) {
-            assert!(allowed.contains(&dependency.name.as_str()), "{} uses {}", package.name, dependency.name);
-        }
+    let mut seen = BTreeMap::new();
+    for package in metadata.workspace_packages().into_iter().filter(|package| package.name.as_str() != "medley-tests") {
+        let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        let uses =
+            normal.map(|dependency| dependency.name.clone()).filter(|name| name.starts_with("medley-")).collect();
+        let tensors = closure(&package.name).contains("torch-sys");
+        seen.insert(package.name.to_string(), Crate { uses, tensors });
+    }
+    let drawn = drawn_map();
+    for (name, seen) in &seen {
+        let drawn = drawn.get(name).unwrap_or_else(|| panic!("{name} is not on the map of ARCHITECTURE.md"));
+        assert_eq!(drawn, seen, "{name}: the map of ARCHITECTURE.md (left) is not what cargo sees (right)");
+    }
+    for name in drawn.keys() {
+        assert!(seen.contains_key(name), "{name} is on the map of ARCHITECTURE.md, but not in the workspace");
     }
 }
 
 #[test]
-fn crates_without_tensors_never_need_tch() {
-    for member in WITHOUT_TENSORS {
-        let needed = closure(member);
-        for tensor in ["tch", "torch-sys"] {
-            assert!(!needed.contains(tensor), "{member} needs {tensor}, be it through another crate");
+fn only_training_and_the_program_need_tensors() {
+    let with_tensors: Vec<_> =
+        drawn_map().into_iter().filter_map(|(name, drawn)| drawn.tensors.then_some(name)).collect();
+    assert_eq!(with_tensors, ["medley-cli", "medley-models", "medley-train"]);
+    assert!(!closure("medley-tests").contains("torch-sys"), "the rules must be testable without libtorch");
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let metadata = metadata();
+    let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+    let mut unused = Vec::new();
+    for package in metadata.workspace_packages() {
+        let folder = package.manifest_path.parent().unwrap().strip_prefix(root()).unwrap();
+        let code = |folders: &[&str]| -> String {
+            let files = folders.iter().flat_map(|name| rust_files(folder.join(name).as_str()));
+            files.map(|path| text(&path)).collect()
+        };
+        let (production, tests) = (code(&["src"]), code(&["src", "tests", "benches", "examples"]));
+        for dependency in &nodes.iter().find(|node| node.id == package.id).unwrap().deps {
+            let normal = dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            let source = if normal { &production } else { &tests };
+            if !mentions(source, &dependency.name) {
+                unused.push(format!("{} does not use {}", package.name, dependency.name));
+            }
         }
     }
-    // The check bites: a crate that does need it is seen to.
-    assert!(closure("medley-models").contains("torch-sys"));
+    assert!(unused.is_empty(), "{}", unused.join("\n"));
+}
+
+/// Whether a crate is named in code: as a whole word, outside comments.
+fn mentions(source: &str, name: &str) -> bool {
+    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    code.into_iter().any(|line| line.split(|c| !is_part(c)).any(|word| word == name))
 }
 
 #[test]
@@ -134,6 +158,8 @@ fn core_needs_five_crates_and_none_for_input_or_output() {
 
 #[test]
 fn versions_are_chosen_in_one_place() {
+    let mut chosen: toml::Table = text(Path::new("Cargo.toml")).parse().unwrap();
+    let chosen = chosen["workspace"]["dependencies"].as_table_mut().unwrap();
     for package in metadata().workspace_packages() {
         let manifest: toml::Table = std::fs::read_to_string(&package.manifest_path).unwrap().parse().unwrap();
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
@@ -143,7 +169,11 @@ fn versions_are_chosen_in_one_place() {
                 assert!(inherited, "{}: `{name}` must say `workspace = true`", package.manifest_path);
             }
         }
+        for dependency in &package.dependencies {
+            chosen.remove(&dependency.name);
+        }
     }
+    assert!(chosen.is_empty(), "Cargo.toml chooses versions that no crate uses:\n{chosen}");
 }
 
 #[test]
