@@ -342,6 +342,69 @@ pub struct ScoreSet {
     pub tasks: Vec<TaskResult>,
     /// Harmonic mean of the macro-F1 over the tasks; 0 if any is 0 (the strict rule).
     pub harmonic_mean: f64,
+    /// Bootstrap intervals of these metrics; `None` for validation, and in runs of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<ScoreIntervals>,
+}
+
+/// A two-sided interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Half of its width.
+    pub fn half_width(&self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
+
+    /// Whether a value lies inside.
+    pub fn contains(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+}
+
+/// How bootstrap resamples were drawn. The same numbers give the same intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Resampling {
+    /// Resamples, or permutations.
+    pub resamples: usize,
+    /// Share of the resamples that an interval holds, 0 to 1.
+    pub confidence: f64,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+impl Default for Resampling {
+    fn default() -> Self {
+        Self { resamples: 1000, confidence: 0.95, seed: 0 }
+    }
+}
+
+/// Bootstrap intervals of the metrics of a [`ScoreSet`], or of their mean over seeds. `medley_metrics::bootstrap` defines them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoreIntervals {
+    /// How the resamples were drawn.
+    pub resampling: Resampling,
+    /// In task order.
+    pub tasks: Vec<TaskIntervals>,
+    /// Of the harmonic mean; `None` where that of a task's macro-F1 is.
+    pub harmonic_mean: Option<Interval>,
+}
+
+/// Intervals of one task's metrics; `None` where the metric is not defined for the sample or for one of its resamples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskIntervals {
+    /// Of the AUC.
+    pub auc: Option<Interval>,
+    /// Of the accuracy.
+    pub accuracy: Option<Interval>,
+    /// Of the macro-F1.
+    pub macro_f1: Option<Interval>,
 }
 
 /// The results of one seed.
@@ -387,6 +450,10 @@ pub struct RunResults {
     pub seeds: Vec<SeedResult>,
     /// Test figures over seeds.
     pub summary: Vec<Spread>,
+    /// Bootstrap intervals of the means over seeds, in which the seeds share their resamples; `None` for a single seed, and in
+    /// runs of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_intervals: Option<ScoreIntervals>,
     /// Test figures of the mean of all seeds' probabilities; `None` for a single seed. The submission is made of it.
     pub ensemble: Option<ScoreSet>,
 }

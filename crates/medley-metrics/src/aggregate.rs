@@ -21,7 +21,7 @@ pub fn harmonic_mean_without_zeros(values: &[f64]) -> f64 {
 /// Puts the results of all tasks together.
 pub fn score_set(tasks: Vec<TaskResult>) -> ScoreSet {
     let values: Vec<f64> = tasks.iter().map(|task| task.macro_f1).collect();
-    ScoreSet { harmonic_mean: harmonic_mean(&values), tasks }
+    ScoreSet { harmonic_mean: harmonic_mean(&values), tasks, intervals: None }
 }
 
 /// Mean and spread over seeds of the test figures: AUC, accuracy and macro-F1 of each task, then the harmonic mean under the

@@ -5,6 +5,10 @@
 //! interval. Drawing is stratified by true class, so that every resample has the test set's number of examples of each class:
 //! without that, a class of twenty images comes and goes, and its F1 with it. A multi-label task is drawn as a whole.
 //!
+//! **The mean over seeds** has an interval of its own: every resample is scored for each seed, and the interval is that of the
+//! means. All seeds are scored on the same draws, as what makes a test set easy makes it easy for each of them; see
+//! [`Resampled::mean`] and [`crate::uncertainty`].
+//!
 //! **Two predictors** on the same rows are compared on the same draws: resample `r` of a task is the same for whoever is
 //! scored on it, so the difference of two [`Resampled`]s is a paired bootstrap, in which what makes a test set easy or hard for
 //! both cancels. The **permutation test** ([`permute`]) asks instead how large a difference would be if it did not matter which
@@ -14,33 +18,18 @@
 //! are sorted once, counts are added up. Resample `r` of a task draws from a stream of its own, so figures depend neither on the
 //! number of threads nor on which other tasks or metrics are asked for.
 
+pub use medley_core::record::Resampling;
+
+use medley_core::record::Interval;
 use medley_core::seed::{Purpose, stream};
 use rand::Rng as _;
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::MetricError;
 use crate::aggregate::harmonic_mean;
-use crate::interval::Interval;
+use crate::interval::percentile_interval;
 use crate::metric::{Metric, Prepared, prepare};
 use crate::sample::{Draw, Sample};
-
-/// How resampling is done.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Resampling {
-    /// Resamples, or permutations.
-    pub resamples: usize,
-    /// Share of the resamples that an interval holds, 0 to 1.
-    pub confidence: f64,
-    /// Of the draws.
-    pub seed: u64,
-}
-
-impl Default for Resampling {
-    fn default() -> Self {
-        Self { resamples: 1000, confidence: 0.95, seed: 0 }
-    }
-}
 
 /// A figure, or a difference of figures, with its resamples.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +44,7 @@ impl Resampled {
     /// The percentile interval. `None` if the figure, or that of any resample, is not defined: what is left would be a
     /// selection.
     pub fn interval(&self, confidence: f64) -> Option<Interval> {
-        self.is_defined().then(|| Interval::of_sample(self.draws.clone(), confidence)).flatten()
+        self.is_defined().then(|| percentile_interval(self.draws.clone(), confidence)).flatten()
     }
 
     /// The standard error: the sample deviation of the resamples. `None` as for [`Self::interval`], and of fewer than two.
@@ -73,6 +62,22 @@ impl Resampled {
             value: self.value.zip(other.value).map(|(a, b)| a - b),
             draws: self.draws.iter().zip(&other.draws).map(|(a, b)| a - b).collect(),
         }
+    }
+
+    /// The mean over predictors of resamples that were made with the same draws: of every resample the mean of the metric. `None`
+    /// of no predictor, and when the numbers of resamples differ. Not defined where one of them is not.
+    pub fn mean(predictors: &[&Self]) -> Option<Self> {
+        let count = predictors.len() as f64;
+        let resamples = predictors.first()?.draws.len();
+        if predictors.iter().any(|one| one.draws.len() != resamples) {
+            return None;
+        }
+        let at = |at: usize| predictors.iter().map(|one| one.draws[at]).sum::<f64>() / count;
+        let values: Option<Vec<f64>> = predictors.iter().map(|one| one.value).collect();
+        Some(Self {
+            value: values.map(|values| values.iter().sum::<f64>() / count),
+            draws: (0..resamples).map(at).collect(),
+        })
     }
 
     /// The two-sided p-value of a difference whose draws are permutations: the share of permutations, the one that was seen

@@ -6,11 +6,11 @@
 //! ordinal) or over all rows (multi-label).
 
 use medley_core::TaskKind;
+use medley_core::record::Interval;
 use serde::Serialize;
 
 use crate::MetricError;
 use crate::distributions::{normal_cdf, normal_quantile};
-use crate::interval::Interval;
 use crate::sample::{RankOrder, Sample};
 
 /// The AUC of a sample with its standard error.

@@ -1,9 +1,9 @@
 //! Many tests at once, means over seeds, and what a test set can tell at all.
 
+use medley_core::record::Interval;
 use serde::Serialize;
 
 use crate::distributions::{normal_quantile, student_quantile};
-use crate::interval::Interval;
 
 /// Holm's step-down correction (Holm, 1979): p-values adjusted such that comparing each with `alpha` keeps the probability of
 /// any false alarm among all of them below `alpha`, whatever their dependence. In the order given.

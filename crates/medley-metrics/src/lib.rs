@@ -11,6 +11,7 @@
 //!
 //! - [`metrics`] has the figures, one file each; [`mod@bootstrap`] resamples them; [`delong`], [`mcnemar()`] and [`inference`] test
 //!   without resampling.
+//! - [`uncertainty`] has the intervals of a run: of each seed, of the ensemble, and of the mean over seeds.
 //! - [`evaluate`] makes the record that every run keeps; [`scorecard`] is what `medley score` and `medley compare` print.
 //! - [`read`] and [`result_file`] understand what people keep predictions in; [`baselines`] is what was published.
 //!
@@ -60,6 +61,7 @@ pub mod read;
 pub mod result_file;
 pub mod sample;
 pub mod scorecard;
+pub mod uncertainty;
 
 pub use aggregate::{harmonic_mean, harmonic_mean_without_zeros, score_set, summarise};
 pub use auc::auc;
@@ -67,7 +69,8 @@ pub use baselines::Baselines;
 pub use confusion::{Confusion, macro_f1};
 pub use error::MetricError;
 pub use evaluate::{decide, evaluate};
-pub use interval::Interval;
+pub use interval::percentile_interval;
 pub use mcnemar::{McNemar, mcnemar};
+pub use medley_core::record::Interval;
 pub use metric::{Better, Metric, MetricInfo, Needs};
 pub use sample::{Draw, Sample};

@@ -63,6 +63,26 @@ impl Sample {
         Self::assemble(spec, labels, guessed.values().to_vec())
     }
 
+    /// A sample with the counts of a confusion matrix `[truth][predicted]`, row by row, where the predictions themselves are not at
+    /// hand. Only metrics of decisions are then defined.
+    ///
+    /// # Errors
+    /// As [`Self::from_decisions`], and when there are more than 2^30 rows.
+    pub fn from_confusion(spec: &TaskSpec, counts: &[Vec<u64>]) -> Result<Self, MetricError> {
+        let total = counts.iter().flatten().fold(0_u64, |sum, &count| sum.saturating_add(count));
+        if total >= MOST_ROWS as u64 {
+            return Err(MetricError::TooManyRows { task: spec.name.clone(), rows: total as usize });
+        }
+        let (mut labels, mut decisions) = (Vec::new(), Vec::new());
+        for (truth, row) in counts.iter().enumerate() {
+            for (predicted, &count) in row.iter().enumerate() {
+                labels.extend(std::iter::repeat_n(truth as u16, count as usize));
+                decisions.extend(std::iter::repeat_n(predicted as u16, count as usize));
+            }
+        }
+        Self::from_decisions(spec, Labels::single(labels)?, decisions)
+    }
+
     fn assemble(spec: &TaskSpec, labels: Labels, decisions: Vec<u16>) -> Result<Self, MetricError> {
         let task = || spec.name.clone();
         if labels.rows() == 0 {

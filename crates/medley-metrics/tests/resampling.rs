@@ -5,11 +5,12 @@
 mod common;
 
 use common::{SplitMix, task};
-use medley_core::{Labels, Scores, TaskKind};
+use medley_core::{Labels, Scores, Split, TaskKind};
 use medley_metrics::bootstrap::{Resampled, Resampling, bootstrap, harmonic_mean_of, permute};
 use medley_metrics::delong::{auc_difference, auc_variance};
 use medley_metrics::metrics::{self, HEADLINE};
-use medley_metrics::{Draw, Sample, auc, harmonic_mean, mcnemar, metric};
+use medley_metrics::uncertainty::{SetResamples, intervals_of_confusion, mean_of_ends};
+use medley_metrics::{Draw, Sample, auc, evaluate, harmonic_mean, mcnemar, metric, score_set};
 
 /// A predictor of three classes whose scores lean to the truth by `skill`.
 fn predictor(seed: u64, rows: usize, skill: f64) -> Sample {
@@ -191,4 +192,58 @@ fn what_cannot_be_compared_is_refused() {
     let turned = Sample::from_decisions(sample.spec(), turned, sample.decisions().to_vec()).unwrap();
     assert!(message(&turned).contains("different labels"));
     assert!(auc_difference(&sample, &turned).is_err() && mcnemar(&sample, &turned).is_err());
+}
+
+#[test]
+fn the_mean_over_seeds_is_resampled_on_the_same_draws() {
+    let options = Resampling { resamples: 200, ..Resampling::default() };
+    let seeds: Vec<Sample> = (0..3).map(|seed| predictor(40 + seed, 120, 0.5)).collect();
+    let resampled: Vec<Vec<Resampled>> = seeds.iter().map(|seed| bootstrap(seed, HEADLINE, &options)).collect();
+    let expected = Resampled {
+        value: None,
+        draws: (0..200).map(|at| resampled.iter().map(|seed| seed[2].draws[at]).sum::<f64>() / 3.0).collect(),
+    };
+    let sets: Vec<SetResamples> =
+        seeds.iter().map(|seed| SetResamples::of(std::slice::from_ref(seed), &options)).collect();
+    let mean = SetResamples::mean(&sets).unwrap().intervals();
+    let same = Resampled { value: Some(0.0), ..expected }.interval(0.95);
+    assert_eq!(mean.tasks[0].macro_f1, same);
+    assert_eq!(SetResamples::mean(&sets[..1]).unwrap().intervals(), sets[0].intervals());
+    // One task: its harmonic mean is its macro-F1, but for 1 / (1 / x).
+    let (own, of_mean) = (sets[0].intervals().tasks[0].macro_f1.unwrap(), sets[0].intervals().harmonic_mean.unwrap());
+    assert!((own.low - of_mean.low).abs() < 1e-12 && (own.high - of_mean.high).abs() < 1e-12);
+    let other = SetResamples::of(&seeds[..1], &Resampling { resamples: 10, ..options });
+    assert!(SetResamples::mean(&[sets[0].clone(), other]).is_none() && SetResamples::mean(&[]).is_none());
+}
+
+#[test]
+fn intervals_of_a_confusion_matrix_are_those_of_the_predictions() {
+    let options = Resampling { resamples: 4000, ..Resampling::default() };
+    let sample = predictor(50, 400, 0.4);
+    let scored = evaluate(sample.spec(), Split::Test, sample.labels(), sample.scores().unwrap()).unwrap();
+    let set = score_set(vec![scored]);
+    let known = SetResamples::of(std::slice::from_ref(&sample), &options).intervals();
+    let derived = intervals_of_confusion(&[sample.spec()], &set, &options);
+    for (one, two) in [
+        (known.tasks[0].accuracy, derived.tasks[0].accuracy),
+        (known.tasks[0].macro_f1, derived.tasks[0].macro_f1),
+        (known.harmonic_mean, derived.harmonic_mean),
+    ] {
+        let (one, two) = (one.unwrap(), two.unwrap());
+        // Other draws of the same distribution: ends of 4,000 resamples differ by a few hundredths of the width.
+        let width = one.high - one.low;
+        assert!(
+            (one.low - two.low).abs() < 0.1 * width && (one.high - two.high).abs() < 0.1 * width,
+            "{one:?} {two:?}"
+        );
+    }
+    assert_eq!(derived.tasks[0].auc, None);
+    assert_eq!(mean_of_ends(&[&derived, &derived]).unwrap(), derived);
+    let multi_label = medley_core::record::ScoreSet { tasks: vec![empty_matrix(&set)], ..set };
+    let none = intervals_of_confusion(&[sample.spec()], &multi_label, &options);
+    assert_eq!((none.tasks[0], none.harmonic_mean), (medley_core::record::TaskIntervals::default(), None));
+}
+
+fn empty_matrix(set: &medley_core::record::ScoreSet) -> medley_core::record::TaskResult {
+    medley_core::record::TaskResult { confusion: Vec::new(), ..set.tasks[0].clone() }
 }

@@ -22,7 +22,7 @@ use crate::data::{Prepared, prepare};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
 use crate::pretrained::{Pretrained, PretrainedError};
 use crate::run_folder::{RunFolder, config_sha256, git_revision, utc_now};
-use crate::scoring::{score_test, score_validation};
+use crate::scoring::{mean_intervals, score_test, score_validation};
 use crate::seed_run::{Outcome, SeedRun, build_network};
 use crate::stop::StopFlag;
 
@@ -180,6 +180,7 @@ impl Run<'_> {
             run: self.layout().name(),
             synthetic: self.folder.manifest().is_synthetic(),
             summary: summarise(&seeds),
+            mean_intervals: mean_intervals(&self.prepared.learning.tasks, &self.prepared.test, &test_scores)?,
             ensemble: self.score_ensemble(&test_scores)?,
             seeds,
         };

@@ -1,13 +1,14 @@
 //! The one place where test labels are opened: by finished predictions, to be compared with them.
 
-use medley_core::record::ScoreSet;
+use medley_core::record::{Resampling, ScoreIntervals, ScoreSet};
 use medley_core::{Labels, Scores, ScoringToken, Split, TaskSpec};
-use medley_metrics::{evaluate, score_set};
+use medley_metrics::uncertainty::SetResamples;
+use medley_metrics::{Sample, evaluate, score_set};
 
 use crate::TrainError;
 use crate::data::TestData;
 
-/// Scores predictions of the test split.
+/// Scores predictions of the test split, with bootstrap intervals.
 ///
 /// # Errors
 /// When predictions do not cover the split, or a figure cannot be computed.
@@ -17,7 +18,34 @@ pub fn score_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Scores]) -
         let token = ScoringToken::for_predictions(&task.name, scores);
         results.push(evaluate(task, Split::Test, sealed.open(&token)?, scores)?);
     }
-    Ok(score_set(results))
+    let intervals = resample_test(tasks, test, predictions)?.intervals();
+    Ok(ScoreSet { intervals: Some(intervals), ..score_set(results) })
+}
+
+/// Intervals of the means over seeds, from the predictions `[seed][task]` that were scored; `None` of fewer than two seeds.
+///
+/// # Errors
+/// As [`score_test`].
+pub fn mean_intervals(
+    tasks: &[TaskSpec],
+    test: &TestData,
+    seeds: &[Vec<Scores>],
+) -> Result<Option<ScoreIntervals>, TrainError> {
+    if seeds.len() < 2 {
+        return Ok(None);
+    }
+    let resampled: Vec<SetResamples> =
+        seeds.iter().map(|predictions| resample_test(tasks, test, predictions)).collect::<Result<_, _>>()?;
+    Ok(SetResamples::mean(&resampled).map(|mean| mean.intervals()))
+}
+
+fn resample_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Scores]) -> Result<SetResamples, TrainError> {
+    let mut samples = Vec::with_capacity(tasks.len());
+    for ((task, sealed), scores) in tasks.iter().zip(&test.labels).zip(predictions) {
+        let token = ScoringToken::for_predictions(&task.name, scores);
+        samples.push(Sample::new(task, sealed.open(&token)?.clone(), scores.clone())?);
+    }
+    Ok(SetResamples::of(&samples, &Resampling::default()))
 }
 
 /// Scores predictions of the validation split.

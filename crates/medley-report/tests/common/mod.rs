@@ -242,7 +242,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 
 fn set(tasks: Vec<TaskResult>) -> ScoreSet {
     let harmonic_mean = tasks.len() as f64 / tasks.iter().map(|task| 1.0 / task.macro_f1).sum::<f64>();
-    ScoreSet { tasks, harmonic_mean }
+    ScoreSet { tasks, harmonic_mean, intervals: None }
 }
 
 fn results(name: &str, tasks: &[Task], seeds: &[u64], epochs: usize, layout: &RunLayout) -> RunResults {
@@ -286,6 +286,7 @@ fn results(name: &str, tasks: &[Task], seeds: &[u64], epochs: usize, layout: &Ru
         run: name.into(),
         synthetic: tasks.iter().any(|task| task.spec.origin == Origin::Synthetic),
         summary: summary(tasks, &seed_results),
+        mean_intervals: None,
         seeds: seed_results,
         ensemble,
     }
