@@ -32,9 +32,13 @@
 //! # Ok::<(), medley_core::CoreError>(())
 //! ```
 
+// Macros of this crate name it from outside.
+extern crate self as medley_core;
+
 pub mod dataset;
 mod error;
 pub mod image;
+pub mod keys;
 pub mod labels;
 pub mod layout;
 pub mod record;
