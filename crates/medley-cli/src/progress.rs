@@ -105,10 +105,17 @@ impl Observer for Progress {
             }
             Event::SeedScored { seed, result } => {
                 self.seeds_done += 1;
+                let (split, set) = match &result.test {
+                    Some(test) => ("test", test),
+                    None => ("validation", &result.validation),
+                };
                 self.say(&format!(
-                    "seed {seed}: test harmonic mean of macro-F1 {:.4} (checkpoint of epoch {})",
-                    result.test.harmonic_mean, result.best_epoch
+                    "seed {seed}: {split} harmonic mean of macro-F1 {:.4} (checkpoint of epoch {})",
+                    set.harmonic_mean, result.best_epoch
                 ));
+            }
+            Event::SeedStopped { seed, epoch, reason } => {
+                self.say(&format!("seed {seed}: stopped after epoch {epoch}: {reason}"));
             }
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::RunInterrupted { .. } | Event::RunFinished { .. } => {

@@ -40,6 +40,26 @@ pub struct Manifest {
     pub config_sha256: String,
     /// `git rev-parse HEAD` of the working directory, with `-dirty` if it had changes; `None` outside a repository.
     pub git_revision: Option<String>,
+    /// Whether the run leaves the test labels shut until `medley test` asks for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_test: bool,
+    /// Every time that the run opened test labels, in order. The only part of the manifest that grows. Empty in older manifests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_openings: Vec<TestOpening>,
+}
+
+/// One opening of test labels. It is recorded before the labels open, so that there is none without a record; scoring the same
+/// predictions again is not another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestOpening {
+    /// When, RFC 3339 in UTC.
+    pub when: String,
+    /// The subcommand: `train`, `resume` or `test`.
+    pub by: String,
+    /// Whose predictions: `seed 3`, or `ensemble`.
+    pub predictor: String,
+    /// SHA-256 of the file of predictions, by task: those whose labels were opened.
+    pub sha256: BTreeMap<String, String>,
 }
 
 impl Manifest {
@@ -220,6 +240,15 @@ pub enum Event {
         /// Share of the training time spent waiting for data, 0-1; `None` as above. Informative only.
         data_wait: Option<f64>,
     },
+    /// A callback ended the training of a seed before its last epoch.
+    SeedStopped {
+        /// Seed.
+        seed: u64,
+        /// Finished epochs.
+        epoch: usize,
+        /// Why, such as `no improvement for 5 epochs`.
+        reason: String,
+    },
     /// A checkpoint is on disk.
     CheckpointSaved {
         /// Seed.
@@ -229,7 +258,7 @@ pub enum Event {
         /// `best` or `last`.
         kind: String,
     },
-    /// One seed is trained and its test split scored.
+    /// One seed is trained and scored, on the test split too unless the run leaves it shut.
     SeedScored {
         /// Seed.
         seed: u64,
@@ -250,8 +279,8 @@ pub enum Event {
     },
     /// Everything is written.
     RunFinished {
-        /// Mean over seeds of the test harmonic mean.
-        harmonic_mean: f64,
+        /// Mean over seeds of the test harmonic mean; `None` where the test split is not scored.
+        harmonic_mean: Option<f64>,
         /// Wall time of this process, seconds.
         seconds: f64,
     },
@@ -414,10 +443,14 @@ pub struct SeedResult {
     pub seed: u64,
     /// Epochs finished at the best checkpoint (1-based).
     pub best_epoch: usize,
-    /// Validation figures of the best checkpoint: optimistic, as it was selected on them.
+    /// Validation metrics of the best checkpoint: optimistic, as it was selected on them.
     pub validation: ScoreSet,
-    /// Test figures of the best checkpoint.
-    pub test: ScoreSet,
+    /// Test metrics of the best checkpoint; `None` while the test split is not scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<ScoreSet>,
+    /// Why training ended before its last epoch, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
 }
 
 /// Mean and spread of one figure over seeds.
@@ -448,7 +481,7 @@ pub struct RunResults {
     pub synthetic: bool,
     /// One entry per seed.
     pub seeds: Vec<SeedResult>,
-    /// Test figures over seeds.
+    /// Test metrics over seeds; empty while the test split is not scored.
     pub summary: Vec<Spread>,
     /// Bootstrap intervals of the means over seeds, in which the seeds share their resamples; `None` for a single seed, and in
     /// runs of older programs.
@@ -456,6 +489,18 @@ pub struct RunResults {
     pub mean_intervals: Option<ScoreIntervals>,
     /// Test figures of the mean of all seeds' probabilities; `None` for a single seed. The submission is made of it.
     pub ensemble: Option<ScoreSet>,
+}
+
+impl RunResults {
+    /// Test metrics of the seeds that are scored on the test split, in the order of the seeds: of all of them, or of none.
+    pub fn test_sets(&self) -> impl Iterator<Item = &ScoreSet> {
+        self.seeds.iter().filter_map(|seed| seed.test.as_ref())
+    }
+
+    /// Whether the test split is scored.
+    pub fn is_tested(&self) -> bool {
+        !self.seeds.is_empty() && self.seeds.iter().all(|seed| seed.test.is_some())
+    }
 }
 
 /// JSON has neither NaN nor infinities: they are written as `null`, and read as NaN.

@@ -11,26 +11,28 @@
 //!
 //! ```compile_fail,E0451
 //! // A token cannot be written down, only earned with predictions.
-//! let token = medley_core::ScoringToken { task: "breastmnist".into(), rows: 156 };
+//! let token = medley_core::ScoringToken { task: "breastmnist".into(), rows: 156, sha256: None };
 //! ```
 //!
 //! ```
-//! use medley_core::{Labels, Scores, ScoringToken, SealedLabels};
+//! use medley_core::{Labels, ScoringToken, SealedLabels};
 //!
 //! let sealed = SealedLabels::seal("breastmnist", Labels::single(vec![0, 1])?);
-//! let predictions = Scores::new(vec![0.9, 0.1, 0.2, 0.8], 2, 2)?;
-//! let token = ScoringToken::for_predictions("breastmnist", &predictions);
+//! // The SHA-256 of the file that the predictions were written to, whole, or read from.
+//! let sha256 = [0x5a; 32];
+//! let token = ScoringToken::for_written("breastmnist", 2, sha256);
 //! assert_eq!(sealed.open(&token)?.values(), &[0, 1]);
 //! # Ok::<(), medley_core::CoreError>(())
 //! ```
 //!
-//! A test of the repository holds the other half: [`ScoringToken::for_predictions`] is called by the scoring module of
-//! `medley-train` and by `medley score`, [`ScoringToken::on_request`] by the verbs of `medley data` that were told
+//! The hash ties an opening to predictions that are final: a file that is written can be scored, not changed after its score is
+//! known. A test of the repository holds the other half: [`ScoringToken::for_written`] is called by the scoring module of
+//! `medley-train` and by `medley score`, [`ScoringToken::on_request`] by the subcommands of `medley data` that were told
 //! `--open-test-labels`, and neither anywhere else.
 
 use std::fmt;
 
-use crate::{CoreError, Labels, Scores};
+use crate::{CoreError, Labels};
 
 /// The labels of a test split, out of reach.
 #[derive(Clone)]
@@ -74,23 +76,40 @@ impl fmt::Debug for SealedLabels {
     }
 }
 
-/// The right to open the test labels of one task, made from finished predictions.
+/// The right to open the test labels of one task, made from predictions that are written.
 #[derive(Debug)]
 pub struct ScoringToken {
     task: String,
     rows: usize,
+    sha256: Option<[u8; 32]>,
 }
 
 impl ScoringToken {
-    /// Call this only from scoring, after the predictions are final and written.
-    pub fn for_predictions(task: impl Into<String>, predictions: &Scores) -> Self {
-        Self { task: task.into(), rows: predictions.rows() }
+    /// For predictions of `rows` images in a file with this SHA-256. Call this only from scoring, when that file is whole and
+    /// will not change.
+    pub fn for_written(task: impl Into<String>, rows: usize, sha256: [u8; 32]) -> Self {
+        Self { task: task.into(), rows, sha256: Some(sha256) }
+    }
+
+    /// As [`Self::for_written`], for predictions in memory that were read from a file: `medley score` until it passes the hash.
+    pub fn for_predictions(task: impl Into<String>, predictions: &crate::Scores) -> Self {
+        Self { task: task.into(), rows: predictions.rows(), sha256: None }
     }
 
     /// Call this only when a person asked for the test labels in so many words (`--open-test-labels`), to look at data
     /// and not to train on it.
     pub fn on_request(task: impl Into<String>, rows: usize) -> Self {
-        Self { task: task.into(), rows }
+        Self { task: task.into(), rows, sha256: None }
+    }
+
+    /// The task whose labels it opens.
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+
+    /// SHA-256 of the file of predictions; `None` where a person asked for the labels.
+    pub fn sha256(&self) -> Option<&[u8; 32]> {
+        self.sha256.as_ref()
     }
 }
 
@@ -101,11 +120,11 @@ mod tests {
     #[test]
     fn a_token_opens_its_own_task_only() {
         let sealed = SealedLabels::seal("a", Labels::single(vec![0, 1]).unwrap());
-        let two = Scores::new(vec![0.5; 4], 2, 2).unwrap();
-        let one = Scores::new(vec![0.5; 2], 1, 2).unwrap();
-        assert!(sealed.open(&ScoringToken::for_predictions("a", &two)).is_ok());
-        assert!(sealed.open(&ScoringToken::for_predictions("b", &two)).is_err());
-        assert!(sealed.open(&ScoringToken::for_predictions("a", &one)).is_err());
+        let opens = |task: &str, rows| sealed.open(&ScoringToken::for_written(task, rows, [0; 32])).is_ok();
+        assert!(opens("a", 2));
+        assert!(!opens("b", 2));
+        assert!(!opens("a", 1));
+        assert!(sealed.open(&ScoringToken::on_request("a", 2)).is_ok());
     }
 
     #[test]

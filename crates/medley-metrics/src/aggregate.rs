@@ -28,16 +28,17 @@ pub fn score_set(tasks: Vec<TaskResult>) -> ScoreSet {
 /// task name `all`. An AUC that is undefined for a seed is left out for that task.
 pub fn summarise(seeds: &[SeedResult]) -> Vec<Spread> {
     let mut spreads = Vec::new();
-    let Some(first) = seeds.first() else { return spreads };
-    for (index, task) in first.test.tasks.iter().enumerate() {
-        let of = |figure: fn(&TaskResult) -> Option<f64>| -> Vec<f64> {
-            seeds.iter().filter_map(|seed| seed.test.tasks.get(index).and_then(figure)).collect()
+    let sets: Vec<&ScoreSet> = seeds.iter().filter_map(|seed| seed.test.as_ref()).collect();
+    let Some(first) = sets.first() else { return spreads };
+    for (index, task) in first.tasks.iter().enumerate() {
+        let of = |metric: fn(&TaskResult) -> Option<f64>| -> Vec<f64> {
+            sets.iter().filter_map(|set| set.tasks.get(index).and_then(metric)).collect()
         };
         spreads.extend(spread(&task.task, "auc", &of(|task| task.auc)));
         spreads.extend(spread(&task.task, "accuracy", &of(|task| Some(task.accuracy))));
         spreads.extend(spread(&task.task, "macro_f1", &of(|task| Some(task.macro_f1))));
     }
-    let means: Vec<f64> = seeds.iter().map(|seed| seed.test.harmonic_mean).collect();
+    let means: Vec<f64> = sets.iter().map(|set| set.harmonic_mean).collect();
     spreads.extend(spread("all", "harmonic_mean", &means));
     spreads
 }

@@ -240,10 +240,7 @@ impl Suite<'_> {
         let difference = (together[0].narrow(0, 0, 1) - &alone[0]).abs().max().double_value(&[]);
         demand(difference < 1e-4, RULE, || format!("a row alone differs by {difference}"))?;
         if !self.entry.batch_norm {
-            let train = |seed| {
-                tch::manual_seed(seed);
-                net.forward(&images, &halves(4), true).under(RULE)
-            };
+            let train = |noise| net.forward_with_noise(&images, &halves(4), noise).under(RULE);
             let same = |left: &[Tensor], right: &[Tensor]| left.iter().zip(right).all(|(l, r)| l.equal(r));
             let first = train(1)?;
             // What draws no noise and has no statistics of the batch is one function in either mode.

@@ -83,8 +83,13 @@ fn cpu_multiplies_bf16() -> bool {
     false
 }
 
-/// Sets the number of threads inside one operation of libtorch, at least 1. The bits of results depend on it.
+/// Sets the number of threads inside one operation of libtorch, at least 1, for operations that the calling thread starts. The
+/// bits of results depend on it.
+///
+/// libtorch keeps the number per thread; a thread that has never asked takes the number that was set last anywhere in the
+/// process, at its first operation. Asking first makes what is set here stay, whatever other threads set.
 pub fn set_threads(intra: usize) {
+    let _ = tch::get_num_threads();
     tch::set_num_threads(i32::try_from(intra.max(1)).unwrap_or(i32::MAX));
 }
 

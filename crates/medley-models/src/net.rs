@@ -108,7 +108,7 @@ impl MultiTaskNet {
     }
 
     /// Shares the work of every pass between `count` replicas, one thread each, and sets libtorch to one thread per
-    /// operation. The parameters stay where they are. Ask [`Self::gradients`] for gradients, not the loss.
+    /// operation in the calling thread. The parameters stay where they are. Ask [`Self::gradients`] for gradients, not the loss.
     ///
     /// `BatchNorm` then normalises each replica's rows by their own statistics; all else is the same to within rounding, and
     /// the same bits for the same number of replicas.
@@ -132,7 +132,7 @@ impl MultiTaskNet {
             let mut master = self.tensors.share();
             master.parameters.retain(|name, _| trunk.parameters.contains_key(name));
             self.replicas = Some(Replicas::start(&master, twins));
-            tch::set_num_threads(1);
+            environment::set_threads(1);
         }
         Ok(self)
     }
@@ -150,17 +150,31 @@ impl MultiTaskNet {
     /// Images `[N, C, H, W]` f32 (volumes `[N, C, D, H, W]`), already normalised, to logits: one fp32 tensor `[len, outputs]`
     /// per segment. The trunk sees the whole batch at once.
     ///
-    /// With `train`, `BatchNorm` uses and updates statistics of the batch, and dropout is on: its draws are a function of one
-    /// number from libtorch's global generator, so call `tch::manual_seed` with a function of the step to be able to repeat
-    /// them. Autograd records in either mode (with replicas, in training) unless the caller
+    /// With `train`, `BatchNorm` uses and updates statistics of the batch, and dropout is on: the same values are dropped in every
+    /// pass, see [`Self::forward_with_noise`]. Autograd records in either mode (with replicas, in training) unless the caller
     /// holds a `tch::no_grad_guard`.
     ///
     /// # Errors
     /// [`ModelError::Input`] when images or segments do not fit; [`ModelError::OneValuePerChannel`]; [`ModelError::Torch`].
     pub fn forward(&self, images: &Tensor, segments: &[Segment], train: bool) -> Result<Vec<Tensor>, ModelError> {
         self.check(images, segments)?;
-        let noise = if train { draw_noise()? } else { 0 };
-        self.compute(images, segments, self.pass(train, noise, None), None, None)
+        self.compute(images, segments, self.pass(train, 0, None), None, None)
+    }
+
+    /// [`Self::forward`] in training, with dropout and stochastic depth drawn as functions of `noise`: a training loop gives a
+    /// number that depends on the seed and the step, so that no step needs the ones before it, and nothing in the process is
+    /// shared between networks.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_with_noise(
+        &self,
+        images: &Tensor,
+        segments: &[Segment],
+        noise: u64,
+    ) -> Result<Vec<Tensor>, ModelError> {
+        self.check(images, segments)?;
+        self.compute(images, segments, self.pass(true, noise, None), None, None)
     }
 
     /// Gradients of a loss that is made of the logits of the last [`Self::forward`]: in the order of [`Self::parameters`], each of
@@ -370,11 +384,6 @@ impl Blueprint {
             self.net.backbone.build(&root.enter("backbone"), config, options.input_channels, options.input_size)?;
         Ok((root, backbone))
     }
-}
-
-/// One draw from libtorch's global generator.
-fn draw_noise() -> Result<u64, ModelError> {
-    Ok(Tensor::f_randint(i64::MAX, [1], (Kind::Int64, Device::Cpu))?.f_int64_value(&[0])? as u64)
 }
 
 impl fmt::Debug for MultiTaskNet {

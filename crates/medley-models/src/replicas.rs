@@ -251,7 +251,7 @@ fn stopped() -> ModelError {
 
 /// The life of a worker: one thread per operation, jobs in order.
 fn work(backbone: &dyn Backbone, parameters: &[Tensor], jobs: &Receiver<Job>, replies: &Sender<Reply>) {
-    tch::set_num_threads(1);
+    crate::environment::set_threads(1);
     let mut kept: Option<Tensor> = None;
     let mut prepared: Option<(u64, Prepared)> = None;
     for job in jobs {

@@ -116,17 +116,17 @@ fn empty_group(run: &RunRecord) -> ComparisonGroup {
 
 fn row(run: &RunRecord) -> ComparisonRow {
     let results = run.results.as_ref();
-    let seeds = results.map_or(&[][..], |results| &results.seeds);
+    let seeds: Vec<_> = results.into_iter().flat_map(medley_core::record::RunResults::test_sets).collect();
     let mean = |figure: &dyn Fn(usize) -> f64| (0..seeds.len()).map(figure).sum::<f64>() / seeds.len().max(1) as f64;
     ComparisonRow {
         run: run.name().to_owned(),
         created: run.manifest.created.clone(),
         seeds: seeds.len(),
-        harmonic_mean: mean(&|seed| seeds[seed].test.harmonic_mean),
+        harmonic_mean: mean(&|seed| seeds[seed].harmonic_mean),
         standard_deviation: run.spread("all", "harmonic_mean").and_then(|spread| spread.standard_deviation),
         interval: run.uncertainty().and_then(|all| all.one_seed.harmonic_mean),
         ensemble: results.and_then(|results| results.ensemble.as_ref()).map(|ensemble| ensemble.harmonic_mean),
-        macro_f1: task_order(run).into_iter().map(|task| mean(&|seed| seeds[seed].test.tasks[task].macro_f1)).collect(),
+        macro_f1: task_order(run).into_iter().map(|task| mean(&|seed| seeds[seed].tasks[task].macro_f1)).collect(),
         level_with_best: false,
     }
 }

@@ -75,6 +75,12 @@ pub enum ReportError {
         /// The run folder.
         run: PathBuf,
     },
+    /// The run has validation results only.
+    #[error("the test split of `{}` is not scored yet: `medley test {}` predicts and scores it", run.display(), run.display())]
+    Untested {
+        /// The run folder.
+        run: PathBuf,
+    },
     /// No task of the run fits a submission.
     #[error("`{}` has no task with one label per image: a submission holds one class index per image", run.display())]
     NothingToSubmit {

@@ -87,7 +87,9 @@ impl Uncertainty {
     /// Resamples every confusion matrix of the results.
     pub fn of(results: &RunResults) -> Self {
         let each = RESAMPLES.div_ceil(results.seeds.len().max(1)).max(FEWEST);
-        let seeds: Vec<_> = results.seeds.iter().map(|seed| Resampled::draw(&seed.test, seed.seed, each)).collect();
+        let seeds: Vec<_> = (results.seeds.iter().zip(results.test_sets()))
+            .map(|(seed, test)| Resampled::draw(test, seed.seed, each))
+            .collect();
         let ensemble = results.ensemble.as_ref().map(|set| Resampled::draw(set, u64::MAX, RESAMPLES));
         Self {
             one_seed: Resampled::pool(seeds).intervals(),

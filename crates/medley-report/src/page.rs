@@ -58,7 +58,7 @@ pub fn html(run: &RunRecord) -> Result<String, ReportError> {
         name: run.name(),
         date: format::date(&run.manifest.created),
         synthetic: run.is_synthetic(),
-        unfinished: run.results.is_none(),
+        unfinished: run.results.is_none() && !run.untested,
         summary: summary(run),
         not_clinical: facts::NOT_CLINICAL,
         licences: facts::licences(run),

@@ -81,28 +81,28 @@ fn figures_that_cannot_be_are_named() {
     type Damage<'a> = &'a dyn Fn(&mut Fixture);
     let cases: [(&str, Damage<'_>); 9] = [
         ("`seeds[0].test.tasks[1].macro_f1`: 1.5 lies outside 0 to 1", &|fixture| {
-            fixture.results.seeds[0].test.tasks[1].macro_f1 = 1.5;
+            fixture.results.seeds[0].test.as_mut().unwrap().tasks[1].macro_f1 = 1.5;
         }),
         ("`seeds[0].validation.tasks[2].auc`: -0.1 lies outside 0 to 1", &|fixture| {
             fixture.results.seeds[0].validation.tasks[2].auc = Some(-0.1);
         }),
         ("`seeds[0].test.tasks[0].per_class`: 1 classes, but the task has 2", &|fixture| {
-            fixture.results.seeds[0].test.tasks[0].per_class.pop();
+            fixture.results.seeds[0].test.as_mut().unwrap().tasks[0].per_class.pop();
         }),
         ("`seeds[0].test.tasks[0].confusion`: not a matrix of 2 by 2 counts", &|fixture| {
-            fixture.results.seeds[0].test.tasks[0].confusion[1].push(0);
+            fixture.results.seeds[0].test.as_mut().unwrap().tasks[0].confusion[1].push(0);
         }),
         ("`seeds[0].test.tasks[0].confusion`: the counts add up to too many", &|fixture| {
-            fixture.results.seeds[0].test.tasks[0].confusion[0][0] = u64::MAX;
+            fixture.results.seeds[0].test.as_mut().unwrap().tasks[0].confusion[0][0] = u64::MAX;
         }),
         ("`seeds[0].test.tasks[0].task`: `retinamnist`, but task 0 of the manifest is `breastmnist`", &|fixture| {
-            fixture.results.seeds[0].test.tasks.swap(0, 2);
+            fixture.results.seeds[0].test.as_mut().unwrap().tasks.swap(0, 2);
         }),
         ("`seeds[0].test.tasks[2].rows`: 399 rows, but the manifest states 400", &|fixture| {
-            fixture.results.seeds[0].test.tasks[2].rows = 399;
+            fixture.results.seeds[0].test.as_mut().unwrap().tasks[2].rows = 399;
         }),
         ("`seeds[0].test.tasks`: 2 tasks, but the manifest names 3", &|fixture| {
-            fixture.results.seeds[0].test.tasks.pop();
+            fixture.results.seeds[0].test.as_mut().unwrap().tasks.pop();
         }),
         ("`seeds`: no seed", &|fixture| fixture.results.seeds.clear()),
     ];

@@ -126,7 +126,7 @@ fn multi_label_tasks_have_no_matrix_and_no_interval() {
     let mut fixture = common::small_three();
     fixture.manifest.data[0].task.kind = medley_core::TaskKind::MultiLabel;
     let results = &mut fixture.results;
-    let seeds = results.seeds.iter_mut().flat_map(|seed| [&mut seed.validation, &mut seed.test]);
+    let seeds = results.seeds.iter_mut().flat_map(|seed| [&mut seed.validation, seed.test.as_mut().unwrap()]);
     for set in seeds.chain(&mut results.ensemble) {
         set.tasks[0].confusion.clear();
     }
@@ -180,7 +180,7 @@ fn hostile_names_are_only_text() {
         data.release = Some(hostile.into());
     }
     for seed in &mut fixture.results.seeds {
-        for task in seed.test.tasks.iter_mut().chain(&mut seed.validation.tasks) {
+        for task in seed.test.as_mut().unwrap().tasks.iter_mut().chain(&mut seed.validation.tasks) {
             task.per_class.iter_mut().for_each(|class| class.name = hostile.into());
         }
     }
@@ -205,7 +205,7 @@ proptest! {
             fixture.manifest.run = run.clone();
             fixture.manifest.data[0].task.title = title.clone();
             fixture.manifest.data[0].task.classes[0] = class.clone();
-            fixture.results.seeds[0].test.tasks[0].per_class[0].name = class.clone();
+            fixture.results.seeds[0].test.as_mut().unwrap().tasks[0].per_class[0].name = class.clone();
             fixture.write_manifest();
             fixture.write_results();
             markup::read(&page(fixture));

@@ -88,7 +88,7 @@ fn all_eleven_tasks_make_the_competitions_file() {
 #[test]
 fn labels_are_those_that_were_scored() {
     for fixture in [common::small_three(), common::one_seed()] {
-        let scored = fixture.results.ensemble.as_ref().unwrap_or(&fixture.results.seeds[0].test);
+        let scored = fixture.results.ensemble.as_ref().unwrap_or(fixture.results.seeds[0].test.as_ref().unwrap());
         let lines = write(&fixture, &SubmissionOrder::Competition);
         for task in &scored.tasks {
             for (class, figures) in task.per_class.iter().enumerate() {

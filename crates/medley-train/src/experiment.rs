@@ -185,8 +185,8 @@ impl Run<'_> {
             seeds,
         };
         self.write_json(&self.layout().results(), &results)?;
-        let harmonic_mean =
-            results.seeds.iter().map(|seed| seed.test.harmonic_mean).sum::<f64>() / results.seeds.len() as f64;
+        let means: Vec<f64> = results.test_sets().map(|set| set.harmonic_mean).collect();
+        let harmonic_mean = (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64);
         observers.send(&Event::RunFinished { harmonic_mean, seconds: started.elapsed().as_secs_f64() })?;
         Ok(RunEnd::Finished(Box::new(results)))
     }
@@ -269,11 +269,14 @@ impl Run<'_> {
             seed,
             best_epoch: best.epoch(),
             validation: score_validation(&learning.tasks, &learning.val_labels, &validation)?,
-            test: score_test(&learning.tasks, &self.prepared.test, &test)?,
+            test: Some(score_test(&learning.tasks, &self.prepared.test, &test)?),
+            stopped: None,
         };
         let run = format!("{}-seed{seed}", self.layout().name());
         self.write_predictions(&run, Split::Val, &result.validation.tasks, &validation)?;
-        self.write_predictions(&run, Split::Test, &result.test.tasks, &test)?;
+        if let Some(set) = &result.test {
+            self.write_predictions(&run, Split::Test, &set.tasks, &test)?;
+        }
         observers.send(&Event::SeedScored { seed, result: result.clone() })?;
         Ok(Some((result, test)))
     }
@@ -388,6 +391,8 @@ fn manifest(
         pretrained: pretrained.cloned(),
         config_sha256: config_sha256(config_text),
         git_revision: git_revision(),
+        no_test: false,
+        test_openings: Vec::new(),
     }
 }
 

@@ -29,6 +29,8 @@
 //!         # normalisation: BTreeMap::new(),
 //!         # pretrained: None,
 //!         # git_revision: None,
+//!         # no_test: false,
+//!         # test_openings: Vec::new(),
 //!         // …
 //!     };
 //!     (manifest, config)

@@ -224,10 +224,8 @@ impl<'a> SeedRun<'a> {
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         let position = epoch * self.steps_per_epoch() + step;
         let images = batch.request.samples.len();
-        // Dropout draws from libtorch's generator, whose state cannot be saved: seeding it by position makes resuming exact.
-        tch::manual_seed(number(self.seed, Purpose::Network, &[position as u64]) as i64);
         let before = if self.average.is_none() { copies(&self.net.buffers())? } else { Vec::new() };
-        let loss = self.batch_loss(batch)?;
+        let loss = self.batch_loss(batch, position)?;
         let value = loss.f_double_value(&[])?;
         let learning_rate = self.schedule.rate(position);
         // A loss that is not finite has no gradient worth the work.
@@ -259,9 +257,11 @@ impl<'a> SeedRun<'a> {
     }
 
     /// One number from the losses of all rows in the batch.
-    fn batch_loss(&self, batch: &Batch) -> Result<Tensor, TrainError> {
+    fn batch_loss(&self, batch: &Batch, position: usize) -> Result<Tensor, TrainError> {
         let segments = segments(batch);
-        let logits = self.net.forward(&batch_tensor(batch, self.device)?, &segments, true)?;
+        // Dropout is a function of the position, which makes resuming exact.
+        let noise = number(self.seed, Purpose::Network, &[position as u64]);
+        let logits = self.net.forward_with_noise(&batch_tensor(batch, self.device)?, &segments, noise)?;
         let mut sums = Vec::with_capacity(segments.len());
         for (segment, logits) in segments.iter().zip(&logits) {
             let from = segment.start as usize;

@@ -110,7 +110,7 @@ fn summary(results: &RunResults) -> String {
             },
         )
     };
-    let tasks = results.seeds.first().map(|seed| seed.test.tasks.as_slice()).unwrap_or_default();
+    let tasks = results.test_sets().next().map(|set| set.tasks.as_slice()).unwrap_or_default();
     let rows: Vec<Vec<String>> = tasks
         .iter()
         .map(|task| {

@@ -43,7 +43,13 @@ pub(crate) fn results(path: &Path, results: &RunResults, manifest: &Manifest) ->
             return check.fail(format!("seeds[{index}].seed"), format!("seed {} occurs twice", seed.seed));
         }
         check.set(&format!("seeds[{index}].validation"), &seed.validation, Split::Val)?;
-        check.set(&format!("seeds[{index}].test"), &seed.test, Split::Test)?;
+        if let Some(test) = &seed.test {
+            check.set(&format!("seeds[{index}].test"), test, Split::Test)?;
+        }
+        if seed.test.is_some() != results.seeds[0].test.is_some() {
+            return check
+                .fail(format!("seeds[{index}].test"), "some seeds are scored on the test split, not all".into());
+        }
     }
     if let Some(ensemble) = &results.ensemble {
         check.set("ensemble", ensemble, Split::Test)?;

@@ -32,8 +32,10 @@ pub struct RunRecord {
     pub layout: RunLayout,
     /// What the run depends on.
     pub manifest: Manifest,
-    /// The figures; `None` while the run is unfinished.
+    /// The results; `None` while the run is unfinished or its test split is not scored.
     pub results: Option<RunResults>,
+    /// Whether it is finished but for the test split, which `medley test` scores.
+    pub untested: bool,
     /// What happened on the way.
     pub history: History,
     /// `config.toml` as it stands.
@@ -57,11 +59,13 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
     if let Some(results) = &results {
         check::results(&run.results(), results, &manifest)?;
     }
+    let untested = results.as_ref().is_some_and(|results| !results.is_tested());
+    let results = results.filter(RunResults::is_tested);
     let mut notes = Vec::new();
     let (config_text, config) = read_config(run, &mut notes);
     let history = history::read(run, &mut notes);
     let uncertainty = OnceLock::new();
-    Ok(RunRecord { layout: run.clone(), manifest, results, history, config_text, config, notes, uncertainty })
+    Ok(RunRecord { layout: run.clone(), manifest, results, untested, history, config_text, config, notes, uncertainty })
 }
 
 fn read_config(run: &RunLayout, notes: &mut Vec<String>) -> (Option<String>, Option<toml::Table>) {
@@ -122,7 +126,7 @@ impl RunRecord {
     /// The test figures of the run's final predictor: the ensemble of all seeds, or the only seed.
     pub fn final_scores(&self) -> Option<&ScoreSet> {
         let results = self.results.as_ref()?;
-        results.ensemble.as_ref().or_else(|| results.seeds.first().map(|seed| &seed.test))
+        results.ensemble.as_ref().or_else(|| results.test_sets().next())
     }
 
     /// What that predictor is, in words.

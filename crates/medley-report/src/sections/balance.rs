@@ -65,7 +65,7 @@ fn counts(run: &RunRecord, task: usize) -> Vec<(Split, Vec<u64>)> {
         let scored = match split {
             Split::Train => None,
             Split::Val => seed.map(|seed| support(&seed.validation.tasks[task])),
-            Split::Test => seed.map(|seed| support(&seed.test.tasks[task])),
+            Split::Test => seed.and_then(|seed| seed.test.as_ref()).map(|test| support(&test.tasks[task])),
         };
         if let Some(of_split) = known.or(scored) {
             counts.push((split, of_split));

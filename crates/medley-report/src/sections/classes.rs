@@ -75,9 +75,9 @@ fn alarms(run: &RunRecord) -> Vec<String> {
     let (Some(scores), Some(results)) = (run.final_scores(), &run.results) else { return alarms };
     for (index, task) in scores.tasks.iter().enumerate() {
         for (class, figures) in task.per_class.iter().enumerate() {
-            let seeds: Vec<String> = (results.seeds.iter())
-                .filter(|seed| is_never(&seed.test.tasks[index].per_class[class]))
-                .map(|seed| seed.seed.to_string())
+            let seeds: Vec<String> = (results.seeds.iter().zip(results.test_sets()))
+                .filter(|(_, test)| is_never(&test.tasks[index].per_class[class]))
+                .map(|(seed, _)| seed.seed.to_string())
                 .collect();
             let by = match (is_never(figures), seeds.len()) {
                 (true, _) => format!("by {}", run.final_predictor()),
@@ -97,8 +97,8 @@ fn alarm(title: &str, class: &ClassResult, task: &TaskResult, by: &str) -> Strin
 }
 
 fn f1_of_seeds(run: &RunRecord, task: usize, class: usize) -> Vec<f64> {
-    let seeds = run.results.as_ref().map_or(&[][..], |results| &results.seeds);
-    seeds.iter().map(|seed| seed.test.tasks[task].per_class[class].f1).collect()
+    let sets = run.results.iter().flat_map(medley_core::record::RunResults::test_sets);
+    sets.map(|set| set.tasks[task].per_class[class].f1).collect()
 }
 
 fn row(class: &ClassResult, seeds: &[f64]) -> Row {

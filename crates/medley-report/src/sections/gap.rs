@@ -38,18 +38,19 @@ impl Section for Gap {
 
     fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
         let Some(results) = &run.results else { return Ok(None) };
+        let tests: Vec<_> = results.test_sets().collect();
         let mean = |value: &dyn Fn(usize) -> f64| {
             (0..results.seeds.len()).map(value).sum::<f64>() / results.seeds.len() as f64
         };
         let pairs: Vec<(f64, f64)> = (0..run.data().len())
             .map(|task| {
                 let validation = mean(&|seed| results.seeds[seed].validation.tasks[task].macro_f1);
-                let test = mean(&|seed| results.seeds[seed].test.tasks[task].macro_f1);
+                let test = mean(&|seed| tests[seed].tasks[task].macro_f1);
                 (validation, test)
             })
             .collect();
         let validation = mean(&|seed| results.seeds[seed].validation.harmonic_mean);
-        let test = mean(&|seed| results.seeds[seed].test.harmonic_mean);
+        let test = mean(&|seed| tests[seed].harmonic_mean);
         let view = View {
             chart: chart(run, &pairs),
             disc: Shape::Disc.sample(),

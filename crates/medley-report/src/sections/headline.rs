@@ -198,6 +198,8 @@ struct Unfinished {
     interrupted: bool,
     best: Option<String>,
     seeds: Vec<String>,
+    /// The name of a run that is finished but for its test split.
+    untested: Option<String>,
 }
 
 fn unfinished(run: &RunRecord) -> Unfinished {
@@ -225,5 +227,6 @@ fn unfinished(run: &RunRecord) -> Unfinished {
                 format!("seed {seed}: {}", format::plural(epochs, "epoch"))
             })
             .collect(),
+        untested: run.untested.then(|| run.name().to_owned()),
     }
 }

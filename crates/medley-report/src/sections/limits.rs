@@ -47,8 +47,9 @@ fn chart(run: &RunRecord) -> Option<Fragment> {
         let mut marks: Vec<Mark> = results
             .seeds
             .iter()
-            .map(|seed| {
-                let value = seed.test.tasks[index].macro_f1;
+            .zip(results.test_sets())
+            .map(|(seed, test)| {
+                let value = test.tasks[index].macro_f1;
                 Mark { value, shape: Shape::Ring, title: format!("seed {}: {value:.TASK_DECIMALS$}", seed.seed) }
             })
             .collect();

@@ -57,7 +57,7 @@ struct TaskLabels {
 /// single label per image and are left out, with a remark.
 ///
 /// # Errors
-/// [`ReportError::Unfinished`], [`ReportError::NothingToSubmit`], and whatever is wrong with the run folder, its predictions
+/// [`ReportError::Unfinished`], [`ReportError::Untested`], [`ReportError::NothingToSubmit`], and whatever is wrong with the run folder, its predictions
 /// or the sample. Then nothing is written.
 pub fn write_submission(
     run: &RunLayout,
@@ -65,6 +65,9 @@ pub fn write_submission(
     storage: &dyn Storage,
 ) -> Result<Submission, ReportError> {
     let record = load_run(run)?;
+    if record.untested {
+        return Err(ReportError::Untested { run: run.root().to_owned() });
+    }
     if record.results.is_none() {
         return Err(ReportError::Unfinished { run: run.root().to_owned() });
     }

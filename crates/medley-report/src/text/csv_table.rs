@@ -34,7 +34,7 @@ pub fn csv(run: &RunRecord) -> String {
         for seed in &results.seeds {
             let number = seed.seed.to_string();
             rows.extend(table.set("seed", &number, Split::Val, &seed.validation, None));
-            rows.extend(table.set("seed", &number, Split::Test, &seed.test, None));
+            rows.extend(seed.test.iter().flat_map(|test| table.set("seed", &number, Split::Test, test, None)));
         }
         let uncertainty = run.uncertainty();
         rows.extend(table.mean(uncertainty.map(|all| &all.one_seed)));

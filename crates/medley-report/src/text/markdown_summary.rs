@@ -33,6 +33,12 @@ pub(crate) fn headline(run: &RunRecord) -> String {
         let planned = run.history.planned_epochs.map_or_else(String::new, |epochs| {
             format!(" of {}", format::count((epochs * run.manifest.seeds.len()) as u64))
         });
+        if run.untested {
+            return format!(
+                "**Not tested**: all epochs are done, and the test split is not scored. `medley test {}` does that.",
+                run.name()
+            );
+        }
         return format!(
             "**Unfinished**: {}{planned} epochs are done, there are no test figures yet.",
             format::count(run.history.finished_epochs() as u64)

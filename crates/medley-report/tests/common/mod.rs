@@ -130,6 +130,8 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
         normalisation: BTreeMap::new(),
         pretrained: None,
         git_revision: Some(format!("{}-dirty", "ab12".repeat(10))),
+        no_test: false,
+        test_openings: Vec::new(),
     }
 }
 
@@ -264,7 +266,7 @@ fn results(name: &str, tasks: &[Task], seeds: &[u64], epochs: usize, layout: &Ru
                 }
             }
             let best_epoch = (epochs * 4 / 5 + seed as usize % 3).clamp(1, epochs);
-            SeedResult { seed, best_epoch, validation: set(validation), test: set(test) }
+            SeedResult { seed, best_epoch, validation: set(validation), test: Some(set(test)), stopped: None }
         })
         .collect();
     let ensemble = (seeds.len() > 1).then(|| {
@@ -302,12 +304,12 @@ fn summary(tasks: &[Task], seeds: &[SeedResult]) -> Vec<Spread> {
     let mut all = Vec::new();
     for (index, task) in tasks.iter().enumerate() {
         let values =
-            |figure: fn(&TaskResult) -> f64| seeds.iter().map(|seed| figure(&seed.test.tasks[index])).collect();
+            |figure: fn(&TaskResult) -> f64| seeds.iter().map(|seed| figure(&test_of(seed).tasks[index])).collect();
         all.push(spread(&task.spec.name, "auc", values(|task| task.auc.unwrap())));
         all.push(spread(&task.spec.name, "accuracy", values(|task| task.accuracy)));
         all.push(spread(&task.spec.name, "macro_f1", values(|task| task.macro_f1)));
     }
-    all.push(spread("all", "harmonic_mean", seeds.iter().map(|seed| seed.test.harmonic_mean).collect()));
+    all.push(spread("all", "harmonic_mean", seeds.iter().map(|seed| test_of(seed).harmonic_mean).collect()));
     all
 }
 
@@ -351,7 +353,7 @@ fn write_history(fixture: &Fixture, epochs: usize) {
         "seed,epoch,task,train_loss,val_loss,val_auc,val_accuracy,val_macro_f1,learning_rate\n".to_owned();
     write(Event::RunStarted {
         run: results.run.clone(),
-        tasks: results.seeds[0].test.tasks.iter().map(|task| task.task.clone()).collect(),
+        tasks: test_of(&results.seeds[0]).tasks.iter().map(|task| task.task.clone()).collect(),
         seeds: results.seeds.iter().map(|seed| seed.seed).collect(),
         epochs,
         steps_per_epoch: steps,
@@ -418,7 +420,12 @@ fn write_history(fixture: &Fixture, epochs: usize) {
         }
         write(Event::SeedScored { seed: seed.seed, result: seed.clone() });
     }
-    write(Event::RunFinished { harmonic_mean: results.seeds[0].test.harmonic_mean, seconds: 251.0 });
+    write(Event::RunFinished { harmonic_mean: Some(test_of(&results.seeds[0]).harmonic_mean), seconds: 251.0 });
     std::fs::write(layout.events(), lines).unwrap();
     std::fs::write(layout.metrics(), metrics).unwrap();
+}
+
+/// The test results of a seed.
+pub(crate) fn test_of(seed: &SeedResult) -> &ScoreSet {
+    seed.test.as_ref().expect("the seeds of fixtures are tested")
 }

@@ -51,6 +51,8 @@ fn describe(run: &str) -> (Manifest, String) {
         normalisation: BTreeMap::new(),
         pretrained: None,
         git_revision: None,
+        no_test: false,
+        test_openings: Vec::new(),
     };
     (manifest, CONFIG.to_owned())
 }
