@@ -5,12 +5,12 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use md5::Md5;
+use medley_npy::{Header, read_header};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
 use crate::DataError;
-use crate::npy::{Header, read_header};
 use crate::shared_file::{SharedFile, Stamp};
 
 /// Official files have six members.
@@ -72,7 +72,8 @@ impl Archive {
                 self.array_error(name, format!("{compressed} compressed bytes claim to hold {size}: not possible"))
             );
         }
-        let header = read_header(&mut file).map_err(|problem| self.array_error(name, problem))?;
+        let header = read_header(&mut file).and_then(Header::require_row_major_integers);
+        let header = header.map_err(|error| self.array_error(name, error.to_string()))?;
         let needed = header.offset as u64 + header.data_len as u64;
         if size != needed {
             let problem = format!("its shape {:?} needs {needed} bytes, but it has {size}", header.shape);

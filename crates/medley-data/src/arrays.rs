@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use medley_core::{CoreError, ImageShape, ImageSource, Images, Split, TaskKind, TaskSpec};
+use medley_npy::ItemType;
 
 use crate::archive::{Archive, Member};
 use crate::cache::{self, CacheUse, Mapped};
-use crate::npy::Kind;
 use crate::{DataError, OpenOptions};
 
 /// The six arrays, their headers checked against the task, before any of them is read.
@@ -130,7 +130,7 @@ fn mapped(folder: &Path, path: &Path, archive: &Archive, members: &[&Member]) ->
 
 fn check_images(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<(), DataError> {
     let wrong = |problem: String| Err(archive.array_error(&member.name, problem));
-    if member.header.kind != Kind::U8 {
+    if member.header.item != ItemType::U8 {
         return wrong("images must be of type uint8 (`|u1`), 0 to 255".to_owned());
     }
     let shape = spec.shape;

@@ -232,7 +232,7 @@ fn array(name: &str, member: Result<Member, DataError>) -> ArrayDescription {
     let name = name.to_owned();
     match member {
         Ok(member) => {
-            let (shape, dtype) = (Some(member.header.shape), Some(member.header.kind.to_string()));
+            let (shape, dtype) = (Some(member.header.shape), Some(member.header.item.to_string()));
             ArrayDescription { name, shape, dtype, problem: None }
         }
         Err(DataError::Array { problem, .. }) => {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use medley_core::{CoreError, Labels, Origin, SealedLabels, Split, TaskKind, TaskSpec};
 
+use crate::DataError;
 use crate::archive::{Archive, Member};
 use crate::open::SYNTHETIC_MEMBER;
-use crate::{DataError, npy};
 
 /// Labels of one split, sealed whichever it is: they are read to be compared with predictions.
 #[derive(Debug, Clone)]
@@ -30,8 +30,8 @@ pub fn read_labels(path: &Path, spec: &TaskSpec, split: Split) -> Result<SplitLa
     check_shape(&archive, &member, &spec)?;
     let bytes = archive.read(&member)?;
     archive.unchanged()?;
-    let values =
-        npy::labels(member.header.kind, &bytes).map_err(|problem| archive.array_error(&member.name, problem))?;
+    let values = medley_npy::class_indices(member.header.item, &bytes)
+        .map_err(|error| archive.array_error(&member.name, error.to_string()))?;
     let content = |source: CoreError| DataError::Content { path: path.to_owned(), source };
     let labels = Labels::multi(values, member.header.shape[0], spec.label_width()).map_err(content)?;
     spec.check_labels(&labels).map_err(content)?;

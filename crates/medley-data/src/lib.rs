@@ -41,7 +41,6 @@ pub mod import;
 pub mod inspect;
 mod labels;
 pub mod montage;
-mod npy;
 mod open;
 pub mod registry;
 mod shared_file;

@@ -9,7 +9,6 @@ use medley_core::{CoreError, LabelledImages, Labels, OpenedTask, Origin, SealedT
 use crate::archive::{Archive, Member};
 use crate::arrays::{Arrays, Plan};
 use crate::cache::{self, CacheUse};
-use crate::npy;
 use crate::registry::{Entry, Identity};
 use crate::{DataError, Registry};
 
@@ -206,10 +205,10 @@ fn assemble(path: &Path, spec: TaskSpec, plan: &Plan, arrays: Arrays) -> Result<
     let (images, label_bytes) = arrays.split_up(spec.shape, plan.rows).map_err(content(path))?;
     let mut labels = Vec::with_capacity(3);
     for ((bytes, member), rows) in label_bytes.iter().zip(&plan.labels).zip(plan.rows) {
-        let values = npy::labels(member.header.kind, bytes).map_err(|problem| DataError::Array {
+        let values = medley_npy::class_indices(member.header.item, bytes).map_err(|error| DataError::Array {
             path: path.to_owned(),
             member: member.name.clone(),
-            problem,
+            problem: error.to_string(),
         })?;
         labels.push(Labels::multi(values, rows, spec.label_width()).map_err(content(path))?);
     }

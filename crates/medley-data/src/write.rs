@@ -3,12 +3,12 @@
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 
+use medley_npy::render_header;
 use medley_storage::{Storage, write_whole};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::DataError;
-use crate::npy::render_header;
 
 /// One `uint8` array.
 #[derive(Debug, Clone)]

@@ -4,11 +4,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 use medley_core::Split;
+use medley_npy::{Header, ItemType, class_indices, read_header};
 
 use super::listing::{Found, Listing, Place, refuse};
 use super::picture::Picture;
 use crate::archive::{Archive, io_error};
-use crate::npy::{self, Header, Kind};
 use crate::{DataError, SYNTHETIC_MEMBER};
 
 /// Images in one array.
@@ -107,7 +107,8 @@ fn file(path: &Path, limit: u64) -> Result<Loaded, DataError> {
         return Err(DataError::NotAFile { path: path.to_owned(), what: "a folder or a device" });
     }
     let mut reader = std::io::BufReader::new(fs_err::File::open(path).map_err(|source| io_error(path, source))?);
-    let header = npy::read_header(&mut reader).map_err(|problem| refuse(path, problem))?;
+    let header = read_header(&mut reader).and_then(Header::require_row_major_integers);
+    let header = header.map_err(|error| refuse(path, error.to_string()))?;
     let needed = (header.offset + header.data_len) as u64;
     if metadata.len() != needed {
         let problem = format!("its shape {:?} needs {needed} bytes, but it has {}", header.shape, metadata.len());
@@ -148,11 +149,12 @@ fn add(
             return Err(wrong(labels, problem));
         }
     };
-    let values = npy::labels(labels.header.kind, &labels.bytes).map_err(|problem| wrong(labels, problem))?;
+    let values = class_indices(labels.header.item, &labels.bytes).map_err(|error| wrong(labels, error.to_string()))?;
     let groups = match groups {
         None => None,
         Some(array) if array.header.shape == [form.rows] || array.header.shape == [form.rows, 1] => {
-            let numbers = npy::labels(array.header.kind, &array.bytes).map_err(|problem| wrong(array, problem))?;
+            let numbers =
+                class_indices(array.header.item, &array.bytes).map_err(|error| wrong(array, error.to_string()))?;
             Some(numbers)
         }
         Some(array) => {
@@ -181,7 +183,7 @@ fn flagged(values: &[u16]) -> Option<Vec<u16>> {
 
 impl Form {
     fn of(header: &Header) -> Result<Self, String> {
-        if header.kind != Kind::U8 {
+        if header.item != ItemType::U8 {
             return Err(
                 "images must be of type uint8, 0 to 255; scale others first: which of their values matter is not \
                         known"
