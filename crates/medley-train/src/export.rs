@@ -14,8 +14,8 @@ use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
 use crate::compute::Compute;
 use crate::config::Experiment;
+use crate::engine::build_network;
 use crate::run_folder::read_manifest;
-use crate::seed_run::build_network;
 
 /// One task of the network that validation chose, as a file.
 #[derive(Debug, Clone)]

@@ -2,8 +2,8 @@
 //!
 //! The crate is a short pipeline of parts that are tested alone. [`config`] reads and checks what was written; [`data`] parts
 //! the opened sets into what learning may see and what scoring may see; [`sampler`] and [`schedule`] are pure functions of
-//! the position in a run; [`loss`] and [`optimizer`] are small menus; [`seed_run`] puts them together for one seed;
-//! [`experiment`] runs all seeds and writes the results; [`pretrained`] and [`export`] are the ways in and out for weights. The
+//! the position in a run; [`loss`] and [`optimizer`] are small menus; [`engine`] puts them together for one seed;
+//! [`run`] runs all seeds and writes the results; [`pretrained`] and [`export`] are the ways in and out for weights. The
 //! loop itself knows no file and no progress bar: it says [`Event`](medley_core::record::Event)s to [`observer`]s, and those
 //! write, draw or count.
 //!
@@ -20,7 +20,7 @@
 //! use medley_data::Registry;
 //! use medley_storage::RealFs;
 //! use medley_train::config::{RawExperiment, load};
-//! use medley_train::experiment::{RunEnd, RunRequest, start};
+//! use medley_train::run::{RunEnd, RunRequest, start};
 //! use medley_train::{observer::Observers, stop::StopFlag};
 //!
 //! let loaded = load::load::<RawExperiment>(Path::new("configs/small-three.toml"), &["train.epochs=2".into()])?;
@@ -40,25 +40,22 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
-pub mod average;
-mod buffers;
 pub mod checkpoint;
 pub mod compute;
 pub mod config;
 pub mod data;
+pub mod engine;
 mod error;
-pub mod experiment;
 pub mod export;
 pub mod loss;
 pub mod observer;
 pub mod optimizer;
-pub mod predict;
 pub mod pretrained;
+pub mod run;
 pub mod run_folder;
 pub mod sampler;
 pub mod schedule;
 pub mod scoring;
-pub mod seed_run;
 pub mod stop;
 
 pub use error::TrainError;

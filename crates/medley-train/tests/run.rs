@@ -13,9 +13,9 @@ use medley_models::weights;
 use medley_storage::RealFs;
 use medley_train::TrainError;
 use medley_train::config::{Experiment, RawExperiment};
-use medley_train::experiment::{RunEnd, RunRequest, resume, start};
 use medley_train::export::export;
 use medley_train::observer::{Observer, Observers};
+use medley_train::run::{RunEnd, RunRequest, resume, start};
 use medley_train::stop::StopFlag;
 use tch::Tensor;
 

@@ -7,8 +7,8 @@ use medley_core::RunLayout;
 use medley_core::record::{Environment, RunResults};
 use medley_report::{SubmissionOrder, write_report, write_submission};
 use medley_storage::RealFs;
-use medley_train::experiment::{self, DataFolder, Run, RunEnd, RunRequest};
 use medley_train::observer::Observers;
+use medley_train::run::{self, DataFolder, Run, RunEnd, RunRequest};
 use medley_train::run_folder::read_manifest;
 use medley_train::stop::StopFlag;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -28,7 +28,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         runs_folder: &arguments.runs,
         run_name: arguments.name.as_deref(),
     };
-    let run = experiment::start(&request, &RealFs)?;
+    let run = run::start(&request, &RealFs)?;
     if !arguments.quiet && !run.calibration().is_empty() {
         output::note(&way(&run));
     }
@@ -41,7 +41,7 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     let (experiment, _) = config::read(&layout.config(), &[], &arguments.data.data)
         .with_context(|| format!("`{}` is no run folder that can be resumed", arguments.run.display()))?;
     let data = DataFolder { path: &arguments.data.data, options: arguments.reading.options() };
-    let run = experiment::resume(&experiment, &arguments.run, &data, &RealFs)?;
+    let run = run::resume(&experiment, &arguments.run, &data, &RealFs)?;
     carry_out(run, arguments.json, arguments.quiet)
 }
 

@@ -1,4 +1,8 @@
-//! One seed run: a network trained with one seed, from its first step (or a checkpoint) to its last.
+//! The run of one seed: a network trained with one seed, from its first step (or a checkpoint) to its last.
+
+pub mod average;
+mod buffers;
+pub mod predict;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,17 +16,17 @@ use medley_storage::Storage;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::TrainError;
-use crate::average::MovingAverage;
-use crate::buffers::{copies, restore_finite};
 use crate::checkpoint::{Best, CheckpointFolder, Progress};
 use crate::compute::Compute;
 use crate::config::Experiment;
 use crate::config::schema::TaskReduction;
 use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
+use crate::engine::average::MovingAverage;
+use crate::engine::buffers::{copies, restore_finite};
+use crate::engine::predict::{Prediction, Predictor, batch_tensor};
 use crate::loss::{self, Loss};
 use crate::observer::Observers;
 use crate::optimizer::{self, Optimizer, clip_scale, gradient_norm};
-use crate::predict::{Prediction, Predictor, batch_tensor};
 use crate::pretrained::Pretrained;
 use crate::sampler::Sampler;
 use crate::schedule::Schedule;

@@ -19,11 +19,11 @@ use crate::checkpoint::CheckpointFolder;
 use crate::compute::{self, Machine};
 use crate::config::Experiment;
 use crate::data::{Prepared, prepare};
+use crate::engine::{Outcome, SeedRun, build_network};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
 use crate::pretrained::{Pretrained, PretrainedError};
 use crate::run_folder::{RunFolder, config_sha256, git_revision, utc_now};
 use crate::scoring::{mean_intervals, score_test, score_validation};
-use crate::seed_run::{Outcome, SeedRun, build_network};
 use crate::stop::StopFlag;
 
 /// Where the `.npz` files lie, and how much of them may be held in memory.
@@ -413,6 +413,6 @@ fn remove_others(kept: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-fn scores_of(predictions: Vec<crate::predict::Prediction>) -> Vec<Scores> {
+fn scores_of(predictions: Vec<crate::engine::predict::Prediction>) -> Vec<Scores> {
     predictions.into_iter().map(|prediction| prediction.scores).collect()
 }

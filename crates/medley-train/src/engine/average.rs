@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor, no_grad_guard};
 
-use crate::buffers::copies;
+use crate::engine::buffers::copies;
 
 /// A slowly following copy of parameters and buffers. Validation and the kept checkpoints use it: at a fixed learning rate
 /// it stands where a decayed rate would have led (Polyak and Juditsky, 1992).
