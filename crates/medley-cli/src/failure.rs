@@ -66,7 +66,7 @@ fn code(error: &anyhow::Error) -> u8 {
 fn train_code(error: &TrainError) -> u8 {
     match error {
         TrainError::Data(_) | TrainError::Core(_) | TrainError::Pretrained(_) => 3,
-        TrainError::Augment(_) | TrainError::Model(_) | TrainError::Device { .. } | TrainError::NotInRun { .. } => 2,
+        TrainError::Augment(_) | TrainError::Model(_) | TrainError::NotInRun { .. } => 2,
         TrainError::Checkpoint(_) | TrainError::Storage(_) | TrainError::RunFolder(_) | TrainError::Observer(_) => 4,
         TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => 5,
         _ => 1,

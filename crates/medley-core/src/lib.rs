@@ -35,6 +35,7 @@
 // Macros of this crate name it from outside.
 extern crate self as medley_core;
 
+pub mod compute;
 pub mod dataset;
 mod error;
 pub mod image;
@@ -47,6 +48,7 @@ pub mod sealed;
 pub mod seed;
 pub mod task;
 
+pub use compute::{MemoryLayout, Precision};
 pub use dataset::{LabelledImages, OpenedTask, SealedTest};
 pub use error::CoreError;
 pub use image::{ImageSource, Images};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Origin, Split, TaskSpec};
+use crate::{MemoryLayout, Origin, Precision, Split, TaskSpec};
 
 /// Version of the files described here.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -82,10 +82,10 @@ pub struct Environment {
     pub cpu_capability: String,
     /// Intra-op threads of libtorch.
     pub threads: usize,
-    /// `fp32` or `bf16`.
-    pub precision: String,
-    /// `contiguous` or `channels_last`.
-    pub memory_layout: String,
+    /// Number format of products.
+    pub precision: Precision,
+    /// Order in memory.
+    pub memory_layout: MemoryLayout,
     /// Replicas that share each batch, one thread each; 1 is the network alone.
     #[serde(default = "alone")]
     pub replicas: usize,
@@ -97,13 +97,13 @@ fn alone() -> usize {
     1
 }
 
-/// A way to compute that was tried before a run, and how fast it was.
+/// A candidate that was tried before a run, and how fast it was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationTrial {
-    /// `fp32` or `bf16`.
-    pub precision: String,
-    /// `contiguous` or `channels_last`.
-    pub memory_layout: String,
+    /// Number format of products.
+    pub precision: Precision,
+    /// Order in memory.
+    pub memory_layout: MemoryLayout,
     /// Intra-op threads of libtorch.
     pub threads: usize,
     /// Replicas that share each batch.

@@ -8,17 +8,17 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use medley_models::conformance::{noise, task};
 use medley_models::{
-    BackboneConfig, BatchNormScope, BuildOptions, MemoryLayout, MultiTaskNet, NetConfig, Precision, Segment,
-    environment,
+    BackboneConfig, BatchNormScope, BuildOptions, ComputePlan, MemoryLayout, MultiTaskNet, NetConfig, Precision,
+    Segment, environment,
 };
 use tch::{Kind, Tensor};
 
 const BATCH: i64 = 64;
 
-fn build(backbone: &BackboneConfig, precision: Precision, layout: MemoryLayout) -> MultiTaskNet {
+fn build(backbone: &BackboneConfig, plan: ComputePlan) -> MultiTaskNet {
     let config = NetConfig { backbone: backbone.clone(), ..NetConfig::default() };
-    let options = BuildOptions { precision, layout, ..BuildOptions::default() };
-    MultiTaskNet::build(&config, &[task("a", 9)], &options).unwrap()
+    let options = BuildOptions { plan, ..BuildOptions::default() };
+    MultiTaskNet::build(&config.validated().unwrap(), &[task("a", 9)], &options).unwrap()
 }
 
 fn train(net: &MultiTaskNet, images: &Tensor, segments: &[Segment]) {
@@ -36,18 +36,18 @@ fn passes(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(&backbone.name);
         group.throughput(Throughput::Elements(BATCH as u64)).sample_size(10).measurement_time(Duration::from_secs(3));
         for precision in [Precision::Fp32, Precision::Bf16] {
-            for layout in [MemoryLayout::Contiguous, MemoryLayout::ChannelsLast] {
-                let net = build(&backbone, precision, layout);
-                let way = format!("{precision:?} {layout:?}");
-                group.bench_function(BenchmarkId::new("forward", &way), |bencher| {
+            for memory_layout in [MemoryLayout::Contiguous, MemoryLayout::ChannelsLast] {
+                let net = build(&backbone, ComputePlan { precision, memory_layout, ..ComputePlan::default() });
+                let plan = format!("{precision} {memory_layout}");
+                group.bench_function(BenchmarkId::new("forward", &plan), |bencher| {
                     let _guard = tch::no_grad_guard();
                     bencher.iter(|| black_box(net.forward(&images, &segments, false).unwrap()));
                 });
                 let inference = net.inference();
-                group.bench_function(BenchmarkId::new("folded", &way), |bencher| {
+                group.bench_function(BenchmarkId::new("folded", &plan), |bencher| {
                     bencher.iter(|| black_box(inference.forward(&images, &segments).unwrap()));
                 });
-                group.bench_function(BenchmarkId::new("forward and backward", &way), |bencher| {
+                group.bench_function(BenchmarkId::new("forward and backward", &plan), |bencher| {
                     bencher.iter(|| train(&net, &images, &segments));
                 });
             }
@@ -72,8 +72,9 @@ fn options(criterion: &mut Criterion) {
         ("adapters", NetConfig { adapters: true, ..plain.clone() }),
         ("task embedding", NetConfig { task_embedding: 16, ..plain }),
     ] {
-        let options = BuildOptions { precision: Precision::Bf16, ..BuildOptions::default() };
-        let net = MultiTaskNet::build(&config, &tasks, &options).unwrap();
+        let plan = ComputePlan { precision: Precision::Bf16, ..ComputePlan::default() };
+        let options = BuildOptions { plan, ..BuildOptions::default() };
+        let net = MultiTaskNet::build(&config.validated().unwrap(), &tasks, &options).unwrap();
         group.bench_function(name, |bencher| bencher.iter(|| train(&net, &images, &segments)));
     }
     group.finish();

@@ -23,7 +23,8 @@ fn main() {
         ..NetConfig::default()
     };
     let options = BuildOptions { input_size: 64, ..BuildOptions::default() };
-    let net = MultiTaskNet::build(&config, &[task("first", 5), task("second", 9)], &options).unwrap();
+    let net =
+        MultiTaskNet::build(&config.validated().unwrap(), &[task("first", 5), task("second", 9)], &options).unwrap();
     let segments = [Segment { task: 0, start: 0, len: 4 }, Segment { task: 1, start: 4, len: 4 }];
     let images = noise(1, 8, 3, 64).unwrap();
     let _guard = tch::no_grad_guard();

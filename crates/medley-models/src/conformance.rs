@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 use crate::backbones::Entry;
 use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
 use crate::init::Init;
-use crate::{BuildOptions, MemoryLayout, ModelError, MultiTaskNet, Precision, Segment, weights};
+use crate::{BuildOptions, ComputePlan, MemoryLayout, ModelError, MultiTaskNet, Precision, Segment, weights};
 
 /// A rule that a backbone breaks.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +120,7 @@ impl Suite<'_> {
 
     fn net(&self, config: &NetConfig, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
         let config = NetConfig { backbone: self.config.clone(), ..config.clone() };
-        MultiTaskNet::build(&config, &[task("first", 3), task("second", 2)], options)
+        MultiTaskNet::build(&config.validated()?, &[task("first", 3), task("second", 2)], options)
     }
 
     /// Noise of the right number of axes, 28 pixels a side.
@@ -157,10 +157,10 @@ impl Suite<'_> {
     fn shapes(&self) -> Result<(), Violation> {
         const RULE: &str = "logits are finite fp32 of shape [len, outputs]";
         for precision in [Precision::Fp32, Precision::Bf16] {
-            for layout in [MemoryLayout::Contiguous, MemoryLayout::ChannelsLast] {
+            for memory_layout in [MemoryLayout::Contiguous, MemoryLayout::ChannelsLast] {
                 for channels in [1, 3] {
-                    let options =
-                        BuildOptions { precision, layout, input_channels: channels, ..BuildOptions::default() };
+                    let plan = ComputePlan { precision, memory_layout, ..ComputePlan::default() };
+                    let options = BuildOptions { plan, input_channels: channels, ..BuildOptions::default() };
                     let net = self.plain(&options).under(RULE)?;
                     let logits =
                         net.forward(&self.images(1, 5, channels).under(RULE)?, &halves(5), true).under(RULE)?;
@@ -198,8 +198,9 @@ impl Suite<'_> {
 
     fn seeds(&self) -> Result<(), Violation> {
         const RULE: &str = "a seed decides the parameters";
-        let bits = |seed, layout| -> Result<Vec<u8>, Violation> {
-            let options = BuildOptions { seed, layout, ..BuildOptions::default() };
+        let bits = |seed, memory_layout| -> Result<Vec<u8>, Violation> {
+            let plan = ComputePlan { memory_layout, ..ComputePlan::default() };
+            let options = BuildOptions { plan, seed, ..BuildOptions::default() };
             weights::to_bytes(&self.plain(&options).under(RULE)?.parameters(), &BTreeMap::new()).under(RULE)
         };
         let first = bits(1, MemoryLayout::Contiguous)?;
@@ -260,7 +261,8 @@ impl Suite<'_> {
         let images = self.images(6, 6, 3).under(RULE)?;
         for config in self.variants() {
             for precision in [Precision::Fp32, Precision::Bf16] {
-                let net = self.net(&config, &BuildOptions { precision, ..BuildOptions::default() }).under(RULE)?;
+                let plan = ComputePlan { precision, ..ComputePlan::default() };
+                let net = self.net(&config, &BuildOptions { plan, ..BuildOptions::default() }).under(RULE)?;
                 disturb(&net).under(RULE)?;
                 net.forward(&images, &halves(6), true).under(RULE)?;
                 let expected = net.forward(&images, &halves(6), false).under(RULE)?;

@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_device_that_is_not_there_is_refused() {
         let error = require_cuda(Device::Cuda(99)).unwrap_err().to_string();
-        assert!(error.contains("Cuda(99)"), "{error}");
+        assert!(error.contains("`cuda:99`"), "{error}");
         require_cuda(Device::Cpu).unwrap();
     }
 }

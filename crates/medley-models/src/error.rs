@@ -89,7 +89,7 @@ pub enum ModelError {
         problem: String,
     },
     /// The device cannot be used.
-    #[error("device {device:?} cannot be used: {problem}")]
+    #[error("device `{}` is not available: {problem}", crate::device::name(*.device))]
     Device {
         /// What was asked for.
         device: Device,

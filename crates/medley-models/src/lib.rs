@@ -8,7 +8,7 @@
 //! Three decisions are worth knowing:
 //!
 //! - **Parameters are PyTorch's**: the names of torchvision, the shapes, and the initial distributions. tch has other ones
-//!   (its `BatchNorm` starts with weights from U(0, 1)), so layers are built here, on [`Scope`]s. Each tensor is drawn from a
+//!   (its `BatchNorm` starts with weights from U(0, 1)), so layers are built here, on [`Scope`]s. Each tensor is initialised from a
 //!   stream of its own, so adding a task does not change the initial trunk.
 //! - **Precision is explicit.** Master weights, `BatchNorm` statistics and logits are fp32. With [`Precision::Bf16`], images
 //!   and the weights of products are cast where they are used; libtorch's autocast does nothing on CPUs through tch.
@@ -19,7 +19,8 @@
 //! use medley_models::{BuildOptions, MultiTaskNet, NetConfig, Segment, conformance};
 //!
 //! let tasks = [conformance::task("pathmnist", 9), conformance::task("breastmnist", 2)];
-//! let net = MultiTaskNet::build(&NetConfig::default(), &tasks, &BuildOptions::default())?;
+//! let config = NetConfig::default().validated()?;
+//! let net = MultiTaskNet::build(&config, &tasks, &BuildOptions::default())?;
 //! let images = conformance::noise(0, 8, 3, 28)?;
 //! let segments = [Segment { task: 0, start: 0, len: 6 }, Segment { task: 1, start: 6, len: 2 }];
 //! let logits = net.forward(&images, &segments, true)?;
@@ -34,9 +35,11 @@
 pub mod backbones;
 mod batch;
 pub mod calibration;
+mod compute_plan;
 mod config;
 pub mod conformance;
 mod context;
+pub mod device;
 pub mod environment;
 mod error;
 pub mod init;
@@ -51,10 +54,12 @@ pub mod weights;
 
 pub use backbones::Backbone;
 pub use batch::{image_batch, volume_batch};
+pub use compute_plan::ComputePlan;
 pub use config::{BackboneConfig, BatchNormScope, NetConfig, ValidatedNet};
 pub use context::{Context, Rows, Work};
 pub use error::ModelError;
+pub use medley_core::{MemoryLayout, Precision};
 pub use net::{Inference, MultiTaskNet};
-pub use options::{BuildOptions, MemoryLayout, Precision, Segment};
+pub use options::{BuildOptions, Segment};
 pub use registry::{BackboneDescription, BackboneSummary, CostPerTask, describe, registry};
 pub use scope::{Part, Scope};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use medley_core::TaskSpec;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::backbones::Backbone;
 use crate::config::{NetConfig, ValidatedNet};
@@ -32,12 +32,12 @@ pub struct MultiTaskNet {
     options: BuildOptions,
     tensors: Store,
     replicas: Option<Replicas>,
-    /// Of the last training pass, until its way back.
+    /// Of the last training pass, until its backward pass.
     pending: RefCell<Option<Pending>>,
     inferences: Cell<u64>,
 }
 
-/// What a network was made from, to make its twins.
+/// What a network was made from, to copy its trunk.
 #[derive(Clone)]
 struct Blueprint {
     net: ValidatedNet,
@@ -47,29 +47,30 @@ struct Blueprint {
 impl MultiTaskNet {
     /// Builds a network with fresh parameters. The seed and a parameter's name alone decide its initial bits.
     ///
-    /// # Errors
-    /// What [`NetConfig::validated`] finds; [`ModelError::Task`] for tasks that cannot be served together;
-    /// [`ModelError::Config`] for sizes the backbone cannot have; [`ModelError::Device`]; [`ModelError::Torch`] when memory
-    /// runs out.
-    pub fn build(config: &NetConfig, tasks: &[TaskSpec], options: &BuildOptions) -> Result<Self, ModelError> {
-        Self::build_validated(&config.validated()?, tasks, options)
-    }
-
-    /// As [`Self::build`], from a config checked before.
+    /// With replicas, the work of every pass is shared between them, one thread each, and libtorch is set to one thread per
+    /// operation in the calling thread: ask [`Self::gradients`] for gradients, not the loss. `BatchNorm` then normalises each
+    /// replica's rows by their own statistics; all else is the same to within rounding, and the same bits for the same number
+    /// of replicas.
     ///
     /// # Errors
-    /// As [`Self::build`].
-    pub fn build_validated(net: &ValidatedNet, tasks: &[TaskSpec], options: &BuildOptions) -> Result<Self, ModelError> {
-        Self::assemble(net, tasks, options, Filling::Drawn)
+    /// [`ModelError::Task`] for tasks that cannot be served together; [`ModelError::Config`] for sizes the backbone cannot have,
+    /// for more replicas than a machine could use, and for replicas on another device than the CPU; [`ModelError::Device`];
+    /// [`ModelError::Torch`] when memory runs out.
+    pub fn build(net: &ValidatedNet, tasks: &[TaskSpec], options: &BuildOptions) -> Result<Self, ModelError> {
+        options.plan.check()?;
+        environment::require_cuda(options.plan.device)?;
+        let mut network = Self::assemble(net, tasks, options, Filling::Initialised)?;
+        network.start_replicas()?;
+        Ok(network)
     }
 
-    /// A network to be counted, not used: its parameters are zero.
-    pub(crate) fn build_hollow(
-        config: &NetConfig,
+    /// A network whose parameters are zero: its tensors can be counted and its work measured.
+    pub(crate) fn build_zeroed(
+        net: &ValidatedNet,
         tasks: &[TaskSpec],
         options: &BuildOptions,
     ) -> Result<Self, ModelError> {
-        Self::assemble(&config.validated()?, tasks, options, Filling::Hollow)
+        Self::assemble(net, tasks, options, Filling::Zero)
     }
 
     fn assemble(
@@ -80,9 +81,6 @@ impl MultiTaskNet {
     ) -> Result<Self, ModelError> {
         check_tasks(tasks)?;
         let plan = plan_heads(&net.config, tasks)?;
-        if matches!(options.device, Device::Cuda(_)) {
-            environment::require_cuda(options.device)?;
-        }
         let blueprint = Blueprint { net: net.clone(), tasks: tasks.iter().map(|task| task.name.clone()).collect() };
         let (root, backbone) = blueprint.trunk(options, filling)?;
         let dropout = Dropout::new(&root, net.config.dropout);
@@ -107,44 +105,24 @@ impl MultiTaskNet {
         })
     }
 
-    /// Shares the work of every pass between `count` replicas, one thread each, and sets libtorch to one thread per
-    /// operation in the calling thread. The parameters stay where they are. Ask [`Self::gradients`] for gradients, not the loss.
-    ///
-    /// `BatchNorm` then normalises each replica's rows by their own statistics; all else is the same to within rounding, and
-    /// the same bits for the same number of replicas.
-    ///
-    /// # Errors
-    /// [`ModelError::Config`] for no replicas, more than the machine could use, or another device than the CPU;
-    /// [`ModelError::Torch`] when memory runs out.
-    pub fn with_replicas(mut self, count: usize) -> Result<Self, ModelError> {
-        const MOST: usize = 256;
-        if !(1..=MOST).contains(&count) {
-            return Err(ModelError::config("replicas", count, format!("1 to {MOST}")));
+    fn start_replicas(&mut self) -> Result<(), ModelError> {
+        let count = self.options.plan.replicas;
+        if count == 1 {
+            return Ok(());
         }
-        if count > 1 && self.options.device != Device::Cpu {
-            return Err(ModelError::config("replicas", count, "replicas share the cores of a CPU; on a GPU use 1"));
-        }
-        self.replicas = None;
-        if count > 1 {
-            let twins = (1..count).map(|_| self.trunk_twin()).collect::<Result<Vec<_>, _>>()?;
-            let trunk = &twins[0].1;
-            // The master's tensors under the names that the twins have too: its trunk's.
-            let mut master = self.tensors.share();
-            master.parameters.retain(|name, _| trunk.parameters.contains_key(name));
-            self.replicas = Some(Replicas::start(&master, twins));
-            environment::set_threads(1);
-        }
-        Ok(self)
+        let copies = (1..count).map(|_| self.copy_of_trunk()).collect::<Result<Vec<_>, _>>()?;
+        let trunk = &copies[0].1;
+        // The network's own tensors under the names that the copies have too: its trunk's.
+        let mut own = self.tensors.share();
+        own.parameters.retain(|name, _| trunk.parameters.contains_key(name));
+        self.replicas = Some(Replicas::start(&own, copies));
+        environment::set_threads(1);
+        Ok(())
     }
 
-    fn trunk_twin(&self) -> Result<(Box<dyn Backbone>, Store), ModelError> {
-        let (root, backbone) = self.blueprint.trunk(&self.options, Filling::Twin(self.tensors.share()))?;
+    fn copy_of_trunk(&self) -> Result<(Box<dyn Backbone>, Store), ModelError> {
+        let (root, backbone) = self.blueprint.trunk(&self.options, Filling::Shared(self.tensors.share()))?;
         Ok((backbone, root.store()))
-    }
-
-    /// Number of replicas, 1 for the network alone.
-    pub fn replicas(&self) -> usize {
-        self.replicas.as_ref().map_or(1, Replicas::count)
     }
 
     /// Images `[N, C, H, W]` f32 (volumes `[N, C, D, H, W]`), already normalised, to logits: one fp32 tensor `[len, outputs]`
@@ -274,9 +252,9 @@ impl MultiTaskNet {
     /// [`ModelError::Torch`] when memory runs out.
     pub fn work(&self) -> Result<Work, ModelError> {
         let _guard = tch::no_grad_guard();
-        let BuildOptions { input_channels: c, input_size: side, device, .. } = self.options;
+        let BuildOptions { plan, input_channels: c, input_size: side, .. } = self.options;
         let space = vec![side; if self.volumes() { 3 } else { 2 }];
-        let images = Tensor::f_zeros([&[1, c], &space[..]].concat().as_slice(), (Kind::Float, device))?;
+        let images = Tensor::f_zeros([&[1, c], &space[..]].concat().as_slice(), (Kind::Float, plan.device))?;
         let recorder = Recorder::new(side);
         let segment = Segment { task: 0, start: 0, len: 1 };
         self.compute(&images, &[segment], self.pass(false, 0, None), None, Some(&recorder))?;
@@ -284,8 +262,8 @@ impl MultiTaskNet {
     }
 
     fn pass(&self, train: bool, noise: u64, inference: Option<u64>) -> Pass {
-        let BuildOptions { precision, layout, .. } = self.options;
-        Pass { train, kind: precision.kind(), layout, noise, inference }
+        let plan = self.options.plan;
+        Pass { train, kind: plan.kind(), layout: plan.memory_layout, noise, inference }
     }
 
     fn compute(
@@ -297,7 +275,7 @@ impl MultiTaskNet {
         recorder: Option<&Recorder>,
     ) -> Result<Vec<Tensor>, ModelError> {
         let logits = || {
-            let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), self.options.device)?;
+            let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), self.options.plan.device)?;
             let context = Context::new(pass.train, pass.kind, &rows, pass.noise);
             let context = Context { prepared, recorder, ..context };
             let features = match &self.replicas {
@@ -319,8 +297,8 @@ impl MultiTaskNet {
 
     /// The trunk.
     fn features(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let images = images.f_to_device(self.options.device)?.f_to_kind(context.kind)?;
-        self.backbone.forward(&in_layout(&images, self.options.layout)?, context)
+        let images = images.f_to_device(self.options.plan.device)?.f_to_kind(context.kind)?;
+        self.backbone.forward(&in_layout(&images, self.options.plan.memory_layout)?, context)
     }
 
     /// Dropout and heads, in fp32: they are a sliver of the work, and logits decide.
@@ -364,7 +342,7 @@ pub struct Inference<'a> {
 }
 
 impl Inference<'_> {
-    /// As [`MultiTaskNet::forward`] in evaluation, to within rounding; nothing is recorded for a way back.
+    /// As [`MultiTaskNet::forward`] in evaluation, to within rounding; nothing is recorded for a backward pass.
     ///
     /// # Errors
     /// As [`MultiTaskNet::forward`].

@@ -63,12 +63,12 @@ impl Buffer {
 /// Where the values of a new network come from.
 #[derive(Debug)]
 pub(crate) enum Filling {
-    /// Drawn from the seed.
-    Drawn,
+    /// Initialised from the seed.
+    Initialised,
     /// Zero: to count parameters, their values do not matter.
-    Hollow,
+    Zero,
     /// The memory of another network's parameters, as leaves of their own to autograd. Buffers are separate.
-    Twin(Store),
+    Shared(Store),
 }
 
 /// What is the same for all layers of a network.
@@ -104,9 +104,9 @@ impl Scope {
         filling: Filling,
     ) -> Result<Self, ModelError> {
         let site = Site {
-            device: options.device,
+            device: options.plan.device,
             seed: options.seed,
-            layout: options.layout,
+            layout: options.plan.memory_layout,
             batch_norm: config.batch_norm,
             adapters: config.adapters,
             tasks,
@@ -181,7 +181,7 @@ impl Scope {
         let full = self.full(name);
         let _guard = tch::no_grad_guard();
         let tensor = match &self.site.filling {
-            Filling::Twin(master) => match master.parameters.get(&full) {
+            Filling::Shared(original) => match original.parameters.get(&full) {
                 Some(tensor) if tensor.size() == shape => tensor.shallow_clone(),
                 _ => return Err(ModelError::config("net", full, "the network to be copied has another shape")),
             },
@@ -227,7 +227,7 @@ impl Scope {
             .try_fold(1_usize, |product, &side| usize::try_from(side).ok().and_then(|side| product.checked_mul(side)))
             .filter(|&len| len <= LARGEST_TENSOR)
             .ok_or_else(|| ModelError::config("net", full, format!("a tensor of shape {shape:?} is too large")))?;
-        if matches!(self.site.filling, Filling::Hollow) {
+        if matches!(self.site.filling, Filling::Zero) {
             return Ok(Tensor::f_zeros(shape, (Kind::Float, self.site.device))?);
         }
         let values = init.draw(self.site.seed, full, len);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use medley_models::conformance::task;
 use medley_models::{
-    BackboneConfig, BuildOptions, MemoryLayout, MultiTaskNet, NetConfig, Precision, Segment, backbones, image_batch,
+    BackboneConfig, BuildOptions, ComputePlan, MemoryLayout, MultiTaskNet, NetConfig, Segment, backbones, image_batch,
     volume_batch,
 };
 use serde::Deserialize;
@@ -106,12 +106,13 @@ fn largest_difference(ours: &Tensor, theirs: &[f64]) -> f64 {
     ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, f64::max)
 }
 
-fn build(model: &Model, layout: MemoryLayout, precision: Precision) -> (MultiTaskNet, String) {
+fn build(model: &Model, memory_layout: MemoryLayout) -> (MultiTaskNet, String) {
     let entry = backbones::find(&model.backbone.name).unwrap();
     let head = entry.pretrained.map_or("fc", |pretrained| pretrained.head).to_owned();
     let config = NetConfig { backbone: model.backbone.clone(), ..NetConfig::default() };
-    let options = BuildOptions { layout, precision, input_size: model.size, ..BuildOptions::default() };
-    let net = MultiTaskNet::build(&config, &[task("t", 7)], &options).unwrap();
+    let plan = ComputePlan { memory_layout, ..ComputePlan::default() };
+    let options = BuildOptions { plan, input_size: model.size, ..BuildOptions::default() };
+    let net = MultiTaskNet::build(&config.validated().unwrap(), &[task("t", 7)], &options).unwrap();
     let count: usize = net.parameters().iter().map(|(_, tensor)| tensor.numel()).sum();
     assert_eq!((count, net.parameter_count()), (model.parameters, model.parameters), "{}", model.name);
     for (name, tensor) in net.parameters().iter().chain(&net.buffers()) {
@@ -128,7 +129,7 @@ fn agrees(model: &Model) {
     let images = images(model, volumes);
     let segments = [Segment { task: 0, start: 0, len: BATCH }];
     for layout in [MemoryLayout::ChannelsLast, MemoryLayout::Contiguous] {
-        let (net, head) = build(model, layout, Precision::Fp32);
+        let (net, head) = build(model, layout);
         let logits = tch::no_grad(|| net.forward(&images, &segments, false)).unwrap();
         let difference = largest_difference(&logits[0], &model.logits);
         assert!(difference < 1e-4, "{}, {layout:?}: logits differ by {difference}", model.name);

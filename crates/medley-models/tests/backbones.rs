@@ -17,7 +17,8 @@ fn conforms(name: &str, width: usize) {
 /// Name and shape of every tensor at the published width.
 fn names(name: &str) -> String {
     let config = NetConfig { backbone: BackboneConfig::named(name), ..NetConfig::default() };
-    let net = MultiTaskNet::build(&config, &[task("breastmnist", 2)], &BuildOptions::default()).unwrap();
+    let net =
+        MultiTaskNet::build(&config.validated().unwrap(), &[task("breastmnist", 2)], &BuildOptions::default()).unwrap();
     let mut lines = vec![format!("{} parameters", net.parameter_count())];
     lines.extend(net.parameters().iter().map(|(name, tensor)| format!("{name} {:?}", tensor.size())));
     lines.extend(net.buffers().iter().map(|(name, tensor)| format!("buffer {name} {:?}", tensor.size())));

@@ -14,7 +14,7 @@ use tch::Tensor;
 
 fn disturbed(config: &NetConfig) -> MultiTaskNet {
     let tasks = [task("first", 4), task("second", 4)];
-    let net = MultiTaskNet::build(config, &tasks, &BuildOptions::default()).unwrap();
+    let net = MultiTaskNet::build(&config.validated().unwrap(), &tasks, &BuildOptions::default()).unwrap();
     let _guard = tch::no_grad_guard();
     for (name, mut tensor) in net.parameters().into_iter().chain(net.buffers()) {
         let values = Init::Uniform { bound: 0.1 }.draw(5, &name, tensor.numel());
@@ -36,7 +36,8 @@ fn both_ways(config: &NetConfig) {
         let expected = net.forward(&images, &segment, false).unwrap().remove(0);
         let bytes = weights::to_bytes(&published::export(&net, index).unwrap(), &BTreeMap::new()).unwrap();
         let plain = NetConfig { backbone: config.backbone.clone(), ..NetConfig::default() };
-        let plain = MultiTaskNet::build(&plain, &[task("other", 4)], &BuildOptions::default()).unwrap();
+        let plain =
+            MultiTaskNet::build(&plain.validated().unwrap(), &[task("other", 4)], &BuildOptions::default()).unwrap();
         published::import(&bytes, &plain, Some(0)).unwrap();
         let seen = plain.forward(&images, &[Segment { task: 0, start: 0, len: 4 }], false).unwrap().remove(0);
         let scale = expected.abs().max().double_value(&[]);
@@ -82,7 +83,7 @@ fn every_scope_of_batch_norm_goes_both_ways() {
 
 fn small() -> MultiTaskNet {
     let config = NetConfig { backbone: BackboneConfig::with_width("resnet18", 8), ..NetConfig::default() };
-    MultiTaskNet::build(&config, &[task("first", 4)], &BuildOptions::default()).unwrap()
+    MultiTaskNet::build(&config.validated().unwrap(), &[task("first", 4)], &BuildOptions::default()).unwrap()
 }
 
 #[test]
@@ -141,7 +142,8 @@ fn a_task_may_be_called_as_a_layer_is() {
     let config = NetConfig { backbone, batch_norm: BatchNormScope::PerTask, ..NetConfig::default() };
     let build = |seed, names: [&str; 2]| {
         let tasks = names.map(|name| task(name, 4));
-        MultiTaskNet::build(&config, &tasks, &BuildOptions { seed, ..BuildOptions::default() }).unwrap()
+        MultiTaskNet::build(&config.validated().unwrap(), &tasks, &BuildOptions { seed, ..BuildOptions::default() })
+            .unwrap()
     };
     let bytes = weights::to_bytes(&published::export(&build(1, ["a", "b"]), 0).unwrap(), &BTreeMap::new()).unwrap();
     for names in [["bn1", "conv1"], ["layer1", "weight"]] {

@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use medley_models::conformance::{noise, task};
 use medley_models::{
-    BackboneConfig, BatchNormScope, BuildOptions, MultiTaskNet, NetConfig, Precision, Segment, weights,
+    BackboneConfig, BatchNormScope, BuildOptions, ComputePlan, MultiTaskNet, NetConfig, Precision, Segment, weights,
 };
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 fn build(config: &NetConfig, replicas: usize) -> MultiTaskNet {
     let tasks = [task("a", 3), task("b", 2), task("c", 4)];
-    let options = BuildOptions { seed: 3, ..BuildOptions::default() };
-    MultiTaskNet::build(config, &tasks, &options).unwrap().with_replicas(replicas).unwrap()
+    let plan = ComputePlan { replicas, ..ComputePlan::default() };
+    let options = BuildOptions { plan, seed: 3, ..BuildOptions::default() };
+    MultiTaskNet::build(&config.validated().unwrap(), &tasks, &options).unwrap()
 }
 
 fn config(name: &str, width: usize) -> NetConfig {
@@ -73,7 +74,7 @@ fn evaluation_and_inference_are_those_of_one_network() {
     for net in [&one, &three] {
         step(net);
     }
-    // Loaded values reach the twins: their parameters are the master's, and their statistics follow it.
+    // Loaded values reach the replicas: their parameters are the network's own, and their statistics follow it.
     let bytes = weights::to_bytes(&all(&one), &BTreeMap::new()).unwrap();
     weights::load_into(&bytes, &all(&three)).unwrap();
     let _guard = tch::no_grad_guard();
@@ -146,19 +147,21 @@ fn an_error_in_a_share_is_reported_and_the_next_pass_works() {
 
 #[test]
 fn counts_that_make_no_sense_are_refused() {
-    for count in [0, 257] {
-        let net = MultiTaskNet::build(&config("mlp", 8), &[task("a", 2)], &BuildOptions::default()).unwrap();
-        assert!(net.with_replicas(count).unwrap_err().to_string().starts_with("`replicas` is"));
+    for (device, replicas) in [(Device::Cpu, 0), (Device::Cpu, 257), (Device::Cuda(0), 2)] {
+        let plan = ComputePlan { device, replicas, ..ComputePlan::default() };
+        let options = BuildOptions { plan, ..BuildOptions::default() };
+        let net = config("mlp", 8).validated().unwrap();
+        let message = MultiTaskNet::build(&net, &[task("a", 2)], &options).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("`replicas` is {replicas}")), "{message}");
     }
 }
 
 #[test]
 fn bfloat16_works_in_replicas() {
-    let options = BuildOptions { precision: Precision::Bf16, ..BuildOptions::default() };
-    let net = MultiTaskNet::build(&config("resnet18", 8), &[task("a", 2), task("b", 2), task("c", 2)], &options)
-        .unwrap()
-        .with_replicas(2)
-        .unwrap();
+    let plan = ComputePlan { precision: Precision::Bf16, replicas: 2, ..ComputePlan::default() };
+    let options = BuildOptions { plan, ..BuildOptions::default() };
+    let config = config("resnet18", 8).validated().unwrap();
+    let net = MultiTaskNet::build(&config, &[task("a", 2), task("b", 2), task("c", 2)], &options).unwrap();
     let (logits, gradients) = step(&net);
     assert!(logits.iter().all(|logits| logits.kind() == Kind::Float));
     assert!(gradients.values().all(|gradient| gradient.kind() == Kind::Float));

@@ -15,11 +15,11 @@ use std::io::BufRead as _;
 use std::time::{Duration, Instant};
 
 use medley_core::TaskSpec;
-use medley_models::calibration::{self, Pinned, Trial};
+use medley_models::calibration::{ComputeChoices, Workload, calibrate};
 use medley_models::conformance::task;
 use medley_models::{
-    BackboneConfig, BatchNormScope, BuildOptions, MemoryLayout, MultiTaskNet, NetConfig, Precision, Segment,
-    environment, image_batch, volume_batch,
+    BackboneConfig, BatchNormScope, BuildOptions, ComputePlan, MultiTaskNet, NetConfig, Segment, environment,
+    image_batch, volume_batch,
 };
 use medley_train::config::schema::OptimizerConfig;
 use medley_train::optimizer;
@@ -31,8 +31,6 @@ struct Arguments {
     options: BuildOptions,
     batch: i64,
     tasks: usize,
-    threads: usize,
-    replicas: usize,
 }
 
 impl Arguments {
@@ -44,8 +42,6 @@ impl Arguments {
             options: BuildOptions::default(),
             batch: 128,
             tasks: 1,
-            threads: 1,
-            replicas: 1,
         };
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or_else(|| panic!("`{word}` is no key=value"));
@@ -61,13 +57,13 @@ impl Arguments {
             "backbone" => self.config.backbone = BackboneConfig::named(value),
             "width" => self.config.backbone.width = Some(number()),
             "batch_norm" => self.config.batch_norm = serde_json::from_str::<BatchNormScope>(&quoted).unwrap(),
-            "precision" => self.options.precision = serde_json::from_str::<Precision>(&quoted).unwrap(),
-            "layout" => self.options.layout = serde_json::from_str::<MemoryLayout>(&quoted).unwrap(),
+            "precision" => self.options.plan.precision = serde_json::from_str(&quoted).unwrap(),
+            "layout" => self.options.plan.memory_layout = serde_json::from_str(&quoted).unwrap(),
             "size" => self.options.input_size = number() as i64,
             "batch" => self.batch = number() as i64,
             "tasks" => self.tasks = number(),
-            "threads" => self.threads = number(),
-            "replicas" => self.replicas = number(),
+            "threads" => self.options.plan.threads = number(),
+            "replicas" => self.options.plan.replicas = number(),
             _ => panic!("no key `{key}`"),
         }
     }
@@ -76,9 +72,9 @@ impl Arguments {
 fn main() {
     let arguments = Arguments::parse();
     environment::keep_freed_memory();
-    environment::set_threads(arguments.threads);
+    environment::set_threads(arguments.options.plan.threads);
     if arguments.mode == "calibrate" {
-        return calibrate(&arguments);
+        return print_calibration(&arguments);
     }
     let mut work = Work::new(&arguments);
     for _ in 0..3 {
@@ -105,19 +101,24 @@ fn main() {
     }
 }
 
-fn calibrate(arguments: &Arguments) {
-    let trial = Trial {
-        net: &arguments.config,
+fn print_calibration(arguments: &Arguments) {
+    let BuildOptions { plan, input_channels, input_size, .. } = arguments.options;
+    let workload = Workload {
+        net: &arguments.config.validated().unwrap(),
         tasks: &tasks(arguments),
-        options: arguments.options,
-        cores: arguments.threads,
+        input_channels,
+        input_size,
         batch_size: arguments.batch as usize,
-        budget: Duration::from_secs(2),
     };
+    let (device, cores) = (plan.device, plan.threads);
+    let choices = ComputeChoices { device, cores, precision: None, memory_layout: None, replicas: None };
     let start = Instant::now();
-    let calibration = calibration::calibrate(&trial, Pinned::default()).unwrap();
+    let calibration = calibrate(&workload, &choices, Duration::from_secs(2)).unwrap();
     let seconds = start.elapsed().as_secs_f64();
-    println!("{}", serde_json::json!({ "calibration": calibration, "seconds": seconds }));
+    println!(
+        "{}",
+        serde_json::json!({ "chosen": calibration.plan, "measured": calibration.trials(), "seconds": seconds })
+    );
 }
 
 fn tasks(arguments: &Arguments) -> Vec<TaskSpec> {
@@ -133,7 +134,7 @@ struct Work {
 impl Work {
     fn new(arguments: &Arguments) -> Self {
         match arguments.mode.as_str() {
-            "matmul" => matmul(arguments.options.precision),
+            "matmul" => matmul(&arguments.options.plan),
             "predict" => predict(arguments),
             _ => train(arguments),
         }
@@ -145,22 +146,23 @@ impl Work {
 }
 
 /// A square product that fits the caches as convolutions do.
-fn matmul(precision: Precision) -> Work {
+fn matmul(plan: &ComputePlan) -> Work {
     const SIDE: i64 = 2048;
     let (a, b) = (
         Tensor::rand([SIDE, SIDE], (Kind::Float, Device::Cpu)),
         Tensor::rand([SIDE, SIDE], (Kind::Float, Device::Cpu)),
     );
-    let (a, b) = (a.to_kind(precision.kind()), b.to_kind(precision.kind()));
+    let (a, b) = (a.to_kind(plan.kind()), b.to_kind(plan.kind()));
     let step = move || drop(a.matmul(&b));
     Work { images: 1.0, flop_per_image: 2.0 * (SIDE * SIDE * SIDE) as f64, step: Box::new(step) }
 }
 
 fn build(arguments: &Arguments) -> (MultiTaskNet, Vec<Segment>) {
-    let net = MultiTaskNet::build(&arguments.config, &tasks(arguments), &arguments.options).unwrap();
+    let net =
+        MultiTaskNet::build(&arguments.config.validated().unwrap(), &tasks(arguments), &arguments.options).unwrap();
     let each = arguments.batch / arguments.tasks as i64;
     let segments = (0..arguments.tasks).map(|task| Segment { task, start: task as i64 * each, len: each }).collect();
-    (net.with_replicas(arguments.replicas).unwrap(), segments)
+    (net, segments)
 }
 
 /// Bytes in memory, drawn in some order, normalised into the batch buffer: what a training loop does but for augmentation.
@@ -209,8 +211,7 @@ fn train(arguments: &Arguments) -> Work {
         segments.iter().map(|segment| Tensor::arange(segment.len, (Kind::Int64, Device::Cpu)).remainder(9)).collect();
     // Adam at its published settings.
     let config = OptimizerConfig { weight_decay: 0.0, momentum: 0.9, beta2: 0.999, ..OptimizerConfig::default() };
-    let threads = arguments.threads.max(arguments.replicas);
-    let mut optimizer = optimizer::build(&config, &net.parameters(), threads).unwrap();
+    let mut optimizer = optimizer::build(&config, &net.parameters(), arguments.options.plan.cores()).unwrap();
     let step = move || {
         let logits = net.forward(&images.batch(), &segments, true).unwrap();
         let losses = logits.iter().zip(&labels).map(|(logits, labels)| logits.cross_entropy_for_logits(labels));

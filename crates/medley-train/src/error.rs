@@ -58,16 +58,6 @@ pub enum TrainError {
         /// What is wrong.
         problem: String,
     },
-    /// The manifest of a run that shall go on names a way to compute that there is not.
-    #[error(
-        "`environment.{key}` in manifest.json is `{value}`, which this program does not know; go on with the one that began"
-    )]
-    Environment {
-        /// Which.
-        key: &'static str,
-        /// What is written there.
-        value: String,
-    },
     /// libtorch refused an operation.
     #[error("libtorch: {}", first_line(.0))]
     Torch(#[from] tch::TchError),
@@ -101,14 +91,6 @@ pub enum TrainError {
         /// Where it was noticed.
         #[source]
         source: CoreError,
-    },
-    /// CUDA was asked for and cannot be had.
-    #[error("device `{device}` is not available: {problem}")]
-    Device {
-        /// As configured.
-        device: String,
-        /// Why, and what to do.
-        problem: String,
     },
 }
 

@@ -7,12 +7,10 @@ use std::collections::BTreeMap;
 
 use medley_core::RunLayout;
 use medley_core::record::Manifest;
-use medley_models::{MemoryLayout, MultiTaskNet, Precision, published, weights};
-use tch::Device;
+use medley_models::{ComputePlan, MultiTaskNet, published, weights};
 
 use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
-use crate::compute::Compute;
 use crate::config::Experiment;
 use crate::engine::build_network;
 use crate::run_folder::read_manifest;
@@ -49,14 +47,7 @@ pub fn export(
     if let Some(unknown) = tasks.iter().find(|&task| names().all(|name| name != *task)) {
         return Err(not_in_run("task", unknown.clone(), names()));
     }
-    let compute = Compute {
-        device: Device::Cpu,
-        precision: Precision::Fp32,
-        layout: MemoryLayout::Contiguous,
-        replicas: 1,
-        threads: 1,
-    };
-    let net = build_network(experiment, &specs, seed, compute)?;
+    let net = build_network(experiment, &specs, seed, ComputePlan::default())?;
     let state = net.parameters().into_iter().chain(net.buffers()).collect();
     let checkpoints = CheckpointFolder::new(run.checkpoints(seed), seed);
     let groups = [("model", state)];

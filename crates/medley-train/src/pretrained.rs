@@ -164,7 +164,7 @@ mod tests {
             ..NetConfig::default()
         };
         let options = BuildOptions { seed, ..BuildOptions::default() };
-        MultiTaskNet::build(&config, &[task("a", 2), task("b", 5)], &options).unwrap()
+        MultiTaskNet::build(&config.validated().unwrap(), &[task("a", 2), task("b", 5)], &options).unwrap()
     }
 
     #[allow(clippy::disallowed_methods, reason = "fixtures of tests need not survive a crash")]

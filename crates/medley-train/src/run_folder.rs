@@ -21,7 +21,7 @@
 //!         # seeds: vec![0],
 //!         # environment: Environment {
 //!         #     medley: "0.1.0".into(), libtorch: "2.11.0".into(), device: "cpu".into(), cpu_capability: "avx2".into(),
-//!         #     threads: 1, precision: "fp32".into(), memory_layout: "contiguous".into(), replicas: 1,
+//!         #     threads: 1, precision: Default::default(), memory_layout: Default::default(), replicas: 1,
 //!         #     platform: "linux-x86_64".into(),
 //!         # },
 //!         # calibration: Vec::new(),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use medley_core::RunLayout;
 use medley_core::record::Event;
+use medley_core::{MemoryLayout, RunLayout};
 use medley_data::Registry;
 use medley_data::synth::{Rows, SynthOptions, write_set};
 use medley_models::weights;
@@ -330,22 +330,25 @@ fn what_is_left_open_is_tried_once_and_recorded() {
     (laboratory.experiment, laboratory.text) = (raw.check(Registry::builtin()).unwrap(), text);
     let run = start(&laboratory.request(), &RealFs).unwrap();
     // A batch of 16 is too small for replicas.
-    let tried: Vec<_> = run.calibration().iter().map(|trial| (trial.memory_layout.as_str(), trial.threads)).collect();
-    assert_eq!(tried, [("channels_last", 2), ("contiguous", 2)]);
+    let tried: Vec<_> = run.calibration().iter().map(|trial| (trial.memory_layout, trial.threads)).collect();
+    assert_eq!(tried, [(MemoryLayout::ChannelsLast, 2), (MemoryLayout::Contiguous, 2)]);
     let layout = run.layout().clone();
-    let chosen = run.environment().clone();
+    let chosen = run.environment();
     drop(run);
     let manifest = std::fs::read_to_string(layout.manifest()).unwrap();
     assert!(manifest.contains("images_per_second"), "{manifest}");
 
     // Whatever another try would find: what is recorded counts.
-    let other = if chosen.memory_layout == "contiguous" { "channels_last" } else { "contiguous" };
+    let other = match chosen.memory_layout {
+        MemoryLayout::Contiguous => MemoryLayout::ChannelsLast,
+        MemoryLayout::ChannelsLast => MemoryLayout::Contiguous,
+    };
     let there = format!("\"memory_layout\": \"{}\",\n    \"replicas\"", chosen.memory_layout);
     assert!(manifest.contains(&there), "{manifest}");
     let manifest = manifest.replace(&there, &format!("\"memory_layout\": \"{other}\",\n    \"replicas\""));
     std::fs::write(layout.manifest(), &manifest).unwrap();
     let run = resume(&laboratory.experiment, layout.root(), &laboratory.folder.path().into(), &RealFs).unwrap();
-    assert_eq!((run.environment().memory_layout.as_str(), run.calibration()), (other, &[][..]));
+    assert_eq!((run.environment().memory_layout, run.calibration()), (other, &[][..]));
     drop(run);
     std::fs::write(layout.manifest(), manifest.replace("\"precision\": \"fp32\"", "\"precision\": \"fp8\"")).unwrap();
     let error = resume(&laboratory.experiment, layout.root(), &laboratory.folder.path().into(), &RealFs).err().unwrap();

@@ -30,7 +30,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     };
     let run = run::start(&request, &RealFs)?;
     if !arguments.quiet && !run.calibration().is_empty() {
-        output::note(&way(&run));
+        output::note(&compute_plan(&run));
     }
     carry_out(run, arguments.json, arguments.quiet)
 }
@@ -46,7 +46,7 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// What the calibration chose.
-fn way(run: &Run<'_>) -> String {
+fn compute_plan(run: &Run<'_>) -> String {
     let Environment { precision, memory_layout, threads, replicas, .. } = run.environment();
     let cores = match (replicas, threads) {
         (1, 1) => "1 thread".to_owned(),
@@ -54,7 +54,7 @@ fn way(run: &Run<'_>) -> String {
         (replicas, _) => format!("{replicas} replicas"),
     };
     let tried = run.calibration().len();
-    format!("computing in {precision}, {memory_layout}, {cores}: chosen of {tried} ways tried")
+    format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried} candidates")
 }
 
 fn carry_out(run: Run<'_>, json: bool, quiet: bool) -> anyhow::Result<ExitCode> {

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn draws_belong_to_the_row() {
-        let scope = Scope::root(&NetConfig::default(), vec![], &BuildOptions::default(), Filling::Drawn).unwrap();
+        let scope = Scope::root(&NetConfig::default(), vec![], &BuildOptions::default(), Filling::Initialised).unwrap();
         let (first, second) = (Dropout::new(&scope, 0.25), Dropout::new(&scope, 0.25));
         let ones = |n: i64| Tensor::ones([n, 4096], (Kind::Float, Device::Cpu));
         let all = rows((0..4).collect());
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn stochastic_depth_drops_whole_rows() {
-        let scope = Scope::root(&NetConfig::default(), vec![], &BuildOptions::default(), Filling::Drawn).unwrap();
+        let scope = Scope::root(&NetConfig::default(), vec![], &BuildOptions::default(), Filling::Initialised).unwrap();
         let layer = StochasticDepth::new(&scope, 0.5);
         let all = rows((0..64).collect());
         let x = Tensor::ones([64, 2, 3, 3], (Kind::Float, Device::Cpu));

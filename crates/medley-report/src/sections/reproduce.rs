@@ -60,8 +60,8 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
         ("Platform", environment.platform.clone()),
         ("CPU capability", environment.cpu_capability.clone()),
         ("Threads", environment.threads.to_string()),
-        ("Precision", environment.precision.clone()),
-        ("Memory layout", environment.memory_layout.clone()),
+        ("Precision", environment.precision.to_string()),
+        ("Memory layout", environment.memory_layout.to_string()),
         ("Seeds", format::list(&seeds)),
     ];
     if environment.replicas > 1 {

@@ -13,7 +13,7 @@ use medley_core::record::{
     Spread, TaskMetrics, TaskResult,
 };
 use medley_core::seed::{Purpose, stream};
-use medley_core::{Origin, RunLayout, Split, TaskKind, TaskSpec};
+use medley_core::{MemoryLayout, Origin, Precision, RunLayout, Split, TaskKind, TaskSpec};
 use rand::Rng as _;
 use tempfile::TempDir;
 
@@ -119,8 +119,8 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
             device: "cpu".into(),
             cpu_capability: "avx512".into(),
             threads: 2,
-            precision: "bf16".into(),
-            memory_layout: "channels_last".into(),
+            precision: Precision::Bf16,
+            memory_layout: MemoryLayout::ChannelsLast,
             replicas: 1,
             platform: "linux-x86_64".into(),
         },

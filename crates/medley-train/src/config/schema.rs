@@ -5,8 +5,9 @@ use std::ops::Deref;
 
 use medley_augment::{AugmentError, PolicyConfig};
 use medley_data::Registry;
-use medley_models::NetConfig;
+use medley_models::{NetConfig, ValidatedNet, device};
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
 /// An experiment as written. Every key but `name` and `tasks` has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -299,14 +300,30 @@ pub struct SchemaError {
 }
 
 /// A checked experiment. There is no way to make one but [`RawExperiment::check`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Experiment(RawExperiment);
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    raw: RawExperiment,
+    net: ValidatedNet,
+    device: Device,
+}
+
+impl Experiment {
+    /// The network, checked.
+    pub fn validated_net(&self) -> &ValidatedNet {
+        &self.net
+    }
+
+    /// Where it trains.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+}
 
 impl Deref for Experiment {
     type Target = RawExperiment;
 
     fn deref(&self) -> &RawExperiment {
-        &self.0
+        &self.raw
     }
 }
 
@@ -321,7 +338,8 @@ impl RawExperiment {
         self.check_optimization()?;
         let net = self.net.validated().map_err(|error| problem("net", "…", error.to_string()))?;
         self.check_axes(registry, net.backbone().volumes)?;
-        Ok(Experiment(self))
+        let device = parse_device(&self.train.device)?;
+        Ok(Experiment { raw: self, net, device })
     }
 
     /// Flat images need a flat network, volumes one over volumes.
@@ -417,7 +435,6 @@ impl RawExperiment {
         if let Some(samples) = self.sampler.samples_per_epoch {
             within("sampler.samples_per_epoch", samples, 2, 20_000_000)?;
         }
-        parse_device(&train.device).map(|_| ())?;
         within("train.ema_decay", train.ema_decay, 0.0, 0.999_999)
     }
 
@@ -435,20 +452,8 @@ impl RawExperiment {
     }
 }
 
-/// Reads `cpu`, `cuda` or `cuda:N`.
-///
-/// # Errors
-/// Any other text.
-pub fn parse_device(text: &str) -> Result<tch::Device, SchemaError> {
-    match text {
-        "cpu" => Ok(tch::Device::Cpu),
-        "cuda" => Ok(tch::Device::Cuda(0)),
-        _ => text
-            .strip_prefix("cuda:")
-            .and_then(|index| index.parse::<u8>().ok())
-            .map(|index| tch::Device::Cuda(usize::from(index)))
-            .ok_or_else(|| problem("train.device", format!("{text:?}"), "use \"cpu\", \"cuda\" or \"cuda:N\"")),
-    }
+fn parse_device(text: &str) -> Result<Device, SchemaError> {
+    device::parse(text).map_err(|_| problem("train.device", format!("{text:?}"), "use \"cpu\", \"cuda\" or \"cuda:N\""))
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(key: &str, value: T, low: T, high: T) -> Result<(), SchemaError> {
@@ -540,11 +545,5 @@ mod tests {
         let message = refused(&format!("{step}degrees = 200.0"));
         assert!(message.starts_with("`augment.policies.breastmnist.steps[0].degrees` = 200"), "{message}");
         assert!(read(&format!("{step}degrees = 20.0")).check(Registry::builtin()).is_ok());
-    }
-
-    #[test]
-    fn devices_are_parsed() {
-        assert_eq!(parse_device("cuda:3").unwrap(), tch::Device::Cuda(3));
-        assert!(parse_device("cuda:x").is_err());
     }
 }

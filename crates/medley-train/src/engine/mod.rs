@@ -11,13 +11,12 @@ use medley_augment::{Batch, BatchAssembler};
 use medley_core::record::{Event, ScoreSet, TaskMetrics};
 use medley_core::seed::{Purpose, number};
 use medley_core::{CoreError, RunLayout, Split, TaskSpec};
-use medley_models::{BuildOptions, MultiTaskNet, Segment};
+use medley_models::{BuildOptions, ComputePlan, MultiTaskNet, Segment};
 use medley_storage::Storage;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::TrainError;
 use crate::checkpoint::{Best, CheckpointFolder, Progress};
-use crate::compute::Compute;
 use crate::config::Experiment;
 use crate::config::schema::TaskReduction;
 use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
@@ -69,17 +68,11 @@ pub fn build_network(
     experiment: &Experiment,
     tasks: &[TaskSpec],
     seed: u64,
-    compute: Compute,
+    plan: ComputePlan,
 ) -> Result<MultiTaskNet, TrainError> {
-    let options = BuildOptions {
-        device: compute.device,
-        seed,
-        precision: compute.precision,
-        layout: compute.layout,
-        input_channels: INPUT_CHANNELS as i64,
-        input_size: experiment.data.size as i64,
-    };
-    Ok(MultiTaskNet::build(&experiment.net, tasks, &options)?.with_replicas(compute.replicas)?)
+    let (input_channels, input_size) = (INPUT_CHANNELS as i64, experiment.data.size as i64);
+    let options = BuildOptions { plan, seed, input_channels, input_size };
+    Ok(MultiTaskNet::build(experiment.validated_net(), tasks, &options)?)
 }
 
 /// A network in training.
@@ -113,12 +106,12 @@ impl<'a> SeedRun<'a> {
         experiment: &'a Experiment,
         data: &'a LearningData,
         seed: u64,
-        compute: Compute,
+        plan: ComputePlan,
         pretrained: Option<&Pretrained>,
         run: &RunLayout,
         storage: &'a dyn Storage,
     ) -> Result<Self, TrainError> {
-        let net = build_network(experiment, &data.tasks, seed, compute)?;
+        let net = build_network(experiment, &data.tasks, seed, plan)?;
         let checkpoints = CheckpointFolder::new(run.checkpoints(seed), seed);
         if let (Some(pretrained), true) = (pretrained, checkpoints.is_fresh()?) {
             pretrained.start(&net)?;
@@ -126,7 +119,7 @@ impl<'a> SeedRun<'a> {
         let parameters = net.parameters();
         let state: Vec<_> = parameters.iter().map(share).chain(net.buffers().iter().map(share)).collect();
         let losses = (data.tasks.iter().zip(&data.train_labels))
-            .map(|(task, labels)| loss::for_task(task, labels, &experiment.loss, compute.device))
+            .map(|(task, labels)| loss::for_task(task, labels, &experiment.loss, plan.device))
             .collect();
         let decay = experiment.train.ema_decay;
         let sampler = Sampler::new(
@@ -138,7 +131,7 @@ impl<'a> SeedRun<'a> {
         );
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
         let mut seed_run = Self {
-            optimizer: optimizer::build(&experiment.optimizer, &parameters, compute.threads)?,
+            optimizer: optimizer::build(&experiment.optimizer, &parameters, plan.cores())?,
             average: if decay > 0.0 { Some(MovingAverage::new(decay, &state)?) } else { None },
             schedule: Schedule::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
             train_assembler: data.train.assembler(experiment, seed)?,
@@ -146,7 +139,7 @@ impl<'a> SeedRun<'a> {
             checkpoints,
             progress: Progress::START,
             skipped: Vec::new(),
-            device: compute.device,
+            device: plan.device,
             experiment,
             data,
             seed,

@@ -12,11 +12,12 @@ use medley_core::record::{
 use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_data::{OpenOptions, OpenedFile, open_task};
 use medley_metrics::{MetricError, result_file, summarise};
+use medley_models::{ComputePlan, environment};
 use medley_storage::{Storage, write_whole};
 
 use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
-use crate::compute::{self, Machine};
+use crate::compute;
 use crate::config::Experiment;
 use crate::data::{Prepared, prepare};
 use crate::engine::{Outcome, SeedRun, build_network};
@@ -68,7 +69,8 @@ pub enum RunEnd {
 pub struct Run<'a> {
     experiment: &'a Experiment,
     prepared: Prepared,
-    machine: Machine,
+    plan: ComputePlan,
+    calibration: Vec<CalibrationTrial>,
     pretrained: Option<Pretrained>,
     folder: RunFolder,
     resumed: bool,
@@ -82,10 +84,12 @@ pub struct Run<'a> {
 /// Bad data, an unavailable device, an unwritable or existing run folder.
 pub fn start<'a>(request: &RunRequest<'a>, storage: &'a dyn Storage) -> Result<Run<'a>, TrainError> {
     let experiment = request.experiment;
-    let device = compute::find_device(&experiment.train)?;
+    environment::require_cuda(experiment.device())?;
     let prepared = open_data(experiment, &request.data_folder)?;
-    let machine = compute::choose(experiment, &prepared.learning.tasks, device)?;
-    let trial = build_network(experiment, &prepared.learning.tasks, 0, machine.compute)?;
+    let calibration = compute::choose(experiment, &prepared.learning.tasks)?;
+    let (plan, calibration) = (calibration.plan, calibration.trials());
+    compute::prepare_process(&plan);
+    let trial = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
     let pretrained = experiment.net.pretrained.as_deref().map(Pretrained::open).transpose()?;
     if let Some(pretrained) = &pretrained {
         pretrained.start(&trial)?;
@@ -93,13 +97,13 @@ pub fn start<'a>(request: &RunRequest<'a>, storage: &'a dyn Storage) -> Result<R
     drop(trial);
     let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, storage, |run| {
         let weights = pretrained.as_ref().map(Pretrained::record);
-        let manifest = manifest(run, experiment, &prepared, &machine, weights, request.config_text);
+        let manifest = manifest(run, experiment, &prepared, plan, &calibration, weights, request.config_text);
         (manifest, request.config_text.to_owned())
     })?;
-    Ok(Run { experiment, prepared, machine, pretrained, folder, resumed: false, storage })
+    Ok(Run { experiment, prepared, plan, calibration, pretrained, folder, resumed: false, storage })
 }
 
-/// Opens a run folder to go on with it, in the way that was chosen when it began. The data must be what it was.
+/// Opens a run folder to go on with it, by the compute plan that was chosen when it began. The data must be what it was.
 ///
 /// # Errors
 /// When it is no run folder, is in use, or its data changed.
@@ -110,12 +114,13 @@ pub fn resume<'a>(
     storage: &'a dyn Storage,
 ) -> Result<Run<'a>, TrainError> {
     let folder = RunFolder::open(run)?;
-    let device = compute::find_device(&experiment.train)?;
+    environment::require_cuda(experiment.device())?;
     let prepared = open_data(experiment, data_folder)?;
     folder.check_data(&prepared.records)?;
-    let machine = compute::recorded(&experiment.train, device, &folder.manifest().environment)?;
+    let plan = compute::recorded(experiment, &folder.manifest().environment);
+    compute::prepare_process(&plan);
     let pretrained = recorded_weights(experiment, &folder)?;
-    Ok(Run { experiment, prepared, machine, pretrained, folder, resumed: true, storage })
+    Ok(Run { experiment, prepared, plan, calibration: Vec::new(), pretrained, folder, resumed: true, storage })
 }
 
 /// The weights that a run began with. They are looked at now if a seed has yet to start from them, not hours later.
@@ -143,13 +148,13 @@ impl Run<'_> {
     }
 
     /// What it computes with.
-    pub fn environment(&self) -> &Environment {
-        &self.machine.environment
+    pub fn environment(&self) -> Environment {
+        compute::environment(&self.plan)
     }
 
     /// What this process tried before it chose how to compute; empty if there was nothing to choose.
     pub fn calibration(&self) -> &[CalibrationTrial] {
-        &self.machine.calibration
+        &self.calibration
     }
 
     /// Trains every seed, scores the test split once per seed, writes predictions and results. `observers` are those of the
@@ -230,7 +235,7 @@ impl Run<'_> {
                 observers.send(&Event::Warning { message })?;
             }
         }
-        if self.resumed && self.folder.manifest().environment != self.machine.environment {
+        if self.resumed && self.folder.manifest().environment != self.environment() {
             let message = "this machine or libtorch differs from the one the run began on: it goes on, but not to \
                            the same bits";
             observers.send(&Event::Warning { message: message.to_owned() })?;
@@ -246,9 +251,9 @@ impl Run<'_> {
         stop: &StopFlag,
     ) -> Result<Option<(SeedResult, Vec<Scores>)>, TrainError> {
         let learning = &self.prepared.learning;
-        let (compute, pretrained) = (self.machine.compute, self.pretrained.as_ref());
+        let (plan, pretrained) = (self.plan, self.pretrained.as_ref());
         let mut seed_run =
-            SeedRun::new(self.experiment, learning, seed, compute, pretrained, self.layout(), self.storage)?;
+            SeedRun::new(self.experiment, learning, seed, plan, pretrained, self.layout(), self.storage)?;
         observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
         for skipped in seed_run.skipped_checkpoints() {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
@@ -369,7 +374,8 @@ fn manifest(
     run: &str,
     experiment: &Experiment,
     prepared: &Prepared,
-    machine: &Machine,
+    plan: ComputePlan,
+    calibration: &[CalibrationTrial],
     pretrained: Option<&WeightsRecord>,
     config_text: &str,
 ) -> Manifest {
@@ -379,8 +385,8 @@ fn manifest(
         run: run.to_owned(),
         created: utc_now(),
         seeds: experiment.seeds.clone(),
-        environment: machine.environment.clone(),
-        calibration: machine.calibration.clone(),
+        environment: compute::environment(&plan),
+        calibration: calibration.to_vec(),
         data: prepared.records.clone(),
         normalisation: learning
             .tasks

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medley_core::record::Environment;
-use medley_core::{ImageShape, Modality, Origin, Split, TaskKind, TaskSpec};
+use medley_core::{ImageShape, MemoryLayout, Modality, Origin, Precision, Split, TaskKind, TaskSpec};
 use medley_storage::{Fault, FaultyFs, RealFs};
 
 use super::*;
@@ -40,8 +40,8 @@ fn describe(run: &str) -> (Manifest, String) {
             device: "cpu".to_owned(),
             cpu_capability: "avx2".to_owned(),
             threads: 1,
-            precision: "fp32".to_owned(),
-            memory_layout: "contiguous".to_owned(),
+            precision: Precision::Fp32,
+            memory_layout: MemoryLayout::Contiguous,
             replicas: 1,
             platform: "linux-x86_64".to_owned(),
         },

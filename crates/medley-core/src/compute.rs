@@ -1,0 +1,52 @@
+//! The choices of how a network is computed that configs name and manifests record.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Number format of products and activations. Parameters, `BatchNorm` statistics and logits are fp32 in either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    #[default]
+    Fp32,
+    /// bfloat16 convolutions and activations, by explicit casts of fp32 master weights.
+    Bf16,
+}
+
+/// Order of activations and convolution weights in memory. Shapes are `[N, C, H, W]` in either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryLayout {
+    /// Channel planes one after another, as PyTorch does by default.
+    Contiguous,
+    /// All channels of a pixel together, as images are stored.
+    #[default]
+    ChannelsLast,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl fmt::Display for MemoryLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_configs_and_manifests() {
+        assert_eq!(Precision::Bf16.to_string(), "bf16");
+        assert_eq!(MemoryLayout::ChannelsLast.to_string(), "channels_last");
+        assert_eq!(serde_json::to_string(&Precision::Fp32).unwrap(), r#""fp32""#);
+        assert_eq!(serde_json::from_str::<MemoryLayout>(r#""contiguous""#).unwrap(), MemoryLayout::Contiguous);
+    }
+}
