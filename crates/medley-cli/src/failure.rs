@@ -6,6 +6,7 @@ use medley_core::CoreError;
 use medley_data::DataError;
 use medley_metrics::MetricError;
 use medley_models::ModelError;
+use medley_predictions::{PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
 use medley_storage::StorageError;
 use medley_train::TrainError;
@@ -49,6 +50,19 @@ fn code(error: &anyhow::Error) -> u8 {
         }
         if matches!(cause.downcast_ref(), Some(ModelError::Config { .. } | ModelError::UnknownBackbone { .. })) {
             return 2;
+        }
+        match cause.downcast_ref() {
+            Some(PredictionError::Request { .. }) => return 2,
+            Some(PredictionError::Record(_)) => return 4,
+            // Their source decides.
+            Some(
+                PredictionError::InFile { .. } | PredictionError::Truth { .. } | PredictionError::UnknownTask { .. },
+            )
+            | None => {}
+            Some(_) => return 3,
+        }
+        if cause.is::<RecordError>() || cause.is::<SubmissionError>() {
+            return 4;
         }
         if cause.is::<DataError>() || cause.is::<MetricError>() || cause.is::<CoreError>() {
             return 3;

@@ -365,7 +365,7 @@ pub struct TaskResult {
 }
 
 /// All tasks of one split by one predictor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScoreSet {
     /// In task order.
     pub tasks: Vec<TaskResult>,

@@ -1,9 +1,6 @@
 use medley_core::CoreError;
 
-use crate::read::LineProblem;
-use crate::read::describe;
-
-/// Why a figure cannot be computed, or a result file not be read.
+/// Why a metric cannot be computed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetricError {
@@ -52,18 +49,4 @@ pub enum MetricError {
     /// A label that the task does not have.
     #[error(transparent)]
     Label(#[from] CoreError),
-    /// Lines of a file, the first ten.
-    #[error("{}", describe(problems, *more))]
-    Lines {
-        /// What is wrong, in the order found.
-        problems: Vec<LineProblem>,
-        /// Lines that are wrong beyond these.
-        more: usize,
-    },
-    /// A file as a whole.
-    #[error("{problem}")]
-    ResultFile {
-        /// What is wrong.
-        problem: String,
-    },
 }

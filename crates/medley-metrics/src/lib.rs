@@ -12,8 +12,8 @@
 //! - [`metrics`] has the figures, one file each; [`mod@bootstrap`] resamples them; [`delong`], [`mcnemar()`] and [`inference`] test
 //!   without resampling.
 //! - [`uncertainty`] has the intervals of a run: of each seed, of the ensemble, and of the mean over seeds.
-//! - [`evaluate`] makes the record that every run keeps; [`scorecard`] is what `medley score` and `medley compare` print.
-//! - [`read`] and [`result_file`] understand what people keep predictions in; [`baselines`] is what was published.
+//! - [`evaluate`] makes the record that every run keeps; [`scorecard`] has the numbers that `medley score` and `medley compare` print.
+//! - [`baselines`] is what was published.
 //!
 //! ```
 //! use medley_core::{ImageShape, Labels, Modality, Origin, Scores, Split, TaskKind, TaskSpec};
@@ -57,8 +57,6 @@ mod interval;
 mod mcnemar;
 pub mod metric;
 pub mod metrics;
-pub mod read;
-pub mod result_file;
 pub mod sample;
 pub mod scorecard;
 pub mod uncertainty;

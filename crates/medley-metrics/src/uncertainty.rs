@@ -87,7 +87,7 @@ pub fn intervals_of_confusion(specs: &[&TaskSpec], set: &ScoreSet, resampling: &
 
 /// The interval of the mean over seeds where only that of each seed is known: the means of their ends. It is exact if all seeds
 /// move together from resample to resample, and else too wide rather than too narrow. `None` if that of a seed is missing.
-pub fn mean_of_ends(seeds: &[&ScoreIntervals]) -> Option<ScoreIntervals> {
+pub fn mean_of_ends(seeds: &[ScoreIntervals]) -> Option<ScoreIntervals> {
     let first = seeds.first()?;
     let mean = |ends: Vec<Option<Interval>>| -> Option<Interval> {
         let ends: Vec<Interval> = ends.into_iter().collect::<Option<_>>()?;

@@ -4,12 +4,11 @@
 
 mod common;
 
-use common::{Case, SplitMix};
+use common::Case;
 use medley_core::{Labels, Scores, TaskKind};
 use medley_metrics::bootstrap::{Resampling, bootstrap};
 use medley_metrics::metrics::{self, ALL};
-use medley_metrics::read::ScoreTable;
-use medley_metrics::{Sample, metric, result_file};
+use medley_metrics::{Sample, metric};
 use proptest::prelude::*;
 
 fn value(id: &str, sample: &Sample) -> Option<f64> {
@@ -75,19 +74,6 @@ proptest! {
                 prop_assert!((low..=high).contains(&draw), "{}: {draw}", metric.info().id);
             }
         }
-    }
-
-    #[test]
-    fn rows_of_a_result_file_come_in_any_order(number in 0_u64..1 << 40) {
-        let case = Case::new(number);
-        let written = String::from_utf8(result_file::render(&case.scores)).unwrap();
-        let mut lines: Vec<&str> = written.lines().collect();
-        let mut random = SplitMix(number);
-        for last in (1..lines.len()).rev() {
-            lines.swap(last, random.below(last as u64 + 1) as usize);
-        }
-        let read = ScoreTable::from_result_file(lines.join("\n").as_bytes()).unwrap();
-        prop_assert_eq!(read.scores, case.scores);
     }
 
     #[test]

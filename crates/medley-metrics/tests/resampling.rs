@@ -238,7 +238,7 @@ fn intervals_of_a_confusion_matrix_are_those_of_the_predictions() {
         );
     }
     assert_eq!(derived.tasks[0].auc, None);
-    assert_eq!(mean_of_ends(&[&derived, &derived]).unwrap(), derived);
+    assert_eq!(mean_of_ends(&[derived.clone(), derived.clone()]).unwrap(), derived);
     let multi_label = medley_core::record::ScoreSet { tasks: vec![empty_matrix(&set)], ..set };
     let none = intervals_of_confusion(&[sample.spec()], &multi_label, &options);
     assert_eq!((none.tasks[0], none.harmonic_mean), (medley_core::record::TaskIntervals::default(), None));

@@ -81,10 +81,10 @@ fn small_tests(run: &RunRecord, all: &mut Vec<String>) {
     let parts: Vec<String> = run
         .data()
         .iter()
-        .zip(&uncertainty.one_seed.macro_f1)
-        .filter_map(|(data, interval)| {
+        .zip(&uncertainty.mean.tasks)
+        .filter_map(|(data, intervals)| {
             let rows = run.rows(&data.task.name, Split::Test).filter(|&rows| rows < SMALL_TEST)?;
-            let half = interval.as_ref()?.half_width();
+            let half = intervals.macro_f1?.half_width();
             Some(format!("{} ({} test images, ± {half:.TASK_DECIMALS$})", data.task.title, format::count(rows as u64)))
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use medley_core::record::Spread;
 
-use crate::interval::Interval;
+use medley_core::record::Interval;
 
 /// Decimals of AUC, accuracy and macro-F1 of a task, as in the official tables.
 pub(crate) const TASK_DECIMALS: usize = 3;

@@ -1,12 +1,15 @@
 //! Run folders that are damaged, foreign or malicious.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../medley-predictions/tests/common/mod.rs"]
 mod common;
+mod markup;
 
 use std::path::Path;
 
 use common::Fixture;
 use medley_core::RunLayout;
+use medley_predictions::RecordError;
 use medley_report::{ReportError, html, load_run};
 
 /// The message, with the folder taken out of it.
@@ -24,8 +27,11 @@ fn edit(path: &Path, from: &str, to: &str) {
 #[test]
 fn a_folder_without_a_manifest_is_no_run() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(load_run(&RunLayout::new(folder.path())), Err(ReportError::NotARun { .. })));
-    assert!(matches!(load_run(&RunLayout::new(folder.path().join("absent"))), Err(ReportError::NotARun { .. })));
+    assert!(matches!(load_run(&RunLayout::new(folder.path())), Err(ReportError::Record(RecordError::NotARun { .. }))));
+    assert!(matches!(
+        load_run(&RunLayout::new(folder.path().join("absent"))),
+        Err(ReportError::Record(RecordError::NotARun { .. }))
+    ));
 }
 
 #[test]
@@ -212,7 +218,7 @@ fn a_run_with_its_two_strict_files_alone_still_has_a_report() {
     let run = load_run(&fixture.layout).unwrap();
     assert_eq!(run.notes.len(), 3, "{:?}", run.notes);
     let page = html(&run).unwrap();
-    common::markup::read(&page);
+    markup::read(&page);
     assert!(!page.contains("id=\"curves\""));
 }
 
@@ -240,7 +246,7 @@ fn a_folder_in_place_of_a_file_is_an_error_not_a_panic() {
     let fixture = common::one_seed();
     std::fs::remove_file(fixture.layout.results()).unwrap();
     std::fs::create_dir(fixture.layout.results()).unwrap();
-    assert!(matches!(load_run(&fixture.layout), Err(ReportError::Io { .. })));
+    assert!(matches!(load_run(&fixture.layout), Err(ReportError::Record(RecordError::Io { .. }))));
     let fixture = common::one_seed();
     for path in [fixture.layout.events(), fixture.layout.metrics(), fixture.layout.config()] {
         std::fs::remove_file(&path).unwrap();

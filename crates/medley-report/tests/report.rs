@@ -1,9 +1,11 @@
 //! Whole pages from run folders made by hand.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../medley-predictions/tests/common/mod.rs"]
 mod common;
+mod markup;
 
-use common::{Fixture, markup};
+use common::Fixture;
 use medley_report::{html, load_run, sections, write_report};
 use medley_storage::{Fault, FaultyFs, RealFs};
 use proptest::prelude::*;
@@ -134,8 +136,8 @@ fn multi_label_tasks_have_no_matrix_and_no_interval() {
     fixture.write_results();
     let run = load_run(&fixture.layout).unwrap();
     let uncertainty = run.uncertainty().unwrap();
-    assert!(uncertainty.one_seed.macro_f1[0].is_none() && uncertainty.one_seed.macro_f1[1].is_some());
-    assert!(uncertainty.one_seed.harmonic_mean.is_none());
+    assert!(uncertainty.mean.tasks[0].macro_f1.is_none() && uncertainty.mean.tasks[1].macro_f1.is_some());
+    assert!(uncertainty.mean.harmonic_mean.is_none());
     let page = page(&fixture);
     markup::read(&page);
     assert!(page.contains("95 % interval –"));
@@ -233,6 +235,4 @@ fn keep_pages_to_look_at() {
         let page = write_report(&fixture.layout, &RealFs).unwrap();
         std::fs::copy(page, folder.join(format!("{name}.html"))).unwrap();
     }
-    let layouts: Vec<_> = fixtures.iter().map(|fixture| fixture.1.layout.clone()).collect();
-    std::fs::write(folder.join("compare.html"), medley_report::compare_runs(&layouts).html().unwrap()).unwrap();
 }

@@ -1,9 +1,11 @@
 //! What each section and each text looks like. `cargo insta review` (or `INSTA_UPDATE=always`) accepts a change.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../medley-predictions/tests/common/mod.rs"]
 mod common;
+mod markup;
 
-use medley_report::{compare_runs, csv, latex, load_run, markdown, model_card, sections};
+use medley_report::{csv, latex, load_run, markdown, model_card, sections};
 
 #[test]
 fn sections_of_three_seeds() {
@@ -11,7 +13,7 @@ fn sections_of_three_seeds() {
     let run = load_run(&fixture.layout).unwrap();
     for section in sections() {
         let body = section.render(&run).unwrap().unwrap_or_default();
-        common::markup::read(body.as_str());
+        markup::read(body.as_str());
         insta::assert_snapshot!(format!("three_{}", section.id()), body.as_str());
     }
 }
@@ -52,25 +54,4 @@ fn texts_of_drawn_data_say_so() {
         assert!(text.contains("SYNTHETIC"));
     }
     assert!(csv(&run).lines().skip(1).all(|line| line.contains(",true,")));
-}
-
-#[test]
-fn runs_compared() {
-    let mut worse = common::three();
-    worse[2].skill = 0.4;
-    let unfinished = common::one_seed();
-    unfinished.make_unfinished();
-    let fixtures = [
-        common::one_seed(),
-        common::finished("worse-1", &worse, &[0], 2),
-        common::small_three(),
-        common::tensor_reloaded(),
-        unfinished,
-    ];
-    let mut layouts: Vec<_> = fixtures.iter().map(|fixture| fixture.layout.clone()).collect();
-    layouts.push(medley_core::RunLayout::new("absent"));
-    let comparison = compare_runs(&layouts);
-    insta::assert_snapshot!("compared_text", comparison.text());
-    insta::assert_snapshot!("compared_markdown", comparison.markdown());
-    common::markup::read(&comparison.html().unwrap());
 }

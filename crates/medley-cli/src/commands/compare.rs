@@ -1,22 +1,21 @@
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use medley_metrics::scorecard::tables::render_comparison;
-use medley_metrics::scorecard::{Prediction, compare};
+use medley_metrics::scorecard::compare;
+use medley_predictions::matching::load_predictor;
+use medley_report::render_comparison;
 
-use super::score::{chosen_metrics, format, inputs, resampling};
+use super::score::{DataTruth, chosen_metrics, format, request, resampling};
 use crate::args::compare::CompareArguments;
-use crate::args::score::TruthArguments;
 use crate::failure::Usage;
 use crate::output;
 
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let metrics = chosen_metrics(&arguments.resampling)?;
+    let (request, truth) = (request(&arguments.truth), DataTruth { folder: &arguments.truth.data.data });
     let mut predictors = Vec::new();
     for path in &arguments.predictions {
-        predictors.push(one_predictor(path, &arguments.truth)?);
+        predictors.push((path.display().to_string(), load_predictor(path, &request, &truth)?));
     }
     let card = compare(&predictors, &metrics, &resampling(&arguments.resampling))?;
     if card.pairs.is_empty() {
@@ -27,25 +26,4 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         Some(format) => output::line(&render_comparison(&card, format))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The only predictor of a path, or the ensemble among several.
-fn one_predictor(path: &Path, truth: &TruthArguments) -> anyhow::Result<(String, Vec<Prediction>)> {
-    let mut predictions = inputs::load(path, truth)?;
-    inputs::refuse_doubles(&predictions)?;
-    let names: BTreeSet<String> = predictions.iter().map(|prediction| prediction.predictor.clone()).collect();
-    let chosen: Vec<&String> = match names.len() {
-        1 => names.iter().collect(),
-        _ => names.iter().filter(|name| name.ends_with("-ensemble")).collect(),
-    };
-    let [name] = chosen.as_slice() else {
-        let names: Vec<String> = names.into_iter().collect();
-        bail!(Usage(format!(
-            "`{}` holds predictions by several ({}), and not one ensemble; name the files of one of them",
-            path.display(),
-            names.join(", ")
-        )));
-    };
-    predictions.retain(|prediction| prediction.predictor == **name);
-    Ok((path.display().to_string(), predictions))
 }

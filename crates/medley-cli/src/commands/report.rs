@@ -1,7 +1,8 @@
 use std::process::ExitCode;
 
 use medley_core::RunLayout;
-use medley_report::{SubmissionOrder, load_run, write_report, write_submission};
+use medley_predictions::submission::{SubmissionOrder, write_submission};
+use medley_report::{load_run, write_report};
 use medley_storage::RealFs;
 
 use crate::args::{OrderArgument, ReportArguments, ReportFormat, SubmissionArguments};

@@ -1,9 +1,8 @@
 //! What is said of predictions: every figure with its interval, the harmonic mean, the published rows beside them.
 //!
-//! A [`Scorecard`] is data, made from [`Prediction`]s alone; how it is shown is a matter of [`tables`]. Nothing here opens a file.
+//! A [`Scorecard`] is data, made from [`Prediction`]s alone; how it is shown is a matter of `medley-report`. Nothing here opens a file.
 
 mod comparison;
-pub mod tables;
 
 pub use comparison::{ComparisonCard, Difference, PairComparison, TaskComparison, compare};
 

@@ -8,9 +8,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 
 use medley_core::RunLayout;
 use medley_core::record::MetricRow;
+use medley_predictions::record::read_bytes;
 use serde::Deserialize;
-
-use super::files::read_bytes;
 
 /// Longest line of `events.jsonl` that is parsed.
 const LONGEST_LINE: u64 = 8 << 20;

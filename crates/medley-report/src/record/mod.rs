@@ -1,29 +1,24 @@
 //! Reading a run folder.
 //!
-//! What figures rest on (`manifest.json`, `results.json`) is read strictly: a wrong key, a figure outside 0-1 or a matrix
-//! that does not add up is an error with its place. What only illustrates (`events.jsonl`, `metrics.csv`, `config.toml`)
+//! What results rest on (`manifest.json`, `results.json`) is read strictly, by [`medley_predictions::record`]. What only illustrates (`events.jsonl`, `metrics.csv`, `config.toml`)
 //! is read as far as it can be, and the report says what could not be read: a run that was killed in the middle of a line
 //! deserves its report all the same.
 
-mod check;
-mod files;
 mod history;
 
 use std::sync::OnceLock;
 
-use medley_core::record::{DataRecord, Manifest, RunResults, SCHEMA_VERSION, ScoreSet, Spread};
+use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet, Spread};
 use medley_core::{RunLayout, Split};
+use medley_predictions::RunFiles;
+use medley_predictions::record::read_text;
 
 use crate::ReportError;
-use crate::interval::Uncertainty;
-pub(crate) use files::read_bytes;
-use files::{read_json, read_text};
+use crate::uncertainty::Uncertainty;
 pub use history::{Epoch, EpochFigures, History, SeedHistory, StepPoint};
 
-/// Largest `manifest.json` and `config.toml` that are read.
-const SMALL_FILE: u64 = 16 << 20;
-/// Largest `results.json` that is read: eleven tasks and a hundred seeds need a hundredth of it.
-const RESULTS_FILE: u64 = 256 << 20;
+/// Largest `config.toml` that is read.
+const CONFIG_FILE: u64 = 16 << 20;
 
 /// A run folder in memory.
 #[derive(Debug)]
@@ -50,26 +45,20 @@ pub struct RunRecord {
 /// Reads a run folder, finished or not.
 ///
 /// # Errors
-/// [`ReportError::NotARun`], and whatever is wrong with `manifest.json` or `results.json`, with its place.
+/// [`medley_predictions::RecordError`]: it is no run folder, or `manifest.json` or `results.json` is wrong, with the place.
 pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
-    let manifest: Manifest = read_json(&run.manifest(), SMALL_FILE, SCHEMA_VERSION)?
-        .ok_or_else(|| ReportError::NotARun { path: run.root().to_owned() })?;
-    check::manifest(&run.manifest(), &manifest)?;
-    let results: Option<RunResults> = read_json(&run.results(), RESULTS_FILE, SCHEMA_VERSION)?;
-    if let Some(results) = &results {
-        check::results(&run.results(), results, &manifest)?;
-    }
+    let RunFiles { layout, manifest, results } = RunFiles::read(run)?;
     let untested = results.as_ref().is_some_and(|results| !results.is_tested());
     let results = results.filter(RunResults::is_tested);
     let mut notes = Vec::new();
     let (config_text, config) = read_config(run, &mut notes);
     let history = history::read(run, &mut notes);
     let uncertainty = OnceLock::new();
-    Ok(RunRecord { layout: run.clone(), manifest, results, untested, history, config_text, config, notes, uncertainty })
+    Ok(RunRecord { layout, manifest, results, untested, history, config_text, config, notes, uncertainty })
 }
 
 fn read_config(run: &RunLayout, notes: &mut Vec<String>) -> (Option<String>, Option<toml::Table>) {
-    match read_text(&run.config(), SMALL_FILE) {
+    match read_text(&run.config(), CONFIG_FILE) {
         Ok(Some(text)) => {
             let table = text.parse::<toml::Table>().map_err(|error| {
                 notes.push(format!("config.toml is not TOML: {}", error.message()));
@@ -140,7 +129,9 @@ impl RunRecord {
 
     /// Intervals of the test figures; computed once, when first asked for. `None` while the run is unfinished.
     pub fn uncertainty(&self) -> Option<&Uncertainty> {
-        self.uncertainty.get_or_init(|| self.results.as_ref().map(Uncertainty::of)).as_ref()
+        self.uncertainty
+            .get_or_init(|| self.results.as_ref().map(|results| Uncertainty::of(&self.manifest, results)))
+            .as_ref()
     }
 
     /// Whether the network began from weights learnt before: `yes` where the manifest names them; else `no` where the config has

@@ -3,9 +3,9 @@ use medley_core::Split;
 
 use super::Section;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
-use crate::interval::Interval;
 use crate::published::Official;
 use crate::{Fragment, RunRecord};
+use medley_core::record::Interval;
 
 /// The number, and the table of tasks under it.
 pub(super) struct Headline;
@@ -85,7 +85,7 @@ fn finished(run: &RunRecord) -> Finished {
         cards: cards(run, seeds),
         tasks: run.data().len(),
         seeds,
-        resamples: format::count(run.uncertainty().map_or(0, |all| all.resamples as u64)),
+        resamples: format::count(run.uncertainty().map_or(0, |all| all.resampling().resamples as u64)),
         ensemble: ensemble.is_some(),
         official: Official::ResNet18.name_in(run),
         rows: (0..run.data().len()).map(|index| row(run, index)).collect(),
@@ -108,7 +108,7 @@ fn cards(run: &RunRecord, seeds: usize) -> Vec<Card> {
         title: if seeds == 1 { "One seed".to_owned() } else { format!("One seed, mean of {seeds}") },
         value: format::figure(spread.map(|spread| spread.mean), MEAN_DECIMALS),
         deviation: spread.and_then(|spread| spread.standard_deviation).map(|value| format!("{value:.MEAN_DECIMALS$}")),
-        interval: format::interval(uncertainty.and_then(|all| all.one_seed.harmonic_mean.as_ref()), MEAN_DECIMALS),
+        interval: format::interval(uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()), MEAN_DECIMALS),
         says,
     }];
     if let Some(ensemble) = run.results.as_ref().and_then(|results| results.ensemble.as_ref()) {
@@ -129,7 +129,7 @@ fn row(run: &RunRecord, index: usize) -> Row {
     let official = Official::ResNet18.figures(&run.data()[index]);
     let spread = |metric| format::spread(run.spread(&task.name, metric), TASK_DECIMALS);
     let uncertainty = run.uncertainty();
-    let one = uncertainty.map(|all| &all.one_seed);
+    let one = uncertainty.map(|all| &all.mean);
     let of_ensemble = uncertainty.and_then(|all| all.ensemble.as_ref());
     let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref()).map(|set| &set.tasks[index]);
     let figure = |value| format::figure(value, TASK_DECIMALS);
@@ -138,16 +138,16 @@ fn row(run: &RunRecord, index: usize) -> Row {
         task: task.title.clone(),
         images: run.rows(&task.name, Split::Test).map_or_else(|| NONE.to_owned(), |rows| format::count(rows as u64)),
         auc: spread("auc"),
-        accuracy: cell(spread("accuracy"), one.and_then(|all| all.accuracy[index].as_ref())),
-        macro_f1: cell(spread("macro_f1"), one.and_then(|all| all.macro_f1[index].as_ref())),
+        accuracy: cell(spread("accuracy"), one.and_then(|all| all.tasks[index].accuracy.as_ref())),
+        macro_f1: cell(spread("macro_f1"), one.and_then(|all| all.tasks[index].macro_f1.as_ref())),
         ensemble_auc: figure(ensemble.and_then(|task| task.auc)),
         ensemble_accuracy: cell(
             figure(ensemble.map(|task| task.accuracy)),
-            of_ensemble.and_then(|all| all.accuracy[index].as_ref()),
+            of_ensemble.and_then(|all| all.tasks[index].accuracy.as_ref()),
         ),
         ensemble_macro_f1: cell(
             figure(ensemble.map(|task| task.macro_f1)),
-            of_ensemble.and_then(|all| all.macro_f1[index].as_ref()),
+            of_ensemble.and_then(|all| all.tasks[index].macro_f1.as_ref()),
         ),
         official_auc: figure(official.and_then(|figures| figures.auc)),
         official_accuracy: figure(official.and_then(|figures| figures.accuracy)),
@@ -174,7 +174,7 @@ fn total(run: &RunRecord) -> Row {
         accuracy: nothing(),
         macro_f1: Cell::new(
             format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
-            uncertainty.and_then(|all| all.one_seed.harmonic_mean.as_ref()),
+            uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()),
             MEAN_DECIMALS,
         ),
         ensemble_auc: String::new(),

@@ -57,7 +57,7 @@ fn chart(run: &RunRecord) -> Option<Fragment> {
             let value = ensemble.tasks[index].macro_f1;
             marks.push(Mark { value, shape: Shape::Disc, title: format!("ensemble: {value:.TASK_DECIMALS$}") });
         }
-        let interval = uncertainty.one_seed.macro_f1[index].as_ref();
+        let interval = uncertainty.mean.tasks[index].macro_f1.as_ref();
         DotRow {
             label: data.task.title.clone(),
             interval: interval.map(|ends| {

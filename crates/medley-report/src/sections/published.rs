@@ -4,10 +4,10 @@ use medley_metrics::baselines::{Baseline, PublishedFigures, SelectedOn};
 
 use super::Section;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
-use crate::interval::Interval;
 use crate::published::{self, Official};
 use crate::svg::{DotChart, DotRow, Mark, Shape};
 use crate::{Fragment, RunRecord};
+use medley_core::record::Interval;
 
 /// The published rows beside ours, with what differs.
 pub(super) struct Published;
@@ -107,7 +107,7 @@ fn means_chart(run: &RunRecord) -> Option<Fragment> {
         .map(|row| (row.value, mean_row(&row.method, row.value, Shape::Ring, None, &row.measured_on)))
         .collect();
     let uncertainty = run.uncertainty();
-    let interval = uncertainty.and_then(|all| all.one_seed.harmonic_mean);
+    let interval = uncertainty.and_then(|all| all.mean.harmonic_mean);
     let spread = run.spread("all", "harmonic_mean")?;
     rows.push((spread.mean, mean_row("This run, one seed", spread.mean, Shape::Disc, interval, "test")));
     if let Some(ensemble) = run.results.as_ref().and_then(|results| results.ensemble.as_ref()) {
@@ -149,7 +149,7 @@ fn mean_rows(run: &RunRecord) -> Vec<MeanRow> {
     let mut rows = vec![ours(
         "This run, one seed",
         format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
-        uncertainty.and_then(|all| all.one_seed.harmonic_mean.as_ref()),
+        uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()),
     )];
     if let Some(ensemble) = run.results.as_ref().and_then(|results| results.ensemble.as_ref()) {
         let interval = uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref());
@@ -170,7 +170,7 @@ fn accuracy_chart(run: &RunRecord, tasks: &[usize]) -> Option<Fragment> {
     let rows = tasks.iter().map(|&task| {
         let data = &run.data()[task];
         let ours = run.spread(&data.task.name, "accuracy").map(|spread| spread.mean);
-        let interval = run.uncertainty().and_then(|all| all.one_seed.accuracy[task]);
+        let interval = run.uncertainty().and_then(|all| all.mean.tasks[task].accuracy);
         let mut marks = Vec::new();
         if let Some((row, figures, value)) = published::best(data, |figures| figures.accuracy) {
             marks.push(mark(value, Shape::Diamond, &row.method, figures.verified));
@@ -194,7 +194,7 @@ fn macro_f1_chart(run: &RunRecord, tasks: &[usize]) -> Option<Fragment> {
             let data = &run.data()[task];
             let (row, figures, value) = published::best(data, |figures| figures.macro_f1)?;
             let ours = run.spread(&data.task.name, "macro_f1").map(|spread| spread.mean);
-            let interval = run.uncertainty().and_then(|all| all.one_seed.macro_f1[task]);
+            let interval = run.uncertainty().and_then(|all| all.mean.tasks[task].macro_f1);
             let marks = vec![mark(value, Shape::Diamond, &row.method, figures.verified)];
             Some(dot_row(data, ours, interval, marks, Some(value)))
         })

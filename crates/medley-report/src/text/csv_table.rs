@@ -2,7 +2,7 @@ use medley_core::Split;
 use medley_core::record::{ScoreSet, Spread};
 
 use crate::RunRecord;
-use crate::interval::{Interval, Intervals};
+use medley_core::record::{Interval, ScoreIntervals};
 
 const HEADER: [&str; 14] = [
     "run",
@@ -37,7 +37,7 @@ pub fn csv(run: &RunRecord) -> String {
             rows.extend(seed.test.iter().flat_map(|test| table.set("seed", &number, Split::Test, test, None)));
         }
         let uncertainty = run.uncertainty();
-        rows.extend(table.mean(uncertainty.map(|all| &all.one_seed)));
+        rows.extend(table.mean(uncertainty.map(|all| &all.mean)));
         if let Some(ensemble) = &results.ensemble {
             let intervals = uncertainty.and_then(|all| all.ensemble.as_ref());
             rows.extend(table.set("ensemble", "", Split::Test, ensemble, intervals));
@@ -73,14 +73,14 @@ impl Table<'_> {
         seed: &str,
         split: Split,
         set: &ScoreSet,
-        intervals: Option<&Intervals>,
+        intervals: Option<&ScoreIntervals>,
     ) -> Vec<Vec<String>> {
         let mut rows = Vec::new();
         for (index, task) in set.tasks.iter().enumerate() {
             let mut row = self.start(split, predictor, seed, &task.task, Some(task.rows));
             row.extend([number(task.auc), number(Some(task.accuracy)), number(Some(task.macro_f1))]);
-            row.extend(bounds(intervals.and_then(|all| all.accuracy[index].as_ref())));
-            row.extend(bounds(intervals.and_then(|all| all.macro_f1[index].as_ref())));
+            row.extend(bounds(intervals.and_then(|all| all.tasks[index].accuracy.as_ref())));
+            row.extend(bounds(intervals.and_then(|all| all.tasks[index].macro_f1.as_ref())));
             rows.push(row);
         }
         let total = set.tasks.iter().map(|task| task.rows).sum();
@@ -92,15 +92,15 @@ impl Table<'_> {
         rows
     }
 
-    fn mean(&self, intervals: Option<&Intervals>) -> Vec<Vec<String>> {
+    fn mean(&self, intervals: Option<&ScoreIntervals>) -> Vec<Vec<String>> {
         let mean = |task: &str, metric: &str| number(self.run.spread(task, metric).map(|spread: &Spread| spread.mean));
         let mut rows = Vec::new();
         for (index, data) in self.run.data().iter().enumerate() {
             let task = &data.task.name;
             let mut row = self.start(Split::Test, "mean", "", task, self.run.rows(task, Split::Test));
             row.extend([mean(task, "auc"), mean(task, "accuracy"), mean(task, "macro_f1")]);
-            row.extend(bounds(intervals.and_then(|all| all.accuracy[index].as_ref())));
-            row.extend(bounds(intervals.and_then(|all| all.macro_f1[index].as_ref())));
+            row.extend(bounds(intervals.and_then(|all| all.tasks[index].accuracy.as_ref())));
+            row.extend(bounds(intervals.and_then(|all| all.tasks[index].macro_f1.as_ref())));
             rows.push(row);
         }
         let mut row = self.start(Split::Test, "mean", "", "all", None);

@@ -56,7 +56,7 @@ fn line(text: &mut String, cells: &[String]) {
 fn cells(run: &RunRecord, index: usize, data: &DataRecord, official: bool) -> Vec<String> {
     let task = &data.task.name;
     let spread = |metric| escape_latex(&format::spread(run.spread(task, metric), TASK_DECIMALS));
-    let interval = run.uncertainty().and_then(|all| all.one_seed.macro_f1[index].as_ref());
+    let interval = run.uncertainty().and_then(|all| all.mean.tasks[index].macro_f1.as_ref());
     let mut cells = vec![
         escape_latex(&data.task.title),
         run.rows(task, Split::Test).map_or_else(|| "--".to_owned(), |rows| format::count(rows as u64)),
@@ -75,7 +75,7 @@ fn cells(run: &RunRecord, index: usize, data: &DataRecord, official: bool) -> Ve
 }
 
 fn total(run: &RunRecord, official: bool) -> Vec<String> {
-    let interval = run.uncertainty().and_then(|all| all.one_seed.harmonic_mean.as_ref());
+    let interval = run.uncertainty().and_then(|all| all.mean.harmonic_mean.as_ref());
     let mut cells = vec!["Harmonic mean".to_owned(), String::new(), String::new(), String::new()];
     cells.push(escape_latex(&format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS)));
     cells.push(escape_latex(&format::interval(interval, MEAN_DECIMALS)));

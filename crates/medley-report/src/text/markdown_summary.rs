@@ -50,7 +50,7 @@ pub(crate) fn headline(run: &RunRecord) -> String {
         format::plural(run.data().len(), "task"),
         format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
         format::plural(results.seeds.len(), "seed"),
-        format::interval(uncertainty.and_then(|all| all.one_seed.harmonic_mean.as_ref()), MEAN_DECIMALS),
+        format::interval(uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()), MEAN_DECIMALS),
     );
     if let Some(ensemble) = &results.ensemble {
         let interval = uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref());
@@ -114,7 +114,7 @@ fn table(run: &RunRecord) -> String {
     for (index, data) in run.data().iter().enumerate() {
         let task = &data.task.name;
         let cell = |metric| format::spread(run.spread(task, metric), TASK_DECIMALS);
-        let interval = run.uncertainty().and_then(|all| all.one_seed.macro_f1[index].as_ref());
+        let interval = run.uncertainty().and_then(|all| all.mean.tasks[index].macro_f1.as_ref());
         let mut row = vec![
             escape_markdown(&data.task.title),
             run.rows(task, Split::Test).map_or_else(|| NONE.to_owned(), |rows| format::count(rows as u64)),

@@ -10,7 +10,7 @@ pub use csv_table::csv;
 pub use latex_table::latex;
 pub use markdown_summary::markdown;
 pub use model_card::model_card;
-pub(crate) use table::{pipe_table, space_table};
+pub(crate) use table::pipe_table;
 
 /// A text that cannot break out of a Markdown table cell or turn into HTML.
 pub(crate) fn escape_markdown(text: &str) -> String {

@@ -112,7 +112,7 @@ fn factors(run: &RunRecord) -> String {
 
 fn metrics(run: &RunRecord) -> String {
     let seeds = run.results.as_ref().map_or(0, |results| results.seeds.len());
-    let resamples = run.uncertainty().map_or(0, |uncertainty| uncertainty.resamples);
+    let resamples = run.uncertainty().map_or(0, |uncertainty| uncertainty.resampling().resamples);
     format!(
         "- AUC and accuracy as the official MedMNIST evaluator defines them; macro-F1 as scikit-learn does \
          (`zero_division=0`); over tasks, the harmonic mean of macro-F1, which is 0 if any is 0.\n- Each seed's epoch was \
@@ -152,7 +152,7 @@ fn data_table(run: &RunRecord, splits: &[Split]) -> String {
 fn analyses(run: &RunRecord) -> String {
     let mut text = format!("{}\n", headline(run));
     let (Some(scores), Some(uncertainty)) = (run.final_scores(), run.uncertainty()) else { return text };
-    let intervals = uncertainty.ensemble.as_ref().unwrap_or(&uncertainty.one_seed);
+    let intervals = uncertainty.ensemble.as_ref().unwrap_or(&uncertainty.mean);
     let _ = writeln!(text, "\nUnitary results of {}:\n", run.final_predictor());
     let mut rows = vec![["Task", "AUC", "ACC", "ACC, 95 %", "macro-F1", "macro-F1, 95 %"].map(str::to_owned).to_vec()];
     for (index, task) in scores.tasks.iter().enumerate() {
@@ -160,9 +160,9 @@ fn analyses(run: &RunRecord) -> String {
             escape_markdown(run.title_of(&task.task)),
             format::figure(task.auc, TASK_DECIMALS),
             format::figure(Some(task.accuracy), TASK_DECIMALS),
-            format::interval(intervals.accuracy[index].as_ref(), TASK_DECIMALS),
+            format::interval(intervals.tasks[index].accuracy.as_ref(), TASK_DECIMALS),
             format::figure(Some(task.macro_f1), TASK_DECIMALS),
-            format::interval(intervals.macro_f1[index].as_ref(), TASK_DECIMALS),
+            format::interval(intervals.tasks[index].macro_f1.as_ref(), TASK_DECIMALS),
         ]);
     }
     text.push_str(&pipe_table(&rows));

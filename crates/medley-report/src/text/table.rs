@@ -21,17 +21,6 @@ pub(crate) fn pipe_table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// The same with spaces alone, for a terminal.
-pub(crate) fn space_table(rows: &[Vec<String>]) -> String {
-    let widths = widths(rows, 0);
-    let mut text = String::new();
-    for row in rows {
-        text.push_str(aligned(row, &widths).join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 fn widths(rows: &[Vec<String>], least: usize) -> Vec<usize> {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(least);
@@ -55,6 +44,5 @@ mod tests {
     fn columns_align() {
         let rows = [["Task", "AUC"], ["PathMNIST", "0.9"]].map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(pipe_table(&rows), "| Task      | AUC |\n|:----------|----:|\n| PathMNIST | 0.9 |\n");
-        assert_eq!(space_table(&rows), "Task       AUC\nPathMNIST  0.9\n");
     }
 }

@@ -11,8 +11,9 @@ use medley_core::record::{
 };
 use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_data::{OpenOptions, OpenedFile, open_task};
-use medley_metrics::{MetricError, result_file, summarise};
+use medley_metrics::{MetricError, summarise};
 use medley_models::{ComputePlan, environment};
+use medley_predictions::result_file;
 use medley_storage::{Storage, write_whole};
 
 use crate::TrainError;

@@ -1,7 +1,6 @@
 //! Run folders made by hand: predictions of a pretended network, scored by definition, in every file that a run leaves.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
-pub(crate) mod markup;
 mod tasks;
 
 use std::collections::BTreeMap;

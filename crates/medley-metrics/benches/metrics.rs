@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use medley_core::{ImageShape, Labels, Modality, Origin, Scores, TaskKind, TaskSpec};
 use medley_metrics::bootstrap::{Resampling, bootstrap, permute};
 use medley_metrics::metrics::{ALL, HEADLINE};
-use medley_metrics::{Sample, metric, result_file};
+use medley_metrics::{Sample, metric};
 
 const ROWS: usize = 47_280;
 const CLASSES: usize = 8;
@@ -39,7 +39,7 @@ fn sample(seed: u64) -> Sample {
     Sample::new(&spec, Labels::single(labels).unwrap(), Scores::new(values, ROWS, CLASSES).unwrap()).unwrap()
 }
 
-fn figures(criterion: &mut Criterion) {
+fn headline(criterion: &mut Criterion) {
     let (one, two) = (sample(1), sample(2));
     let mut group = criterion.benchmark_group("tissuemnist");
     group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10);
@@ -59,12 +59,8 @@ fn figures(criterion: &mut Criterion) {
     group.bench_function("permute 100, headline", |bencher| {
         bencher.iter(|| black_box(permute(&one, &two, HEADLINE, &options).unwrap()));
     });
-    let file = result_file::render(one.scores().unwrap());
-    group.bench_function("read a result file", |bencher| {
-        bencher.iter(|| black_box(result_file::parse(&file).unwrap()));
-    });
     group.finish();
 }
 
-criterion_group!(benches, figures);
+criterion_group!(benches, headline);
 criterion_main!(benches);

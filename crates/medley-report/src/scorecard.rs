@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use medley_core::Origin;
 
-use super::{ComparisonCard, Difference, Figure, PairComparison, PredictorScore, Scorecard, TaskScore};
-use crate::baselines::SelectedOn;
+use medley_metrics::baselines::SelectedOn;
+use medley_metrics::scorecard::{
+    ComparisonCard, Difference, Figure, PairComparison, PredictorScore, Scorecard, TaskScore,
+};
 
 /// How a card is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ struct Block {
 }
 
 /// Writes a scorecard.
-pub fn render(card: &Scorecard, format: Format, show: Show) -> String {
+pub fn render_scorecard(card: &Scorecard, format: Format, show: Show) -> String {
     let mut blocks = Vec::new();
     for predictor in &card.predictors {
         blocks.push(figures(predictor));

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use common::Fixture;
 use medley_core::{COMPETITION_TASKS, TaskKind};
-use medley_report::{COMPETITION_ROWS, ReportError, SubmissionOrder, write_submission};
+use medley_predictions::RecordError;
+use medley_predictions::submission::{COMPETITION_ROWS, SubmissionError, SubmissionOrder, write_submission};
 use medley_storage::{Fault, FaultyFs, RealFs};
 use proptest::prelude::*;
 
@@ -179,7 +180,10 @@ fn bad_samples_are_refused_with_their_line() {
         assert!(message.starts_with("`TMP/sample.csv`") && message.contains(expected), "{message}");
     }
     std::fs::remove_file(&sample).unwrap();
-    assert!(matches!(write_submission(&fixture.layout, &order, &RealFs), Err(ReportError::Io { .. })));
+    assert!(matches!(
+        write_submission(&fixture.layout, &order, &RealFs),
+        Err(SubmissionError::Record(RecordError::Io { .. }))
+    ));
 }
 
 #[test]
@@ -244,7 +248,7 @@ fn missing_and_doubled_predictions_are_told_apart() {
     std::fs::remove_dir_all(fixture.layout.predictions()).unwrap();
     assert!(matches!(
         write_submission(&fixture.layout, &SubmissionOrder::Competition, &RealFs),
-        Err(ReportError::Io { .. })
+        Err(SubmissionError::Record(RecordError::Io { .. }))
     ));
 }
 

@@ -1,28 +1,13 @@
-//! Predictions and labels as people keep them, from text or bytes; opening files is the caller's.
-//!
-//! Everything here comes from outside, so nothing panics and nothing is silently repaired. What is wrong is named with its line,
-//! the first ten of them, and there is no score.
+//! What all text files have in common.
 
-pub mod labels;
-mod npy;
-mod problems;
-pub mod submission;
-mod table;
-
-pub use npy::{NumericArray, parse_npy};
-pub use problems::LineProblem;
-pub(crate) use problems::{Problems, describe, some};
-pub use submission::Submission;
-pub use table::ScoreTable;
-
-use crate::MetricError;
+use crate::PredictionError;
 
 /// A table as text, without the mark that some spreadsheets put in front.
-pub(crate) fn text(bytes: &[u8]) -> Result<&str, MetricError> {
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, PredictionError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
-        MetricError::ResultFile { problem: format!("the file is not text (line {line}); a CSV is expected") }
+        PredictionError::File { problem: format!("the file is not text (line {line}); a CSV is expected") }
     })
 }
 

@@ -1,12 +1,13 @@
-//! The competition's file: `id,id_image_in_task,task_name,label`.
+//! Reading a submission.
 //!
 //! Public entries order the tasks in two ways, and both were accepted. What a row says is decided by its task and image, so
 //! either order is read, and so is any other. A file of `id,label` alone is read beside the sample whose ids it uses.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Problems, lines, quoted, some, text, whole_number};
-use crate::MetricError;
+use crate::PredictionError;
+use crate::lines::{lines, quoted, text, whole_number};
+use crate::problems::{Problems, some};
 
 /// A submission, its rows sorted by task. Labels are checked when the task is known, by [`Self::labels`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +31,10 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &str) -> Result<Self, MetricError> {
+    fn of(header: &str) -> Result<Self, PredictionError> {
         let names: Vec<&str> = header.split(',').map(|name| name.trim().trim_matches('"')).collect();
         let find = |name: &str| names.iter().position(|found| *found == name);
-        let problem = |missing: &str| MetricError::ResultFile {
+        let problem = |missing: &str| PredictionError::File {
             problem: format!(
                 "no column `{missing}`: the header is {}, but a submission begins with `id,id_image_in_task,task_name,label`",
                 quoted(header)
@@ -61,13 +62,13 @@ impl Submission {
     /// # Errors
     /// With the lines: wrong numbers of cells, ids that come twice or are not in the sample, images and labels that are no whole
     /// numbers. For the file: missing columns, no rows.
-    pub fn parse(bytes: &[u8], sample: Option<&[u8]>) -> Result<Self, MetricError> {
+    pub fn parse(bytes: &[u8], sample: Option<&[u8]>) -> Result<Self, PredictionError> {
         let places = sample.map(sample_places).transpose()?;
         let text = text(bytes)?;
         let mut lines = lines(text);
         let header = lines.next().map_or("", |(_, header)| header);
         let columns = Columns::of(header)?;
-        let whole = |problem: &str| MetricError::ResultFile { problem: problem.to_owned() };
+        let whole = |problem: &str| PredictionError::File { problem: problem.to_owned() };
         let label = columns.label.ok_or_else(|| whole("no column `label`"))?;
         if columns.place.is_none() && places.is_none() {
             return Err(whole(
@@ -107,7 +108,7 @@ impl Submission {
             let count = places.len() - ids.len();
             let problem =
                 format!("{count} ids of the sample are not in the submission, {} among them", quoted(missing));
-            return Err(MetricError::ResultFile { problem });
+            return Err(PredictionError::File { problem });
         }
         Ok(Self { tasks })
     }
@@ -127,7 +128,7 @@ impl Submission {
     /// # Errors
     /// With the lines: images that there are not or that come twice, labels outside the classes. For the task: images that are
     /// missing.
-    pub fn labels(&self, task: &str, images: usize, classes: usize) -> Result<Vec<u16>, MetricError> {
+    pub fn labels(&self, task: &str, images: usize, classes: usize) -> Result<Vec<u16>, PredictionError> {
         let rows = self.tasks.get(task).map_or(&[][..], Vec::as_slice);
         let mut problems = Problems::default();
         let mut labels: Vec<Option<u16>> = vec![None; images];
@@ -147,7 +148,7 @@ impl Submission {
         let missing = labels.iter().enumerate().filter(|(_, label)| label.is_none()).map(|(image, _)| image);
         match some(missing) {
             None => Ok(labels.into_iter().flatten().collect()),
-            Some(missing) => Err(MetricError::ResultFile {
+            Some(missing) => Err(PredictionError::File {
                 problem: format!("images of `{task}` are missing: {missing}; {} of {images} are there", rows.len()),
             }),
         }
@@ -177,13 +178,13 @@ fn place<'a>(cells: &[&'a str], columns: &Columns, places: Option<&Places<'a>>) 
     }
 }
 
-fn sample_places(bytes: &[u8]) -> Result<Places<'_>, MetricError> {
-    let in_sample = |error: MetricError| MetricError::ResultFile { problem: format!("the sample: {error}") };
+fn sample_places(bytes: &[u8]) -> Result<Places<'_>, PredictionError> {
+    let in_sample = |error: PredictionError| PredictionError::File { problem: format!("the sample: {error}") };
     let mut lines = lines(text(bytes).map_err(in_sample)?);
     let columns = Columns::of(lines.next().map_or("", |(_, header)| header)).map_err(in_sample)?;
     if columns.place.is_none() {
         let problem = "the sample has no columns `id_image_in_task` and `task_name`".to_owned();
-        return Err(MetricError::ResultFile { problem });
+        return Err(PredictionError::File { problem });
     }
     let (mut places, mut problems) = (HashMap::new(), Problems::default());
     for (line, content) in lines {

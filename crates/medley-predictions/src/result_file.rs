@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 use medley_core::{Scores, Split};
 
-use crate::MetricError;
-use crate::read::ScoreTable;
+use crate::{PredictionError, ScoreTable};
 
 /// A file as the official evaluator writes it, with the shortest decimals that read back to the same numbers. The same scores
 /// give the same bytes.
@@ -28,7 +27,7 @@ pub fn render(scores: &Scores) -> Vec<u8> {
 /// # Errors
 /// With the lines: a wrong number of columns, something that is no finite number, an index that is no whole number or comes
 /// twice. For the file: no rows, or gaps in the indices.
-pub fn parse(bytes: &[u8]) -> Result<Scores, MetricError> {
+pub fn parse(bytes: &[u8]) -> Result<Scores, PredictionError> {
     ScoreTable::from_result_file(bytes).map(|table| table.scores)
 }
 
@@ -49,6 +48,13 @@ pub struct ResultName {
     pub run: String,
 }
 
+impl ResultName {
+    /// Whether it is of a task of this name. A user's own task may have a number at its end that is no size.
+    pub fn is_of(&self, task: &str) -> bool {
+        self.flag == task || task.strip_prefix(&self.flag) == Some(&format!("_{}", self.size))
+    }
+}
+
 /// Reads the name of a result file; `None` when it is not of the standard form.
 pub fn parse_name(name: &str) -> Option<ResultName> {
     let (front, back) = name.strip_suffix(".csv")?.split_once("_[AUC]")?;
@@ -56,10 +62,8 @@ pub fn parse_name(name: &str) -> Option<ResultName> {
     let (accuracy, run) = back.split_once('@')?;
     let (set, split) = front.rsplit_once('_')?;
     let split = Split::ALL.into_iter().find(|known| known.as_str() == split)?;
-    let (flag, size) = match set.rsplit_once('_') {
-        Some((flag, size)) => (flag, size.parse().ok()?),
-        None => (set, 28),
-    };
+    let sized = set.rsplit_once('_').and_then(|(flag, size)| Some((flag, size.parse().ok()?)));
+    let (flag, size) = sized.unwrap_or((set, 28));
     let auc: f64 = auc.parse().ok()?;
     Some(ResultName {
         flag: flag.to_owned(),
@@ -84,6 +88,9 @@ mod tests {
         assert_eq!((name.auc, name.accuracy, name.run.as_str()), (Some(0.901), 0.863, "small-three-1-seed0"));
         let sized = parse_name("pathmnist_64_val_[AUC]nan_[ACC]0.500@x.csv").unwrap();
         assert_eq!((sized.size, sized.auc), (64, None));
+        let own = parse_name("my_cells_test_[AUC]1.000_[ACC]1.000@x.csv").unwrap();
+        assert!((own.flag.as_str(), own.size) == ("my_cells", 28) && own.is_of("my_cells") && !own.is_of("my"));
+        assert!(sized.is_of("pathmnist_64") && sized.is_of("pathmnist") && !sized.is_of("pathmnist_6"));
         for wrong in ["x.csv", "a_test_[AUC]1_[ACC]1@r.txt", "a_dev_[AUC]1_[ACC]1@r.csv", "a_test_[AUC]x_[ACC]1@r.csv"]
         {
             assert_eq!(parse_name(wrong), None, "{wrong}");
@@ -115,6 +122,16 @@ mod tests {
             prop_assume!(rows > 0);
             let scores = Scores::new(values[..rows * columns].to_vec(), rows, columns).unwrap();
             prop_assert_eq!(parse(&render(&scores)).unwrap(), scores);
+        }
+
+        #[test]
+        fn rows_come_in_any_order(values in prop::collection::vec(0.0..1.0_f64, 1..40), keys in prop::collection::vec(any::<u64>(), 40)) {
+            let scores = Scores::new(values.clone(), values.len(), 1).unwrap();
+            let written = String::from_utf8(render(&scores)).unwrap();
+            let mut lines: Vec<(u64, &str)> = keys.into_iter().zip(written.lines()).collect();
+            lines.sort_unstable();
+            let shuffled: Vec<&str> = lines.into_iter().map(|line| line.1).collect();
+            prop_assert_eq!(parse(shuffled.join("\n").as_bytes()).unwrap(), scores);
         }
 
         #[test]

@@ -1,23 +1,17 @@
-//! The competition's file: `id,id_image_in_task,task_name,label`.
-//!
-//! `id` counts all rows from 0, `id_image_in_task` those of a task, `task_name` is the stem of the data file, `label` the
-//! class index. Public entries order the tasks in two ways, so the order is the caller's choice, or follows a sample file.
+//! Writing the submission of a run.
 //!
 //! Labels come from the run's own test predictions: the ensemble of all seeds, or the only seed. Before anything is written,
 //! every task has as many rows as its data file, every label is a class of it, and the labels are counted against
 //! `results.json`: what is submitted is what was scored, or nothing.
-
-mod order;
-mod predictions;
 
 use std::path::PathBuf;
 
 use medley_core::{COMPETITION_TASKS, Origin, RunLayout, TaskKind};
 use medley_storage::{Storage, write_whole};
 
-use crate::record::load_run;
-use crate::{ReportError, RunRecord};
-use order::Row;
+use super::order::{self, Row};
+use super::{SubmissionError, of_run};
+use crate::RunFiles;
 
 /// Rows of a submission of the eleven tasks: their test images in the files of MedMNIST 2.0 to 2.2.3, which the competition
 /// uses.
@@ -38,8 +32,8 @@ pub enum SubmissionOrder {
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Submission {
-    /// The file: `submission.csv`, or `submission.SYNTHETIC.csv` when any data was drawn.
+pub struct WrittenSubmission {
+    /// The file: `submission.csv`, or `submission.SYNTHETIC.csv` when any data is synthetic.
     pub path: PathBuf,
     /// Rows, without the header.
     pub rows: usize,
@@ -48,33 +42,33 @@ pub struct Submission {
 }
 
 /// The labels of one task, in the order of its test split.
-struct TaskLabels {
-    task: String,
-    labels: Vec<u16>,
+pub(super) struct TaskLabels {
+    pub(super) task: String,
+    pub(super) labels: Vec<u16>,
 }
 
 /// Writes the submission of a finished run, replacing an older one: the file is whole or absent. Multi-label tasks have no
 /// single label per image and are left out, with a remark.
 ///
 /// # Errors
-/// [`ReportError::Unfinished`], [`ReportError::Untested`], [`ReportError::NothingToSubmit`], and whatever is wrong with the run folder, its predictions
+/// [`SubmissionError::Unfinished`], [`SubmissionError::Untested`], [`SubmissionError::NothingToSubmit`], and whatever is wrong with the run folder, its predictions
 /// or the sample. Then nothing is written.
 pub fn write_submission(
     run: &RunLayout,
     order: &SubmissionOrder,
     storage: &dyn Storage,
-) -> Result<Submission, ReportError> {
-    let record = load_run(run)?;
-    if record.untested {
-        return Err(ReportError::Untested { run: run.root().to_owned() });
+) -> Result<WrittenSubmission, SubmissionError> {
+    let record = RunFiles::read(run)?;
+    if record.results.as_ref().is_some_and(|results| !results.is_tested()) {
+        return Err(SubmissionError::Untested { run: run.root().to_owned() });
     }
     if record.results.is_none() {
-        return Err(ReportError::Unfinished { run: run.root().to_owned() });
+        return Err(SubmissionError::Unfinished { run: run.root().to_owned() });
     }
     let mut remarks = Vec::new();
     let tasks = labels(&record, &mut remarks)?;
     if tasks.is_empty() {
-        return Err(ReportError::NothingToSubmit { run: run.root().to_owned() });
+        return Err(SubmissionError::NothingToSubmit { run: run.root().to_owned() });
     }
     let rows = match order {
         SubmissionOrder::Competition => order::by_task(&tasks, &|name| {
@@ -86,23 +80,23 @@ pub fn write_submission(
     remark_on_size(&record, &tasks, rows.len(), &mut remarks);
     let path = run.submission(record.is_synthetic());
     write_whole(storage, &path, render(&rows).as_bytes())?;
-    Ok(Submission { path, rows: rows.len(), remarks })
+    Ok(WrittenSubmission { path, rows: rows.len(), remarks })
 }
 
-fn labels(run: &RunRecord, remarks: &mut Vec<String>) -> Result<Vec<TaskLabels>, ReportError> {
+fn labels(run: &RunFiles, remarks: &mut Vec<String>) -> Result<Vec<TaskLabels>, SubmissionError> {
     let mut all = Vec::new();
     for (index, data) in run.data().iter().enumerate() {
         if data.task.kind == TaskKind::MultiLabel {
             remarks.push(format!("{} has several labels per image and is left out", data.task.title));
         } else {
-            all.push(TaskLabels { task: data.task.name.clone(), labels: predictions::labels(run, index)? });
+            all.push(TaskLabels { task: data.task.name.clone(), labels: of_run::labels(run, index)? });
         }
     }
     Ok(all)
 }
 
 /// The eleven tasks with another number of rows than the competition's are most likely files of the other generation.
-fn remark_on_size(run: &RunRecord, tasks: &[TaskLabels], rows: usize, remarks: &mut Vec<String>) {
+fn remark_on_size(run: &RunFiles, tasks: &[TaskLabels], rows: usize, remarks: &mut Vec<String>) {
     let complete = COMPETITION_TASKS.iter().all(|name| tasks.iter().any(|task| task.task == *name));
     let official = run.data().iter().all(|data| data.task.origin == Origin::Official);
     if complete && official && tasks.len() == COMPETITION_TASKS.len() && rows != COMPETITION_ROWS {

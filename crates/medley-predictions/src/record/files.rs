@@ -6,14 +6,17 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::ReportError;
+use super::RecordError;
 
 /// The text of a file, or `None` if there is none.
-pub(crate) fn read_text(path: &Path, limit: u64) -> Result<Option<String>, ReportError> {
+///
+/// # Errors
+/// [`RecordError::Io`], [`RecordError::TooLarge`].
+pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>, RecordError> {
     let Some(bytes) = read_bytes(path, limit)? else { return Ok(None) };
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|&byte| byte == b'\n').count();
-        ReportError::Io {
+        RecordError::Io {
             path: path.to_owned(),
             source: io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8 text")),
         }
@@ -21,8 +24,11 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<Option<String>, Repor
 }
 
 /// The bytes of a file, or `None` if there is none. Never more than `limit` are held.
-pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ReportError> {
-    let fail = |source| ReportError::Io { path: path.to_owned(), source };
+///
+/// # Errors
+/// [`RecordError::Io`], [`RecordError::TooLarge`].
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, RecordError> {
+    let fail = |source| RecordError::Io { path: path.to_owned(), source };
     let file = match fs_err::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -30,7 +36,7 @@ pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Rep
     };
     let bytes = file.metadata().map_err(fail)?.len();
     if bytes > limit {
-        return Err(ReportError::TooLarge { path: path.to_owned(), bytes, limit });
+        return Err(RecordError::TooLarge { path: path.to_owned(), bytes, limit });
     }
     let mut content = Vec::new();
     file.take(limit).read_to_end(&mut content).map_err(fail)?;
@@ -43,21 +49,21 @@ struct Versioned {
 }
 
 /// A JSON file with a schema version, which is looked at before anything else in it. `None` if there is no file.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, limit: u64, version: u32) -> Result<Option<T>, ReportError> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, limit: u64, version: u32) -> Result<Option<T>, RecordError> {
     let Some(text) = read_text(path, limit)? else { return Ok(None) };
     let found = parse::<Versioned>(path, &text)?.schema_version;
     if found != u64::from(version) {
-        return Err(ReportError::SchemaVersion { path: path.to_owned(), found, expected: version });
+        return Err(RecordError::SchemaVersion { path: path.to_owned(), found, expected: version });
     }
     parse(path, &text).map(Some)
 }
 
-fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ReportError> {
+fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, RecordError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| (error.path().to_string(), error.into_inner()))
         .and_then(|value| deserializer.end().map_err(|error| (".".to_owned(), error)).map(|()| value))
-        .map_err(|(key, error)| ReportError::Json {
+        .map_err(|(key, error)| RecordError::Json {
             path: path.to_owned(),
             line: error.line(),
             column: error.column(),

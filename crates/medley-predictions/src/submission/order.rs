@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::TaskLabels;
-use crate::ReportError;
-use crate::format;
+use super::SubmissionError;
+use super::write::TaskLabels;
+use crate::RecordError;
 use crate::record::read_bytes;
 
 /// One row of the file.
@@ -36,9 +36,9 @@ pub(super) fn like<'a>(
     tasks: &'a [TaskLabels],
     sample: &Path,
     remarks: &mut Vec<String>,
-) -> Result<Vec<Row<'a>>, ReportError> {
-    let fail = |line: u64, message: String| ReportError::Sample { path: sample.to_owned(), line, message };
-    let bytes = read_bytes(sample, SAMPLE_FILE)?.ok_or_else(|| ReportError::Io {
+) -> Result<Vec<Row<'a>>, SubmissionError> {
+    let fail = |line: u64, message: String| SubmissionError::Sample { path: sample.to_owned(), line, message };
+    let bytes = read_bytes(sample, SAMPLE_FILE)?.ok_or_else(|| RecordError::Io {
         path: sample.to_owned(),
         source: std::io::Error::from(std::io::ErrorKind::NotFound),
     })?;
@@ -81,7 +81,7 @@ pub(super) fn like<'a>(
 
 fn unknown(name: &str, known: &BTreeMap<&str, &TaskLabels>) -> String {
     let known: Vec<String> = known.keys().map(|name| format!("`{name}`")).collect();
-    format!("task `{name}` is not in the run, which has {}", format::list(&known))
+    format!("task `{name}` is not in the run, which has {}", known.join(", "))
 }
 
 fn check_complete(
@@ -98,7 +98,7 @@ fn check_complete(
             Some(seen) => {
                 if let Some(missing) = seen.iter().position(|seen| !seen) {
                     let count = seen.iter().filter(|seen| !**seen).count();
-                    let images = format::plural(count, "image");
+                    let images = if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
                     return Err(format!("{images} of `{}` missing, the first is {missing}", task.task));
                 }
             }

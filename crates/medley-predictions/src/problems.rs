@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::MetricError;
+use crate::PredictionError;
 
 /// How many problems a message names.
 const NAMED: usize = 10;
@@ -36,12 +36,16 @@ impl Problems {
         }
     }
 
-    pub(crate) fn check(self) -> Result<(), MetricError> {
-        if self.named.is_empty() { Ok(()) } else { Err(MetricError::Lines { problems: self.named, more: self.more }) }
+    pub(crate) fn check(self) -> Result<(), PredictionError> {
+        if self.named.is_empty() {
+            Ok(())
+        } else {
+            Err(PredictionError::Lines { problems: self.named, more: self.more })
+        }
     }
 }
 
-/// The text of [`MetricError::Lines`].
+/// The text of [`PredictionError::Lines`].
 pub(crate) fn describe(problems: &[LineProblem], more: usize) -> String {
     if let ([only], 0) = (problems, more) {
         return only.to_string();

@@ -1,16 +1,18 @@
 //! Labels in a file of their own.
 
 use medley_core::{Labels, TaskSpec};
+use medley_metrics::MetricError;
 
-use super::{Problems, lines, parse_npy, quoted, some, text, whole_number};
-use crate::MetricError;
+use crate::PredictionError;
+use crate::lines::{lines, quoted, text, whole_number};
+use crate::problems::{Problems, some};
 
 /// A CSV of `index,label` (of a multi-label task `index,label,label,…` of 0 and 1), with or without a header, rows in any order.
 ///
 /// # Errors
 /// With the lines: a wrong number of cells, an index that is no whole number or comes twice, a label that is no class of the
 /// task. For the file: no rows, missing rows.
-pub fn from_csv(bytes: &[u8], task: &TaskSpec) -> Result<Labels, MetricError> {
+pub fn from_csv(bytes: &[u8], task: &TaskSpec) -> Result<Labels, PredictionError> {
     let width = task.label_width();
     let mut problems = Problems::default();
     let mut rows: Vec<(usize, usize, Vec<u16>)> = Vec::new();
@@ -49,7 +51,7 @@ pub fn from_csv(bytes: &[u8], task: &TaskSpec) -> Result<Labels, MetricError> {
     problems.check()?;
     let missing = (0..rows.len()).filter(|index| rows.binary_search_by_key(index, |row| row.0).is_err());
     if let Some(missing) = some(missing) {
-        return Err(MetricError::ResultFile { problem: format!("labels are missing: rows {missing}") });
+        return Err(PredictionError::File { problem: format!("labels are missing: rows {missing}") });
     }
     let count = rows.len();
     finish(rows.into_iter().flat_map(|row| row.2).collect(), count, task)
@@ -58,9 +60,9 @@ pub fn from_csv(bytes: &[u8], task: &TaskSpec) -> Result<Labels, MetricError> {
 /// An array `[N]`, `[N, 1]` or `[N, L]` as NumPy saves it.
 ///
 /// # Errors
-/// What [`parse_npy`] finds, other shapes, and what is no label of the task, with its row.
-pub fn from_npy(bytes: &[u8], task: &TaskSpec) -> Result<Labels, MetricError> {
-    let array = parse_npy(bytes)?;
+/// What [`medley_npy::parse`] finds, other shapes, and what is no label of the task, with its row.
+pub fn from_npy(bytes: &[u8], task: &TaskSpec) -> Result<Labels, PredictionError> {
+    let array = medley_npy::parse(bytes)?;
     let rows = array.shape.first().copied().unwrap_or(0);
     let fits = match *array.shape.as_slice() {
         [_] => task.label_width() == 1,
@@ -74,22 +76,22 @@ pub fn from_npy(bytes: &[u8], task: &TaskSpec) -> Result<Labels, MetricError> {
             task.name,
             task.label_width()
         );
-        return Err(MetricError::ResultFile { problem });
+        return Err(PredictionError::File { problem });
     }
     let label = |(at, &value): (usize, &f64)| {
         if value.fract() == 0.0 && (0.0..65536.0).contains(&value) {
             Ok(value as u16)
         } else {
             let row = at / task.label_width();
-            Err(MetricError::ResultFile { problem: format!("row {row}: {value} is no class index") })
+            Err(PredictionError::File { problem: format!("row {row}: {value} is no class index") })
         }
     };
     finish(array.values.iter().enumerate().map(label).collect::<Result<_, _>>()?, rows, task)
 }
 
-fn finish(values: Vec<u16>, rows: usize, task: &TaskSpec) -> Result<Labels, MetricError> {
+fn finish(values: Vec<u16>, rows: usize, task: &TaskSpec) -> Result<Labels, PredictionError> {
     if rows == 0 {
-        return Err(MetricError::NoRows { task: task.name.clone() });
+        return Err(MetricError::NoRows { task: task.name.clone() }.into());
     }
     let labels = Labels::multi(values, rows, task.label_width())?;
     task.check_labels(&labels)?;

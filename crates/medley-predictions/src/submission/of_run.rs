@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use medley_core::{Split, TaskSpec};
-use medley_metrics::{decide, result_file};
+use medley_metrics::decide;
 
+use super::SubmissionError;
 use crate::record::read_bytes;
-use crate::{ReportError, RunRecord};
+use crate::{RecordError, RunFiles, result_file};
 
 /// Bytes that a number and its comma take at most, with room to spare.
 const LONGEST_SCORE: u64 = 64;
@@ -14,7 +15,7 @@ const LONGEST_SCORE: u64 = 64;
 const RESULT_FILE: u64 = 4 << 30;
 
 /// Predicted labels of one task's test split, checked against manifest and results.
-pub(super) fn labels(run: &RunRecord, index: usize) -> Result<Vec<u16>, ReportError> {
+pub(super) fn labels(run: &RunFiles, index: usize) -> Result<Vec<u16>, SubmissionError> {
     let task = &run.data()[index].task;
     let path = find(run, &task.name)?;
     let rows = run.final_scores().map_or(0, |scores| scores.tasks[index].rows);
@@ -24,42 +25,44 @@ pub(super) fn labels(run: &RunRecord, index: usize) -> Result<Vec<u16>, ReportEr
 }
 
 /// The file of the ensemble if the run has one, else that of its only seed.
-fn find(run: &RunRecord, task: &str) -> Result<PathBuf, ReportError> {
+fn find(run: &RunFiles, task: &str) -> Result<PathBuf, SubmissionError> {
     let folder = run.layout.predictions();
     let ending = match &run.results {
         Some(results) if results.ensemble.is_none() => {
-            results.seeds.first().map_or_else(String::new, |seed| format!("-seed{}.csv", seed.seed))
+            results.seeds.first().map_or_else(String::new, |seed| format!("-seed{}", seed.seed))
         }
-        _ => "-ensemble.csv".to_owned(),
+        _ => "-ensemble".to_owned(),
     };
-    let start = format!("{task}_{}_[AUC]", Split::Test);
-    let fail = |source| ReportError::Io { path: folder.clone(), source };
+    let fail = |source| RecordError::Io { path: folder.clone(), source };
     let mut names: Vec<String> = Vec::new();
     for entry in fs_err::read_dir(&folder).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
-        if name.starts_with(&start) && name.ends_with(&ending) && name.contains("_[ACC]") {
+        let is_wanted = |found: result_file::ResultName| {
+            found.is_of(task) && found.split == Split::Test && found.run.ends_with(&ending)
+        };
+        if result_file::parse_name(&name).is_some_and(is_wanted) {
             names.push(name);
         }
     }
     names.sort();
     match names.as_slice() {
         [name] => Ok(folder.join(name)),
-        [first, second, ..] => Err(ReportError::AmbiguousPredictions {
+        [first, second, ..] => Err(SubmissionError::AmbiguousPredictions {
             task: task.to_owned(),
             first: first.clone(),
             second: second.clone(),
         }),
-        [] => Err(ReportError::NoPredictions {
+        [] => Err(SubmissionError::NoPredictions {
             task: task.to_owned(),
             folder,
-            wanted: format!("{start}…_[ACC]…@…{ending}"),
+            wanted: format!("{task}_{}_[AUC]…_[ACC]…@…{ending}.csv", Split::Test),
         }),
     }
 }
 
 /// The decisions of a file, by the official rule, if it has the rows and columns of the task.
-fn read(path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, ReportError> {
-    let fail = |message: String| ReportError::Predictions { path: path.to_owned(), message };
+fn read(path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, SubmissionError> {
+    let fail = |message: String| SubmissionError::Predictions { path: path.to_owned(), message };
     let limit = (rows as u64 + 1).saturating_mul(task.classes.len() as u64 * LONGEST_SCORE + LONGEST_SCORE);
     let bytes = read_bytes(path, limit.min(RESULT_FILE))?.unwrap_or_default();
     let scores = result_file::parse(&bytes).map_err(|error| fail(error.to_string()))?;
@@ -77,7 +80,7 @@ fn read(path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, ReportErr
 }
 
 /// The results state how often each class was predicted: other counts mean another file, or another rule.
-fn check_counts(run: &RunRecord, index: usize, path: &Path, labels: &[u16]) -> Result<(), ReportError> {
+fn check_counts(run: &RunFiles, index: usize, path: &Path, labels: &[u16]) -> Result<(), SubmissionError> {
     let Some(result) = run.final_scores().map(|scores| &scores.tasks[index]) else { return Ok(()) };
     let mut counts = vec![0_u64; result.per_class.len()];
     for &label in labels {
@@ -85,7 +88,7 @@ fn check_counts(run: &RunRecord, index: usize, path: &Path, labels: &[u16]) -> R
     }
     match counts.iter().zip(&result.per_class).position(|(&count, class)| count != class.predicted) {
         None => Ok(()),
-        Some(class) => Err(ReportError::Predictions {
+        Some(class) => Err(SubmissionError::Predictions {
             path: path.to_owned(),
             message: format!(
                 "class {class} is predicted {} times, but results.json says {}: the file is not the one that was scored",

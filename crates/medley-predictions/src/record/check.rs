@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use medley_core::record::{ClassResult, Manifest, RunResults, ScoreSet, TaskResult};
+use medley_core::record::{ClassResult, Manifest, RunResults, ScoreIntervals, ScoreSet, TaskResult};
 use medley_core::{Split, TaskKind};
 
-use crate::ReportError;
+use super::RecordError;
 
-pub(crate) fn manifest(path: &Path, manifest: &Manifest) -> Result<(), ReportError> {
+pub(crate) fn manifest(path: &Path, manifest: &Manifest) -> Result<(), RecordError> {
     let fail = |key: String, message: &str| {
-        Err(ReportError::Inconsistent { path: path.to_owned(), key, message: message.to_owned() })
+        Err(RecordError::Inconsistent { path: path.to_owned(), key, message: message.to_owned() })
     };
     if manifest.data.is_empty() {
         return fail("data".into(), "no data set: a run has at least one task");
@@ -32,7 +32,7 @@ pub(crate) fn manifest(path: &Path, manifest: &Manifest) -> Result<(), ReportErr
     Ok(())
 }
 
-pub(crate) fn results(path: &Path, results: &RunResults, manifest: &Manifest) -> Result<(), ReportError> {
+pub(crate) fn results(path: &Path, results: &RunResults, manifest: &Manifest) -> Result<(), RecordError> {
     let check = Check { path, manifest };
     if results.seeds.is_empty() {
         return check.fail("seeds".into(), "no seed: the results hold nothing".into());
@@ -54,6 +54,9 @@ pub(crate) fn results(path: &Path, results: &RunResults, manifest: &Manifest) ->
     if let Some(ensemble) = &results.ensemble {
         check.set("ensemble", ensemble, Split::Test)?;
     }
+    if let Some(intervals) = &results.mean_intervals {
+        check.intervals("mean_intervals", intervals)?;
+    }
     for (index, spread) in results.summary.iter().enumerate() {
         for (name, value) in [("mean", spread.mean), ("min", spread.min), ("max", spread.max)] {
             check.share(&format!("summary[{index}].{name}"), value)?;
@@ -71,15 +74,18 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn fail(&self, key: String, message: String) -> Result<(), ReportError> {
-        Err(ReportError::Inconsistent { path: self.path.to_owned(), key, message })
+    fn fail(&self, key: String, message: String) -> Result<(), RecordError> {
+        Err(RecordError::Inconsistent { path: self.path.to_owned(), key, message })
     }
 
-    fn set(&self, key: &str, set: &ScoreSet, split: Split) -> Result<(), ReportError> {
+    fn set(&self, key: &str, set: &ScoreSet, split: Split) -> Result<(), RecordError> {
         self.share(&format!("{key}.harmonic_mean"), set.harmonic_mean)?;
         if set.tasks.len() != self.manifest.data.len() {
             let message = format!("{} tasks, but the manifest names {}", set.tasks.len(), self.manifest.data.len());
             return self.fail(format!("{key}.tasks"), message);
+        }
+        if let Some(intervals) = &set.intervals {
+            self.intervals(&format!("{key}.intervals"), intervals)?;
         }
         for (index, task) in set.tasks.iter().enumerate() {
             self.task(&format!("{key}.tasks[{index}]"), task, index, split)?;
@@ -87,7 +93,20 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn task(&self, key: &str, result: &TaskResult, index: usize, split: Split) -> Result<(), ReportError> {
+    fn intervals(&self, key: &str, intervals: &ScoreIntervals) -> Result<(), RecordError> {
+        let (found, expected) = (intervals.tasks.len(), self.manifest.data.len());
+        if found != expected {
+            return self.fail(format!("{key}.tasks"), format!("{found} tasks, but the manifest names {expected}"));
+        }
+        let of_tasks = intervals.tasks.iter().flat_map(|task| [task.auc, task.accuracy, task.macro_f1]);
+        for interval in of_tasks.chain([intervals.harmonic_mean]).flatten() {
+            self.share(key, interval.low)?;
+            self.share(key, interval.high)?;
+        }
+        Ok(())
+    }
+
+    fn task(&self, key: &str, result: &TaskResult, index: usize, split: Split) -> Result<(), RecordError> {
         let data = &self.manifest.data[index];
         if result.task != data.task.name {
             let message = format!("`{}`, but task {index} of the manifest is `{}`", result.task, data.task.name);
@@ -115,14 +134,14 @@ impl Check<'_> {
         self.confusion(&format!("{key}.confusion"), result, data.task.kind, classes)
     }
 
-    fn class(&self, key: &str, class: &ClassResult) -> Result<(), ReportError> {
+    fn class(&self, key: &str, class: &ClassResult) -> Result<(), RecordError> {
         for (name, value) in [("precision", class.precision), ("recall", class.recall), ("f1", class.f1)] {
             self.share(&format!("{key}.{name}"), value)?;
         }
         Ok(())
     }
 
-    fn confusion(&self, key: &str, result: &TaskResult, kind: TaskKind, classes: usize) -> Result<(), ReportError> {
+    fn confusion(&self, key: &str, result: &TaskResult, kind: TaskKind, classes: usize) -> Result<(), RecordError> {
         let matrix = &result.confusion;
         if matrix.is_empty() && kind == TaskKind::MultiLabel {
             return Ok(());
@@ -149,7 +168,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn share(&self, key: &str, value: f64) -> Result<(), ReportError> {
+    fn share(&self, key: &str, value: f64) -> Result<(), RecordError> {
         if (0.0..=1.0).contains(&value) {
             Ok(())
         } else {

@@ -1,8 +1,13 @@
+//! Tables of scores: result files, CSV, arrays.
+
 use medley_core::{Scores, TaskKind};
 
-use super::{NumericArray, Problems, lines, parse_npy, quoted, some, text, whole_number};
-use crate::MetricError;
-use crate::sample::PROBABILITY_TOLERANCE;
+use medley_metrics::sample::PROBABILITY_TOLERANCE;
+use medley_npy::NumericArray;
+
+use crate::PredictionError;
+use crate::lines::{lines, quoted, text, whole_number};
+use crate::problems::{Problems, some};
 
 /// Scores `[N, C]` with the line of the file that each row stands on.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +32,7 @@ impl ScoreTable {
     /// # Errors
     /// With the lines: a wrong number of columns, what is no finite number, an index that is no whole number or comes twice.
     /// For the file: no rows, or indices that are missing.
-    pub fn from_result_file(bytes: &[u8]) -> Result<Self, MetricError> {
+    pub fn from_result_file(bytes: &[u8]) -> Result<Self, PredictionError> {
         let cells: Vec<(usize, Vec<&str>)> = split(text(bytes)?);
         Self::indexed(&cells)
     }
@@ -39,7 +44,7 @@ impl ScoreTable {
     ///
     /// # Errors
     /// As [`Self::from_result_file`].
-    pub fn from_csv(bytes: &[u8], kind: TaskKind, classes: Option<usize>) -> Result<Self, MetricError> {
+    pub fn from_csv(bytes: &[u8], kind: TaskKind, classes: Option<usize>) -> Result<Self, PredictionError> {
         let mut cells = split(text(bytes)?);
         if cells.first().is_some_and(|(_, first)| first.iter().all(|cell| cell.parse::<f64>().is_err())) {
             cells.remove(0);
@@ -51,7 +56,7 @@ impl ScoreTable {
             return Self::indexed(&cells);
         }
         if let Some(classes) = classes.filter(|&classes| width != classes && !(binary && width == 1) && width > 0) {
-            return Err(MetricError::ResultFile {
+            return Err(PredictionError::File {
                 problem: format!(
                     "{width} columns, but the task has {classes} classes: {classes} scores are expected on each line, with or \
                      without the index of the row before them"
@@ -72,22 +77,22 @@ impl ScoreTable {
     /// An array `[N, C]` or `[N]` as NumPy saves it.
     ///
     /// # Errors
-    /// What [`parse_npy`] finds, other shapes, and values that are not finite.
-    pub fn from_npy(bytes: &[u8]) -> Result<Self, MetricError> {
-        let NumericArray { shape, values } = parse_npy(bytes)?;
+    /// What [`medley_npy::parse`] finds, other shapes, and values that are not finite.
+    pub fn from_npy(bytes: &[u8]) -> Result<Self, PredictionError> {
+        let NumericArray { shape, values } = medley_npy::parse(bytes)?;
         let (rows, columns) = match *shape.as_slice() {
             [rows] => (rows, 1),
             [rows, columns] => (rows, columns),
             _ => {
                 let problem = format!("its shape is {shape:?}, but scores are [rows, classes]");
-                return Err(MetricError::ResultFile { problem });
+                return Err(PredictionError::File { problem });
             }
         };
         let scores = Scores::new(values, rows, columns)?;
         Ok(Self { scores, places: (0..rows).collect(), is_text: false })
     }
 
-    fn indexed(cells: &[(usize, Vec<&str>)]) -> Result<Self, MetricError> {
+    fn indexed(cells: &[(usize, Vec<&str>)]) -> Result<Self, PredictionError> {
         let mut problems = Problems::default();
         let width = cells.first().map_or(0, |(_, first)| first.len() - 1);
         let mut rows = Vec::with_capacity(cells.len());
@@ -127,14 +132,14 @@ impl ScoreTable {
                 rows.len(),
                 last.index
             );
-            return Err(MetricError::ResultFile { problem });
+            return Err(PredictionError::File { problem });
         }
         Self::assemble(rows, width)
     }
 
-    fn assemble(rows: Vec<Row>, width: usize) -> Result<Self, MetricError> {
+    fn assemble(rows: Vec<Row>, width: usize) -> Result<Self, PredictionError> {
         if rows.is_empty() {
-            return Err(MetricError::ResultFile { problem: "the file has no rows".to_owned() });
+            return Err(PredictionError::File { problem: "the file has no rows".to_owned() });
         }
         let places = rows.iter().map(|row| row.line).collect();
         let count = rows.len();
@@ -147,7 +152,7 @@ impl ScoreTable {
     ///
     /// # Errors
     /// The first ten lines where they are not.
-    pub fn check_probabilities(&self, kind: TaskKind) -> Result<(), MetricError> {
+    pub fn check_probabilities(&self, kind: TaskKind) -> Result<(), PredictionError> {
         let mut problems = Problems::default();
         let exclusive = kind != TaskKind::MultiLabel && self.scores.columns() > 1;
         for (row, &place) in self.scores.view().rows().into_iter().zip(&self.places) {

@@ -1,0 +1,53 @@
+//! True labels out of the data folder.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use medley_core::{Origin, Split, TaskSpec};
+use medley_data::{DataError, Registry, hash_file, read_labels};
+use medley_predictions::{PublishedTask, Truth, TruthSource};
+
+/// The `.npz` files of a data folder.
+pub(crate) struct DataTruth<'a> {
+    pub(crate) folder: &'a Path,
+}
+
+impl TruthSource for DataTruth<'_> {
+    fn task(&self, name: &str, size: usize) -> Result<PublishedTask, Box<dyn Error + Send + Sync>> {
+        let registry = Registry::builtin();
+        let entry = registry.get(name).ok_or_else(|| DataError::UnknownSet {
+            name: name.to_owned(),
+            suggestion: registry.suggest(name).map(str::to_owned),
+        })?;
+        let releases = entry.releases.iter().map(|release| (release.name.clone(), release.rows));
+        Ok(PublishedTask { spec: entry.spec(size, Origin::Official), releases: releases.collect() })
+    }
+
+    fn labels(
+        &self,
+        task: &TaskSpec,
+        size: usize,
+        split: Split,
+        file: Option<&Path>,
+    ) -> Result<Truth, Box<dyn Error + Send + Sync>> {
+        let path = file.map_or_else(|| self.file_of(task, size), |file| Ok(file.to_owned()))?;
+        let found = read_labels(&path, task, split)?;
+        Ok(Truth { spec: found.spec, labels: found.labels })
+    }
+
+    fn md5(&self, file: &Path) -> Result<String, Box<dyn Error + Send + Sync>> {
+        Ok(hash_file(&self.folder.join(file))?.0)
+    }
+}
+
+impl DataTruth<'_> {
+    fn file_of(&self, task: &TaskSpec, size: usize) -> Result<PathBuf, DataError> {
+        let Some(entry) = Registry::builtin().get(&task.name) else {
+            return Ok(self.folder.join(format!("{}.npz", task.name)));
+        };
+        if entry.file(size).is_none() {
+            return Err(DataError::UnknownSize { name: task.name.clone(), size, sizes: entry.sizes() });
+        }
+        Ok(self.folder.join(entry.file_name(size)))
+    }
+}

@@ -1,0 +1,127 @@
+use std::error::Error;
+use std::path::PathBuf;
+
+use medley_core::CoreError;
+use medley_metrics::MetricError;
+use medley_npy::NpyError;
+
+use crate::problems::describe;
+use crate::{LineProblem, RecordError};
+
+/// Why predictions or labels cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictionError {
+    /// Lines of a file, the first ten.
+    #[error("{}", describe(problems, *more))]
+    Lines {
+        /// What is wrong, in the order found.
+        problems: Vec<LineProblem>,
+        /// Lines that are wrong beyond these.
+        more: usize,
+    },
+    /// A file as a whole.
+    #[error("{problem}")]
+    File {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A path that predictions or labels cannot be read from.
+    #[error("`{}` {problem}", path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        problem: String,
+    },
+    /// The request does not say what is needed, or contradicts itself.
+    #[error("{message}")]
+    Request {
+        /// What to ask for instead.
+        message: String,
+    },
+    /// A name that is no task, and nothing that says how to read its labels.
+    #[error("to score a task of your own, say how `{task}` is labelled (--kind) and give --labels")]
+    UnknownTask {
+        /// As given.
+        task: String,
+        /// What the source of the truth says of the name.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The true labels could not be had.
+    #[error("no true labels for `{task}`")]
+    Truth {
+        /// Task name.
+        task: String,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Predictions of one release are not to be compared with the labels of another.
+    #[error(
+        "the {what} of the `{task}` of MedMNIST {theirs}, but the data folder has that of {ours}: their splits differ, so there is \
+         no score; `medley data fetch` names both"
+    )]
+    OtherRelease {
+        /// `predictions are` or `submission is`.
+        what: &'static str,
+        /// Task name.
+        task: String,
+        /// Release of the predictions.
+        theirs: String,
+        /// Release of the labels.
+        ours: String,
+        /// The numbers of rows.
+        #[source]
+        source: Box<PredictionError>,
+    },
+    /// Scores that are no probabilities, such as logits.
+    #[error(
+        "the scores are no probabilities; --any-scores scores them all the same, without the metrics that need probabilities"
+    )]
+    NotProbabilities {
+        /// The lines.
+        #[source]
+        source: Box<PredictionError>,
+    },
+    /// Something is wrong with one of several files.
+    #[error("cannot {doing} `{}`", path.display())]
+    InFile {
+        /// `score`, or `use the labels in`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<PredictionError>,
+    },
+    /// An array that cannot be used.
+    #[error("no usable .npy array: {0}")]
+    Npy(#[from] NpyError),
+    /// Predictions and labels do not fit each other.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// Values that no prediction or label has.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// The manifest of a run folder.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl PredictionError {
+    /// Says which file it was about.
+    pub(crate) fn in_file(self, doing: &'static str, path: impl Into<PathBuf>) -> Self {
+        Self::InFile { doing, path: path.into(), source: Box::new(self) }
+    }
+}

@@ -1,0 +1,60 @@
+//! The tasks of a submission.
+
+use std::path::Path;
+
+use medley_core::{COMPETITION_TASKS, Split, TaskKind};
+use medley_metrics::Sample;
+use medley_metrics::scorecard::Prediction;
+
+use super::{Matching, Task, new_prediction, read};
+use crate::{PredictionError, Submission};
+
+impl Matching<'_> {
+    pub(super) fn submission(&self, path: &Path, bytes: &[u8]) -> Result<Vec<Prediction>, PredictionError> {
+        let sample = self.request.sample.as_deref().map(read).transpose()?;
+        let submission = Submission::parse(bytes, sample.as_deref())?;
+        let names: Vec<&str> = submission.tasks().collect();
+        if self.request.labels.is_some() && names.len() > 1 {
+            let message = format!("--labels holds the truth of one task, but the submission has {}", names.len());
+            return Err(PredictionError::Request { message });
+        }
+        let mut predictions = Vec::new();
+        for name in names {
+            predictions.push(self.submitted_task(path, bytes, &submission, name)?);
+        }
+        let position = |prediction: &Prediction| {
+            let name = &prediction.sample.spec().name;
+            COMPETITION_TASKS.iter().position(|known| known == name).unwrap_or(usize::MAX)
+        };
+        predictions.sort_by_key(position);
+        Ok(predictions)
+    }
+
+    fn submitted_task(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        submission: &Submission,
+        name: &str,
+    ) -> Result<Prediction, PredictionError> {
+        let size = self.request.size;
+        let spec = match self.named_task(name, size)? {
+            Task::Known(spec) => spec,
+            Task::Own { .. } => {
+                let message = format!("`{name}` is no published task: a submission holds tasks of the competition");
+                return Err(PredictionError::Request { message });
+            }
+        };
+        if spec.kind == TaskKind::MultiLabel {
+            let message = format!("`{name}` has several labels per image, which a submission cannot hold");
+            return Err(PredictionError::Request { message });
+        }
+        let truth = self.truth(&spec, size, Split::Test)?;
+        let rows = truth.labels.rows();
+        let decisions = submission
+            .labels(name, rows, spec.outputs())
+            .map_err(|error| self.name_releases("submission is", &truth, Split::Test, submission.rows(name), error))?;
+        let labels = self.open(&truth, Split::Test, rows, bytes)?;
+        Ok(new_prediction(path, size, Split::Test, Sample::from_decisions(&truth.spec, labels, decisions)?))
+    }
+}

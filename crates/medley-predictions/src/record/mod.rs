@@ -1,0 +1,140 @@
+//! Manifest and results of a run folder, read strictly: a wrong key, a metric outside 0-1 or a matrix that does not add up is an
+//! error with its place.
+
+mod check;
+mod files;
+
+use std::io;
+use std::path::PathBuf;
+
+use medley_core::RunLayout;
+use medley_core::record::{DataRecord, Manifest, RunResults, SCHEMA_VERSION, ScoreSet};
+
+use files::read_json;
+pub use files::{read_bytes, read_text};
+
+/// Largest `manifest.json` that is read.
+const MANIFEST: u64 = 16 << 20;
+/// Largest `results.json` that is read: eleven tasks and a hundred seeds need a hundredth of it.
+const RESULTS: u64 = 256 << 20;
+
+/// What a run is, and its results once it is finished.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFiles {
+    /// Where it lies.
+    pub layout: RunLayout,
+    /// What the run depends on.
+    pub manifest: Manifest,
+    /// The results; `None` while the run is unfinished.
+    pub results: Option<RunResults>,
+}
+
+/// Reads `manifest.json` of a run folder.
+///
+/// # Errors
+/// [`RecordError::NotARun`], and whatever is wrong with the file, with its place.
+pub fn read_manifest(run: &RunLayout) -> Result<Manifest, RecordError> {
+    let manifest: Manifest = read_json(&run.manifest(), MANIFEST, SCHEMA_VERSION)?
+        .ok_or_else(|| RecordError::NotARun { path: run.root().to_owned() })?;
+    check::manifest(&run.manifest(), &manifest)?;
+    Ok(manifest)
+}
+
+impl RunFiles {
+    /// Reads `manifest.json` and, if it is there, `results.json`.
+    ///
+    /// # Errors
+    /// [`RecordError::NotARun`], and whatever is wrong with the files, with its place.
+    pub fn read(run: &RunLayout) -> Result<Self, RecordError> {
+        let manifest = read_manifest(run)?;
+        let results: Option<RunResults> = read_json(&run.results(), RESULTS, SCHEMA_VERSION)?;
+        if let Some(results) = &results {
+            check::results(&run.results(), results, &manifest)?;
+        }
+        Ok(Self { layout: run.clone(), manifest, results })
+    }
+
+    /// The data sets, in the order of the tasks.
+    pub fn data(&self) -> &[DataRecord] {
+        &self.manifest.data
+    }
+
+    /// Whether any data set is synthetic, as the manifest or the results say.
+    pub fn is_synthetic(&self) -> bool {
+        self.manifest.is_synthetic() || self.results.as_ref().is_some_and(|results| results.synthetic)
+    }
+
+    /// The test results of the run's final predictor: the ensemble of all seeds, or the only seed.
+    pub fn final_scores(&self) -> Option<&ScoreSet> {
+        let results = self.results.as_ref()?;
+        results.ensemble.as_ref().or_else(|| results.test_sets().next())
+    }
+}
+
+/// Why a run folder could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The folder has no manifest.
+    #[error("`{}` is no run folder: it has no manifest.json", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file is there and cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is larger than such a file can be; it was not read.
+    #[error("`{}` holds {bytes} bytes, more than the {limit} that such a file may have", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The run was written by a program with other files.
+    #[error(
+        "`{}` has schema version {found}, this program reads {expected}: use the release of Medley that wrote it",
+        path.display()
+    )]
+    SchemaVersion {
+        /// The file.
+        path: PathBuf,
+        /// Version in the file.
+        found: u64,
+        /// Version understood.
+        expected: u32,
+    },
+    /// A file is not the JSON it should be.
+    #[error("`{}`, line {line}, column {column}, key `{key}`: {message}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line.
+        line: usize,
+        /// 1-based column.
+        column: usize,
+        /// Path of the key, such as `seeds[0].test.tasks[1].macro_f1`; `.` is the whole file.
+        key: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A file can be read, but what it says cannot be.
+    #[error("`{}`, `{key}`: {message}", path.display())]
+    Inconsistent {
+        /// The file.
+        path: PathBuf,
+        /// Path of the key.
+        key: String,
+        /// What is wrong.
+        message: String,
+    },
+}
