@@ -4,7 +4,6 @@ use crate::View;
 
 /// What can be wrong with a policy, or with what an assembler is given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum AugmentError {
     /// A parameter has a value that makes no sense.
     #[error("`{key}` is {value}, but must be {allowed}")]

@@ -1,17 +1,12 @@
 //! Errors as people and scripts see them: a chain of causes on standard error, and an exit code.
 
+mod codes;
+
+use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
-use medley_core::CoreError;
-use medley_data::DataError;
-use medley_metrics::MetricError;
-use medley_models::ModelError;
-use medley_predictions::{PredictionError, RecordError, SubmissionError};
-use medley_report::ReportError;
-use medley_storage::StorageError;
-use medley_train::TrainError;
-use medley_train::config::{SchemaError, load::ConfigError};
-use medley_train::run_folder::RunFolderError;
+use medley_train::config::SchemaError;
 
 use crate::output::note;
 
@@ -19,6 +14,22 @@ use crate::output::note;
 pub(crate) const INTERRUPTED: u8 = 130;
 /// Asked to terminate.
 pub(crate) const TERMINATED: u8 = 143;
+
+/// The exit codes of errors, as README.md lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// An internal error, or one that is nobody's fault, such as no memory.
+    Internal = 1,
+    /// Wrong usage, or a config that cannot be used.
+    Usage = 2,
+    /// Data that are missing, damaged or not what they should be.
+    Data = 3,
+    /// A run folder, a checkpoint, or the disk.
+    Disk = 4,
+    /// The loss, the gradient or the scores are not finite.
+    Diverged = 5,
+}
 
 /// A mistake in what was typed, that clap cannot see.
 #[derive(Debug, thiserror::Error)]
@@ -39,50 +50,107 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     note(&text);
-    ExitCode::from(code(error))
+    ExitCode::from(code(error) as u8)
 }
 
-/// The first cause that says whose fault it is decides.
-fn code(error: &anyhow::Error) -> u8 {
-    for cause in error.chain() {
-        if cause.is::<Usage>() || cause.is::<SchemaError>() || cause.is::<ConfigError>() {
-            return 2;
-        }
-        if matches!(cause.downcast_ref(), Some(ModelError::Config { .. } | ModelError::UnknownBackbone { .. })) {
-            return 2;
-        }
-        match cause.downcast_ref() {
-            Some(PredictionError::Request { .. }) => return 2,
-            Some(PredictionError::Record(_)) => return 4,
-            // Their source decides.
-            Some(
-                PredictionError::InFile { .. } | PredictionError::Truth { .. } | PredictionError::UnknownTask { .. },
-            )
-            | None => {}
-            Some(_) => return 3,
-        }
-        if cause.is::<RecordError>() || cause.is::<SubmissionError>() {
-            return 4;
-        }
-        if cause.is::<DataError>() || cause.is::<MetricError>() || cause.is::<CoreError>() {
-            return 3;
-        }
-        if cause.is::<StorageError>() || cause.is::<RunFolderError>() || cause.is::<ReportError>() {
-            return 4;
-        }
-        if let Some(error) = cause.downcast_ref::<TrainError>() {
-            return train_code(error);
+/// A full disk is a full disk, whatever was written. Else the first cause of a known type decides.
+fn code(error: &anyhow::Error) -> Code {
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(is_full) {
+        return Code::Disk;
+    }
+    error.chain().find_map(code_of).unwrap_or(Code::Internal)
+}
+
+/// No space, a quota, or the limit on the size of files.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
+fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
+    if cause.is::<Usage>() || cause.is::<SchemaError>() {
+        return Some(Code::Usage);
+    }
+    // What no crate has put into words is a folder that could not be made, or standard output.
+    (cause.is::<io::Error>().then_some(Code::Disk))
+        .or_else(|| cause.downcast_ref().map(codes::config))
+        .or_else(|| cause.downcast_ref().map(codes::data))
+        .or_else(|| cause.downcast_ref().map(codes::train))
+        .or_else(|| cause.downcast_ref().map(codes::run_folder))
+        .or_else(|| cause.downcast_ref().map(codes::checkpoint))
+        .or_else(|| cause.downcast_ref().map(codes::pretrained))
+        .or_else(|| cause.downcast_ref().map(codes::model))
+        .or_else(|| cause.downcast_ref().map(codes::augment))
+        .or_else(|| cause.downcast_ref().map(codes::metric))
+        .or_else(|| cause.downcast_ref().and_then(codes::prediction))
+        .or_else(|| cause.downcast_ref().map(codes::submission))
+        .or_else(|| cause.downcast_ref().map(codes::record))
+        .or_else(|| cause.downcast_ref().map(codes::report))
+        .or_else(|| cause.downcast_ref().map(codes::storage))
+        .or_else(|| cause.downcast_ref().map(codes::core))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use anyhow::Context as _;
+    use medley_core::CoreError;
+    use medley_data::DataError;
+    use medley_models::ModelError;
+    use medley_predictions::RecordError;
+    use medley_storage::StorageError;
+    use medley_train::TrainError;
+
+    use super::*;
+
+    fn io(kind: io::ErrorKind) -> io::Error {
+        kind.into()
+    }
+
+    /// One line for each thing that users meet; `codes` decides about every variant.
+    #[test]
+    fn errors_have_the_documented_codes() {
+        let path = || PathBuf::from("x");
+        let torch = || ModelError::Torch { doing: "x".into(), message: "can't allocate memory".into() };
+        let unreadable = |kind| DataError::Io { path: path(), source: io(kind) };
+        let unwritable = |kind| StorageError::Io { path: path(), source: io(kind) };
+        let schema = SchemaError { key: "x".into(), value: "x".into(), problem: "x".into() };
+        let table: Vec<(anyhow::Error, Code)> = vec![
+            (anyhow::anyhow!("something else"), Code::Internal),
+            (torch().into(), Code::Internal),
+            (TrainError::from(torch()).into(), Code::Internal),
+            (TrainError::Torch(tch::TchError::Torch("x".into())).into(), Code::Internal),
+            (Usage("x".into()).into(), Code::Usage),
+            (schema.into(), Code::Usage),
+            (TrainError::NotInRun { what: "seed", name: "x".into(), known: "y".into() }.into(), Code::Usage),
+            (DataError::Sealed { name: "x".into() }.into(), Code::Usage),
+            (DataError::Missing { path: path(), name: "x".into() }.into(), Code::Data),
+            (TrainError::from(DataError::Empty { path: path() }).into(), Code::Data),
+            (unreadable(io::ErrorKind::PermissionDenied).into(), Code::Data),
+            (TrainError::from(CoreError::NotFinite { row: 0, column: 0, value: f64::NAN }).into(), Code::Data),
+            (unreadable(io::ErrorKind::StorageFull).into(), Code::Disk),
+            (unreadable(io::ErrorKind::QuotaExceeded).into(), Code::Disk),
+            (DataError::from(unwritable(io::ErrorKind::PermissionDenied)).into(), Code::Disk),
+            (TrainError::from(DataError::from(unwritable(io::ErrorKind::StorageFull))).into(), Code::Disk),
+            (TrainError::Results { path: path(), problem: "x".into() }.into(), Code::Disk),
+            (TrainError::Observer(anyhow::anyhow!("x")).into(), Code::Disk),
+            (RecordError::NotARun { path: path() }.into(), Code::Disk),
+            (io(io::ErrorKind::PermissionDenied).into(), Code::Disk),
+            (TrainError::Diverged { what: "loss", steps: 3, seed: 0, epoch: 1, step: 1 }.into(), Code::Diverged),
+        ];
+        for (error, expected) in table {
+            assert_eq!(code(&error), expected, "{error:?}");
+            let within = Err::<(), _>(error).context("while doing something").unwrap_err();
+            assert_eq!(code(&within), expected, "within: {within:?}");
         }
     }
-    1
-}
 
-fn train_code(error: &TrainError) -> u8 {
-    match error {
-        TrainError::Data(_) | TrainError::Core(_) | TrainError::Pretrained(_) => 3,
-        TrainError::Augment(_) | TrainError::Model(_) | TrainError::NotInRun { .. } => 2,
-        TrainError::Checkpoint(_) | TrainError::Storage(_) | TrainError::RunFolder(_) | TrainError::Observer(_) => 4,
-        TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => 5,
-        _ => 1,
+    #[test]
+    fn the_table_of_the_readme_is_this_enum() {
+        let readme = include_str!("../../../README.md");
+        let table = readme.split("| Exit code | Meaning |").nth(1).unwrap();
+        let rows: Vec<u8> = table.lines().filter_map(|line| line.split('|').nth(1)?.trim().parse().ok()).collect();
+        let codes = [Code::Internal, Code::Usage, Code::Data, Code::Disk, Code::Diverged].map(|code| code as u8);
+        assert_eq!(rows, [&[0], &codes[..], &[INTERRUPTED, TERMINATED]].concat());
     }
 }

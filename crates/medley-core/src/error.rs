@@ -2,7 +2,6 @@ use crate::task::Split;
 
 /// What can be wrong with the carrier types themselves.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
 pub enum CoreError {
     /// A buffer does not hold a whole number of images, or another number than stated.
     #[error("image buffer holds {actual} bytes, but {images} images of {shape} need {expected}")]

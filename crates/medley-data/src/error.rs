@@ -6,7 +6,6 @@ use medley_storage::StorageError;
 
 /// Why a data file could not be used. Every variant names the file, and the member where there is one.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum DataError {
     /// The name is not in the registry.
     #[error("unknown data set `{name}`{}; `medley data list` names them all", suggestion_text(suggestion.as_deref()))]

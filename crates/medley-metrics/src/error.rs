@@ -2,7 +2,6 @@ use medley_core::CoreError;
 
 /// Why a metric cannot be computed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
 pub enum MetricError {
     /// Truth and scores have different numbers of rows.
     #[error("task `{task}`: {labels} labels but {scores} rows of scores")]

@@ -5,7 +5,6 @@ use tch::{Device, TchError};
 
 /// Everything that building, running, saving and loading a network can report.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ModelError {
     /// No backbone of that name.
     #[error("`{key}`: no backbone is called `{name}`; {hint}")]

@@ -2,7 +2,6 @@
 
 /// Why an array cannot be used. The text continues a sentence that names the file or the member: "its header is cut off".
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum NpyError {
     /// The bytes could not be read.
     #[error("the array header cannot be read: {0}")]

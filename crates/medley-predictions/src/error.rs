@@ -10,7 +10,6 @@ use crate::{LineProblem, RecordError};
 
 /// Why predictions or labels cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum PredictionError {
     /// Lines of a file, the first ten.
     #[error("{}", describe(problems, *more))]

@@ -3,7 +3,6 @@ use medley_storage::StorageError;
 
 /// Why a run folder could not be read, or nothing be made of it.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ReportError {
     /// The run folder cannot be read.
     #[error(transparent)]

@@ -18,7 +18,6 @@ static DRAWN: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_hasher()
 
 /// Why something could not be written. The target is then as it was before.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StorageError {
     /// The target exists and may not be replaced.
     #[error("`{}` exists already", path.display())]

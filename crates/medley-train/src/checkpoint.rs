@@ -58,7 +58,6 @@ struct State {
 
 /// Why a checkpoint could not be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum CheckpointError {
     /// Writing failed; older checkpoints are untouched.
     #[error(transparent)]

@@ -8,7 +8,6 @@ use crate::checkpoint::CheckpointError;
 
 /// Why training or scoring stopped.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TrainError {
     /// A data file.
     #[error(transparent)]

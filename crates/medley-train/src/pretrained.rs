@@ -24,7 +24,6 @@ pub struct Pretrained {
 
 /// Why a network cannot start from a file.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum PretrainedError {
     /// It cannot be read.
     #[error("`net.pretrained`: cannot read `{}`; a path is relative to the folder in which `medley` runs", path.display())]

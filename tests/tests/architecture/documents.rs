@@ -64,11 +64,3 @@ fn every_crate_is_on_the_map() {
         }
     }
 }
-
-#[test]
-fn exit_codes_are_documented_alike() {
-    let readme = text(Path::new("README.md"));
-    for row in ["| 0 ", "| 1 ", "| 2 ", "| 3 ", "| 4 ", "| 5 ", "| 130 ", "| 143 "] {
-        assert!(readme.contains(row), "README.md lacks the exit code row `{row}`");
-    }
-}

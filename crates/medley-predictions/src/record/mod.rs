@@ -73,7 +73,6 @@ impl RunFiles {
 
 /// Why a run folder could not be read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum RecordError {
     /// The folder has no manifest.
     #[error("`{}` is no run folder: it has no manifest.json", path.display())]

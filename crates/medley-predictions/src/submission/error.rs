@@ -6,7 +6,6 @@ use crate::RecordError;
 
 /// Why a submission could not be written. Nothing is written then.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum SubmissionError {
     /// The run has no results yet.
     #[error("`{}` is unfinished: it has no results.json; `medley resume` goes on with it", run.display())]

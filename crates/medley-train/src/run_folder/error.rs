@@ -5,7 +5,6 @@ use medley_storage::StorageError;
 
 /// Why a run folder could not be made or opened.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum RunFolderError {
     /// The name cannot be one of a folder.
     #[error(

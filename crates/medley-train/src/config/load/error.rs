@@ -8,7 +8,6 @@ use super::place::{Place, brief, printable};
 
 /// Why a config could not be read. The text shows what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ConfigError {
     /// There is no such file.
     #[error("there is no config file `{}`{}", shown(path), Tail(wanted_by.as_deref(), self.hint()))]

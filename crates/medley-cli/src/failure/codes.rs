@@ -1,0 +1,238 @@
+//! The exit code of every error, by kind. The matches are exhaustive: whoever adds a variant decides its code here.
+
+use medley_augment::AugmentError;
+use medley_core::CoreError;
+use medley_data::DataError;
+use medley_metrics::MetricError;
+use medley_models::ModelError;
+use medley_predictions::{PredictionError, RecordError, SubmissionError};
+use medley_report::ReportError;
+use medley_storage::StorageError;
+use medley_train::TrainError;
+use medley_train::checkpoint::CheckpointError;
+use medley_train::config::load::ConfigError;
+use medley_train::pretrained::PretrainedError;
+use medley_train::run_folder::RunFolderError;
+
+use super::Code;
+
+pub(super) fn core(error: &CoreError) -> Code {
+    match error {
+        CoreError::ImageBytes { .. }
+        | CoreError::ImageOverflow { .. }
+        | CoreError::Matrix { .. }
+        | CoreError::LabelOutOfRange { .. }
+        | CoreError::LabelWidth { .. }
+        | CoreError::LengthMismatch { .. }
+        | CoreError::NotFinite { .. } => Code::Data,
+        CoreError::WrongToken { .. } => Code::Internal,
+    }
+}
+
+pub(super) fn storage(error: &StorageError) -> Code {
+    match error {
+        StorageError::Exists { .. } | StorageError::NoName { .. } | StorageError::Io { .. } => Code::Disk,
+    }
+}
+
+pub(super) fn data(error: &DataError) -> Code {
+    match error {
+        DataError::UnknownSet { .. }
+        | DataError::UnknownSize { .. }
+        | DataError::Missing { .. }
+        | DataError::NotAFile { .. }
+        | DataError::Empty { .. }
+        | DataError::Io { .. }
+        | DataError::Archive { .. }
+        | DataError::MissingMember { .. }
+        | DataError::MemberNames { .. }
+        | DataError::Array { .. }
+        | DataError::TooLarge { .. }
+        | DataError::Content { .. }
+        | DataError::Changed { .. }
+        | DataError::Entry { .. }
+        | DataError::Import { .. }
+        | DataError::Image { .. }
+        | DataError::NotDrawn { .. }
+        | DataError::Fetch { .. }
+        | DataError::WrongHash { .. } => Code::Data,
+        DataError::Sealed { .. } => Code::Usage,
+        DataError::Cache { .. } | DataError::InTheWay { .. } => Code::Disk,
+        DataError::Storage(error) => storage(error),
+    }
+}
+
+pub(super) fn augment(error: &AugmentError) -> Code {
+    match error {
+        AugmentError::OutOfRange { .. }
+        | AugmentError::SizeMismatch { .. }
+        | AugmentError::ChannelMismatch { .. }
+        | AugmentError::View { .. }
+        | AugmentError::Resize { .. }
+        | AugmentError::SheetSize { .. }
+        | AugmentError::NoImage { .. } => Code::Usage,
+        AugmentError::ImageSize { .. } | AugmentError::Normalisation { .. } => Code::Data,
+        AugmentError::NoSources | AugmentError::Png { .. } => Code::Internal,
+    }
+}
+
+pub(super) fn metric(error: &MetricError) -> Code {
+    match error {
+        MetricError::Rows { .. }
+        | MetricError::Columns { .. }
+        | MetricError::NoRows { .. }
+        | MetricError::TooManyRows { .. }
+        | MetricError::NotPaired { .. } => Code::Data,
+        MetricError::Label(error) => core(error),
+    }
+}
+
+pub(super) fn model(error: &ModelError) -> Code {
+    match error {
+        ModelError::UnknownBackbone { .. }
+        | ModelError::Config { .. }
+        | ModelError::Task { .. }
+        | ModelError::OneValuePerChannel { .. }
+        | ModelError::Device { .. } => Code::Usage,
+        ModelError::Misfit { .. } | ModelError::WeightsFile { .. } => Code::Data,
+        // Out of memory, among others: nothing that was typed or read is wrong.
+        ModelError::Torch { .. }
+        | ModelError::DuplicateName { .. }
+        | ModelError::Input { .. }
+        | ModelError::Unsavable { .. } => Code::Internal,
+        ModelError::Core(error) => core(error),
+    }
+}
+
+pub(super) fn config(error: &ConfigError) -> Code {
+    match error {
+        ConfigError::Missing { .. }
+        | ConfigError::Unreadable { .. }
+        | ConfigError::TooLarge { .. }
+        | ConfigError::NotUtf8 { .. }
+        | ConfigError::Syntax { .. }
+        | ConfigError::TooDeep { .. }
+        | ConfigError::BadExtends { .. }
+        | ConfigError::Cycle { .. }
+        | ConfigError::TooManyFiles { .. }
+        | ConfigError::BadOverride { .. }
+        | ConfigError::NotATable { .. }
+        | ConfigError::UnknownKey { .. }
+        | ConfigError::UnknownChoice { .. }
+        | ConfigError::WrongType { .. }
+        | ConfigError::MissingKey { .. }
+        | ConfigError::BadValue { .. } => Code::Usage,
+        ConfigError::NoThread { .. } => Code::Internal,
+    }
+}
+
+pub(super) fn checkpoint(error: &CheckpointError) -> Code {
+    match error {
+        CheckpointError::Storage(error) => storage(error),
+        CheckpointError::Read { .. }
+        | CheckpointError::BadState { .. }
+        | CheckpointError::Damaged { .. }
+        | CheckpointError::Misfit { .. }
+        | CheckpointError::None { .. } => Code::Disk,
+    }
+}
+
+pub(super) fn pretrained(error: &PretrainedError) -> Code {
+    match error {
+        PretrainedError::Read { .. }
+        | PretrainedError::TooLarge { .. }
+        | PretrainedError::Changed { .. }
+        | PretrainedError::Misfit { .. } => Code::Data,
+        PretrainedError::Unrecorded { .. } => Code::Disk,
+    }
+}
+
+pub(super) fn run_folder(error: &RunFolderError) -> Code {
+    match error {
+        RunFolderError::BadName { .. } => Code::Usage,
+        RunFolderError::DataChanged { .. } => Code::Data,
+        RunFolderError::Exists { .. }
+        | RunFolderError::Unwritable { .. }
+        | RunFolderError::NoSpace { .. }
+        | RunFolderError::InUse { .. }
+        | RunFolderError::Missing { .. }
+        | RunFolderError::NotARunFolder { .. }
+        | RunFolderError::Unreadable { .. }
+        | RunFolderError::TooLarge { .. }
+        | RunFolderError::BadManifest { .. }
+        | RunFolderError::Version { .. }
+        | RunFolderError::ConfigChanged { .. } => Code::Disk,
+        RunFolderError::Storage(error) => storage(error),
+    }
+}
+
+pub(super) fn train(error: &TrainError) -> Code {
+    match error {
+        TrainError::Data(error) => data(error),
+        TrainError::Augment(error) => augment(error),
+        TrainError::Model(error) => model(error),
+        TrainError::Metric(error) => metric(error),
+        TrainError::Checkpoint(error) => checkpoint(error),
+        TrainError::Storage(error) => storage(error),
+        TrainError::Core(error) => core(error),
+        TrainError::RunFolder(error) => run_folder(error),
+        TrainError::Pretrained(error) => pretrained(error),
+        TrainError::NotInRun { .. } => Code::Usage,
+        // Observers write files of the run folder.
+        TrainError::Observer(_) | TrainError::Results { .. } => Code::Disk,
+        TrainError::Torch(_) => Code::Internal,
+        TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => Code::Diverged,
+    }
+}
+
+/// `None` where the source decides, which can be of any type.
+pub(super) fn prediction(error: &PredictionError) -> Option<Code> {
+    Some(match error {
+        PredictionError::Lines { .. }
+        | PredictionError::File { .. }
+        | PredictionError::Io { .. }
+        | PredictionError::Unreadable { .. }
+        | PredictionError::OtherRelease { .. }
+        | PredictionError::NotProbabilities { .. }
+        | PredictionError::Npy(_) => Code::Data,
+        PredictionError::Request { .. } => Code::Usage,
+        PredictionError::Metric(error) => metric(error),
+        PredictionError::Core(error) => core(error),
+        PredictionError::Record(error) => record(error),
+        PredictionError::InFile { source, .. } => return prediction(source),
+        PredictionError::UnknownTask { .. } | PredictionError::Truth { .. } => return None,
+    })
+}
+
+pub(super) fn record(error: &RecordError) -> Code {
+    match error {
+        RecordError::NotARun { .. }
+        | RecordError::Io { .. }
+        | RecordError::TooLarge { .. }
+        | RecordError::SchemaVersion { .. }
+        | RecordError::Json { .. }
+        | RecordError::Inconsistent { .. } => Code::Disk,
+    }
+}
+
+pub(super) fn submission(error: &SubmissionError) -> Code {
+    match error {
+        SubmissionError::Sample { .. } => Code::Data,
+        SubmissionError::Unfinished { .. }
+        | SubmissionError::Untested { .. }
+        | SubmissionError::NothingToSubmit { .. }
+        | SubmissionError::NoPredictions { .. }
+        | SubmissionError::AmbiguousPredictions { .. }
+        | SubmissionError::Predictions { .. } => Code::Disk,
+        SubmissionError::Record(error) => record(error),
+        SubmissionError::Storage(error) => storage(error),
+    }
+}
+
+pub(super) fn report(error: &ReportError) -> Code {
+    match error {
+        ReportError::Record(error) => record(error),
+        ReportError::Storage(error) => storage(error),
+        ReportError::Render { .. } => Code::Internal,
+    }
+}
