@@ -134,6 +134,7 @@ mod tests {
             (TrainError::from(DataError::from(unwritable(io::ErrorKind::StorageFull))).into(), Code::Disk),
             (TrainError::Results { path: path(), problem: "x".into() }.into(), Code::Disk),
             (TrainError::Observer(anyhow::anyhow!("x")).into(), Code::Disk),
+            (TrainError::Unfinished { run: path() }.into(), Code::Disk),
             (RecordError::NotARun { path: path() }.into(), Code::Disk),
             (io(io::ErrorKind::PermissionDenied).into(), Code::Disk),
             (TrainError::Diverged { what: "loss", steps: 3, seed: 0, epoch: 1, step: 1 }.into(), Code::Diverged),

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Train(train) => commands::train::train(train),
+        Command::Test(test) => commands::train::test(test),
         Command::Resume(resume) => commands::train::resume(resume),
         Command::Score(score) => commands::score::run(score),
         Command::Compare(compare) => commands::compare::run(compare),

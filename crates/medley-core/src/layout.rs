@@ -18,6 +18,11 @@ pub struct RunLayout {
 }
 
 impl RunLayout {
+    /// Name of the resolved config.
+    pub const CONFIG: &str = "config.toml";
+    /// Name of the manifest.
+    pub const MANIFEST: &str = "manifest.json";
+
     /// The layout under `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
@@ -35,12 +40,12 @@ impl RunLayout {
 
     /// The resolved config.
     pub fn config(&self) -> PathBuf {
-        self.root.join("config.toml")
+        self.root.join(Self::CONFIG)
     }
 
     /// A [`Manifest`](crate::record::Manifest).
     pub fn manifest(&self) -> PathBuf {
-        self.root.join("manifest.json")
+        self.root.join(Self::MANIFEST)
     }
 
     /// One [`EventLine`](crate::record::EventLine) per line.
@@ -72,6 +77,16 @@ impl RunLayout {
     pub fn prediction_file(&self, flag: &str, split: Split, auc: Option<f64>, accuracy: f64, run: &str) -> PathBuf {
         let auc = auc.map_or_else(|| "nan".to_owned(), |auc| format!("{auc:.3}"));
         self.predictions().join(format!("{flag}_{split}_[AUC]{auc}_[ACC]{accuracy:.3}@{run}.csv"))
+    }
+
+    /// Where predictions of the test split lie between being written and being scored.
+    pub fn pending_predictions(&self) -> PathBuf {
+        self.predictions().join("pending")
+    }
+
+    /// A [`SeedRecord`](crate::record::SeedRecord).
+    pub fn seed_results(&self, seed: u64) -> PathBuf {
+        self.root.join("results").join(format!("seed-{seed}.json"))
     }
 
     /// [`RunResults`](crate::record::RunResults).

@@ -453,6 +453,30 @@ pub struct SeedResult {
     pub stopped: Option<String>,
 }
 
+/// `results/seed-0.json`: the results of one seed, kept as soon as they exist. A run that goes on leaves such a seed alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeedRecord {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What `results.json` will say.
+    pub result: SeedResult,
+    /// The files of predictions that were scored: of the validation split, then of the test split, in task order.
+    pub predictions: Vec<PredictionRecord>,
+}
+
+/// A file under `predictions/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PredictionRecord {
+    /// Task name.
+    pub task: String,
+    /// Which split.
+    pub split: Split,
+    /// File name, without its folder.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
 /// Mean and spread of one figure over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spread {

@@ -27,8 +27,12 @@ pub fn score_set(tasks: Vec<TaskResult>) -> ScoreSet {
 /// Mean and spread over seeds of the test figures: AUC, accuracy and macro-F1 of each task, then the harmonic mean under the
 /// task name `all`. An AUC that is undefined for a seed is left out for that task.
 pub fn summarise(seeds: &[SeedResult]) -> Vec<Spread> {
+    summarise_sets(&seeds.iter().filter_map(|seed| seed.test.as_ref()).collect::<Vec<_>>())
+}
+
+/// As [`summarise`], for the results of any split, one set per seed.
+pub fn summarise_sets(sets: &[&ScoreSet]) -> Vec<Spread> {
     let mut spreads = Vec::new();
-    let sets: Vec<&ScoreSet> = seeds.iter().filter_map(|seed| seed.test.as_ref()).collect();
     let Some(first) = sets.first() else { return spreads };
     for (index, task) in first.tasks.iter().enumerate() {
         let of = |metric: fn(&TaskResult) -> Option<f64>| -> Vec<f64> {

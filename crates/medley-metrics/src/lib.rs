@@ -61,7 +61,7 @@ pub mod sample;
 pub mod scorecard;
 pub mod uncertainty;
 
-pub use aggregate::{harmonic_mean, harmonic_mean_without_zeros, score_set, summarise};
+pub use aggregate::{harmonic_mean, harmonic_mean_without_zeros, score_set, summarise, summarise_sets};
 pub use auc::auc;
 pub use baselines::Baselines;
 pub use confusion::{Confusion, macro_f1};

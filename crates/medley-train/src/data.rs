@@ -82,6 +82,21 @@ pub struct TestData {
     pub labels: Vec<SealedLabels>,
 }
 
+/// A data set with what its pixels are normalised by. Cloning shares the pixels.
+#[derive(Clone)]
+pub struct OpenedSet {
+    file: OpenedFile,
+    normalisation: Normalisation,
+}
+
+impl OpenedSet {
+    /// Measures the normalisation on the training images.
+    pub fn measure(file: OpenedFile) -> Self {
+        let normalisation = Normalisation::measure(file.task.train.images().as_ref());
+        Self { file, normalisation }
+    }
+}
+
 /// Data sets of an experiment, parted.
 pub struct Prepared {
     /// For training.
@@ -92,18 +107,17 @@ pub struct Prepared {
     pub records: Vec<DataRecord>,
 }
 
-/// Measures the normalisation of each task on its training images and sorts the parts.
+/// Sorts the parts of the data sets of an experiment.
 ///
 /// # Errors
 /// When a policy is refused.
-pub fn prepare(experiment: &Experiment, files: Vec<OpenedFile>) -> Result<Prepared, TrainError> {
+pub fn prepare(experiment: &Experiment, sets: Vec<OpenedSet>) -> Result<Prepared, TrainError> {
     let mut tasks = Vec::new();
     let mut records = Vec::new();
     let (mut train, mut val, mut test) = (Vec::new(), Vec::new(), Vec::new());
     let (mut train_labels, mut val_labels, mut test_labels) = (Vec::new(), Vec::new(), Vec::new());
-    for file in files {
+    for OpenedSet { file, normalisation } in sets {
         let task = file.task;
-        let normalisation = Normalisation::measure(task.train.images().as_ref());
         let source = |images: &Arc<dyn ImageSource>, policy: PolicyConfig| TaskSource {
             images: Arc::clone(images),
             policy,

@@ -46,11 +46,17 @@ pub enum TrainError {
         /// What there is.
         known: String,
     },
+    /// The test split of a run is asked for before its training has ended.
+    #[error("run `{}` is not finished, so it cannot be tested; `medley resume {}` goes on with it", run.display(), run.display())]
+    Unfinished {
+        /// The run folder.
+        run: std::path::PathBuf,
+    },
     /// An observer could not write what it saw.
     #[error("{0:#}")]
     Observer(anyhow::Error),
-    /// `results.json` is there and cannot be read.
-    #[error("cannot use `{}`: {problem}; move it away to score the run again", path.display())]
+    /// A file of results or predictions is there and cannot be used.
+    #[error("cannot use `{}`: {problem}; move it away to score again", path.display())]
     Results {
         /// The file.
         path: std::path::PathBuf,

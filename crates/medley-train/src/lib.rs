@@ -17,10 +17,11 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use medley_data::Registry;
+//! use medley_data::{OpenOptions, Registry};
 //! use medley_storage::RealFs;
 //! use medley_train::config::{RawExperiment, load};
-//! use medley_train::run::{RunEnd, RunRequest, start};
+//! use medley_train::run::RunEnd;
+//! use medley_train::session::{RunRequest, Session};
 //! use medley_train::{observer::Observers, stop::StopFlag};
 //!
 //! let loaded = load::load::<RawExperiment>(Path::new("configs/small-three.toml"), &["train.epochs=2".into()])?;
@@ -29,11 +30,12 @@
 //! let request = RunRequest {
 //!     experiment: &experiment,
 //!     config_text: &config_text,
-//!     data_folder: Path::new("data").into(),
 //!     runs_folder: Path::new("runs"),
 //!     run_name: None,
+//!     no_test: false,
 //! };
-//! let run = start(&request, &RealFs)?;
+//! let session = Session::open("data", OpenOptions::default(), &RealFs);
+//! let run = session.start(&request)?;
 //! if let RunEnd::Finished(results) = run.train(Observers::default(), &StopFlag::default())? {
 //!     println!("{:?}", results.summary);
 //! }
@@ -56,6 +58,7 @@ pub mod run_folder;
 pub mod sampler;
 pub mod schedule;
 pub mod scoring;
+pub mod session;
 pub mod stop;
 
 pub use error::TrainError;

@@ -52,8 +52,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
-use medley_core::record::{DataRecord, Manifest, SCHEMA_VERSION};
-use medley_storage::{Storage, StorageError, commit_directory, sweep_temporary};
+use medley_core::record::{DataRecord, Manifest, SCHEMA_VERSION, TestOpening};
+use medley_storage::{Storage, StorageError, commit_directory, sweep_temporary, write_whole};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -134,7 +134,8 @@ impl RunFolder {
         if config_sha256(&config_text) != manifest.config_sha256 {
             return Err(RunFolderError::ConfigChanged { path: layout.config() });
         }
-        for folder in [layout.root(), &layout.predictions()] {
+        let results = layout.root().join("results");
+        for folder in [layout.root(), &layout.predictions(), &layout.pending_predictions(), &results] {
             sweep_temporary(folder)?;
         }
         Ok(Self { layout, manifest, config_text, _lock: lock })
@@ -145,7 +146,7 @@ impl RunFolder {
         &self.layout
     }
 
-    /// What was written when the run was made.
+    /// What was written when the run was made, and the openings of test labels since.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -153,6 +154,23 @@ impl RunFolder {
     /// The resolved config, as text.
     pub fn config_text(&self) -> &str {
         &self.config_text
+    }
+
+    /// Adds to the manifest that test labels are about to be opened. The same predictions of the same predictor, opened again after
+    /// an interruption, are not a new opening.
+    ///
+    /// # Errors
+    /// When the manifest cannot be written; it is then as it was.
+    pub fn record_opening(&mut self, opening: TestOpening, storage: &dyn Storage) -> Result<(), RunFolderError> {
+        let mut openings = self.manifest.test_openings.iter();
+        if openings.any(|known| known.predictor == opening.predictor && known.sha256 == opening.sha256) {
+            return Ok(());
+        }
+        let mut manifest = self.manifest.clone();
+        manifest.test_openings.push(opening);
+        write_whole(storage, &self.layout.manifest(), &encode(&self.layout, &manifest)?)?;
+        self.manifest = manifest;
+        Ok(())
     }
 
     /// Checks that the data is what the run began with.
@@ -220,6 +238,25 @@ fn check_name(name: &str) -> Result<(), RunFolderError> {
     if good { Ok(()) } else { Err(RunFolderError::BadName { name: name.to_owned() }) }
 }
 
+fn encode(layout: &RunLayout, manifest: &Manifest) -> Result<Vec<u8>, RunFolderError> {
+    let mut json = serde_json::to_vec_pretty(manifest)
+        .map_err(|error| RunFolderError::BadManifest { path: layout.manifest(), problem: error.to_string() })?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+/// Checks, before any work is done, that a run can have its name: what [`RunFolder::create`] would find out at last.
+///
+/// # Errors
+/// [`RunFolderError::BadName`], [`RunFolderError::Exists`].
+pub fn check_free(runs: &Path, name: &str, run_name: Option<&str>) -> Result<(), RunFolderError> {
+    check_name(run_name.unwrap_or(name))?;
+    match run_name.map(|name| runs.join(name)) {
+        Some(path) if path.symlink_metadata().is_ok() => Err(RunFolderError::Exists { path }),
+        _ => Ok(()),
+    }
+}
+
 type Filled = (RunLayout, Manifest, String);
 
 /// Writes a run folder under a name that nobody else can have taken then.
@@ -230,11 +267,9 @@ fn fill(
 ) -> Result<Filled, RunFolderError> {
     let layout = RunLayout::new(&path);
     let (manifest, config_text) = describe(&layout.name());
-    let mut json = serde_json::to_vec_pretty(&manifest)
-        .map_err(|error| RunFolderError::BadManifest { path: layout.manifest(), problem: error.to_string() })?;
-    json.push(b'\n');
+    let json = encode(&layout, &manifest)?;
     check_space(path.parent().unwrap_or(&path), (json.len() + config_text.len()) as u64)?;
-    let files = [("config.toml", config_text.as_bytes()), ("manifest.json", json.as_slice())];
+    let files = [(RunLayout::CONFIG, config_text.as_bytes()), (RunLayout::MANIFEST, json.as_slice())];
     match commit_directory(storage, &path, &files) {
         Ok(()) => Ok((layout, manifest, config_text)),
         Err(StorageError::Exists { path }) => Err(RunFolderError::Exists { path }),

@@ -1,4 +1,4 @@
-//! The one place where test labels are opened: by finished predictions, to be compared with them.
+//! The one place where test labels are opened: by predictions that are written, to be compared with them.
 
 use medley_core::record::{Resampling, ScoreIntervals, ScoreSet};
 use medley_core::{Labels, Scores, ScoringToken, Split, TaskSpec};
@@ -8,15 +8,30 @@ use medley_metrics::{Sample, evaluate, score_set};
 use crate::TrainError;
 use crate::data::TestData;
 
+/// Scores of one task as they are in a file, whole.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// What reading the file gives.
+    pub scores: Scores,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+}
+
+impl Written {
+    fn token(&self, task: &TaskSpec) -> ScoringToken {
+        ScoringToken::for_written(&task.name, self.scores.rows(), self.sha256)
+    }
+}
+
 /// Scores predictions of the test split, with bootstrap intervals.
 ///
 /// # Errors
 /// When predictions do not cover the split, or a figure cannot be computed.
-pub fn score_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Scores]) -> Result<ScoreSet, TrainError> {
+pub fn score_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Written]) -> Result<ScoreSet, TrainError> {
     let mut results = Vec::with_capacity(tasks.len());
-    for ((task, sealed), scores) in tasks.iter().zip(&test.labels).zip(predictions) {
-        let token = ScoringToken::for_predictions(&task.name, scores);
-        results.push(evaluate(task, Split::Test, sealed.open(&token)?, scores)?);
+    for ((task, sealed), written) in tasks.iter().zip(&test.labels).zip(predictions) {
+        let labels = sealed.open(&written.token(task))?;
+        results.push(evaluate(task, Split::Test, labels, &written.scores)?);
     }
     let intervals = resample_test(tasks, test, predictions)?.intervals();
     Ok(ScoreSet { intervals: Some(intervals), ..score_set(results) })
@@ -29,7 +44,7 @@ pub fn score_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Scores]) -
 pub fn mean_intervals(
     tasks: &[TaskSpec],
     test: &TestData,
-    seeds: &[Vec<Scores>],
+    seeds: &[Vec<Written>],
 ) -> Result<Option<ScoreIntervals>, TrainError> {
     if seeds.len() < 2 {
         return Ok(None);
@@ -39,11 +54,11 @@ pub fn mean_intervals(
     Ok(SetResamples::mean(&resampled).map(|mean| mean.intervals()))
 }
 
-fn resample_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Scores]) -> Result<SetResamples, TrainError> {
+fn resample_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Written]) -> Result<SetResamples, TrainError> {
     let mut samples = Vec::with_capacity(tasks.len());
-    for ((task, sealed), scores) in tasks.iter().zip(&test.labels).zip(predictions) {
-        let token = ScoringToken::for_predictions(&task.name, scores);
-        samples.push(Sample::new(task, sealed.open(&token)?.clone(), scores.clone())?);
+    for ((task, sealed), written) in tasks.iter().zip(&test.labels).zip(predictions) {
+        let labels = sealed.open(&written.token(task))?;
+        samples.push(Sample::new(task, labels.clone(), written.scores.clone())?);
     }
     Ok(SetResamples::of(&samples, &Resampling::default()))
 }

@@ -3,29 +3,25 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use medley_core::record::Event;
 use medley_core::{MemoryLayout, RunLayout};
-use medley_data::Registry;
 use medley_data::synth::{Rows, SynthOptions, write_set};
+use medley_data::{OpenOptions, Registry};
 use medley_models::weights;
 use medley_storage::RealFs;
 use medley_train::TrainError;
 use medley_train::config::{Experiment, RawExperiment};
 use medley_train::export::export;
 use medley_train::observer::{Observer, Observers};
-use medley_train::run::{RunEnd, RunRequest, resume, start};
+use medley_train::run::{Run, RunEnd};
+use medley_train::session::{RunRequest, Session};
 use medley_train::stop::StopFlag;
 use tch::Tensor;
-
-/// libtorch has one random generator per process: runs in one process must not overlap.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 const TASKS: [&str; 2] = ["breastmnist", "bloodmnist"];
 
 struct Laboratory {
-    _turn: Option<MutexGuard<'static, ()>>,
     folder: tempfile::TempDir,
     experiment: Experiment,
     text: String,
@@ -33,12 +29,6 @@ struct Laboratory {
 
 impl Laboratory {
     fn new(more: &str) -> Self {
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        Self { _turn: Some(turn), ..Self::beside(more) }
-    }
-
-    /// One more in a test that has its turn already.
-    fn beside(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = SynthOptions { rows: Rows::AtMost(48), ..SynthOptions::default() };
         for task in TASKS {
@@ -50,7 +40,7 @@ impl Laboratory {
              'channels_last'\n{more}"
         );
         let raw: RawExperiment = toml::from_str(&text).unwrap();
-        Self { _turn: None, folder, experiment: raw.check(Registry::builtin()).unwrap(), text }
+        Self { folder, experiment: raw.check(Registry::builtin()).unwrap(), text }
     }
 
     /// Every seed starts from the weights in this file.
@@ -64,10 +54,22 @@ impl Laboratory {
         RunRequest {
             experiment: &self.experiment,
             config_text: &self.text,
-            data_folder: self.folder.path().into(),
             runs_folder: Box::leak(self.runs().into_boxed_path()),
             run_name: None,
+            no_test: false,
         }
+    }
+
+    fn session(&self) -> Session<'static> {
+        Session::open(self.folder.path(), OpenOptions::default(), &RealFs)
+    }
+
+    fn start(&self) -> Result<Run<'_>, TrainError> {
+        self.session().start(&self.request())
+    }
+
+    fn resume(&self, root: &Path) -> Result<Run<'_>, TrainError> {
+        self.session().resume(&self.experiment, root)
     }
 
     fn runs(&self) -> PathBuf {
@@ -75,7 +77,7 @@ impl Laboratory {
     }
 
     fn finish(&self) -> PathBuf {
-        let run = start(&self.request(), &RealFs).unwrap();
+        let run = self.start().unwrap();
         let root = run.layout().root().to_owned();
         assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
         root
@@ -142,7 +144,7 @@ fn twice_the_same_is_the_same_whatever_the_workers() {
     let laboratory = Laboratory::new("[augment]\nworkers = 0");
     let first = laboratory.finish();
     assert_same(&first, &laboratory.finish());
-    let other = Laboratory::beside("[augment]\nworkers = 2\nprefetch = 1");
+    let other = Laboratory::new("[augment]\nworkers = 2\nprefetch = 1");
     assert_same(&first, &other.finish());
 }
 
@@ -153,12 +155,12 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
     let steps_per_epoch = 6;
     for stop_at in [1, steps_per_epoch - 1, steps_per_epoch, steps_per_epoch + 2, 2 * steps_per_epoch + 1] {
         let stop = StopFlag::default();
-        let run = start(&laboratory.request(), &RealFs).unwrap();
+        let run = laboratory.start().unwrap();
         let root = run.layout().root().to_owned();
         let mut observers = Observers::default();
         observers.push("stop", Box::new(StopAt { counts: steps, left: stop_at, stop: stop.clone() }));
         assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted, "at step {stop_at}");
-        let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
+        let run = laboratory.resume(&root).unwrap();
         assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
         assert_same(&undisturbed, &root);
     }
@@ -170,8 +172,8 @@ fn a_stop_while_predicting_goes_on_to_the_same_bits() {
     let expected = undisturbed.finish();
     // Two batches a split: in the validation of the first epoch, and of the best network, and in the test of each seed.
     for (predicted, epochs_done) in [(1, 0), (5, 2), (7, 2), (15, 4)] {
-        let disturbed = Laboratory::beside("");
-        let run = start(&disturbed.request(), &RealFs).unwrap();
+        let disturbed = Laboratory::new("");
+        let run = disturbed.start().unwrap();
         let root = run.layout().root().to_owned();
         let stop = StopFlag::default();
         let mut observers = Observers::default();
@@ -181,7 +183,7 @@ fn a_stop_while_predicting_goes_on_to_the_same_bits() {
         let events = std::fs::read_to_string(root.join("events.jsonl")).unwrap();
         let seen = events.lines().filter(|line| line.contains("\"epoch_finished\"")).count();
         assert_eq!(seen, epochs_done, "after {predicted} batches");
-        let run = resume(&disturbed.experiment, &root, &disturbed.folder.path().into(), &RealFs).unwrap();
+        let run = disturbed.resume(&root).unwrap();
         assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
         assert_same(&expected, &root);
     }
@@ -199,28 +201,27 @@ fn weights_of(laboratory: &Laboratory, run: &Path) -> PathBuf {
 fn a_run_from_weights_goes_on_to_the_same_bits_or_not_at_all() {
     let first = Laboratory::new("");
     let weights = weights_of(&first, &first.finish());
-    let undisturbed = Laboratory::beside("").starting_from(&weights);
+    let undisturbed = Laboratory::new("").starting_from(&weights);
     let expected = undisturbed.finish();
     let resumed = |laboratory: &Laboratory, root: &Path| {
-        let data = laboratory.folder.path().into();
-        let run = resume(&laboratory.experiment, root, &data, &RealFs)?;
+        let run = laboratory.resume(root)?;
         run.train(Observers::default(), &StopFlag::default())
     };
     let stopped_at = |laboratory: &Laboratory, step| {
-        let run = start(&laboratory.request(), &RealFs).unwrap();
+        let run = laboratory.start().unwrap();
         let (root, stop) = (run.layout().root().to_owned(), StopFlag::default());
         let mut observers = Observers::default();
         observers.push("stop", Box::new(StopAt { counts: steps, left: step, stop: stop.clone() }));
         assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
         root
     };
-    let disturbed = Laboratory::beside("").starting_from(&weights);
+    let disturbed = Laboratory::new("").starting_from(&weights);
     let root = stopped_at(&disturbed, 3);
     resumed(&disturbed, &root).unwrap();
     assert_same(&expected, &root);
 
     // The second seed has yet to start from the file: that is said before the first goes on.
-    let disturbed = Laboratory::beside("").starting_from(&weights);
+    let disturbed = Laboratory::new("").starting_from(&weights);
     let root = stopped_at(&disturbed, 3);
     let good = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &good[..good.len() - 4]).unwrap();
@@ -270,7 +271,7 @@ fn predicted_again_a_split_has_one_result_file() {
     let folder = root.join("predictions");
     std::fs::rename(folder.join(&expected[0]), folder.join(format!("{start_of}[AUC]0.123{end}"))).unwrap();
     std::fs::remove_file(root.join("results.json")).unwrap();
-    let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
+    let run = laboratory.resume(&root).unwrap();
     run.train(Observers::default(), &StopFlag::default()).unwrap();
     assert_eq!(names(), expected);
 }
@@ -290,13 +291,13 @@ fn a_failing_observer_leaves_a_run_that_resumes() {
     let laboratory = Laboratory::new("");
     let undisturbed = laboratory.finish();
     for fail_at in [3, 7, 10] {
-        let run = start(&laboratory.request(), &RealFs).unwrap();
+        let run = laboratory.start().unwrap();
         let root = run.layout().root().to_owned();
         let mut observers = Observers::default();
         observers.push("failing", Box::new(Failing(fail_at)));
         let error = run.train(observers, &StopFlag::default()).unwrap_err().to_string();
         assert!(error.contains("no space left"), "{error}");
-        let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
+        let run = laboratory.resume(&root).unwrap();
         run.train(Observers::default(), &StopFlag::default()).unwrap();
         assert_same(&undisturbed, &root);
     }
@@ -308,17 +309,17 @@ fn replicas_repeat_and_go_on_to_the_same_bits() {
     let undisturbed = laboratory.finish();
     assert_same(&undisturbed, &laboratory.finish());
     let stop = StopFlag::default();
-    let run = start(&laboratory.request(), &RealFs).unwrap();
+    let run = laboratory.start().unwrap();
     assert_eq!((run.environment().replicas, run.environment().threads), (2, 1));
     let root = run.layout().root().to_owned();
     let mut observers = Observers::default();
     observers.push("stop", Box::new(StopAt { counts: steps, left: 8, stop: stop.clone() }));
     assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
-    let run = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).unwrap();
+    let run = laboratory.resume(&root).unwrap();
     run.train(Observers::default(), &StopFlag::default()).unwrap();
     assert_same(&undisturbed, &root);
     // The statistics of BatchNorm, to begin with, are others.
-    let alone = Laboratory::beside("replicas = 1");
+    let alone = Laboratory::new("replicas = 1");
     assert_ne!(promised(&undisturbed)["metrics.csv"], promised(&alone.finish())["metrics.csv"]);
 }
 
@@ -328,7 +329,7 @@ fn what_is_left_open_is_tried_once_and_recorded() {
     let text = laboratory.text.replace("memory_layout = 'channels_last'\n", "").replace("threads = 1", "threads = 2");
     let raw: RawExperiment = toml::from_str(&text).unwrap();
     (laboratory.experiment, laboratory.text) = (raw.check(Registry::builtin()).unwrap(), text);
-    let run = start(&laboratory.request(), &RealFs).unwrap();
+    let run = laboratory.start().unwrap();
     // A batch of 16 is too small for replicas.
     let tried: Vec<_> = run.calibration().iter().map(|trial| (trial.memory_layout, trial.threads)).collect();
     assert_eq!(tried, [(MemoryLayout::ChannelsLast, 2), (MemoryLayout::Contiguous, 2)]);
@@ -347,11 +348,11 @@ fn what_is_left_open_is_tried_once_and_recorded() {
     assert!(manifest.contains(&there), "{manifest}");
     let manifest = manifest.replace(&there, &format!("\"memory_layout\": \"{other}\",\n    \"replicas\""));
     std::fs::write(layout.manifest(), &manifest).unwrap();
-    let run = resume(&laboratory.experiment, layout.root(), &laboratory.folder.path().into(), &RealFs).unwrap();
+    let run = laboratory.resume(layout.root()).unwrap();
     assert_eq!((run.environment().memory_layout, run.calibration()), (other, &[][..]));
     drop(run);
     std::fs::write(layout.manifest(), manifest.replace("\"precision\": \"fp32\"", "\"precision\": \"fp8\"")).unwrap();
-    let error = resume(&laboratory.experiment, layout.root(), &laboratory.folder.path().into(), &RealFs).err().unwrap();
+    let error = laboratory.resume(layout.root()).err().unwrap();
     assert!(error.to_string().contains("`fp8`"), "{error}");
 }
 
@@ -359,7 +360,7 @@ fn what_is_left_open_is_tried_once_and_recorded() {
 fn what_is_refused_leaves_nothing_behind() {
     let laboratory = Laboratory::new("");
     std::fs::remove_file(laboratory.folder.path().join("bloodmnist.npz")).unwrap();
-    let error = start(&laboratory.request(), &RealFs).err().unwrap();
+    let error = laboratory.start().err().unwrap();
     assert!(matches!(error, TrainError::Data(_)), "{error}");
     assert!(error.to_string().contains("bloodmnist"), "{error}");
     assert!(!laboratory.runs().exists());
@@ -371,7 +372,7 @@ fn changed_data_is_not_resumed() {
     let root = laboratory.finish();
     let options = SynthOptions { rows: Rows::AtMost(48), seed: 9, overwrite: true, ..SynthOptions::default() };
     write_set(laboratory.folder.path(), "bloodmnist", &options, &RealFs).unwrap();
-    let error = resume(&laboratory.experiment, &root, &laboratory.folder.path().into(), &RealFs).err().unwrap();
+    let error = laboratory.resume(&root).err().unwrap();
     assert!(error.to_string().contains("bloodmnist"), "{error}");
 }
 
@@ -379,7 +380,7 @@ fn changed_data_is_not_resumed() {
 fn divergence_is_an_error_with_its_place() {
     let laboratory =
         Laboratory::new("max_bad_steps = 1\n[optimizer]\nlearning_rate = 1e3\ngradient_clip = 0.0\nname = 'sgd'");
-    let run = start(&laboratory.request(), &RealFs).unwrap();
+    let run = laboratory.start().unwrap();
     let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err();
     assert!(
         matches!(error, TrainError::Diverged { seed: 0, .. } | TrainError::DivergedScores { seed: 0, .. }),

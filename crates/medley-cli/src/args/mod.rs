@@ -47,6 +47,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Train the tasks of a config, score the test split, write a run folder with a report
     Train(TrainArguments),
+    /// Predict and score the test split of runs that were trained with --no-test
+    Test(TestArguments),
     /// Go on with an interrupted run, to the same bits as if it had not been interrupted
     Resume(ResumeArguments),
     /// Score anyone's predictions: every figure with its interval, beside what is published
@@ -140,6 +142,9 @@ pub(crate) struct TrainArguments {
     /// Name of the run folder, which must not exist; by default the config's name and a number
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Predict no test images and leave test labels shut; `medley test` does both later
+    #[arg(long)]
+    pub(crate) no_test: bool,
     /// Print the results as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -157,6 +162,29 @@ pub(crate) struct ResumeArguments {
     #[command(flatten)]
     pub(crate) reading: Reading,
     /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress on standard error
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley train configs/small-three.toml --no-test
+  medley test runs/small-three-1
+
+The labels of the test split are opened once for each file of predictions, and the manifest of the run records when. A run that is
+scored already keeps its results.")]
+pub(crate) struct TestArguments {
+    /// The run folders, each with finished training
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Print the results as JSON, an array with one entry per run
     #[arg(long)]
     pub(crate) json: bool,
     /// No progress on standard error

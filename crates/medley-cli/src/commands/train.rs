@@ -1,21 +1,25 @@
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use medley_core::RunLayout;
-use medley_core::record::{Environment, RunResults};
+use medley_core::record::{Environment, RunResults, ScoreSet};
+use medley_metrics::summarise_sets;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
 use medley_storage::RealFs;
+use medley_train::config::Experiment;
 use medley_train::observer::Observers;
-use medley_train::run::{self, DataFolder, Run, RunEnd, RunRequest};
+use medley_train::run::{Run, RunEnd};
 use medley_train::run_folder::read_manifest;
+use medley_train::session::{RunRequest, Session};
 use medley_train::stop::StopFlag;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::config;
-use crate::args::{ResumeArguments, TrainArguments};
+use crate::args::{DataFolder, Reading, ResumeArguments, TestArguments, TrainArguments};
 use crate::failure::{INTERRUPTED, TERMINATED};
 use crate::output;
 use crate::progress::Progress;
@@ -25,25 +29,74 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let request = RunRequest {
         experiment: &experiment,
         config_text: &config_text,
-        data_folder: DataFolder { path: &arguments.data.data, options: arguments.reading.options() },
         runs_folder: &arguments.runs,
         run_name: arguments.name.as_deref(),
+        no_test: arguments.no_test,
     };
-    let run = run::start(&request, &RealFs)?;
+    let session = session(&arguments.data, &arguments.reading);
+    let run = session.start(&request)?;
     if !arguments.quiet && !run.calibration().is_empty() {
         output::note(&compute_plan(&run));
     }
-    carry_out(run, arguments.json, arguments.quiet)
+    let layout = run.layout().clone();
+    let interruption = Interruption::watch()?;
+    let end = run.train(observers(arguments.quiet), &interruption.stop)?;
+    finish(end, &layout, &interruption, arguments.json)
 }
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
-    let layout = RunLayout::new(&arguments.run);
+    let experiment = experiment_of(&arguments.run, &arguments.data)?;
+    let session = session(&arguments.data, &arguments.reading);
+    let run = session.resume(&experiment, &arguments.run)?;
+    let layout = run.layout().clone();
+    let interruption = Interruption::watch()?;
+    let end = run.train(observers(arguments.quiet), &interruption.stop)?;
+    finish(end, &layout, &interruption, arguments.json)
+}
+
+/// Runs share what is read of the data.
+pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
+    let session = session(&arguments.data, &arguments.reading);
+    let interruption = Interruption::watch()?;
+    let mut all = Vec::new();
+    for path in &arguments.runs {
+        let experiment = experiment_of(path, &arguments.data)?;
+        let run = session.resume(&experiment, path)?;
+        let layout = run.layout().clone();
+        match run.test(observers(arguments.quiet), &interruption.stop)? {
+            RunEnd::Interrupted => return Ok(interruption.note(&format!("`medley test {}`", path.display()))),
+            RunEnd::Finished(results) if arguments.json => {
+                write_out(&layout, &results)?;
+                all.push(results);
+            }
+            RunEnd::Finished(results) => print(&layout, &results)?,
+        }
+    }
+    if arguments.json {
+        output::json(&all)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn session(data: &DataFolder, reading: &Reading) -> Session<'static> {
+    Session::open(&data.data, reading.options(), &RealFs)
+}
+
+/// The experiment of a run folder.
+fn experiment_of(run: &Path, data: &DataFolder) -> anyhow::Result<Experiment> {
+    let layout = RunLayout::new(run);
     read_manifest(&layout.manifest())?;
-    let (experiment, _) = config::read(&layout.config(), &[], &arguments.data.data)
-        .with_context(|| format!("`{}` is no run folder that can be resumed", arguments.run.display()))?;
-    let data = DataFolder { path: &arguments.data.data, options: arguments.reading.options() };
-    let run = run::resume(&experiment, &arguments.run, &data, &RealFs)?;
-    carry_out(run, arguments.json, arguments.quiet)
+    let (experiment, _) = config::read(&layout.config(), &[], &data.data)
+        .with_context(|| format!("`{}` is no run folder that can be resumed", run.display()))?;
+    Ok(experiment)
+}
+
+fn observers(quiet: bool) -> Observers {
+    let mut observers = Observers::default();
+    if !quiet {
+        observers.push("progress", Box::new(Progress::new()));
+    }
+    observers
 }
 
 /// What the calibration chose.
@@ -58,52 +111,73 @@ fn compute_plan(run: &Run<'_>) -> String {
     format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried} candidates")
 }
 
-fn carry_out(run: Run<'_>, json: bool, quiet: bool) -> anyhow::Result<ExitCode> {
-    let layout = run.layout().clone();
-    let stop = StopFlag::default();
-    let signal = catch_signals(&stop)?;
-    let mut observers = Observers::default();
-    if !quiet {
-        observers.push("progress", Box::new(Progress::new()));
-    }
-    match run.train(observers, &stop)? {
-        RunEnd::Interrupted => {
-            output::note(&format!("stopped; `medley resume {}` goes on from the last step", layout.root().display()));
-            let terminated = signal.load(Ordering::SeqCst) == SIGTERM as usize;
-            Ok(ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED }))
-        }
-        RunEnd::Finished(results) => {
-            let report = write_report(&layout, &RealFs)?;
-            let submission = write_submission(&layout, &SubmissionOrder::Competition, &RealFs)?;
-            if json {
-                output::json(&results)?;
-            } else {
-                output::line(&summary(&results))?;
-                output::line(&format!("\nrun        {}", layout.root().display()))?;
-                output::line(&format!("report     {}", report.display()))?;
-                output::line(&format!("submission {} ({} rows)", submission.path.display(), submission.rows))?;
-            }
+fn finish(end: RunEnd, layout: &RunLayout, interruption: &Interruption, json: bool) -> anyhow::Result<ExitCode> {
+    match end {
+        RunEnd::Interrupted => Ok(interruption.note(&format!("`medley resume {}`", layout.root().display()))),
+        RunEnd::Finished(results) if json => {
+            write_out(layout, &results)?;
+            output::json(&results)?;
             Ok(ExitCode::SUCCESS)
         }
+        RunEnd::Finished(results) => print(layout, &results).map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Writes the report, and a submission once the test split is scored.
+fn write_out(layout: &RunLayout, results: &RunResults) -> anyhow::Result<Vec<String>> {
+    let mut lines = vec![format!("run        {}", layout.root().display())];
+    lines.push(format!("report     {}", write_report(layout, &RealFs)?.display()));
+    if results.is_tested() {
+        let submission = write_submission(layout, &SubmissionOrder::Competition, &RealFs)?;
+        lines.push(format!("submission {} ({} rows)", submission.path.display(), submission.rows));
+    } else {
+        lines.push(format!("test       not scored; `medley test {}` does that", layout.root().display()));
+    }
+    Ok(lines)
+}
+
+fn print(layout: &RunLayout, results: &RunResults) -> anyhow::Result<()> {
+    let lines = write_out(layout, results)?;
+    output::line(&summary(results))?;
+    output::line(&format!("\n{}", lines.join("\n")))
 }
 
 /// The first signal asks for a stop after the batch in progress, the second ends the program at once.
-fn catch_signals(stop: &StopFlag) -> anyhow::Result<Arc<AtomicUsize>> {
-    let signal = Arc::new(AtomicUsize::new(0));
-    for (number, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
-        signal_hook::flag::register_conditional_shutdown(number, i32::from(code), stop.shared())
-            .and_then(|_| signal_hook::flag::register(number, stop.shared()))
-            .and_then(|_| signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize))
-            .context("installing the signal handlers")?;
-    }
-    Ok(signal)
+struct Interruption {
+    stop: StopFlag,
+    signal: Arc<AtomicUsize>,
 }
 
-/// The table at the end: test figures by task, mean and spread over seeds.
+impl Interruption {
+    fn watch() -> anyhow::Result<Self> {
+        let (stop, signal) = (StopFlag::default(), Arc::new(AtomicUsize::new(0)));
+        for (number, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
+            signal_hook::flag::register_conditional_shutdown(number, i32::from(code), stop.shared())
+                .and_then(|_| signal_hook::flag::register(number, stop.shared()))
+                .and_then(|_| signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize))
+                .context("installing the signal handlers")?;
+        }
+        Ok(Self { stop, signal })
+    }
+
+    /// Says what goes on from here.
+    fn note(&self, command: &str) -> ExitCode {
+        output::note(&format!("stopped; {command} goes on from the last step"));
+        let terminated = self.signal.load(Ordering::SeqCst) == SIGTERM as usize;
+        ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED })
+    }
+}
+
+/// The table at the end: results by task, mean and spread over seeds; of the validation split while the test split is shut.
 fn summary(results: &RunResults) -> String {
+    let (split, sets): (_, Vec<&ScoreSet>) = if results.is_tested() {
+        ("test split", results.test_sets().collect())
+    } else {
+        ("validation split (optimistic, as epochs are selected on it)", validation_sets(results))
+    };
+    let spreads = summarise_sets(&sets);
     let cell = |task: &str, metric: &str| {
-        results.summary.iter().find(|spread| spread.task == task && spread.metric == metric).map_or_else(
+        spreads.iter().find(|spread| spread.task == task && spread.metric == metric).map_or_else(
             || "-".to_owned(),
             |spread| match spread.standard_deviation {
                 Some(deviation) => format!("{:.4} ± {deviation:.4}", spread.mean),
@@ -111,7 +185,7 @@ fn summary(results: &RunResults) -> String {
             },
         )
     };
-    let tasks = results.test_sets().next().map(|set| set.tasks.as_slice()).unwrap_or_default();
+    let tasks = sets.first().map(|set| set.tasks.as_slice()).unwrap_or_default();
     let rows: Vec<Vec<String>> = tasks
         .iter()
         .map(|task| {
@@ -126,8 +200,8 @@ fn summary(results: &RunResults) -> String {
         })
         .collect();
     let seeds = results.seeds.len();
-    let spread = if seeds > 1 { ", mean ± standard deviation" } else { "" };
-    let mut text = format!("test split, {seeds} seed(s){spread}\n\n");
+    let (plural, spread) = if seeds > 1 { ("s", ", mean ± standard deviation") } else { ("", "") };
+    let mut text = format!("{split}, {seeds} seed{plural}{spread}\n\n");
     text.push_str(&output::table(&["task", "images", "AUC", "ACC", "macro-F1"], &rows));
     text.push_str("\n\nharmonic mean of macro-F1  ");
     text.push_str(&cell("all", "harmonic_mean"));
@@ -136,8 +210,12 @@ fn summary(results: &RunResults) -> String {
         text.push_str(&mean);
     }
     if results.synthetic {
-        text.push_str("\n\nSYNTHETIC DATA: these figures say nothing of medicine or of the benchmark.");
+        text.push_str("\n\nSYNTHETIC DATA: these results say nothing of medicine or of the benchmark.");
     }
     text.push_str("\nNot for clinical use.");
     text
+}
+
+fn validation_sets(results: &RunResults) -> Vec<&ScoreSet> {
+    results.seeds.iter().map(|seed| &seed.validation).collect()
 }

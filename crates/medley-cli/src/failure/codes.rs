@@ -179,7 +179,7 @@ pub(super) fn train(error: &TrainError) -> Code {
         TrainError::Pretrained(error) => pretrained(error),
         TrainError::NotInRun { .. } => Code::Usage,
         // Observers write files of the run folder.
-        TrainError::Observer(_) | TrainError::Results { .. } => Code::Disk,
+        TrainError::Observer(_) | TrainError::Results { .. } | TrainError::Unfinished { .. } => Code::Disk,
         TrainError::Torch(_) => Code::Internal,
         TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => Code::Diverged,
     }

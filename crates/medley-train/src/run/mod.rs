@@ -1,68 +1,47 @@
-//! A whole run: data in, run folder out.
+//! A run in its folder: every seed is trained, then scored, and what exists is kept at once.
+//!
+//! [`Session::start`](crate::session::Session::start) makes a run and [`Session::resume`](crate::session::Session::resume) goes on
+//! with one; [`Run::train`] does what is left of it. Each seed ends with a file of its own results, and `results.json` is made of
+//! those: a seed that has its file is neither predicted nor scored again. Test labels open to predictions that are written, and each
+//! opening is recorded in the manifest before it happens.
+
+pub(crate) mod manifest;
+mod predictions;
+mod threads;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::path::Path;
 use std::time::Instant;
 
 use medley_core::record::{
-    CalibrationTrial, Environment, Event, Manifest, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedResult,
-    TaskResult, WeightsRecord,
+    CalibrationTrial, Environment, Event, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedRecord, SeedResult,
+    TestOpening,
 };
 use medley_core::{Origin, RunLayout, Scores, Split};
-use medley_data::{OpenOptions, OpenedFile, open_task};
 use medley_metrics::{MetricError, summarise};
-use medley_models::{ComputePlan, environment};
-use medley_predictions::result_file;
-use medley_storage::{Storage, write_whole};
+use medley_models::ComputePlan;
+use medley_storage::Storage;
 
 use crate::TrainError;
-use crate::checkpoint::CheckpointFolder;
+use crate::checkpoint::{CheckpointFolder, hex};
 use crate::compute;
 use crate::config::Experiment;
-use crate::data::{Prepared, prepare};
-use crate::engine::{Outcome, SeedRun, build_network};
+use crate::data::Prepared;
+use crate::engine::predict::Prediction;
+use crate::engine::{Outcome, SeedRun};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
-use crate::pretrained::{Pretrained, PretrainedError};
-use crate::run_folder::{RunFolder, config_sha256, git_revision, utc_now};
-use crate::scoring::{mean_intervals, score_test, score_validation};
+use crate::pretrained::Pretrained;
+use crate::run_folder::{RunFolder, utc_now};
+use crate::scoring::{Written, mean_intervals, score_test, score_validation};
 use crate::stop::StopFlag;
-
-/// Where the `.npz` files lie, and how much of them may be held in memory.
-#[derive(Debug, Clone)]
-pub struct DataFolder<'a> {
-    /// The folder.
-    pub path: &'a Path,
-    /// Limits of reading.
-    pub options: OpenOptions,
-}
-
-impl<'a> From<&'a Path> for DataFolder<'a> {
-    fn from(path: &'a Path) -> Self {
-        Self { path, options: OpenOptions::default() }
-    }
-}
-
-/// What [`start`] needs.
-pub struct RunRequest<'a> {
-    /// What to do.
-    pub experiment: &'a Experiment,
-    /// The resolved config, as it will be written to the run folder.
-    pub config_text: &'a str,
-    /// Where the `.npz` files lie.
-    pub data_folder: DataFolder<'a>,
-    /// Where run folders are made.
-    pub runs_folder: &'a Path,
-    /// A name for the run folder that must not exist yet; by default `<name>-<k>`.
-    pub run_name: Option<&'a str>,
-}
+use predictions::{PredictionFiles, read_json, write_json};
+pub(crate) use threads::RestoreThreads;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEnd {
     /// Everything is written.
     Finished(Box<RunResults>),
-    /// Stopped on request; [`resume`] goes on.
+    /// Stopped on request; [`Session::resume`](crate::session::Session::resume) goes on.
     Interrupted,
 }
 
@@ -78,71 +57,32 @@ pub struct Run<'a> {
     storage: &'a dyn Storage,
 }
 
-/// Opens the data, checks everything that can be checked, and only then makes the run folder: what is refused leaves
-/// nothing behind.
-///
-/// # Errors
-/// Bad data, an unavailable device, an unwritable or existing run folder.
-pub fn start<'a>(request: &RunRequest<'a>, storage: &'a dyn Storage) -> Result<Run<'a>, TrainError> {
-    let experiment = request.experiment;
-    environment::require_cuda(experiment.device())?;
-    let prepared = open_data(experiment, &request.data_folder)?;
-    let calibration = compute::choose(experiment, &prepared.learning.tasks)?;
-    let (plan, calibration) = (calibration.plan, calibration.trials());
-    compute::prepare_process(&plan);
-    let trial = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
-    let pretrained = experiment.net.pretrained.as_deref().map(Pretrained::open).transpose()?;
-    if let Some(pretrained) = &pretrained {
-        pretrained.start(&trial)?;
+/// What a finished network says of a seed's images.
+struct Predicted {
+    best_epoch: usize,
+    /// `None` where the results of validation are kept.
+    validation: Option<Vec<Scores>>,
+    /// `None` where test labels stay shut.
+    test: Option<Vec<Scores>>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        experiment: &'a Experiment,
+        prepared: Prepared,
+        plan: ComputePlan,
+        calibration: Vec<CalibrationTrial>,
+        pretrained: Option<Pretrained>,
+        folder: RunFolder,
+        storage: &'a dyn Storage,
+    ) -> Self {
+        Self { experiment, prepared, plan, calibration, pretrained, folder, resumed: false, storage }
     }
-    drop(trial);
-    let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, storage, |run| {
-        let weights = pretrained.as_ref().map(Pretrained::record);
-        let manifest = manifest(run, experiment, &prepared, plan, &calibration, weights, request.config_text);
-        (manifest, request.config_text.to_owned())
-    })?;
-    Ok(Run { experiment, prepared, plan, calibration, pretrained, folder, resumed: false, storage })
-}
 
-/// Opens a run folder to go on with it, by the compute plan that was chosen when it began. The data must be what it was.
-///
-/// # Errors
-/// When it is no run folder, is in use, or its data changed.
-pub fn resume<'a>(
-    experiment: &'a Experiment,
-    run: &Path,
-    data_folder: &DataFolder<'_>,
-    storage: &'a dyn Storage,
-) -> Result<Run<'a>, TrainError> {
-    let folder = RunFolder::open(run)?;
-    environment::require_cuda(experiment.device())?;
-    let prepared = open_data(experiment, data_folder)?;
-    folder.check_data(&prepared.records)?;
-    let plan = compute::recorded(experiment, &folder.manifest().environment);
-    compute::prepare_process(&plan);
-    let pretrained = recorded_weights(experiment, &folder)?;
-    Ok(Run { experiment, prepared, plan, calibration: Vec::new(), pretrained, folder, resumed: true, storage })
-}
-
-/// The weights that a run began with. They are looked at now if a seed has yet to start from them, not hours later.
-fn recorded_weights(experiment: &Experiment, folder: &RunFolder) -> Result<Option<Pretrained>, TrainError> {
-    let layout = folder.layout();
-    let (path, record) = match (experiment.net.pretrained.as_deref(), folder.manifest().pretrained.as_ref()) {
-        (None, None) => return Ok(None),
-        (Some(path), Some(record)) => (path, record),
-        _ => return Err(PretrainedError::Unrecorded { manifest: layout.manifest() }.into()),
-    };
-    let pretrained = Pretrained::recorded(path, record);
-    for &seed in &experiment.seeds {
-        if CheckpointFolder::new(layout.checkpoints(seed), seed).is_fresh()? {
-            pretrained.check()?;
-            break;
-        }
+    pub(crate) fn resumed(self) -> Self {
+        Self { resumed: true, ..self }
     }
-    Ok(Some(pretrained))
-}
 
-impl Run<'_> {
     /// Where it writes.
     pub fn layout(&self) -> &RunLayout {
         self.folder.layout()
@@ -158,54 +98,88 @@ impl Run<'_> {
         &self.calibration
     }
 
-    /// Trains every seed, scores the test split once per seed, writes predictions and results. `observers` are those of the
-    /// caller (a progress bar); the files of the run folder are written by this function's own.
+    /// Trains every seed, predicts and scores, and writes predictions and results; without the test split if the run was started
+    /// so. `observers` are those of the caller (a progress bar); the files of the run folder are written by this function's own.
     ///
     /// # Errors
-    /// See [`TrainError`]. What was finished before stays, and [`resume`] goes on from there.
-    pub fn train(self, mut observers: Observers, stop: &StopFlag) -> Result<RunEnd, TrainError> {
-        if let Some(results) = self.finished_results()? {
+    /// See [`TrainError`]. What was finished before stays, and [`Session::resume`](crate::session::Session::resume) goes on from
+    /// there.
+    pub fn train(self, observers: Observers, stop: &StopFlag) -> Result<RunEnd, TrainError> {
+        if let Some(results) = self.results()? {
             return Ok(RunEnd::Finished(Box::new(results)));
         }
+        let test = !self.folder.manifest().no_test;
+        self.carry_out("train", test, observers, stop)
+    }
+
+    /// Predicts and scores the test split of a finished run that left it shut. A run that is scored already keeps its results, and
+    /// nothing is opened.
+    ///
+    /// # Errors
+    /// [`TrainError::Unfinished`] before training has ended; else as [`Self::train`].
+    pub fn test(self, observers: Observers, stop: &StopFlag) -> Result<RunEnd, TrainError> {
+        match self.results()? {
+            None => Err(TrainError::Unfinished { run: self.layout().root().to_owned() }),
+            Some(results) if results.is_tested() => Ok(RunEnd::Finished(Box::new(results))),
+            Some(_) => self.carry_out("test", true, observers, stop),
+        }
+    }
+
+    /// The results of a run that was finished before.
+    fn results(&self) -> Result<Option<RunResults>, TrainError> {
+        read_json(&self.layout().results())
+    }
+
+    fn carry_out(
+        mut self,
+        by: &'static str,
+        test: bool,
+        mut observers: Observers,
+        stop: &StopFlag,
+    ) -> Result<RunEnd, TrainError> {
+        let _threads = RestoreThreads::later();
+        compute::prepare_process(&self.plan);
         let started = Instant::now();
         self.attach_files(&mut observers)?;
         self.announce(&mut observers)?;
-        let mut seeds = Vec::new();
-        let mut test_scores: Vec<Vec<Scores>> = Vec::new();
+        let mut records = Vec::new();
         for &seed in &self.experiment.seeds {
-            match self.run_seed(seed, &mut observers, stop)? {
-                Some((result, scores)) => {
-                    seeds.push(result);
-                    test_scores.push(scores);
-                }
-                None => return Ok(RunEnd::Interrupted),
-            }
+            let kept = self.files().kept(seed)?;
+            let record = match kept {
+                Some(record) if record.result.test.is_some() || !test => record,
+                kept => match self.run_seed(seed, kept, by, test, &mut observers, stop)? {
+                    Some(record) => record,
+                    None => return Ok(RunEnd::Interrupted),
+                },
+            };
+            records.push(record);
         }
-        let results = RunResults {
-            schema_version: SCHEMA_VERSION,
-            run: self.layout().name(),
-            synthetic: self.folder.manifest().is_synthetic(),
-            summary: summarise(&seeds),
-            mean_intervals: mean_intervals(&self.prepared.learning.tasks, &self.prepared.test, &test_scores)?,
-            ensemble: self.score_ensemble(&test_scores)?,
-            seeds,
-        };
-        self.write_json(&self.layout().results(), &results)?;
+        let results = self.put_together(records, by, test)?;
+        write_json(self.storage, &self.layout().results(), &results)?;
         let means: Vec<f64> = results.test_sets().map(|set| set.harmonic_mean).collect();
         let harmonic_mean = (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64);
         observers.send(&Event::RunFinished { harmonic_mean, seconds: started.elapsed().as_secs_f64() })?;
         Ok(RunEnd::Finished(Box::new(results)))
     }
 
-    /// The results of a run that was finished before: they stand, and its test labels stay shut.
-    fn finished_results(&self) -> Result<Option<RunResults>, TrainError> {
-        let path = self.layout().results();
-        if !path.exists() {
-            return Ok(None);
-        }
-        let unreadable = |problem: String| TrainError::Results { path: path.clone(), problem };
-        let bytes = fs_err::read(&path).map_err(|error| unreadable(error.to_string()))?;
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| unreadable(error.to_string()))
+    /// `results.json`, of the results of all seeds.
+    fn put_together(&mut self, records: Vec<SeedRecord>, by: &str, test: bool) -> Result<RunResults, TrainError> {
+        let written = if test && records.len() > 1 {
+            records.iter().map(|record| self.files().written(record)).collect::<Result<Vec<_>, _>>()?
+        } else {
+            Vec::new()
+        };
+        let ensemble = self.score_ensemble(&written, by)?;
+        let seeds: Vec<SeedResult> = records.into_iter().map(|record| record.result).collect();
+        Ok(RunResults {
+            schema_version: SCHEMA_VERSION,
+            run: self.layout().name(),
+            synthetic: self.folder.manifest().is_synthetic(),
+            summary: summarise(&seeds),
+            mean_intervals: mean_intervals(&self.prepared.learning.tasks, &self.prepared.test, &written)?,
+            ensemble,
+            seeds,
+        })
     }
 
     fn announce(&self, observers: &mut Observers) -> Result<(), TrainError> {
@@ -244,15 +218,54 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Trains and scores one seed; `None` when it was interrupted.
+    /// Trains and scores one seed, or what is left of that; `None` when it was interrupted.
     fn run_seed(
-        &self,
+        &mut self,
         seed: u64,
+        kept: Option<SeedRecord>,
+        by: &str,
+        test: bool,
         observers: &mut Observers,
         stop: &StopFlag,
-    ) -> Result<Option<(SeedResult, Vec<Scores>)>, TrainError> {
-        let learning = &self.prepared.learning;
+    ) -> Result<Option<SeedRecord>, TrainError> {
+        let Some(predicted) = self.predict_seed(seed, kept.is_none(), test, observers, stop)? else { return Ok(None) };
+        let run = format!("{}-seed{seed}", self.layout().name());
+        let (validation, mut predictions) = match (kept, predicted.validation) {
+            (Some(kept), _) => (kept.result.validation, kept.predictions),
+            (None, scores) => {
+                let (learning, scores) = (&self.prepared.learning, scores.unwrap_or_default());
+                let set = score_validation(&learning.tasks, &learning.val_labels, &scores)?;
+                let predictions = self.files().write(&run, Split::Val, &set.tasks, &scores)?;
+                (set, predictions)
+            }
+        };
+        let test = match predicted.test {
+            None => None,
+            Some(scores) => {
+                let written = self.files().write_pending(&run, &self.prepared.learning.tasks, scores)?;
+                let set = self.open_and_score(&written, &format!("seed {seed}"), by)?;
+                predictions.extend(self.files().settle(&run, &set.tasks, &written)?);
+                Some(set)
+            }
+        };
+        let result = SeedResult { seed, best_epoch: predicted.best_epoch, validation, test, stopped: None };
+        let record = SeedRecord { schema_version: SCHEMA_VERSION, result, predictions };
+        self.files().keep(&record)?;
+        observers.send(&Event::SeedScored { seed, result: record.result.clone() })?;
+        Ok(Some(record))
+    }
+
+    /// Trains a seed to its end and predicts with the network that validation chose.
+    fn predict_seed(
+        &self,
+        seed: u64,
+        validation: bool,
+        test: bool,
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<Option<Predicted>, TrainError> {
         let (plan, pretrained) = (self.plan, self.pretrained.as_ref());
+        let learning = &self.prepared.learning;
         let mut seed_run =
             SeedRun::new(self.experiment, learning, seed, plan, pretrained, self.layout(), self.storage)?;
         observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
@@ -265,37 +278,45 @@ impl Run<'_> {
             return observers.send(&interrupted).map(|()| None);
         }
         let best = seed_run.into_best()?;
-        let Some(validation) = best.predict_validation(observers, stop)?.map(scores_of) else {
-            return observers.send(&interrupted).map(|()| None);
-        };
-        let Some(test) = best.predict_test(&self.prepared.test.images, observers, stop)?.map(scores_of) else {
-            return observers.send(&interrupted).map(|()| None);
-        };
-        let result = SeedResult {
-            seed,
-            best_epoch: best.epoch(),
-            validation: score_validation(&learning.tasks, &learning.val_labels, &validation)?,
-            test: Some(score_test(&learning.tasks, &self.prepared.test, &test)?),
-            stopped: None,
-        };
-        let run = format!("{}-seed{seed}", self.layout().name());
-        self.write_predictions(&run, Split::Val, &result.validation.tasks, &validation)?;
-        if let Some(set) = &result.test {
-            self.write_predictions(&run, Split::Test, &set.tasks, &test)?;
+        let mut predicted = Predicted { best_epoch: best.epoch(), validation: None, test: None };
+        if validation {
+            let Some(scores) = best.predict_validation(observers, stop)? else {
+                return observers.send(&interrupted).map(|()| None);
+            };
+            predicted.validation = Some(scores_of(scores));
         }
-        observers.send(&Event::SeedScored { seed, result: result.clone() })?;
-        Ok(Some((result, test)))
+        if test {
+            let Some(scores) = best.predict_test(&self.prepared.test.images, observers, stop)? else {
+                return observers.send(&interrupted).map(|()| None);
+            };
+            predicted.test = Some(scores_of(scores));
+        }
+        Ok(Some(predicted))
+    }
+
+    /// Records that test labels are opened, and opens them.
+    fn open_and_score(&mut self, written: &[Written], predictor: &str, by: &str) -> Result<ScoreSet, TrainError> {
+        let tasks = &self.prepared.learning.tasks;
+        let hashes = tasks.iter().map(|task| task.name.clone()).zip(written.iter().map(|file| hex(&file.sha256)));
+        let opening = TestOpening {
+            when: utc_now(),
+            by: by.to_owned(),
+            predictor: predictor.to_owned(),
+            sha256: hashes.collect(),
+        };
+        self.folder.record_opening(opening, self.storage)?;
+        score_test(tasks, &self.prepared.test, written)
     }
 
     /// The mean of the probabilities of all seeds, if there are several.
-    fn score_ensemble(&self, seeds: &[Vec<Scores>]) -> Result<Option<ScoreSet>, TrainError> {
+    fn score_ensemble(&mut self, seeds: &[Vec<Written>], by: &str) -> Result<Option<ScoreSet>, TrainError> {
         if seeds.len() < 2 {
             return Ok(None);
         }
-        let tasks = &self.prepared.learning.tasks;
-        let mut means = Vec::with_capacity(tasks.len());
-        for (index, task) in tasks.iter().enumerate() {
-            let all: Vec<Scores> = seeds.iter().filter_map(|seed| seed.get(index).cloned()).collect();
+        let mut means = Vec::new();
+        for (index, task) in self.prepared.learning.tasks.iter().enumerate() {
+            let all: Vec<Scores> =
+                seeds.iter().filter_map(|seed| seed.get(index)).map(|file| file.scores.clone()).collect();
             let mean = Scores::mean(&all).filter(|_| all.len() == seeds.len());
             means.push(mean.ok_or_else(|| MetricError::Columns {
                 task: task.name.clone(),
@@ -303,34 +324,15 @@ impl Run<'_> {
                 expected: task.outputs(),
             })?);
         }
-        let result = score_test(tasks, &self.prepared.test, &means)?;
         let run = format!("{}-ensemble", self.layout().name());
-        self.write_predictions(&run, Split::Test, &result.tasks, &means)?;
-        Ok(Some(result))
+        let written = self.files().write_pending(&run, &self.prepared.learning.tasks, means)?;
+        let set = self.open_and_score(&written, "ensemble", by)?;
+        self.files().settle(&run, &set.tasks, &written)?;
+        Ok(Some(set))
     }
 
-    fn write_predictions(
-        &self,
-        run: &str,
-        split: Split,
-        results: &[TaskResult],
-        scores: &[Scores],
-    ) -> Result<(), TrainError> {
-        let layout = self.layout();
-        fs_err::create_dir_all(layout.predictions())
-            .map_err(|source| medley_storage::StorageError::Io { path: layout.predictions(), source })?;
-        for (result, scores) in results.iter().zip(scores) {
-            let path = layout.prediction_file(&result.task, split, result.auc, result.accuracy, run);
-            write_whole(self.storage, &path, &result_file::render(scores))?;
-            remove_others(&path)?;
-        }
-        Ok(())
-    }
-
-    fn write_json(&self, path: &Path, value: &impl serde::Serialize) -> Result<(), TrainError> {
-        let bytes = serde_json::to_vec_pretty(value)
-            .map_err(|error| TrainError::Observer(anyhow::Error::new(error).context(path.display().to_string())))?;
-        Ok(write_whole(self.storage, path, &bytes)?)
+    fn files(&self) -> PredictionFiles<'_> {
+        PredictionFiles { layout: self.folder.layout(), storage: self.storage }
     }
 
     fn attach_files(&self, observers: &mut Observers) -> Result<(), TrainError> {
@@ -359,67 +361,6 @@ impl Run<'_> {
     }
 }
 
-/// Opens every task of the config. The first that cannot be opened is the error.
-fn open_data(experiment: &Experiment, folder: &DataFolder<'_>) -> Result<Prepared, TrainError> {
-    let mut files: Vec<OpenedFile> = Vec::with_capacity(experiment.tasks.len());
-    for task in &experiment.tasks {
-        files.push(open_task(folder.path, task, experiment.data.size, &folder.options)?);
-    }
-    let prepared = prepare(experiment, files)?;
-    // Images of different sizes and bad policies are refused before a run folder is made.
-    prepared.learning.train.assembler(experiment, 0)?;
-    Ok(prepared)
-}
-
-fn manifest(
-    run: &str,
-    experiment: &Experiment,
-    prepared: &Prepared,
-    plan: ComputePlan,
-    calibration: &[CalibrationTrial],
-    pretrained: Option<&WeightsRecord>,
-    config_text: &str,
-) -> Manifest {
-    let learning = &prepared.learning;
-    Manifest {
-        schema_version: SCHEMA_VERSION,
-        run: run.to_owned(),
-        created: utc_now(),
-        seeds: experiment.seeds.clone(),
-        environment: compute::environment(&plan),
-        calibration: calibration.to_vec(),
-        data: prepared.records.clone(),
-        normalisation: learning
-            .tasks
-            .iter()
-            .map(|task| task.name.clone())
-            .zip(learning.train.normalisations())
-            .collect(),
-        pretrained: pretrained.cloned(),
-        config_sha256: config_sha256(config_text),
-        git_revision: git_revision(),
-        no_test: false,
-        test_openings: Vec::new(),
-    }
-}
-
-/// A result file has its figures in its name. Predicted again after an interruption, on another machine, they may differ in the
-/// last digit; two files of one prediction would count twice.
-fn remove_others(kept: &Path) -> Result<(), TrainError> {
-    let (Some(folder), Some(kept)) = (kept.parent(), kept.file_name()) else { return Ok(()) };
-    let prediction =
-        |name: &OsStr| result_file::parse_name(name.to_str()?).map(|name| (name.flag, name.size, name.split, name.run));
-    let io = |source| medley_storage::StorageError::Io { path: folder.to_owned(), source };
-    for entry in fs_err::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let name = entry.file_name();
-        if name != kept && prediction(&name).is_some_and(|other| Some(other) == prediction(kept)) {
-            fs_err::remove_file(entry.path()).map_err(io)?;
-        }
-    }
-    Ok(())
-}
-
-fn scores_of(predictions: Vec<crate::engine::predict::Prediction>) -> Vec<Scores> {
+fn scores_of(predictions: Vec<Prediction>) -> Vec<Scores> {
     predictions.into_iter().map(|prediction| prediction.scores).collect()
 }

@@ -1,0 +1,37 @@
+//! What a manifest says of a run that begins.
+
+use medley_core::record::{CalibrationTrial, Manifest, SCHEMA_VERSION};
+use medley_models::ComputePlan;
+
+use crate::compute;
+use crate::data::Prepared;
+use crate::pretrained::Pretrained;
+use crate::run_folder::{config_sha256, git_revision, utc_now};
+use crate::session::RunRequest;
+
+pub(crate) fn describe(
+    run: &str,
+    request: &RunRequest<'_>,
+    prepared: &Prepared,
+    plan: &ComputePlan,
+    calibration: &[CalibrationTrial],
+    pretrained: Option<&Pretrained>,
+) -> Manifest {
+    let learning = &prepared.learning;
+    let names = learning.tasks.iter().map(|task| task.name.clone());
+    Manifest {
+        schema_version: SCHEMA_VERSION,
+        run: run.to_owned(),
+        created: utc_now(),
+        seeds: request.experiment.seeds.clone(),
+        environment: compute::environment(plan),
+        calibration: calibration.to_vec(),
+        data: prepared.records.clone(),
+        normalisation: names.zip(learning.train.normalisations()).collect(),
+        pretrained: pretrained.map(|pretrained| pretrained.record().clone()),
+        config_sha256: config_sha256(request.config_text),
+        git_revision: git_revision(),
+        no_test: request.no_test,
+        test_openings: Vec::new(),
+    }
+}

@@ -1,0 +1,170 @@
+//! Files of predictions, and the results of a seed: each whole or absent.
+//!
+//! A result file has its metrics in its name, and those of the test split are known only when the labels are open. So test
+//! predictions are written under `predictions/pending/` first; their hash opens the labels, and scoring gives them their final
+//! name. The file with the results of the seed comes last and stands for all of it: what it does not name is done again.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use medley_core::record::{PredictionRecord, SCHEMA_VERSION, SeedRecord, TaskResult};
+use medley_core::{RunLayout, Scores, Split, TaskSpec};
+use medley_predictions::result_file;
+use medley_storage::{Storage, StorageError, write_whole};
+use sha2::{Digest as _, Sha256};
+
+use crate::TrainError;
+use crate::checkpoint::hex;
+use crate::scoring::Written;
+
+/// The prediction and result files of one run folder.
+#[derive(Clone, Copy)]
+pub(super) struct PredictionFiles<'a> {
+    pub(super) layout: &'a RunLayout,
+    pub(super) storage: &'a dyn Storage,
+}
+
+impl PredictionFiles<'_> {
+    /// Writes scores under their final names, which carry the metrics of `results`.
+    pub(super) fn write(
+        &self,
+        run: &str,
+        split: Split,
+        results: &[TaskResult],
+        scores: &[Scores],
+    ) -> Result<Vec<PredictionRecord>, TrainError> {
+        make_folder(&self.layout.predictions())?;
+        let mut records = Vec::with_capacity(results.len());
+        for (result, scores) in results.iter().zip(scores) {
+            let path = self.layout.prediction_file(&result.task, split, result.auc, result.accuracy, run);
+            let bytes = result_file::render(scores);
+            write_whole(self.storage, &path, &bytes)?;
+            remove_others(&path)?;
+            records.push(record(result, &path, &Sha256::digest(&bytes)));
+        }
+        Ok(records)
+    }
+
+    /// Writes test scores under names without metrics.
+    pub(super) fn write_pending(
+        &self,
+        run: &str,
+        tasks: &[TaskSpec],
+        scores: Vec<Scores>,
+    ) -> Result<Vec<Written>, TrainError> {
+        make_folder(&self.layout.predictions())?;
+        make_folder(&self.layout.pending_predictions())?;
+        let mut written = Vec::with_capacity(tasks.len());
+        for (task, scores) in tasks.iter().zip(scores) {
+            let bytes = result_file::render(&scores);
+            write_whole(self.storage, &self.pending(&task.name, run), &bytes)?;
+            written.push(Written { scores, sha256: Sha256::digest(&bytes).into() });
+        }
+        Ok(written)
+    }
+
+    /// Gives scored test predictions their final names.
+    pub(super) fn settle(
+        &self,
+        run: &str,
+        results: &[TaskResult],
+        written: &[Written],
+    ) -> Result<Vec<PredictionRecord>, TrainError> {
+        let mut records = Vec::with_capacity(results.len());
+        for (result, written) in results.iter().zip(written) {
+            let path = self.layout.prediction_file(&result.task, Split::Test, result.auc, result.accuracy, run);
+            let renamed = self.storage.rename_synced(&self.pending(&result.task, run), &path);
+            renamed.map_err(|source| StorageError::Io { path: path.clone(), source })?;
+            remove_others(&path)?;
+            records.push(record(result, &path, &written.sha256));
+        }
+        // Empty now, unless a run was interrupted between two files.
+        let _ = fs_err::remove_dir(self.layout.pending_predictions());
+        Ok(records)
+    }
+
+    fn pending(&self, task: &str, run: &str) -> PathBuf {
+        self.layout.pending_predictions().join(format!("{task}_{}@{run}.csv", Split::Test))
+    }
+
+    /// The results of a seed, if they were kept and every file that they name is as it was.
+    pub(super) fn kept(&self, seed: u64) -> Result<Option<SeedRecord>, TrainError> {
+        let path = self.layout.seed_results(seed);
+        let Some(record) = read_json::<SeedRecord>(&path)? else { return Ok(None) };
+        if record.schema_version != SCHEMA_VERSION || record.result.seed != seed {
+            let problem = format!("it is not of seed {seed} and schema version {SCHEMA_VERSION}");
+            return Err(TrainError::Results { path, problem });
+        }
+        let whole = record.predictions.iter().all(|prediction| {
+            let bytes = fs_err::read(self.layout.predictions().join(&prediction.file));
+            bytes.is_ok_and(|bytes| hex(&Sha256::digest(&bytes)) == prediction.sha256)
+        });
+        Ok(whole.then_some(record))
+    }
+
+    /// Keeps the results of a seed.
+    pub(super) fn keep(&self, record: &SeedRecord) -> Result<(), TrainError> {
+        let path = self.layout.seed_results(record.result.seed);
+        path.parent().map_or(Ok(()), make_folder)?;
+        write_json(self.storage, &path, record)
+    }
+
+    /// The test predictions of a seed, as they were written.
+    pub(super) fn written(&self, record: &SeedRecord) -> Result<Vec<Written>, TrainError> {
+        let tests = record.predictions.iter().filter(|prediction| prediction.split == Split::Test);
+        let written = tests.map(|prediction| {
+            let path = self.layout.predictions().join(&prediction.file);
+            let bytes = read(&path)?;
+            let scores =
+                result_file::parse(&bytes).map_err(|error| TrainError::Results { path, problem: error.to_string() })?;
+            Ok(Written { scores, sha256: Sha256::digest(&bytes).into() })
+        });
+        written.collect()
+    }
+}
+
+/// A JSON file of the run folder; `None` if there is none.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, TrainError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let unreadable = |problem: String| TrainError::Results { path: path.to_owned(), problem };
+    let bytes = read(path)?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| unreadable(error.to_string()))
+}
+
+pub(super) fn write_json(storage: &dyn Storage, path: &Path, value: &impl serde::Serialize) -> Result<(), TrainError> {
+    let bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| TrainError::Results { path: path.to_owned(), problem: error.to_string() })?;
+    Ok(write_whole(storage, path, &bytes)?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
+    fs_err::read(path).map_err(|error| TrainError::Results { path: path.to_owned(), problem: error.to_string() })
+}
+
+fn make_folder(path: &Path) -> Result<(), TrainError> {
+    fs_err::create_dir_all(path).map_err(|source| StorageError::Io { path: path.to_owned(), source }.into())
+}
+
+fn record(result: &TaskResult, path: &Path, sha256: &[u8]) -> PredictionRecord {
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    PredictionRecord { task: result.task.clone(), split: result.split, file, sha256: hex(sha256) }
+}
+
+/// A result file has its metrics in its name. Predicted again after an interruption, on another machine, they may differ in the
+/// last digit; two files of one prediction would count twice.
+fn remove_others(kept: &Path) -> Result<(), TrainError> {
+    let (Some(folder), Some(kept)) = (kept.parent(), kept.file_name()) else { return Ok(()) };
+    let prediction =
+        |name: &OsStr| result_file::parse_name(name.to_str()?).map(|name| (name.flag, name.size, name.split, name.run));
+    let io = |source| StorageError::Io { path: folder.to_owned(), source };
+    for entry in fs_err::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let name = entry.file_name();
+        if name != kept && prediction(&name).is_some_and(|other| Some(other) == prediction(kept)) {
+            fs_err::remove_file(entry.path()).map_err(io)?;
+        }
+    }
+    Ok(())
+}

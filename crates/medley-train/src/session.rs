@@ -1,0 +1,143 @@
+//! Many experiments in one process, on data that is opened and hashed once.
+//!
+//! A [`Session`] keeps every data set it has opened, by name and size, with what its pixels are normalised by. Runs that it
+//! starts share those pixels. Nothing else is shared: noise comes from streams by position, and the number of threads is set for
+//! the thread that trains, while it trains. So experiments may run one after another or at the same time, each in a thread of its
+//! own, also with different numbers of threads, and have the bits that each has in a process of its own. At the same time they
+//! compete for cores and memory: `train.threads` should share the cores out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use medley_data::{OpenOptions, open_task};
+use medley_models::environment;
+use medley_storage::Storage;
+
+use crate::TrainError;
+use crate::checkpoint::CheckpointFolder;
+use crate::compute;
+use crate::config::Experiment;
+use crate::data::{OpenedSet, Prepared, prepare};
+use crate::engine::build_network;
+use crate::pretrained::{Pretrained, PretrainedError};
+use crate::run::{RestoreThreads, Run, manifest};
+use crate::run_folder::{RunFolder, check_free};
+
+/// A folder of data, and where runs are written.
+pub struct Session<'a> {
+    data_folder: PathBuf,
+    options: OpenOptions,
+    storage: &'a dyn Storage,
+    opened: Mutex<BTreeMap<(String, usize), OpenedSet>>,
+}
+
+/// What [`Session::start`] needs to know of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunRequest<'a> {
+    /// What to do.
+    pub experiment: &'a Experiment,
+    /// The resolved config, as it will be written to the run folder.
+    pub config_text: &'a str,
+    /// Where run folders are made.
+    pub runs_folder: &'a Path,
+    /// A name for the run folder that must not exist yet; by default `<name>-<k>`.
+    pub run_name: Option<&'a str>,
+    /// Whether test images are not predicted and test labels stay shut, until [`Run::test`].
+    pub no_test: bool,
+}
+
+impl<'a> Session<'a> {
+    /// A session on the `.npz` files of a folder, read within the limits of `options`. Nothing is opened yet. A file that changes
+    /// later is not read again.
+    pub fn open(data_folder: impl Into<PathBuf>, options: OpenOptions, storage: &'a dyn Storage) -> Self {
+        Self { data_folder: data_folder.into(), options, storage, opened: Mutex::default() }
+    }
+
+    /// Checks everything that can be checked, what costs least first, and only then makes the run folder: what is refused leaves
+    /// nothing behind.
+    ///
+    /// # Errors
+    /// A name that is taken or cannot be one, an unavailable device, bad data, weights that do not fit, an unwritable folder.
+    pub fn start<'r>(&self, request: &RunRequest<'r>) -> Result<Run<'r>, TrainError>
+    where
+        'a: 'r,
+    {
+        let experiment = request.experiment;
+        check_free(request.runs_folder, &experiment.name, request.run_name)?;
+        environment::require_cuda(experiment.device())?;
+        let prepared = self.data_of(experiment)?;
+        // Calibration changes the number of threads.
+        let _threads = RestoreThreads::later();
+        let calibration = compute::choose(experiment, &prepared.learning.tasks)?;
+        let (plan, calibration) = (calibration.plan, calibration.trials());
+        let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
+        let pretrained = experiment.net.pretrained.as_deref().map(Pretrained::open).transpose()?;
+        if let Some(pretrained) = &pretrained {
+            pretrained.start(&network)?;
+        }
+        drop(network);
+        let create = |run: &str| {
+            let manifest = manifest::describe(run, request, &prepared, &plan, &calibration, pretrained.as_ref());
+            (manifest, request.config_text.to_owned())
+        };
+        let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, self.storage, create)?;
+        Ok(Run::new(experiment, prepared, plan, calibration, pretrained, folder, self.storage))
+    }
+
+    /// Opens a run folder to go on with it, with the compute plan that was chosen when it began. The data must be what it was.
+    ///
+    /// # Errors
+    /// When it is no run folder, is in use, or its data changed.
+    pub fn resume<'r>(&self, experiment: &'r Experiment, run: &Path) -> Result<Run<'r>, TrainError>
+    where
+        'a: 'r,
+    {
+        let folder = RunFolder::open(run)?;
+        environment::require_cuda(experiment.device())?;
+        let prepared = self.data_of(experiment)?;
+        folder.check_data(&prepared.records)?;
+        let plan = compute::recorded(experiment, &folder.manifest().environment);
+        let pretrained = recorded_weights(experiment, &folder)?;
+        Ok(Run::new(experiment, prepared, plan, Vec::new(), pretrained, folder, self.storage).resumed())
+    }
+
+    /// The data of an experiment. The first set that cannot be opened is the error.
+    fn data_of(&self, experiment: &Experiment) -> Result<Prepared, TrainError> {
+        let sets = experiment.tasks.iter().map(|task| self.set(task, experiment.data.size));
+        let prepared = prepare(experiment, sets.collect::<Result<_, _>>()?)?;
+        // Images of different sizes and bad policies are refused before a run folder is made.
+        prepared.learning.train.assembler(experiment, 0)?;
+        Ok(prepared)
+    }
+
+    /// A set, opened now or before. Others wait meanwhile, so that none is opened twice.
+    fn set(&self, task: &str, size: usize) -> Result<OpenedSet, TrainError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (task.to_owned(), size);
+        if let Some(set) = opened.get(&key) {
+            return Ok(set.clone());
+        }
+        let set = OpenedSet::measure(open_task(&self.data_folder, task, size, &self.options)?);
+        opened.insert(key, set.clone());
+        Ok(set)
+    }
+}
+
+/// The weights that a run began with. They are looked at now if a seed has yet to start from them, not hours later.
+fn recorded_weights(experiment: &Experiment, folder: &RunFolder) -> Result<Option<Pretrained>, TrainError> {
+    let layout = folder.layout();
+    let (path, record) = match (experiment.net.pretrained.as_deref(), folder.manifest().pretrained.as_ref()) {
+        (None, None) => return Ok(None),
+        (Some(path), Some(record)) => (path, record),
+        _ => return Err(PretrainedError::Unrecorded { manifest: layout.manifest() }.into()),
+    };
+    let pretrained = Pretrained::recorded(path, record);
+    for &seed in &experiment.seeds {
+        if CheckpointFolder::new(layout.checkpoints(seed), seed).is_fresh()? {
+            pretrained.check()?;
+            break;
+        }
+    }
+    Ok(Some(pretrained))
+}
