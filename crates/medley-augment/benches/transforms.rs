@@ -60,7 +60,7 @@ fn assembler(shape: ImageShape, count: usize, policy: PolicyConfig) -> BatchAsse
 
 fn measure(criterion: &mut Criterion, group: &str, name: &str, shape: ImageShape, count: usize, policy: PolicyConfig) {
     let assembler = assembler(shape, count, policy);
-    let samples: Vec<_> = (0..count as u32).map(|index| SampleRef { task: 0, index }).collect();
+    let samples: Vec<_> = (0..count).map(|index| SampleRef { task: 0, index }).collect();
     let mut pixels = Vec::new();
     let mut epoch = 0;
     let mut group = criterion.benchmark_group(group);

@@ -18,8 +18,8 @@ use medley_augment::{
 };
 use medley_core::{ImageShape, Images};
 
-const IMAGES: u32 = 2048;
-const BATCH: u32 = 128;
+const IMAGES: usize = 2048;
+const BATCH: usize = 128;
 
 /// Time this thread has been on a processor.
 fn cpu_time() -> Duration {
@@ -29,8 +29,8 @@ fn cpu_time() -> Duration {
 
 fn assembler(policy: PolicyConfig) -> BatchAssembler {
     let shape = ImageShape::flat(28, 28, 3);
-    let bytes = (0..shape.len() * IMAGES as usize).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 13) as u8).collect();
-    let images = Arc::new(Images::new(shape, IMAGES as usize, bytes).unwrap());
+    let bytes = (0..shape.len() * IMAGES).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 13) as u8).collect();
+    let images = Arc::new(Images::new(shape, IMAGES, bytes).unwrap());
     let source = TaskSource { images, policy, normalisation: Normalisation::half(3) };
     let options = AssemblerOptions { seed: 0, workers: 0, prefetch: 1, channels: 3 };
     BatchAssembler::new(vec![source], options).unwrap()
@@ -42,22 +42,22 @@ fn main() {
     let mut pixels = Vec::new();
     let mut batches = 0;
     let mut step = || {
-        let first = (batches * u64::from(BATCH) % u64::from(IMAGES)) as u32;
+        let first = batches * BATCH % IMAGES;
         let samples = (first..first + BATCH).map(|index| SampleRef { task: 0, index }).collect();
-        assembler.assemble(&BatchRequest { epoch: batches, samples }, true, &mut pixels);
+        assembler.assemble(&BatchRequest { epoch: batches as u64, samples }, true, &mut pixels);
         batches += 1;
     };
     step();
     println!("ready");
     for line in std::io::stdin().lock().lines() {
         let seconds = Duration::from_secs_f64(line.unwrap().trim().parse().unwrap());
-        let (start, cpu, mut images) = (Instant::now(), cpu_time(), 0_u32);
+        let (start, cpu, mut images) = (Instant::now(), cpu_time(), 0_usize);
         while start.elapsed() < seconds {
             step();
             images += BATCH;
         }
         let (wall, cpu) = (start.elapsed(), cpu_time().saturating_sub(cpu));
-        let images = f64::from(images);
+        let images = images as f64;
         let rates = [images / wall.as_secs_f64(), images / cpu.as_secs_f64()];
         println!("{{\"images_per_second\": {:.0}, \"images_per_cpu_second\": {:.0}}}", rates[0], rates[1]);
     }

@@ -22,9 +22,9 @@ pub struct TaskSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SampleRef {
     /// Index of the source.
-    pub task: u32,
+    pub task: usize,
     /// Index of the image in it.
-    pub index: u32,
+    pub index: usize,
 }
 
 /// What one batch shall hold: any mix of tasks, in any order.
@@ -184,8 +184,8 @@ impl Shared {
         let mut renderer = self.renderers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let mut plan = Plan::new(self.shape);
         for (sample, out) in request.samples.iter().zip(pixels.chunks_exact_mut(size)) {
-            let source = &self.sources[sample.task as usize];
-            let image = source.images.image(sample.index as usize);
+            let source = &self.sources[sample.task];
+            let image = source.images.image(sample.index);
             plan.clear(source.shape);
             match mode {
                 Mode::Plain => {}

@@ -36,7 +36,7 @@ pub struct Draws {
     /// Seed of the draws, as of training.
     pub seed: u64,
     /// Position of the task among those of the training, on which draws depend too.
-    pub task: u32,
+    pub task: usize,
     /// Each pixel becomes a square of this side, at least 1.
     pub zoom: usize,
 }
@@ -67,7 +67,7 @@ pub fn policy_sheet(images: &dyn ImageSource, policy: &Policy, draws: &Draws) ->
         sheet.paste(shape, row, 0, draws.zoom, image);
         for draw in 0..draws.draws {
             plan.clear(shape);
-            policy.draw(&mut Random::for_sample(draws.seed, draw as u64, draws.task, index as u32), &mut plan);
+            policy.draw(&mut Random::for_sample(draws.seed, draw as u64, draws.task, index), &mut plan);
             let view = renderer.render(&plan, policy.filter(), policy.padding(), image).to_bytes(shape.channels);
             sheet.paste(shape, row, draw + 1, draws.zoom, &view);
         }
@@ -96,7 +96,7 @@ pub fn corruption_sheet(
         for severity in 1..=5 {
             let transform = CorruptionConfig { kind, severity, modality, probability: 1.0 }.build()?;
             let mut plan = Plan::new(shape);
-            transform.draw(&mut Random::for_sample(seed, 0, 0, index as u32), &mut plan);
+            transform.draw(&mut Random::for_sample(seed, 0, 0, index), &mut plan);
             let drawn = renderer.render(&plan, Filter::Bilinear, Padding::Reflect, image).to_bytes(shape.channels);
             sheet.paste(shape, row, severity as usize, zoom, &drawn);
         }

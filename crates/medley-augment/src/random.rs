@@ -9,8 +9,8 @@ pub struct Random(ChaCha8Rng);
 
 impl Random {
     /// The stream of one image in one epoch.
-    pub fn for_sample(seed: u64, epoch: u64, task: u32, index: u32) -> Self {
-        Self(stream(seed, Purpose::Augment, &[epoch, u64::from(task), u64::from(index)]))
+    pub fn for_sample(seed: u64, epoch: u64, task: usize, index: usize) -> Self {
+        Self(stream(seed, Purpose::Augment, &[epoch, task as u64, index as u64]))
     }
 
     /// The stream of one batch in one epoch, apart from those of its images.

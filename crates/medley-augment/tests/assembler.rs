@@ -13,12 +13,12 @@ use medley_augment::{
 use medley_core::{ImageShape, ImageSource, Images, Modality};
 use proptest::prelude::*;
 
-const COUNT: u32 = 9;
+const COUNT: usize = 9;
 
 /// Images of no particular sense in which every byte differs from its neighbours.
 fn images(shape: ImageShape, salt: usize) -> Arc<dyn ImageSource> {
-    let bytes = (0..shape.len() * COUNT as usize).map(|i| ((i + salt).wrapping_mul(0x9e37_79b9) >> 13) as u8).collect();
-    Arc::new(Images::new(shape, COUNT as usize, bytes).unwrap())
+    let bytes = (0..shape.len() * COUNT).map(|i| ((i + salt).wrapping_mul(0x9e37_79b9) >> 13) as u8).collect();
+    Arc::new(Images::new(shape, COUNT, bytes).unwrap())
 }
 
 fn source(channels: usize, policy: PolicyConfig) -> TaskSource {
@@ -44,7 +44,7 @@ fn requests(samples: &[SampleRef], batch_size: usize, epoch: u64) -> Vec<BatchRe
 }
 
 fn samples() -> impl Strategy<Value = Vec<SampleRef>> {
-    let sample = (0_u32..3, 0..COUNT).prop_map(|(task, index)| SampleRef { task, index });
+    let sample = (0_usize..3, 0..COUNT).prop_map(|(task, index)| SampleRef { task, index });
     proptest::collection::vec(sample, 1..40)
 }
 

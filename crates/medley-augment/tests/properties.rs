@@ -134,7 +134,7 @@ proptest! {
     #[test]
     fn mixed_labels_sum_to_one(
         mixup in 0.0_f32..2.0, cutmix in 0.0_f32..2.0, probability in 0.0_f32..=1.0, seed: u64,
-        tasks in proptest::collection::vec(0_u32..3, 1..20),
+        tasks in proptest::collection::vec(0_usize..3, 1..20),
     ) {
         let mut batch = batch(&tasks);
         let before = batch.clone();
@@ -165,7 +165,7 @@ proptest! {
 }
 
 /// A batch of constant images, each of another value.
-fn batch(tasks: &[u32]) -> medley_augment::Batch {
+fn batch(tasks: &[usize]) -> medley_augment::Batch {
     let shape = ImageShape::flat(6, 5, 2);
     let samples = tasks.iter().zip(0..).map(|(&task, index)| SampleRef { task, index }).collect();
     let pixels = (0..tasks.len()).flat_map(|row| vec![row as f32 / 10.0 - 1.0; shape.len()]).collect();

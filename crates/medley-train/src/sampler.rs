@@ -71,7 +71,7 @@ impl Sampler {
             let phase: f64 = phases.random_range(0.0..1.0);
             for (j, index) in self.stretch(task, epoch).into_iter().enumerate() {
                 let position = (j as f64 + phase) / count as f64;
-                placed.push((position, SampleRef { task: task as u32, index: index as u32 }));
+                placed.push((position, SampleRef { task, index }));
             }
         }
         placed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.task.cmp(&b.1.task)));
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    fn counts(requests: &[BatchRequest]) -> BTreeMap<(u32, u32), usize> {
+    fn counts(requests: &[BatchRequest]) -> BTreeMap<(usize, usize), usize> {
         let mut counts = BTreeMap::new();
         for sample in requests.iter().flat_map(|request| &request.samples) {
             *counts.entry((sample.task, sample.index)).or_insert(0) += 1;
@@ -147,11 +147,10 @@ mod tests {
             let epochs: Vec<_> = (0..6).flat_map(|epoch| sampler.epoch(epoch)).collect();
             let counts = counts(&epochs);
             for (task, &n) in rows.iter().enumerate() {
-                let task = task as u32;
-                let visits: Vec<_> = (0..n as u32).map(|row| counts.get(&(task, row)).copied().unwrap_or(0)).collect();
+                let visits: Vec<_> = (0..n).map(|row| counts.get(&(task, row)).copied().unwrap_or(0)).collect();
                 let (low, high) = (visits.iter().min().unwrap(), visits.iter().max().unwrap());
                 prop_assert!(high - low <= 1, "task {}: {:?}", task, visits);
-                prop_assert_eq!(visits.iter().sum::<usize>(), 6 * sampler.per_epoch()[task as usize]);
+                prop_assert_eq!(visits.iter().sum::<usize>(), 6 * sampler.per_epoch()[task]);
             }
         }
 
@@ -166,7 +165,7 @@ mod tests {
             for request in &requests {
                 prop_assert!(request.samples.is_sorted_by_key(|sample| sample.task));
                 for (task, &count) in sampler.per_epoch().iter().enumerate() {
-                    let here = request.samples.iter().filter(|sample| sample.task as usize == task).count() as f64;
+                    let here = request.samples.iter().filter(|sample| sample.task == task).count() as f64;
                     let share = request.samples.len() as f64 * count as f64 / total as f64;
                     prop_assert!((here - share).abs() <= rows.len() as f64 + 1.0, "{} of {}", here, share);
                 }

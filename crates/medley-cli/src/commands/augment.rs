@@ -74,7 +74,7 @@ fn preview(arguments: &PreviewArguments) -> anyhow::Result<()> {
             indices: evenly(images.len(), arguments.images),
             draws: arguments.draws,
             seed: arguments.sheet.seed,
-            task: position as u32,
+            task: position,
             zoom: zoom(&arguments.sheet, images.as_ref()),
         };
         let sheet = policy_sheet(images.as_ref(), &policy, &draws).map_err(|error| usage(task, &error))?;

@@ -263,7 +263,7 @@ impl<'a> SeedRun<'a> {
         for (segment, logits) in segments.iter().zip(&logits) {
             let from = segment.start as usize;
             let samples = &batch.request.samples[from..from + segment.len as usize];
-            let rows: Vec<u32> = samples.iter().map(|sample| sample.index).collect();
+            let rows: Vec<usize> = samples.iter().map(|sample| sample.index).collect();
             let loss = &self.losses[segment.task];
             let targets = loss.targets(&self.data.train_labels[segment.task], &rows)?.f_to_device(self.device)?;
             let divisor = match self.experiment.loss.task_reduction {
@@ -453,8 +453,8 @@ fn segments(batch: &Batch) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for (row, sample) in batch.request.samples.iter().enumerate() {
         match segments.last_mut() {
-            Some(segment) if segment.task == sample.task as usize => segment.len += 1,
-            _ => segments.push(Segment { task: sample.task as usize, start: row as i64, len: 1 }),
+            Some(segment) if segment.task == sample.task => segment.len += 1,
+            _ => segments.push(Segment { task: sample.task, start: row as i64, len: 1 }),
         }
     }
     segments

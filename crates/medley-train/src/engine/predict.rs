@@ -63,7 +63,7 @@ impl Predictor<'_> {
             if stop.requested() {
                 return Ok(None);
             }
-            let task = batch.request.samples[0].task as usize;
+            let task = batch.request.samples[0].task;
             self.predict_batch(&network, task, &batch, labels, &mut parts[task])?;
             done += batch.request.samples.len();
             stream.recycle(batch);
@@ -87,7 +87,7 @@ impl Predictor<'_> {
         let logits = network.forward(&images, &[segment])?;
         let loss = &self.losses[task];
         if let Some(labels) = labels {
-            let indices: Vec<u32> = batch.request.samples.iter().map(|sample| sample.index).collect();
+            let indices: Vec<usize> = batch.request.samples.iter().map(|sample| sample.index).collect();
             let targets = loss.targets(&labels[task], &indices)?.f_to_device(self.device)?;
             part.loss_sum += loss.per_row(&logits[0], &targets)?.f_sum(Kind::Double)?.f_double_value(&[])?;
         }
@@ -136,9 +136,7 @@ fn requests(rows: &[usize], batch_size: usize) -> Vec<BatchRequest> {
     let mut requests = Vec::new();
     for (task, &rows) in rows.iter().enumerate() {
         for start in (0..rows).step_by(batch_size) {
-            let samples = (start..rows.min(start + batch_size))
-                .map(|index| SampleRef { task: task as u32, index: index as u32 })
-                .collect();
+            let samples = (start..rows.min(start + batch_size)).map(|index| SampleRef { task, index }).collect();
             requests.push(BatchRequest { epoch: 0, samples });
         }
     }

@@ -17,10 +17,10 @@ impl BinaryCrossEntropy {
 }
 
 impl Loss for BinaryCrossEntropy {
-    fn targets(&self, labels: &Labels, rows: &[u32]) -> Result<Tensor, TchError> {
+    fn targets(&self, labels: &Labels, rows: &[usize]) -> Result<Tensor, TchError> {
         let mut values = Vec::with_capacity(rows.len() * labels.width());
         for &row in rows {
-            values.extend(labels.row(row as usize).iter().map(|&label| f32::from(label)));
+            values.extend(labels.row(row).iter().map(|&label| f32::from(label)));
         }
         Tensor::f_from_slice(&values)?.f_view([rows.len() as i64, labels.width() as i64])
     }

@@ -16,7 +16,7 @@ pub fn check_loss(loss: &dyn Loss, outputs: usize, label_width: usize) {
     let values =
         (0..rows * label_width).map(|i| if label_width == 1 { (i % outputs) as u16 } else { (i % 2) as u16 }).collect();
     let labels = Labels::multi(values, rows, label_width).unwrap();
-    let indices: Vec<u32> = (0..rows as u32).collect();
+    let indices: Vec<usize> = (0..rows).collect();
     let targets = loss.targets(&labels, &indices).unwrap();
     let shape = [rows as i64, outputs as i64];
 

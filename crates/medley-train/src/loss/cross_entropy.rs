@@ -20,8 +20,8 @@ impl CrossEntropy {
 }
 
 impl Loss for CrossEntropy {
-    fn targets(&self, labels: &Labels, rows: &[u32]) -> Result<Tensor, TchError> {
-        let classes: Vec<i64> = rows.iter().map(|&row| i64::from(labels.row(row as usize)[0])).collect();
+    fn targets(&self, labels: &Labels, rows: &[usize]) -> Result<Tensor, TchError> {
+        let classes: Vec<i64> = rows.iter().map(|&row| i64::from(labels.row(row)[0])).collect();
         Tensor::f_from_slice(&classes)
     }
 

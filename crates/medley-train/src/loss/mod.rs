@@ -21,7 +21,7 @@ pub trait Loss: Send {
     ///
     /// # Errors
     /// What libtorch says.
-    fn targets(&self, labels: &Labels, rows: &[u32]) -> Result<Tensor, TchError>;
+    fn targets(&self, labels: &Labels, rows: &[usize]) -> Result<Tensor, TchError>;
 
     /// Loss of each row `[n]` f32, from logits `[n, C]` f32 and targets.
     ///
