@@ -6,8 +6,6 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use medley_train::config::SchemaError;
-
 use crate::output::note;
 
 /// Interrupted by Ctrl-C.
@@ -67,7 +65,7 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
-    if cause.is::<Usage>() || cause.is::<SchemaError>() {
+    if cause.is::<Usage>() {
         return Some(Code::Usage);
     }
     // What no crate has put into words is a folder that could not be made, or standard output.
@@ -100,6 +98,7 @@ mod tests {
     use medley_predictions::RecordError;
     use medley_storage::StorageError;
     use medley_train::TrainError;
+    use medley_train::config::ConfigError;
 
     use super::*;
 
@@ -114,14 +113,14 @@ mod tests {
         let torch = || ModelError::Torch { doing: "x".into(), message: "can't allocate memory".into() };
         let unreadable = |kind| DataError::Io { path: path(), source: io(kind) };
         let unwritable = |kind| StorageError::Io { path: path(), source: io(kind) };
-        let schema = SchemaError { key: "x".into(), value: "x".into(), problem: "x".into() };
+        let config = ConfigError::BadValue { key: "x".into(), problem: "x".into(), place: None };
         let table: Vec<(anyhow::Error, Code)> = vec![
             (anyhow::anyhow!("something else"), Code::Internal),
             (torch().into(), Code::Internal),
             (TrainError::from(torch()).into(), Code::Internal),
             (TrainError::Torch(tch::TchError::Torch("x".into())).into(), Code::Internal),
             (Usage("x".into()).into(), Code::Usage),
-            (schema.into(), Code::Usage),
+            (config.into(), Code::Usage),
             (TrainError::NotInRun { what: "seed", name: "x".into(), known: "y".into() }.into(), Code::Usage),
             (DataError::Sealed { name: "x".into() }.into(), Code::Usage),
             (DataError::Missing { path: path(), name: "x".into() }.into(), Code::Data),

@@ -66,6 +66,9 @@ pub struct Key {
     pub range: Option<String>,
     /// In a sentence or two.
     pub meaning: String,
+    /// Values of the `name` of its table with which it is there; empty for a key that is always there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_with: Vec<&'static str>,
 }
 
 /// A value outside its range.
@@ -82,6 +85,9 @@ pub struct KeyError {
 
 /// The keys of a TOML table. [`keys!`](crate::keys!) implements it.
 pub trait Table {
+    /// What the table is for: the first paragraph of its documentation.
+    fn about() -> String;
+
     /// All keys, those of tables within it among them, in the order of declaration. `at` is the dotted key of this table, empty
     /// for the whole file.
     fn keys(at: &str) -> Vec<Key>;
@@ -111,9 +117,16 @@ pub trait Value {
         Self::KIND != "table" && self.to_toml().is_none()
     }
 
-    /// The keys of a value that is a table by itself, where `key` has the path and the meaning; any other is one key.
-    fn describe(&self, key: Key) -> Vec<Key> {
-        vec![key]
+    /// The keys of a value that is a table at `at`; none for any other.
+    fn keys_within(at: &str) -> Vec<Key> {
+        let _ = at;
+        Vec::new()
+    }
+
+    /// What `key`, which has a value of this type, is in documentation: the keys of a table, or else itself.
+    fn describe(key: Key) -> Vec<Key> {
+        let within = Self::keys_within(&key.path);
+        if within.is_empty() { vec![key] } else { within }
     }
 
     /// Checks what is in a value that is a table, or has tables in it.
@@ -238,6 +251,11 @@ impl<T: Value> Value for Vec<T> {
         Some(format!("[{}]", items.join(", ")))
     }
 
+    fn describe(key: Key) -> Vec<Key> {
+        let within = T::keys_within(&format!("{}[]", key.path));
+        [vec![key], within].concat()
+    }
+
     fn check_within(&self, at: &str) -> Result<(), KeyError> {
         self.iter().enumerate().try_for_each(|(index, value)| value.check_within(&format!("{at}[{index}]")))
     }
@@ -257,6 +275,11 @@ impl<T: Value> Value for BTreeMap<String, T> {
     /// Always `None`: what a user names has no default.
     fn to_toml(&self) -> Option<String> {
         None
+    }
+
+    fn describe(key: Key) -> Vec<Key> {
+        let within = T::keys_within(&dotted(&key.path, "NAME"));
+        [vec![key], within].concat()
     }
 
     fn is_left_out(&self) -> bool {
@@ -318,9 +341,9 @@ pub fn check_range<T: Ranged>(
     Ok(())
 }
 
-/// Doc comments as one line of text.
+/// The first paragraph of a doc comment as one line of text.
 pub fn meaning(lines: &[&str]) -> String {
-    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
+    lines.iter().map(|line| line.trim()).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The words of a choice and what each means; what [`choices!`](crate::choices!) calls.
@@ -346,12 +369,14 @@ pub fn choice_range(choices: &[(&str, String)]) -> String {
 #[macro_export]
 macro_rules! keys {
     (
-        $(#[$attribute:meta])*
+        $(#[doc = $about:literal])+
+        $(#[derive($($derive:path),+)])?
         $visibility:vis struct $name:ident {
             $($(#[doc = $doc:literal])+ $key:ident: $type:ty = $default:expr $(, in $range:expr)?;)*
         }
     ) => {
-        $(#[$attribute])*
+        $(#[doc = $about])+
+        $(#[derive($($derive),+)])?
         #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(deny_unknown_fields, default)]
         $visibility struct $name {
@@ -365,23 +390,26 @@ macro_rules! keys {
         }
 
         impl $crate::keys::Table for $name {
+            fn about() -> ::std::string::String {
+                $crate::keys::meaning(&[$($about),+])
+            }
+
+            #[allow(unused, clippy::allow_attributes, reason = "a table may have no keys, and a key no range")]
             fn keys(at: &str) -> ::std::vec::Vec<$crate::keys::Key> {
-                let _ = at;
                 let defaults = Self::default();
                 let mut keys = ::std::vec::Vec::new();
                 $(
-                    #[allow(unused_mut, unused_assignments, reason = "not every key has a range")]
-                    let mut range = <$type as $crate::keys::Value>::range();
-                    $(range = Some($crate::keys::interval::<<$type as $crate::keys::Ranged>::Number>(&($range)));)?
-                    keys.extend($crate::keys::Value::describe(&defaults.$key, $crate::keys::Key {
+                    let range = <$type as $crate::keys::Value>::range();
+                    $(let range = Some($crate::keys::interval::<<$type as $crate::keys::Ranged>::Number>(&($range)));)?
+                    keys.extend(<$type as $crate::keys::Value>::describe($crate::keys::Key {
                         path: $crate::keys::dotted(at, stringify!($key)),
                         kind: <$type as $crate::keys::Value>::KIND,
                         default: $crate::keys::Value::to_toml(&defaults.$key),
                         range,
                         meaning: $crate::keys::meaning(&[$($doc),+]),
+                        only_with: ::std::vec::Vec::new(),
                     }));
                 )*
-                let _ = &defaults;
                 keys
             }
 
@@ -402,8 +430,8 @@ macro_rules! keys {
                 None
             }
 
-            fn describe(&self, key: $crate::keys::Key) -> ::std::vec::Vec<$crate::keys::Key> {
-                <Self as $crate::keys::Table>::keys(&key.path)
+            fn keys_within(at: &str) -> ::std::vec::Vec<$crate::keys::Key> {
+                <Self as $crate::keys::Table>::keys(at)
             }
 
             fn check_within(&self, at: &str) -> ::std::result::Result<(), $crate::keys::KeyError> {
@@ -419,13 +447,13 @@ macro_rules! choices {
     (
         $(#[$attribute:meta])*
         $visibility:vis enum $name:ident {
-            $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)*
+            $($(#[doc = $doc:literal])+ $(#[$default:ident])? $variant:ident = $word:literal,)*
         }
     ) => {
         $(#[$attribute])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
         $visibility enum $name {
-            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)*
+            $($(#[doc = $doc])+ $(#[$default])? #[serde(rename = $word)] $variant,)*
         }
 
         impl $crate::keys::Value for $name {
@@ -480,12 +508,12 @@ mod tests {
     fn keys_of_inner_tables_have_their_path() {
         let keys = Outer::keys("");
         let paths: Vec<_> = keys.iter().map(|key| key.path.as_str()).collect();
-        assert_eq!(paths, ["seeds", "inner.rate", "inner.match", "groups", "path"]);
+        assert_eq!(paths, ["seeds", "inner.rate", "inner.match", "groups", "groups[].rate", "groups[].match", "path"]);
         assert_eq!(keys[0].meaning, "Left out, nothing.");
         assert_eq!((keys[0].default.as_deref(), keys[0].range.as_deref()), (Some("[0]"), Some("[0, ∞)")));
         assert_eq!((keys[1].default.as_deref(), keys[1].range.as_deref()), (Some("0.5"), Some("[0, 1000000000]")));
         assert_eq!(keys[2].default.as_deref(), Some("\"*\""));
-        assert_eq!((keys[4].kind, keys[4].default.as_deref()), ("string", None));
+        assert_eq!((keys[6].kind, keys[6].default.as_deref()), ("string", None));
     }
 
     #[test]

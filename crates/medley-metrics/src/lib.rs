@@ -49,7 +49,7 @@ pub mod bootstrap;
 pub mod conformance;
 mod confusion;
 pub mod delong;
-mod distributions;
+pub mod distributions;
 mod error;
 mod evaluate;
 pub mod inference;

@@ -3,35 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use medley_core::keys::{KeyError, Table as _};
 
 use crate::ModelError;
 use crate::backbones::{self, Stem};
 use crate::layers::VolumeConvolution;
 
-/// Which backbone, and in which form. What is left out is as published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BackboneConfig {
-    /// A name of [`backbones::all`].
-    pub name: String,
-    /// Channels of the first stage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub width: Option<usize>,
-    /// Number of layers, for `wide_resnet`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub depth: Option<usize>,
-    /// What comes before the first block; by default `small` below 64 pixels, else `imagenet`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stem: Option<Stem>,
-    /// `3d`, `2.5d` or `acs`, for the backbones over volumes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub convolution: Option<VolumeConvolution>,
-}
-
-impl Default for BackboneConfig {
-    fn default() -> Self {
-        Self::named("resnet9")
+medley_core::keys! {
+    /// Which backbone, and in which form. What is left out is as published.
+    #[derive(Eq)]
+    pub struct BackboneConfig {
+        /// A name of `medley models list`: the trunk that all tasks share.
+        name: String = "resnet9".to_owned();
+        /// Channels of the first stage; left out, as published.
+        width: Option<usize> = None, in 1..;
+        /// Number of layers, for `wide_resnet`: 16, 22, 28 or 40.
+        depth: Option<usize> = None;
+        /// What comes before the first block; left out, `small` below 64 pixels, else `imagenet`.
+        stem: Option<Stem> = None;
+        /// For the backbones over volumes.
+        convolution: Option<VolumeConvolution> = None;
     }
 }
 
@@ -47,19 +38,20 @@ impl BackboneConfig {
     }
 }
 
-/// What each task has of its own in every `BatchNorm` of the trunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BatchNormScope {
-    /// Nothing: one mean, variance, scale and shift for all tasks.
-    #[default]
-    Shared,
-    /// Mean, variance, scale and shift.
-    PerTask,
-    /// Mean and variance (running and of the batch); scale and shift are shared.
-    PerTaskStatistics,
-    /// Scale and shift; mean and variance are those of the whole batch.
-    PerTaskAffine,
+medley_core::choices! {
+    /// What each task has of its own in every `BatchNorm` of the trunk.
+    #[derive(Default)]
+    pub enum BatchNormScope {
+        /// Nothing: one mean, variance, scale and shift for all tasks.
+        #[default]
+        Shared = "shared",
+        /// Mean, variance, scale and shift.
+        PerTask = "per_task",
+        /// Mean and variance (running and of the batch); scale and shift are shared.
+        PerTaskStatistics = "per_task_statistics",
+        /// Scale and shift; mean and variance are those of the whole batch.
+        PerTaskAffine = "per_task_affine",
+    }
 }
 
 impl BatchNormScope {
@@ -72,31 +64,27 @@ impl BatchNormScope {
     }
 }
 
-/// A network as written; [`Self::validated`] gives what can be built.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct NetConfig {
-    /// The shared trunk.
-    pub backbone: BackboneConfig,
-    /// A safetensors file whose trunk the network starts from, under the names of torchvision, timm or the official benchmark;
-    /// a path relative to the working folder. It is read by whoever trains: building a network opens no file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pretrained: Option<PathBuf>,
-    /// Probability of dropping a feature before the heads, `0..1`.
-    pub dropout: f64,
-    /// What each task has of its own in the normalisation.
-    pub batch_norm: BatchNormScope,
-    /// Whether each task adds a 1x1 convolution of its own to every larger convolution of the trunk: residual adapters.
-    pub adapters: bool,
-    /// Length of a learnt vector per task that scales and shifts channels after every norm of the trunk (`FiLM`); 0 for none.
-    pub task_embedding: usize,
-    /// Heads that several tasks share, by name: `{ organ = ["organamnist", "organcmnist", "organsmnist"] }`. The tasks must
-    /// have the same classes in the same order. A task named nowhere has a head of its own.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub shared_heads: BTreeMap<String, Vec<String>>,
+medley_core::keys! {
+    /// The network. [`NetConfig::validated`] gives what can be built.
+    pub struct NetConfig {
+        /// The shared trunk.
+        backbone: BackboneConfig = BackboneConfig::default();
+        /// A safetensors file that the trunk starts from, under the names of torchvision, timm or the official benchmark (`medley models
+        /// show` says whose fit); relative to the folder in which `medley` runs; heads are initialised as usual.
+        pretrained: Option<PathBuf> = None;
+        /// Probability of dropping a feature before the heads.
+        dropout: f64 = 0.0, in 0.0..1.0;
+        /// What each task has of its own in every `BatchNorm`.
+        batch_norm: BatchNormScope = BatchNormScope::Shared;
+        /// Whether each task adds a 1x1 convolution of its own to every larger convolution of the trunk (residual adapters).
+        adapters: bool = false;
+        /// Length of a learnt vector per task that scales and shifts channels after every norm of the trunk (`FiLM`); 0 for none.
+        task_embedding: usize = 0, in 0..=1024;
+        /// Heads that several tasks share, by name: `{ organ = ["organamnist", "organcmnist"] }`; their classes must be the same, in
+        /// the same order. A task named nowhere has a head of its own.
+        shared_heads: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    }
 }
-
-const LARGEST_EMBEDDING: usize = 1024;
 
 /// A [`NetConfig`] whose values have been checked, with its backbone found.
 #[derive(Debug, Clone)]
@@ -111,15 +99,13 @@ impl NetConfig {
     /// # Errors
     /// [`ModelError::UnknownBackbone`] with the nearest known name, or [`ModelError::Config`] naming the key.
     pub fn validated(&self) -> Result<ValidatedNet, ModelError> {
+        self.check("net").map_err(|KeyError { key, value, allowed }| ModelError::Config {
+            key,
+            value,
+            problem: format!("it must be {allowed}"),
+        })?;
         let backbone = backbones::find(&self.backbone.name)?;
         backbone.check(self)?;
-        if self.task_embedding > LARGEST_EMBEDDING {
-            let problem = format!("0 to {LARGEST_EMBEDDING}");
-            return Err(ModelError::config("net.task_embedding", self.task_embedding, problem));
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ModelError::config("net.dropout", self.dropout, "a probability, at least 0 and below 1"));
-        }
         let mut homes: BTreeMap<&str, &str> = BTreeMap::new();
         for (head, tasks) in &self.shared_heads {
             let key = || format!("net.shared_heads.{head}");

@@ -120,6 +120,20 @@ impl MultiTaskNet {
         Ok(())
     }
 
+    /// Freezes the parameters whose name is chosen: they have no gradients from now on, and no time is spent on those. Running
+    /// statistics go on all the same.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] when memory runs out.
+    pub fn freeze(&mut self, is_frozen: impl Fn(&str) -> bool) -> Result<(), ModelError> {
+        for (_, tensor) in self.tensors.parameters.iter().filter(|(name, _)| is_frozen(name)) {
+            let _ = tensor.f_set_requires_grad(false)?;
+        }
+        // Replicas learn of it by being made anew.
+        self.replicas = None;
+        self.start_replicas()
+    }
+
     fn copy_of_trunk(&self) -> Result<(Box<dyn Backbone>, Store), ModelError> {
         let (root, backbone) = self.blueprint.trunk(&self.options, Filling::Shared(self.tensors.share()))?;
         Ok((backbone, root.store()))

@@ -306,14 +306,20 @@ fn send_back<'a>(
     gradients_of(&features.f_mul(gradient)?, parameters)
 }
 
-/// Gradients of the sum of a tensor, one per input; `None` where it does not depend on the input.
+/// Gradients of the sum of a tensor, one per input; `None` where it does not depend on the input, or the input is frozen.
 pub(crate) fn gradients_of<'a>(
     output: &Tensor,
     inputs: impl Iterator<Item = &'a Tensor>,
 ) -> Result<Vec<Option<Tensor>>, ModelError> {
     let inputs: Vec<&Tensor> = inputs.collect();
-    let gradients = Tensor::f_run_backward(&[output], &inputs, false, false)?;
-    Ok(gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect())
+    let trained: Vec<&Tensor> = inputs.iter().copied().filter(|input| input.requires_grad()).collect();
+    if trained.is_empty() || !output.requires_grad() {
+        return Ok(inputs.iter().map(|_| None).collect());
+    }
+    let mut gradients = Tensor::f_run_backward(&[output], &trained, false, false)?.into_iter();
+    let gradient =
+        |input: &&Tensor| if input.requires_grad() { gradients.next().filter(Tensor::defined) } else { None };
+    Ok(inputs.iter().map(gradient).collect())
 }
 
 /// Some rows of a tensor; consecutive ones are a view.

@@ -187,7 +187,12 @@ impl Scope {
             },
             _ => in_layout(&self.tensor(&full, shape, init)?, self.site.layout)?,
         };
-        let tensor = tensor.f_detach()?.f_set_requires_grad(true)?;
+        // A copy of what is frozen is frozen too.
+        let frozen = match &self.site.filling {
+            Filling::Shared(original) => original.parameters.get(&full).is_some_and(|tensor| !tensor.requires_grad()),
+            _ => false,
+        };
+        let tensor = tensor.f_detach()?.f_set_requires_grad(!frozen)?;
         let mut store = self.site.store.borrow_mut();
         *store.cost.entry(self.part).or_default() += tensor.numel();
         if store.has(&full) {

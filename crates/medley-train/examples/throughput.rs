@@ -21,8 +21,7 @@ use medley_models::{
     BackboneConfig, BatchNormScope, BuildOptions, ComputePlan, MultiTaskNet, NetConfig, Segment, environment,
     image_batch, volume_batch,
 };
-use medley_train::config::schema::OptimizerConfig;
-use medley_train::optimizer;
+use medley_train::components::optimizers::{AdamW, Build as _, Parameter};
 use tch::{Device, Kind, Tensor};
 
 struct Arguments {
@@ -210,8 +209,9 @@ fn train(arguments: &Arguments) -> Work {
     let labels: Vec<Tensor> =
         segments.iter().map(|segment| Tensor::arange(segment.len, (Kind::Int64, Device::Cpu)).remainder(9)).collect();
     // Adam at its published settings.
-    let config = OptimizerConfig { weight_decay: 0.0, momentum: 0.9, beta2: 0.999, ..OptimizerConfig::default() };
-    let mut optimizer = optimizer::build(&config, &net.parameters(), arguments.options.plan.cores()).unwrap();
+    let adam = AdamW { beta2: 0.999, ..AdamW::default() };
+    let parameters = net.parameters().iter().map(|(name, tensor)| Parameter::plain(name, tensor, 0.0)).collect();
+    let mut optimizer = adam.build(parameters, arguments.options.plan.cores()).unwrap();
     let step = move || {
         let logits = net.forward(&images.batch(), &segments, true).unwrap();
         let losses = logits.iter().zip(&labels).map(|(logits, labels)| logits.cross_entropy_for_logits(labels));

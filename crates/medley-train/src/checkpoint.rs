@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tch::Tensor;
 
+use crate::components::selections::Selected;
+
 const STATE_FILE: &str = "state.json";
 
 /// Where a seed run stands.
@@ -45,6 +47,16 @@ pub struct Best {
     pub epoch: usize,
     /// Harmonic mean of the validation macro-F1.
     pub harmonic_mean: f64,
+    /// What it was selected by; `None` in checkpoints of older programs, which selected by `harmonic_mean`.
+    #[serde(default)]
+    pub selected: Option<Selected>,
+}
+
+impl Best {
+    /// What it was selected by.
+    pub fn selected(&self) -> Selected {
+        self.selected.unwrap_or(Selected { score: self.harmonic_mean, loss: None })
+    }
 }
 
 /// `state.json`
@@ -371,7 +383,7 @@ mod tests {
     }
 
     fn at(epoch: usize) -> Progress {
-        Progress { epoch, best: Some(Best { epoch: 1, harmonic_mean: 0.1 + 0.2 }), ..Progress::START }
+        Progress { epoch, best: Some(Best { epoch: 1, harmonic_mean: 0.1 + 0.2, selected: None }), ..Progress::START }
     }
 
     fn value(groups: TensorGroups<'_>) -> f64 {
@@ -395,7 +407,10 @@ mod tests {
     fn a_best_one_of_work_that_was_lost_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
-        let best_of = |epoch, best| Progress { best: Some(Best { epoch: best, harmonic_mean: 0.5 }), ..at(epoch) };
+        let best_of = |epoch, best| Progress {
+            best: Some(Best { epoch: best, harmonic_mean: 0.5, selected: None }),
+            ..at(epoch)
+        };
         checkpoints.save_best(&RealFs, &best_of(1, 1), &groups(1.0)).unwrap();
         checkpoints.save_last(&RealFs, &best_of(1, 1), &groups(1.0)).unwrap();
         let newest_best = || checkpoints.newest().unwrap().best.map(|best| best.epoch);

@@ -12,7 +12,6 @@ use medley_data::OpenedFile;
 
 use crate::TrainError;
 use crate::config::Experiment;
-use crate::config::schema::PolicyChoice;
 
 /// All networks see RGB: grey images are replicated, so that tasks of both kinds share a stem.
 pub const INPUT_CHANNELS: usize = 3;
@@ -123,7 +122,7 @@ pub fn prepare(experiment: &Experiment, sets: Vec<OpenedSet>) -> Result<Prepared
             policy,
             normalisation: normalisation.clone(),
         };
-        train.push(source(task.train.images(), policy_of(experiment, &task.spec)));
+        train.push(source(task.train.images(), experiment.policy(&task.spec.name)));
         val.push(source(task.val.images(), PolicyConfig::none()));
         test.push(source(&task.test.images, PolicyConfig::none()));
         train_labels.push(task.train.labels().clone());
@@ -144,13 +143,4 @@ pub fn prepare(experiment: &Experiment, sets: Vec<OpenedSet>) -> Result<Prepared
         test: TestData { images: split(Split::Test, test), labels: test_labels },
         records,
     })
-}
-
-/// The policy that training images of a task are varied by: its own, or the one chosen for all.
-pub fn policy_of(experiment: &Experiment, task: &TaskSpec) -> PolicyConfig {
-    match (experiment.augment.policies.get(&task.name), experiment.augment.policy) {
-        (Some(own), _) => own.clone(),
-        (None, PolicyChoice::Builtin) => PolicyConfig::builtin(task.modality),
-        (None, PolicyChoice::None) => PolicyConfig::none(),
-    }
 }

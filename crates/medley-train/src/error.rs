@@ -12,6 +12,9 @@ pub enum TrainError {
     /// A data file.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The config does not fit the data or the network.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
     /// The augmentation of a task.
     #[error(transparent)]
     Augment(#[from] medley_augment::AugmentError),

@@ -43,20 +43,18 @@
 //! ```
 
 pub mod checkpoint;
+pub mod components;
 pub mod compute;
 pub mod config;
 pub mod data;
 pub mod engine;
 mod error;
 pub mod export;
-pub mod loss;
 pub mod observer;
-pub mod optimizer;
 pub mod pretrained;
 pub mod run;
 pub mod run_folder;
 pub mod sampler;
-pub mod schedule;
 pub mod scoring;
 pub mod session;
 pub mod stop;

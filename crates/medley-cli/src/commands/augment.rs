@@ -6,7 +6,6 @@ use medley_augment::{AugmentError, Corruption, Policy, PolicyConfig, TransformCo
 use medley_core::ImageSource;
 use medley_data::{DataError, OpenOptions, Registry, open_task};
 use medley_storage::{RealFs, write_new, write_whole};
-use medley_train::data::policy_of;
 use serde::Serialize;
 
 use super::config;
@@ -69,7 +68,7 @@ fn preview(arguments: &PreviewArguments) -> anyhow::Result<()> {
         }
         let opened = open_task(&arguments.sheet.data.data, task, experiment.data.size, &OpenOptions::default())?;
         let images = opened.task.train.images();
-        let policy = Policy::new(&policy_of(&experiment, &opened.task.spec)).map_err(|error| usage(task, &error))?;
+        let policy = Policy::new(&experiment.policy(task)).map_err(|error| usage(task, &error))?;
         let draws = Draws {
             indices: evenly(images.len(), arguments.images),
             draws: arguments.draws,

@@ -1,9 +1,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use medley_core::RunLayout;
 use medley_data::Registry;
-use medley_train::config::{Experiment, RawExperiment, load};
+use medley_train::config::Experiment;
 
 use crate::args::{ConfigArguments, ConfigVerb};
 use crate::output;
@@ -18,11 +18,15 @@ pub(crate) fn run(arguments: &ConfigArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads, checks and renders a config. Tasks are published sets, or a user's own whose entries lie in the data folder. The text holds every key, defaults too, so that a run folder says all.
+/// Reads and checks a config. Tasks are published sets, or a user's own whose entries lie in the data folder.
 pub(crate) fn read(path: &Path, set: &[String], folder: &Path) -> anyhow::Result<(Experiment, String)> {
-    let loaded = load::load::<RawExperiment>(path, set)?;
-    let registry = Registry::of_folder(folder)?;
-    let experiment = loaded.value.check(&registry).with_context(|| format!("config `{}`", path.display()))?;
-    let table = toml::Table::try_from::<&RawExperiment>(&experiment).context("rendering the config")?;
-    Ok((experiment, load::render(&table)))
+    let experiment = Experiment::load(path, set, &Registry::of_folder(folder)?)?;
+    // Every key, defaults too, so that a run folder says all.
+    let text = experiment.to_toml();
+    Ok((experiment, text))
+}
+
+/// Reads the config of a run folder.
+pub(crate) fn read_recorded(layout: &RunLayout, folder: &Path) -> anyhow::Result<Experiment> {
+    Ok(Experiment::load_recorded(&layout.config(), &Registry::of_folder(folder)?)?)
 }

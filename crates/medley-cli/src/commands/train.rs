@@ -86,9 +86,8 @@ fn session(data: &DataFolder, reading: &Reading) -> Session<'static> {
 fn experiment_of(run: &Path, data: &DataFolder) -> anyhow::Result<Experiment> {
     let layout = RunLayout::new(run);
     read_manifest(&layout.manifest())?;
-    let (experiment, _) = config::read(&layout.config(), &[], &data.data)
-        .with_context(|| format!("`{}` is no run folder that can be resumed", run.display()))?;
-    Ok(experiment)
+    config::read_recorded(&layout, &data.data)
+        .with_context(|| format!("`{}` is no run folder that can be resumed", run.display()))
 }
 
 fn observers(quiet: bool) -> Observers {

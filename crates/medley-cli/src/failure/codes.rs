@@ -168,6 +168,7 @@ pub(super) fn run_folder(error: &RunFolderError) -> Code {
 
 pub(super) fn train(error: &TrainError) -> Code {
     match error {
+        TrainError::Config(error) => config(error),
         TrainError::Data(error) => data(error),
         TrainError::Augment(error) => augment(error),
         TrainError::Model(error) => model(error),

@@ -29,7 +29,6 @@ mod vgg;
 mod vit;
 mod wide_resnet;
 
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
@@ -48,14 +47,14 @@ pub trait Backbone: Send {
     fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError>;
 }
 
-/// What comes before the first block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stem {
-    /// Keeps the resolution: for images of some thirty pixels.
-    Small,
-    /// Reduces the resolution at once, as published for `ImageNet`.
-    Imagenet,
+medley_core::choices! {
+    /// What comes before the first block.
+    pub enum Stem {
+        /// Keeps the resolution: for images of some thirty pixels.
+        Small = "small",
+        /// Reduces the resolution at once, as published for `ImageNet`.
+        Imagenet = "imagenet",
+    }
 }
 
 /// Below this side, [`Stem::Small`] is the default.

@@ -1,4 +1,3 @@
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::context::{WeightAndBias, per_segment};
@@ -6,20 +5,19 @@ use crate::init::Init;
 use crate::scope::Part;
 use crate::{Context, ModelError, Scope};
 
-/// How a convolution of a flat net becomes one over volumes, as in the official 3D benchmark (Yang et al., *Reinventing 2D
-/// Convolutions for 3D Images*, 2021).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub enum VolumeConvolution {
-    /// A cube for a square: `k x k x k`.
-    #[default]
-    #[serde(rename = "3d")]
-    Full,
-    /// `1 x k x k`: slices do not mix, except by strides and pooling.
-    #[serde(rename = "2.5d")]
-    Slices,
-    /// Axial, coronal and sagittal: a third of the filters lies in each plane. Weights are those of the flat net.
-    #[serde(rename = "acs")]
-    Acs,
+medley_core::choices! {
+    /// How a convolution of a flat net becomes one over volumes, as in the official 3D benchmark (Yang et al., *Reinventing 2D
+    /// Convolutions for 3D Images*, 2021).
+    #[derive(Default)]
+    pub enum VolumeConvolution {
+        /// A cube for a square: `k x k x k`.
+        #[default]
+        Full = "3d",
+        /// `1 x k x k`: slices do not mix, except by strides and pooling.
+        Slices = "2.5d",
+        /// Axial, coronal and sagittal: a third of the filters lies in each plane. Weights are those of the flat net.
+        Acs = "acs",
+    }
 }
 
 /// The axes that a network works on.

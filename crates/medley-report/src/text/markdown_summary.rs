@@ -2,11 +2,11 @@ use std::fmt::Write as _;
 
 use medley_core::Split;
 
+use super::{escape_markdown, pipe_table};
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
 use crate::published::{self, Official};
-use crate::tables::{Table, escape_markdown};
 
 /// A run in one screen of Markdown: the headline, the table of tasks, and what to know before quoting it.
 pub fn markdown(run: &RunRecord) -> String {
@@ -75,30 +75,32 @@ fn published_table(run: &RunRecord) -> String {
         "macro-F1, ours",
         "macro-F1, best published",
     ];
-    let mut table = Table::new(&header);
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
     for data in run.data().iter().filter(|data| !published::of_task(data).is_empty()) {
         let mean =
-            |metric| format::number(run.spread(&data.task.name, metric).map(|spread| spread.mean), TASK_DECIMALS);
+            |metric| format::figure(run.spread(&data.task.name, metric).map(|spread| spread.mean), TASK_DECIMALS);
         let best = |figure| {
-            published::best(data, figure)
-                .map_or_else(|| NONE.to_owned(), |(row, _, value)| format!("{value:.TASK_DECIMALS$} {}", row.method))
+            published::best(data, figure).map_or_else(
+                || NONE.to_owned(),
+                |(row, _, value)| format!("{value:.TASK_DECIMALS$} {}", escape_markdown(&row.method)),
+            )
         };
-        table.push([
-            data.task.title.clone(),
+        rows.push(vec![
+            escape_markdown(&data.task.title),
             mean("accuracy"),
-            format::number(Official::ResNet18.figures(data).and_then(|figures| figures.accuracy), TASK_DECIMALS),
+            format::figure(Official::ResNet18.figures(data).and_then(|figures| figures.accuracy), TASK_DECIMALS),
             best(|figures| figures.accuracy),
             mean("macro_f1"),
             best(|figures| figures.macro_f1),
         ]);
     }
-    if table.rows.is_empty() {
+    if rows.len() == 1 {
         return String::new();
     }
     format!(
         "Beside published figures (best: from images no larger than ours, some of them pretrained; report.html says what \
          differs):\n\n{}\n",
-        table.markdown()
+        pipe_table(&rows)
     )
 }
 
@@ -108,13 +110,13 @@ fn table(run: &RunRecord) -> String {
     if ensemble.is_some() {
         header.extend(["Ensemble AUC", "Ensemble ACC", "Ensemble macro-F1"]);
     }
-    let mut table = Table::new(&header);
+    let mut rows = vec![header.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for (index, data) in run.data().iter().enumerate() {
         let task = &data.task.name;
         let cell = |metric| format::spread(run.spread(task, metric), TASK_DECIMALS);
         let interval = run.uncertainty().and_then(|all| all.mean.tasks[index].macro_f1.as_ref());
         let mut row = vec![
-            data.task.title.clone(),
+            escape_markdown(&data.task.title),
             run.rows(task, Split::Test).map_or_else(|| NONE.to_owned(), |rows| format::count(rows as u64)),
             cell("auc"),
             cell("accuracy"),
@@ -122,11 +124,11 @@ fn table(run: &RunRecord) -> String {
             format::interval(interval, TASK_DECIMALS),
         ];
         if let Some(ensemble) = ensemble.map(|ensemble| &ensemble.tasks[index]) {
-            row.push(format::number(ensemble.auc, TASK_DECIMALS));
-            row.push(format::number(Some(ensemble.accuracy), TASK_DECIMALS));
-            row.push(format::number(Some(ensemble.macro_f1), TASK_DECIMALS));
+            row.push(format::figure(ensemble.auc, TASK_DECIMALS));
+            row.push(format::figure(Some(ensemble.accuracy), TASK_DECIMALS));
+            row.push(format::figure(Some(ensemble.macro_f1), TASK_DECIMALS));
         }
-        table.push(row);
+        rows.push(row);
     }
-    table.markdown()
+    pipe_table(&rows)
 }

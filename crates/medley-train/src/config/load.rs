@@ -43,6 +43,7 @@ use serde::de::DeserializeOwned;
 
 pub use error::ConfigError;
 pub use place::{Origin, Place};
+pub(super) use tree::Edit;
 
 use tree::{Document, Node, Tree};
 
@@ -100,6 +101,24 @@ pub fn load<T: DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<Lo
     for text in overrides {
         overrides::apply(&mut tree, text)?;
     }
+    read(tree, path, sources)
+}
+
+/// Reads a config file that was changed in memory first.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_with<T: DeserializeOwned>(
+    path: &Path,
+    change: impl FnOnce(&mut Edit<'_>),
+) -> Result<Loaded<T>, ConfigError> {
+    let mut tree = Tree::new();
+    let sources = lay_files(&mut tree, path)?;
+    change(&mut Edit::new(&mut tree));
+    read(tree, path, sources)
+}
+
+fn read<T: DeserializeOwned>(tree: Tree, path: &Path, sources: Vec<PathBuf>) -> Result<Loaded<T>, ConfigError> {
     let table = tree.to_table();
     match serde_path_to_error::deserialize(toml::Value::Table(table.clone())) {
         Ok(value) => Ok(Loaded { value, table, sources, places: Places { tree: Arc::new(tree) } }),

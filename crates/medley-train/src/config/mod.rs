@@ -1,10 +1,15 @@
 //! Experiments as TOML: what may be written, how files are layered, and what is checked.
 //!
-//! [`schema`] holds the two types of a config: [`RawExperiment`] is what serde reads, [`Experiment`] is what was checked and
-//! the only one that the rest of the crate accepts. [`load`] is the mechanism: `extends`, `--set`, and errors that name
+//! [`schema`] declares the tables: [`RawExperiment`] is what serde reads. [`Experiment`] is what was checked, with the device,
+//! the network and the policies parsed, and the only one that the rest of the crate accepts: after it, nothing about a config can
+//! fail but what needs the data or the network to be seen. [`load`] is the mechanism: `extends`, `--set`, and errors that show
 //! file, line and key.
 
+mod experiment;
 pub mod load;
 pub mod schema;
+pub(crate) mod upgrade;
 
-pub use schema::{Experiment, RawExperiment, SchemaError};
+pub use experiment::Experiment;
+pub use load::ConfigError;
+pub use schema::RawExperiment;

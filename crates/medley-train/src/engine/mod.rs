@@ -17,18 +17,18 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::TrainError;
 use crate::checkpoint::{Best, CheckpointFolder, Progress};
+use crate::components::losses::{TaskLoss, TaskReduction};
+use crate::components::optimizers::{self, Optimizer, Parameter, clip_scale, gradient_norm};
+use crate::components::schedules::LearningRate;
+use crate::components::selections::{Selected, Validation};
 use crate::config::Experiment;
-use crate::config::schema::TaskReduction;
 use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
 use crate::engine::average::MovingAverage;
 use crate::engine::buffers::{copies, restore_finite};
 use crate::engine::predict::{Prediction, Predictor, batch_tensor};
-use crate::loss::{self, Loss};
 use crate::observer::Observers;
-use crate::optimizer::{self, Optimizer, clip_scale, gradient_norm};
 use crate::pretrained::Pretrained;
 use crate::sampler::Sampler;
-use crate::schedule::Schedule;
 use crate::scoring::score_validation;
 use crate::stop::StopFlag;
 
@@ -60,10 +60,10 @@ impl Pace {
     }
 }
 
-/// The network of an experiment with the initial parameters of a seed.
+/// The network of an experiment with the initial parameters of a seed, those that the config freezes without gradients.
 ///
 /// # Errors
-/// When the options of the network do not fit each other, the tasks or the images.
+/// When the options of the network do not fit each other, the tasks or the images, or a group of parameters has none.
 pub fn build_network(
     experiment: &Experiment,
     tasks: &[TaskSpec],
@@ -72,7 +72,18 @@ pub fn build_network(
 ) -> Result<MultiTaskNet, TrainError> {
     let (input_channels, input_size) = (INPUT_CHANNELS as i64, experiment.data.size as i64);
     let options = BuildOptions { plan, seed, input_channels, input_size };
-    Ok(MultiTaskNet::build(experiment.validated_net(), tasks, &options)?)
+    let mut net = MultiTaskNet::build(experiment.validated_net(), tasks, &options)?;
+    let frozen: Vec<Parameter> = parameters(experiment, &net)?.into_iter().filter(|one| one.frozen).collect();
+    if !frozen.is_empty() {
+        net.freeze(|name| frozen.iter().any(|parameter| parameter.name == name))?;
+    }
+    Ok(net)
+}
+
+/// The parameters of a network, as the groups of the config treat them.
+fn parameters(experiment: &Experiment, net: &MultiTaskNet) -> Result<Vec<Parameter>, TrainError> {
+    let assigned = optimizers::assign(&experiment.optimizer, &net.parameters());
+    Ok(assigned.map_err(|error| experiment.refuse(&error.key, error.problem))?)
 }
 
 /// A network in training.
@@ -83,11 +94,11 @@ pub struct SeedRun<'a> {
     device: Device,
     net: MultiTaskNet,
     state: Vec<(String, Tensor)>,
-    losses: Vec<Box<dyn Loss>>,
+    losses: Vec<TaskLoss>,
     optimizer: Box<dyn Optimizer>,
     average: Option<MovingAverage>,
     sampler: Sampler,
-    schedule: Schedule,
+    learning_rate: LearningRate,
     train_assembler: Arc<BatchAssembler>,
     val_assembler: Arc<BatchAssembler>,
     checkpoints: CheckpointFolder,
@@ -116,10 +127,9 @@ impl<'a> SeedRun<'a> {
         if let (Some(pretrained), true) = (pretrained, checkpoints.is_fresh()?) {
             pretrained.start(&net)?;
         }
-        let parameters = net.parameters();
-        let state: Vec<_> = parameters.iter().map(share).chain(net.buffers().iter().map(share)).collect();
+        let state: Vec<_> = net.parameters().into_iter().chain(net.buffers()).collect();
         let losses = (data.tasks.iter().zip(&data.train_labels))
-            .map(|(task, labels)| loss::for_task(task, labels, &experiment.loss, plan.device))
+            .map(|(task, labels)| TaskLoss::new(experiment.loss.of(&task.name), task, labels, plan.device))
             .collect();
         let decay = experiment.train.ema_decay;
         let sampler = Sampler::new(
@@ -131,9 +141,9 @@ impl<'a> SeedRun<'a> {
         );
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
         let mut seed_run = Self {
-            optimizer: optimizer::build(&experiment.optimizer, &parameters, plan.cores())?,
+            optimizer: experiment.optimizer.choice.build(parameters(experiment, &net)?, plan.cores())?,
             average: if decay > 0.0 { Some(MovingAverage::new(decay, &state)?) } else { None },
-            schedule: Schedule::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
+            learning_rate: LearningRate::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
             train_assembler: data.train.assembler(experiment, seed)?,
             val_assembler: data.val.assembler(experiment, seed)?,
             checkpoints,
@@ -224,7 +234,7 @@ impl<'a> SeedRun<'a> {
         let before = if self.average.is_none() { copies(&self.net.buffers())? } else { Vec::new() };
         let loss = self.batch_loss(batch, position)?;
         let value = loss.f_double_value(&[])?;
-        let learning_rate = self.schedule.rate(position);
+        let learning_rate = self.learning_rate.at(position);
         // A loss that is not finite has no gradient worth the work.
         let gradients = if value.is_finite() { Some(self.net.gradients(&loss)?) } else { None };
         let norm = gradients.as_deref().map_or(Ok(f64::NAN), gradient_norm)?;
@@ -266,7 +276,7 @@ impl<'a> SeedRun<'a> {
             let rows: Vec<usize> = samples.iter().map(|sample| sample.index).collect();
             let loss = &self.losses[segment.task];
             let targets = loss.targets(&self.data.train_labels[segment.task], &rows)?.f_to_device(self.device)?;
-            let divisor = match self.experiment.loss.task_reduction {
+            let divisor = match self.experiment.loss.task_reduction() {
                 TaskReduction::Samples => batch.request.samples.len(),
                 TaskReduction::Tasks => rows.len() * segments.len(),
             };
@@ -319,11 +329,14 @@ impl<'a> SeedRun<'a> {
         let losses: Vec<Option<f64>> = predictions.iter().map(|prediction| prediction.loss).collect();
         let scores: Vec<_> = predictions.into_iter().map(|prediction| prediction.scores).collect();
         let result = score_validation(&self.data.tasks, &self.data.val_labels, &scores)?;
-        let best = self.progress.best.is_none_or(|best| result.harmonic_mean > best.harmonic_mean);
+        let loss = losses.iter().flatten().sum::<f64>() / losses.len().max(1) as f64;
+        let validation = Validation { scores: &result, loss };
+        let selected = Selected::new(&*self.experiment.select.choice, &validation);
+        let best = self.progress.best.is_none_or(|best| best.selected().is_beaten_by(&selected));
         self.progress = Progress {
             epoch: epoch + 1,
             best: if best {
-                Some(Best { epoch: epoch + 1, harmonic_mean: result.harmonic_mean })
+                Some(Best { epoch: epoch + 1, harmonic_mean: result.harmonic_mean, selected: Some(selected) })
             } else {
                 self.progress.best
             },
@@ -339,7 +352,7 @@ impl<'a> SeedRun<'a> {
             seed: self.seed,
             epoch,
             train_loss,
-            learning_rate: self.schedule.rate(last_step),
+            learning_rate: self.learning_rate.at(last_step),
             validation: figures(&result, &losses),
             harmonic_mean: result.harmonic_mean,
             best,

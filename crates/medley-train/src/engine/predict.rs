@@ -9,7 +9,7 @@ use medley_models::{Inference, MultiTaskNet, Segment, image_batch, volume_batch}
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::TrainError;
-use crate::loss::Loss;
+use crate::components::losses::TaskLoss;
 use crate::observer::Observers;
 use crate::stop::StopFlag;
 
@@ -26,7 +26,7 @@ pub struct Predictor<'a> {
     /// The network, in any mode: it is run for inference.
     pub net: &'a MultiTaskNet,
     /// One per task.
-    pub losses: &'a [Box<dyn Loss>],
+    pub losses: &'a [TaskLoss],
     /// The tasks.
     pub tasks: &'a [TaskSpec],
     /// Where it computes.

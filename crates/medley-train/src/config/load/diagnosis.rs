@@ -9,14 +9,19 @@ use std::path::Path;
 use serde_path_to_error::Segment;
 
 use super::ConfigError;
-use super::tree::{Node, NodeValue, Step, Tree, dotted};
+use super::tree::{Node, NodeValue, Step, Tree, dotted, parse_steps};
 
 type SerdeError = serde_path_to_error::Error<toml::de::Error>;
 
 /// The error of deserializing `tree`, at its place. `path` is the file that was asked for.
 pub(super) fn diagnose(tree: &Tree, path: &Path, error: &SerdeError) -> ConfigError {
-    let message = error.inner().message();
-    let at = steps_in(tree, error.path());
+    let mut message = error.inner().message();
+    let mut at = steps_in(tree, error.path());
+    // What reads itself says where below it the error is: "at `groups[0].match`: …".
+    while let Some((path, rest)) = message.strip_prefix("at `").and_then(|rest| rest.split_once("`: ")) {
+        at.extend(parse_steps(path).unwrap_or_default());
+        message = rest;
+    }
     if let Some(names) = message.strip_prefix("unknown field ") {
         return unknown_key(tree, at, names);
     }
@@ -38,6 +43,7 @@ pub(super) fn diagnose(tree: &Tree, path: &Path, error: &SerdeError) -> ConfigEr
 }
 
 fn unknown_key(tree: &Tree, mut at: Vec<Step>, names: &str) -> ConfigError {
+    let (names, hint) = names.split_once("; hint: ").map_or((names, None), |(names, hint)| (names, Some(hint)));
     let mut names = quoted(names);
     let unknown = if names.is_empty() { String::new() } else { names.remove(0) };
     if at.last() != Some(&Step::Key(unknown.clone())) {
@@ -45,7 +51,7 @@ fn unknown_key(tree: &Tree, mut at: Vec<Step>, names: &str) -> ConfigError {
     }
     let place = tree.get(&at).and_then(|node| tree.place_of_key(node));
     let suggestion = nearest(&unknown, &names);
-    ConfigError::UnknownKey { key: dotted(&at), place, suggestion, known: names }
+    ConfigError::UnknownKey { key: dotted(&at), place, suggestion, known: names, meant: hint.map(str::to_owned) }
 }
 
 fn unknown_choice(tree: &Tree, at: Vec<Step>, names: &str) -> ConfigError {

@@ -109,6 +109,8 @@ pub enum ConfigError {
         suggestion: Option<String>,
         /// All keys known there.
         known: Vec<String>,
+        /// What it may have been meant for, where that is known better than by its spelling.
+        meant: Option<String>,
     },
     /// A word that is none of the values of its key.
     #[error("`{}` cannot be {:?}{}", brief(key), brief(value), Tail(place.as_deref(), self.hint()))]
@@ -185,6 +187,7 @@ impl ConfigError {
             Self::TooManyFiles { .. } => "put several of them into one".to_owned(),
             Self::BadOverride { .. } => "examples: --set train.epochs=5, --set 'seeds=[0, 1]'".to_owned(),
             Self::NotATable { key, .. } => format!("override `{}` itself", brief(key)),
+            Self::UnknownKey { meant: Some(meant), .. } => brief(meant),
             Self::UnknownKey { key, suggestion: Some(known), .. } => {
                 let parent = key.rfind('.').map_or("", |dot| &key[..=dot]);
                 format!("did you mean `{}{}`?", brief(parent), brief(known))

@@ -253,6 +253,46 @@ impl Tree {
     }
 }
 
+/// Changes of a config that was read: to bring one of an older program up to date.
+pub(in crate::config) struct Edit<'a>(&'a mut Tree);
+
+impl<'a> Edit<'a> {
+    pub(super) fn new(tree: &'a mut Tree) -> Self {
+        Self(tree)
+    }
+
+    /// The string at a path of keys.
+    pub(in crate::config) fn text(&self, path: &[&str]) -> Option<&str> {
+        let steps: Vec<Step> = path.iter().map(|&key| Step::Key(key.to_owned())).collect();
+        self.0.get(&steps).and_then(Node::as_str)
+    }
+
+    /// Gives a key of a table another name, unless there is one of that name.
+    pub(in crate::config) fn rename(&mut self, table: &str, old: &str, new: &str) {
+        if let Some(entries) = self.entries(table)
+            && !entries.contains_key(new)
+            && let Some(node) = entries.remove(old)
+        {
+            entries.insert(new.to_owned(), node);
+        }
+    }
+
+    /// Takes a key out of a table.
+    pub(in crate::config) fn remove(&mut self, table: &str, key: &str) {
+        if let Some(entries) = self.entries(table) {
+            entries.remove(key);
+        }
+    }
+
+    fn entries(&mut self, table: &str) -> Option<&mut BTreeMap<String, Node>> {
+        let NodeValue::Table { entries, .. } = &mut self.0.root.value else { return None };
+        match &mut entries.get_mut(table)?.value {
+            NodeValue::Table { entries, .. } => Some(entries),
+            _ => None,
+        }
+    }
+}
+
 /// Turns a parsed document into nodes.
 ///
 /// # Errors

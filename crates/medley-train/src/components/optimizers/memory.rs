@@ -2,35 +2,35 @@
 //!
 //! An optimizer written on tensor operations reads and writes every parameter and its state a dozen times, and makes temporary
 //! copies: for a network of eleven million parameters that is a tenth of a step. What is done to one value depends on no
-//! other, so the memory of all tensors can be walked in any order, in pieces, by any number of threads, to the same bits.
+//! other, so the memory of all tensors can be walked in any order, in chunks, by any number of threads, to the same bits.
 
 use std::sync::Mutex;
 
 use tch::{Device, Kind, TchError, Tensor};
 
 /// A parameter, what its optimizer keeps for it, and its gradient: the same places in memory of each.
-pub(super) struct Piece<'a, const STATES: usize> {
+pub(super) struct ParameterChunk<'a, const STATES: usize, C> {
     pub(super) parameter: &'a mut [f32],
     pub(super) states: [&'a mut [f32]; STATES],
     /// `None` is zero everywhere.
     pub(super) gradient: Option<&'a [f32]>,
-    /// Decay of this parameter.
-    pub(super) weight_decay: f64,
+    /// Of the rule, for this parameter.
+    pub(super) constants: C,
 }
 
-impl<'a, const STATES: usize> Piece<'a, STATES> {
-    /// The piece of a whole parameter; `None` unless [`fits`].
+impl<'a, const STATES: usize, C: Copy> ParameterChunk<'a, STATES, C> {
+    /// The chunk of a whole parameter; `None` unless [`fits`].
     pub(super) fn new(
         parameter: &'a mut Tensor,
         states: &'a mut [Tensor; STATES],
         gradient: Option<&'a Tensor>,
-        weight_decay: f64,
+        constants: C,
     ) -> Option<Self> {
         if !fits(parameter, states, gradient) {
             return None;
         }
         let states = states.each_mut().map(|state| values_mut(state).unwrap_or_default());
-        Some(Self { parameter: values_mut(parameter)?, states, gradient: gradient.and_then(values), weight_decay })
+        Some(Self { parameter: values_mut(parameter)?, states, gradient: gradient.and_then(values), constants })
     }
 
     fn split_at(self, middle: usize) -> (Self, Self) {
@@ -43,14 +43,14 @@ impl<'a, const STATES: usize> Piece<'a, STATES> {
             left
         });
         let (left_gradient, right_gradient) = self.gradient.map(|gradient| gradient.split_at(middle)).unzip();
-        let weight_decay = self.weight_decay;
+        let constants = self.constants;
         (
-            Self { parameter: left, states: lefts, gradient: left_gradient, weight_decay },
+            Self { parameter: left, states: lefts, gradient: left_gradient, constants },
             Self {
                 parameter: right,
                 states: rights.map(Option::unwrap_or_default),
                 gradient: right_gradient,
-                weight_decay,
+                constants,
             },
         )
     }
@@ -68,17 +68,17 @@ pub(super) fn fits(parameter: &Tensor, states: &[Tensor], gradient: Option<&Tens
 /// Fewer values than this per thread are done before another thread has started.
 const LEAST_PER_THREAD: usize = 1 << 17;
 
-/// Applies a function to all pieces, in at most `threads` threads, each with as many values as the others.
-pub(super) fn for_all<const STATES: usize>(
-    pieces: Vec<Piece<'_, STATES>>,
+/// Applies a function to all chunks, in at most `threads` threads, each with as many values as the others.
+pub(super) fn for_all<const STATES: usize, C: Copy + Send>(
+    chunks: Vec<ParameterChunk<'_, STATES, C>>,
     threads: usize,
-    work: impl Fn(Piece<'_, STATES>) + Sync,
+    work: impl Fn(ParameterChunk<'_, STATES, C>) + Sync,
 ) {
-    let total: usize = pieces.iter().map(|piece| piece.parameter.len()).sum();
+    let total: usize = chunks.iter().map(|chunk| chunk.parameter.len()).sum();
     let threads = threads.min(total / LEAST_PER_THREAD).max(1);
     let shares: Vec<_> =
-        deal(pieces, total.div_ceil(threads)).into_iter().map(|share| Mutex::new(Some(share))).collect();
-    let do_share = |share: &Mutex<Option<Vec<Piece<'_, STATES>>>>| {
+        distribute(chunks, total.div_ceil(threads)).into_iter().map(|share| Mutex::new(Some(share))).collect();
+    let do_share = |share: &Mutex<Option<Vec<ParameterChunk<'_, STATES, C>>>>| {
         let share = share.lock().ok().and_then(|mut share| share.take());
         share.into_iter().flatten().for_each(&work);
     };
@@ -94,19 +94,22 @@ pub(super) fn for_all<const STATES: usize>(
     });
 }
 
-/// Cuts pieces into shares of `each` values; the last may have fewer.
-fn deal<const STATES: usize>(pieces: Vec<Piece<'_, STATES>>, each: usize) -> Vec<Vec<Piece<'_, STATES>>> {
+/// Cuts chunks into shares of `each` values; the last may have fewer.
+fn distribute<const STATES: usize, C: Copy>(
+    chunks: Vec<ParameterChunk<'_, STATES, C>>,
+    each: usize,
+) -> Vec<Vec<ParameterChunk<'_, STATES, C>>> {
     let mut shares = Vec::new();
     let (mut share, mut room) = (Vec::new(), each);
-    for mut piece in pieces {
-        while piece.parameter.len() > room {
-            let (fits, rest) = piece.split_at(room);
+    for mut chunk in chunks {
+        while chunk.parameter.len() > room {
+            let (fits, rest) = chunk.split_at(room);
             share.push(fits);
             shares.push(std::mem::take(&mut share));
-            (piece, room) = (rest, each);
+            (chunk, room) = (rest, each);
         }
-        room -= piece.parameter.len();
-        share.push(piece);
+        room -= chunk.parameter.len();
+        share.push(chunk);
     }
     shares.push(share);
     shares
@@ -152,8 +155,8 @@ fn values(tensor: &Tensor) -> Option<&[f32]> {
 fn values_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
     let pointer = place(tensor)?;
     // SAFETY: as for `values`. Parameters share their memory with the network and its replicas, state with nobody; between a
-    // way back and the next pass, when an optimizer is called, none of them reads or writes it. That each has memory of its own
-    // is checked before (`slot::are_apart`).
+    // backward pass and the next forward pass, when an optimizer is called, none of them reads or writes it. That each has memory of its own
+    // is checked before (`step::are_apart`).
     #[allow(unsafe_code, reason = "tch gives no view of a tensor's memory")]
     Some(unsafe { std::slice::from_raw_parts_mut(pointer, tensor.numel()) })
 }
@@ -177,21 +180,21 @@ mod tests {
 
     #[test]
     fn only_what_lies_alike_is_taken_as_memory() {
-        let piece = |parameter: &mut Tensor, gradient: &Tensor| {
+        let chunk = |parameter: &mut Tensor, gradient: &Tensor| {
             let mut state = [parameter.zeros_like()];
-            Piece::new(parameter, &mut state, Some(gradient), 0.0).is_some()
+            ParameterChunk::new(parameter, &mut state, Some(gradient), ()).is_some()
         };
         let mut plain = ramp(&[2, 3, 4, 5]);
         let last = plain.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
-        assert!(piece(&mut plain, &ramp(&[2, 3, 4, 5])));
-        assert!(piece(&mut last.copy(), &last));
-        assert!(!piece(&mut plain, &last), "another order");
-        assert!(!piece(&mut plain, &ramp(&[2, 3, 5, 4])), "another shape");
-        assert!(!piece(&mut plain, &ramp(&[2, 3, 4, 5]).to_kind(Kind::BFloat16)), "another dtype");
-        assert!(!piece(&mut ramp(&[4, 6]).narrow(1, 0, 3), &ramp(&[4, 3])), "gaps");
+        assert!(chunk(&mut plain, &ramp(&[2, 3, 4, 5])));
+        assert!(chunk(&mut last.copy(), &last));
+        assert!(!chunk(&mut plain, &last), "another order");
+        assert!(!chunk(&mut plain, &ramp(&[2, 3, 5, 4])), "another shape");
+        assert!(!chunk(&mut plain, &ramp(&[2, 3, 4, 5]).to_kind(Kind::BFloat16)), "another dtype");
+        assert!(!chunk(&mut ramp(&[4, 6]).narrow(1, 0, 3), &ramp(&[4, 3])), "gaps");
         let spread = Tensor::ones([1, 1], (Kind::Float, Device::Cpu)).expand([4, 3], false);
-        assert!(!piece(&mut spread.copy(), &spread), "one place for many values");
-        assert!(piece(&mut ramp(&[4, 1]), &ramp(&[1, 4]).tr()), "axes of one value have no order");
+        assert!(!chunk(&mut spread.copy(), &spread), "one place for many values");
+        assert!(chunk(&mut ramp(&[4, 1]), &ramp(&[1, 4]).tr()), "axes of one value have no order");
     }
 
     #[test]
@@ -205,27 +208,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_is_dealt_once_with_its_state_and_gradient(
+        fn every_value_is_distributed_once_with_its_state_and_gradient(
             lens in prop::collection::vec(0_usize..40, 1..12), each in 1_usize..50, without in 0_usize..12,
         ) {
             let mut memory: Vec<[Vec<f32>; 3]> = (0..).zip(&lens).map(|(tensor, &len)| {
                 let values = |part: usize| (0..len).map(|index| (tensor * 1000 + index * 3 + part) as f32).collect();
                 [values(0), values(1), values(2)]
             }).collect();
-            let pieces = memory.iter_mut().enumerate().map(|(index, [parameter, state, gradient])| Piece {
-                parameter, states: [state], gradient: (index != without).then_some(gradient.as_slice()), weight_decay: index as f64,
+            let chunks = memory.iter_mut().enumerate().map(|(index, [parameter, state, gradient])| ParameterChunk {
+                parameter, states: [state], gradient: (index != without).then_some(gradient.as_slice()), constants: index,
             }).collect();
-            let shares = deal(pieces, each);
+            let shares = distribute(chunks, each);
             for (index, share) in shares.iter().enumerate() {
-                let len: usize = share.iter().map(|piece| piece.parameter.len()).sum();
+                let len: usize = share.iter().map(|chunk| chunk.parameter.len()).sum();
                 prop_assert!(len == each || (index + 1 == shares.len() && len <= each));
             }
             let mut seen = Vec::new();
-            for piece in shares.into_iter().flatten() {
-                for (index, &value) in piece.parameter.iter().enumerate() {
-                    prop_assert_eq!(piece.states[0][index], value + 1.0);
-                    prop_assert_eq!(piece.gradient.is_none(), piece.weight_decay == without as f64);
-                    if let Some(gradient) = piece.gradient {
+            for chunk in shares.into_iter().flatten() {
+                for (index, &value) in chunk.parameter.iter().enumerate() {
+                    prop_assert_eq!(chunk.states[0][index], value + 1.0);
+                    prop_assert_eq!(chunk.gradient.is_none(), chunk.constants == without);
+                    if let Some(gradient) = chunk.gradient {
                         prop_assert_eq!(gradient[index], value + 2.0);
                     }
                     seen.push(value);

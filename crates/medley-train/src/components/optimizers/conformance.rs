@@ -2,8 +2,21 @@
 
 use tch::{Device, Kind, Tensor, nn};
 
-use super::{build, clip_scale, gradient_norm};
-use crate::config::schema::OptimizerConfig;
+use super::{Optimizer, OptimizerChoice, Parameter, clip_scale, gradient_norm};
+
+fn build(choice: &OptimizerChoice, parameters: &[(String, Tensor)], threads: usize) -> Box<dyn Optimizer> {
+    build_with(choice, parameters, threads, 0.05)
+}
+
+fn build_with(
+    choice: &OptimizerChoice,
+    parameters: &[(String, Tensor)],
+    threads: usize,
+    weight_decay: f64,
+) -> Box<dyn Optimizer> {
+    let parameters = parameters.iter().map(|(name, tensor)| Parameter::plain(name, tensor, weight_decay)).collect();
+    choice.build(parameters, threads).unwrap()
+}
 
 /// A least-squares problem with a matrix and a bias.
 struct Problem {
@@ -42,25 +55,26 @@ impl Problem {
     }
 }
 
-/// The loss falls; going on from a saved state gives the bits of going on undisturbed; threads do not change the bits; the form
-/// for memory and that for tensors agree.
-pub(super) fn check_optimizer(config: &OptimizerConfig) {
-    learns_and_resumes(config);
-    does_not_depend_on_threads(config);
-    both_forms_agree(config);
+/// The loss falls; going on from a saved state gives the bits of going on undisturbed; threads do not change the bits; memory
+/// and tensors give the same to within rounding; frozen parameters stay; a scaled learning rate is one that is higher.
+pub(super) fn check_optimizer(choice: &OptimizerChoice) {
+    learns_and_resumes(choice);
+    does_not_depend_on_threads(choice);
+    memory_and_tensors_agree(choice);
+    groups_are_heeded(choice);
 }
 
-fn learns_and_resumes(config: &OptimizerConfig) {
+fn learns_and_resumes(choice: &OptimizerChoice) {
     let run = |problem: &Problem, optimizer: &mut dyn super::Optimizer, steps: usize| {
         for _ in 0..steps {
             let gradients = problem.gradients();
-            let scale = clip_scale(gradient_norm(&gradients).unwrap(), config.gradient_clip);
+            let scale = clip_scale(gradient_norm(&gradients).unwrap(), 1.0);
             optimizer.step(&gradients, scale, 1e-2).unwrap();
         }
     };
     let straight = Problem::fresh();
     let before = straight.loss().double_value(&[]);
-    let mut optimizer = build(config, &straight.parameters, 1).unwrap();
+    let mut optimizer = build(choice, &straight.parameters, 1);
     run(&straight, optimizer.as_mut(), 5);
     let saved: Vec<(String, Tensor)> = optimizer.state().iter().map(|(n, t)| (n.clone(), t.copy())).collect();
     assert!(saved.is_sorted_by(|a, b| a.0 < b.0), "state names are sorted and distinct");
@@ -69,7 +83,7 @@ fn learns_and_resumes(config: &OptimizerConfig) {
     assert!(straight.loss().double_value(&[]) < before);
 
     let resumed = Problem::fresh();
-    let mut optimizer = build(config, &resumed.parameters, 1).unwrap();
+    let mut optimizer = build(choice, &resumed.parameters, 1);
     {
         let _guard = tch::no_grad_guard();
         for ((_, target), source) in resumed.parameters.iter().zip(&middle) {
@@ -90,10 +104,10 @@ fn values(shape: &[i64], phase: f64) -> Tensor {
 }
 
 /// What a few steps make of parameters of these values, one gradient missing in the first.
-fn moved(config: &OptimizerConfig, parameters: &[Tensor], threads: usize) -> Vec<Tensor> {
+fn moved(choice: &OptimizerChoice, parameters: &[Tensor], threads: usize) -> Vec<Tensor> {
     let named: Vec<(String, Tensor)> =
         parameters.iter().enumerate().map(|(index, tensor)| (index.to_string(), tensor.shallow_clone())).collect();
-    let mut optimizer = build(config, &named, threads).unwrap();
+    let mut optimizer = build(choice, &named, threads);
     for step in 0..4 {
         let gradient = |(index, tensor): (usize, &Tensor)| {
             (step > 0 || index > 0).then(|| values(&tensor.size(), f64::from(step) + index as f64))
@@ -104,33 +118,49 @@ fn moved(config: &OptimizerConfig, parameters: &[Tensor], threads: usize) -> Vec
     parameters.iter().map(Tensor::copy).collect()
 }
 
-fn does_not_depend_on_threads(config: &OptimizerConfig) {
+fn does_not_depend_on_threads(choice: &OptimizerChoice) {
     let parameters = || [values(&[700, 1000], 0.1), values(&[3], 0.2), values(&[64, 3, 3, 3], 0.3)];
-    let one = moved(config, &parameters(), 1);
+    let one = moved(choice, &parameters(), 1);
     for threads in [2, 3, 16] {
-        let several = moved(config, &parameters(), threads);
+        let several = moved(choice, &parameters(), threads);
         assert!(one.iter().zip(&several).all(|(left, right)| left.equal(right)), "{threads} threads");
     }
 }
 
-fn both_forms_agree(config: &OptimizerConfig) {
+fn memory_and_tensors_agree(choice: &OptimizerChoice) {
     let parameters = || [values(&[6, 5], 0.1), values(&[4], 0.2)];
-    let by_memory = moved(config, &parameters(), 1);
+    let by_memory = moved(choice, &parameters(), 1);
     // Parameters with gaps are left to tensor operations.
     let spread = parameters().map(|tensor| {
         let wide = Tensor::zeros([&tensor.size()[..], &[2]].concat(), (Kind::Float, Device::Cpu));
         wide.select(-1, 0).copy_(&tensor);
         wide.select(-1, 0)
     });
-    for (left, right) in by_memory.iter().zip(moved(config, &spread, 1)) {
+    for (left, right) in by_memory.iter().zip(moved(choice, &spread, 1)) {
         assert!(left.allclose(&right, 1e-5, 1e-6, false), "{left} {right}");
     }
     assert!(!by_memory[0].allclose(&parameters()[0], 1e-3, 1e-3, false), "nothing moved");
 }
 
-/// Ten steps of ours and of libtorch's on the same problem stay together. Only without decay on the bias, which libtorch decays
-/// and we do not: the caller's libtorch optimizer may decay, so the bias is compared when there is no decay.
-pub(super) fn compare_with_libtorch(config: &OptimizerConfig, theirs: impl Fn(&nn::VarStore) -> nn::Optimizer) {
+fn groups_are_heeded(choice: &OptimizerChoice) {
+    let stepped = |scale: f64, frozen: bool, learning_rate: f64| {
+        let tensor = values(&[6, 5], 0.1);
+        let parameter = Parameter { learning_rate_scale: scale, frozen, ..Parameter::plain("weight", &tensor, 0.05) };
+        let mut optimizer = choice.build(vec![parameter], 1).unwrap();
+        optimizer.step(&[Some(values(&[6, 5], 0.7))], 1.0, learning_rate).unwrap();
+        (tensor, optimizer.state().len())
+    };
+    let (frozen, states) = stepped(1.0, true, 1e-2);
+    assert!(frozen.equal(&values(&[6, 5], 0.1)) && states <= 1, "frozen parameters stay, and nothing is kept for them");
+    assert!(stepped(10.0, false, 1e-3).0.equal(&stepped(1.0, false, 1e-3 * 10.0).0), "the learning rate is scaled");
+}
+
+/// Ten steps of ours and of libtorch's on the matrix of the same problem stay together. The bias is in neither: libtorch decays it.
+pub(super) fn compare_with_libtorch(
+    choice: &OptimizerChoice,
+    weight_decay: f64,
+    theirs: impl Fn(&nn::VarStore) -> nn::Optimizer,
+) {
     let store = nn::VarStore::new(Device::Cpu);
     let start = Problem::fresh();
     let weight = store.root().var_copy("weight", &start.parameters[1].1);
@@ -139,7 +169,7 @@ pub(super) fn compare_with_libtorch(config: &OptimizerConfig, theirs: impl Fn(&n
 
     let ours = Problem::fresh();
     let only_weight = vec![("weight".to_owned(), ours.parameters[1].1.shallow_clone())];
-    let mut our_optimizer = build(config, &only_weight, 1).unwrap();
+    let mut our_optimizer = build_with(choice, &only_weight, 1, weight_decay);
     for step in 0..10 {
         their_optimizer.backward_step(&reference.loss());
         our_optimizer.step(&ours.gradients()[1..], 1.0, 1e-2).unwrap();

@@ -1,0 +1,34 @@
+use tch::{Reduction, TchError, Tensor};
+
+use super::{ClassTargets, Loss};
+
+medley_core::keys! {
+    /// Cross entropy over the classes of a task, with label smoothing (Szegedy et al., 2016, section 7), as
+    /// `torch.nn.functional.cross_entropy`; for multi-label tasks, binary cross entropy per label.
+    pub struct CrossEntropy {}
+}
+
+impl Loss for CrossEntropy {
+    fn of_classes(&self, logits: &Tensor, targets: &ClassTargets<'_>) -> Result<Tensor, TchError> {
+        let ClassTargets { classes, weights, label_smoothing } = *targets;
+        logits.f_cross_entropy_loss(classes, Some(weights), Reduction::None, -100, label_smoothing)
+    }
+
+    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
+        logits.f_binary_cross_entropy_with_logits::<Tensor>(targets, None, None, Reduction::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LossChoice;
+    use super::super::conformance::compare;
+    use super::*;
+
+    #[test]
+    fn equals_the_definition() {
+        let classes = |target: &[f64], p: &[f64]| target.iter().zip(p).map(|(q, p)| -q * p.ln()).sum();
+        let label = |target: f64, p: f64| -target * p.ln() - (1.0 - target) * (1.0 - p).ln();
+        compare(&LossChoice::CrossEntropy(CrossEntropy::default()), classes, label);
+    }
+}

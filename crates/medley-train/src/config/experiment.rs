@@ -1,0 +1,361 @@
+//! From an experiment as written to one that was checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::path::Path;
+
+use medley_augment::{AugmentError, PolicyConfig};
+use medley_data::Registry;
+use medley_models::{ModelError, ValidatedNet, device};
+use tch::Device;
+
+use super::load::{self, ConfigError, Places};
+use super::schema::{PolicyChoice, RawExperiment};
+use super::upgrade;
+use crate::components::optimizers;
+
+/// A checked experiment, with what was parsed in checking it. There is no way to make one but [`Self::load`],
+/// [`Self::load_recorded`] and [`RawExperiment::check`].
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    raw: RawExperiment,
+    net: ValidatedNet,
+    device: Device,
+    /// By task.
+    policies: BTreeMap<String, PolicyConfig>,
+    /// `None` for one that was not read from a file.
+    places: Option<Places>,
+}
+
+impl Experiment {
+    /// Reads a config file with everything it extends, applies overrides, and checks the whole.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the place of what is wrong.
+    pub fn load(path: &Path, overrides: &[String], registry: &Registry) -> Result<Self, ConfigError> {
+        let loaded = load::load(path, overrides)?;
+        check(loaded.value, registry, Some(loaded.places))
+    }
+
+    /// Reads the `config.toml` of a run folder, be it one that an older program wrote.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_recorded(path: &Path, registry: &Registry) -> Result<Self, ConfigError> {
+        let loaded = load::load_with(path, upgrade::upgrade)?;
+        check(loaded.value, registry, Some(loaded.places))
+    }
+
+    /// All keys, those that have their default too, as TOML. Reading it gives the same experiment.
+    ///
+    /// # Panics
+    /// Never: everything in an experiment can be written as TOML.
+    pub fn to_toml(&self) -> String {
+        load::render(&toml::Table::try_from(&self.raw).expect("an experiment is written as TOML"))
+    }
+
+    /// The network, checked.
+    pub fn validated_net(&self) -> &ValidatedNet {
+        &self.net
+    }
+
+    /// Where it trains.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The policy that training images of a task are varied by: its own, or the one chosen for all.
+    pub fn policy(&self, task: &str) -> PolicyConfig {
+        self.policies.get(task).cloned().unwrap_or_else(PolicyConfig::none)
+    }
+
+    /// The error for a value that turns out not to fit the data or the network, shown at its place.
+    pub fn refuse(&self, key: &str, problem: impl Into<String>) -> ConfigError {
+        refuse(self.places.as_ref(), key, problem)
+    }
+}
+
+impl Deref for Experiment {
+    type Target = RawExperiment;
+
+    fn deref(&self) -> &RawExperiment {
+        &self.raw
+    }
+}
+
+impl RawExperiment {
+    /// Checks ranges and names.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadValue`] for the first value that cannot be used.
+    pub fn check(self, registry: &Registry) -> Result<Experiment, ConfigError> {
+        check(self, registry, None)
+    }
+}
+
+fn check(raw: RawExperiment, registry: &Registry, places: Option<Places>) -> Result<Experiment, ConfigError> {
+    match parse(&raw, registry) {
+        Ok((net, device, policies)) => Ok(Experiment { raw, net, device, policies, places }),
+        Err(refusal) => Err(refuse(places.as_ref(), &refusal.key, refusal.problem)),
+    }
+}
+
+fn refuse(places: Option<&Places>, key: &str, problem: impl Into<String>) -> ConfigError {
+    match places {
+        Some(places) => places.refuse(key, problem),
+        None => ConfigError::BadValue { key: key.to_owned(), problem: problem.into(), place: None },
+    }
+}
+
+/// A value that can be read but not used.
+struct Refusal {
+    key: String,
+    problem: String,
+}
+
+fn refusal(key: impl Into<String>, problem: impl Into<String>) -> Refusal {
+    Refusal { key: key.into(), problem: problem.into() }
+}
+
+impl From<medley_core::keys::KeyError> for Refusal {
+    fn from(error: medley_core::keys::KeyError) -> Self {
+        refusal(error.key, format!("it is {}, it must be {}", error.value, error.allowed))
+    }
+}
+
+type Parsed = (ValidatedNet, Device, BTreeMap<String, PolicyConfig>);
+
+fn parse(raw: &RawExperiment, registry: &Registry) -> Result<Parsed, Refusal> {
+    check_names(raw, registry)?;
+    raw.check_ranges()?;
+    optimizers::check_groups(&raw.optimizer.groups)?;
+    let device = device::parse(&raw.train.device).map_err(|_| {
+        let problem = format!("it is {:?}, it must be \"cpu\", \"cuda\" or \"cuda:N\"", raw.train.device);
+        refusal("train.device", problem)
+    })?;
+    check_replicas(raw, device)?;
+    let policies = policies(raw, registry)?;
+    for task in raw.loss.tasks() {
+        check_is_task(raw, "loss.tasks", task)?;
+    }
+    let net = raw.net.validated().map_err(|error| match error {
+        ModelError::Config { key, value, problem } => refusal(key, format!("it is {value}: {problem}")),
+        ModelError::UnknownBackbone { .. } => refusal("net.backbone.name", error.to_string()),
+        other => refusal("net", other.to_string()),
+    })?;
+    check_axes(raw, registry, net.backbone().volumes)?;
+    Ok((net, device, policies))
+}
+
+fn check_names(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if raw.name.is_empty() || raw.name.len() > 100 || !raw.name.chars().all(legal) || raw.name.starts_with('.') {
+        let rule = "it must be 1 to 100 letters, digits, `-`, `_` or `.`, and not begin with `.`";
+        return Err(refusal("name", rule));
+    }
+    if raw.tasks.is_empty() {
+        return Err(refusal("tasks", "at least one task is needed, such as \"breastmnist\""));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, task) in raw.tasks.iter().enumerate() {
+        let key = format!("tasks[{index}]");
+        let Some(entry) = registry.get(task) else {
+            let hint = registry.suggest(task).map_or_else(
+                || "`medley data list` names them all".to_owned(),
+                |known| format!("did you mean \"{known}\"?"),
+            );
+            return Err(refusal(key, format!("there is no task {task:?}; {hint}")));
+        };
+        let sizes = entry.sizes();
+        if !sizes.contains(&raw.data.size) {
+            let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+            let problem = format!("it is {}, but {task} is there at {}", raw.data.size, sizes.join(", "));
+            return Err(refusal("data.size", problem));
+        }
+        if !seen.insert(task) {
+            return Err(refusal(key, format!("the task {task:?} is named twice")));
+        }
+    }
+    let distinct: BTreeSet<_> = raw.seeds.iter().collect();
+    if raw.seeds.is_empty() || distinct.len() != raw.seeds.len() {
+        return Err(refusal("seeds", "one or more different seeds are needed"));
+    }
+    Ok(())
+}
+
+fn check_is_task(raw: &RawExperiment, table: &str, task: &str) -> Result<(), Refusal> {
+    if raw.tasks.iter().any(|known| known == task) {
+        return Ok(());
+    }
+    let known = raw.tasks.iter().map(|task| format!("{task:?}")).collect::<Vec<_>>().join(", ");
+    Err(refusal(format!("{table}.{task}"), format!("there is no task {task:?} in `tasks`, which has {known}")))
+}
+
+fn check_replicas(raw: &RawExperiment, device: Device) -> Result<(), Refusal> {
+    let Some(replicas) = raw.train.replicas else { return Ok(()) };
+    if replicas > raw.train.batch_size {
+        let problem = format!("it is {replicas}, but a batch has {} images (`train.batch_size`)", raw.train.batch_size);
+        return Err(refusal("train.replicas", problem));
+    }
+    if replicas > 1 && device != Device::Cpu {
+        let problem = format!("it is {replicas}, but replicas share the cores of a CPU; on a GPU use 1");
+        return Err(refusal("train.replicas", problem));
+    }
+    Ok(())
+}
+
+/// The policy of every task.
+fn policies(raw: &RawExperiment, registry: &Registry) -> Result<BTreeMap<String, PolicyConfig>, Refusal> {
+    for (task, policy) in &raw.augment.policies.0 {
+        check_is_task(raw, "augment.policies", task)?;
+        let at = format!("augment.policies.{task}");
+        policy.check().map_err(|error| match error {
+            AugmentError::OutOfRange { key, value, allowed } => {
+                refusal(format!("{at}.{key}"), format!("it is {value}, it must be {allowed}"))
+            }
+            other => refusal(&at, other.to_string()),
+        })?;
+    }
+    let policy = |task: &String| match (raw.augment.policies.0.get(task), raw.augment.policy, registry.get(task)) {
+        (Some(own), _, _) => own.clone(),
+        (None, PolicyChoice::Builtin, Some(entry)) => {
+            PolicyConfig::builtin(entry.spec(raw.data.size, entry.origin).modality)
+        }
+        _ => PolicyConfig::none(),
+    };
+    Ok(raw.tasks.iter().map(|task| (task.clone(), policy(task))).collect())
+}
+
+/// Flat images need a flat network, volumes one over volumes.
+fn check_axes(raw: &RawExperiment, registry: &Registry, volumes: bool) -> Result<(), Refusal> {
+    let is_volume = |task: &String| {
+        registry.get(task).is_some_and(|entry| entry.spec(raw.data.size, entry.origin).shape.depth.is_some())
+    };
+    let (fits, others): (Vec<_>, Vec<_>) = raw.tasks.iter().partition(|task| is_volume(task) == volumes);
+    let (ours, theirs) = if volumes { ("volumes", "flat images") } else { ("flat images", "volumes") };
+    match (fits.first(), others.first()) {
+        (_, None) => Ok(()),
+        (Some(task), Some(other)) => {
+            Err(refusal("tasks", format!("{task} has {ours} and {other} has {theirs}: they need runs of their own")))
+        }
+        (None, Some(other)) => {
+            let hint = if volumes { "" } else { "; \"resnet18_3d\" would fit" };
+            let name = &raw.net.backbone.name;
+            Err(refusal("net.backbone.name", format!("{name:?} works on {ours}, and {other} has {theirs}{hint}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::TrainConfig;
+    use super::*;
+
+    fn read(text: &str) -> RawExperiment {
+        toml::from_str(text).unwrap()
+    }
+
+    fn refused(text: &str) -> String {
+        read(text).check(Registry::builtin()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn two_keys_suffice() {
+        let raw = read("name = 'x'\ntasks = ['breastmnist']");
+        assert_eq!(raw.train, TrainConfig::default());
+        let experiment = raw.check(Registry::builtin()).unwrap();
+        assert_eq!(read(&experiment.to_toml()), *experiment);
+    }
+
+    #[test]
+    fn names_are_checked_with_a_suggestion() {
+        assert!(refused("name = 'x'\ntasks = ['brestmnist']").contains("did you mean \"breastmnist\""));
+        assert!(refused("name = 'a/b'\ntasks = ['breastmnist']").contains("`name`"));
+        assert!(refused("name = 'x'\ntasks = []").contains("at least one task"));
+        assert!(refused("name = 'x'\ntasks = ['breastmnist', 'breastmnist']").contains("named twice"));
+        assert!(refused("name = 'x'\ntasks = ['breastmnist']\nseeds = [1, 1]").contains("different seeds"));
+        assert!(
+            refused("name = 'x'\ntasks = ['breastmnist']\n[loss.tasks.retinamnist]")
+                .contains("no task \"retinamnist\"")
+        );
+    }
+
+    #[test]
+    fn ranges_name_their_key() {
+        for (table, key, value) in [
+            ("train", "epochs", "0"),
+            ("train", "batch_size", "1"),
+            ("train", "device", "'tpu'"),
+            ("train", "replicas", "0"),
+            ("train", "replicas", "2\nbatch_size = 128\ndevice = 'cuda'"),
+            ("train", "replicas", "8\nbatch_size = 4"),
+            ("loss", "label_smoothing", "1.0"),
+            ("loss", "gamma", "-1.0\nname = 'focal'"),
+            ("loss.tasks.breastmnist", "label_smoothing", "1.0"),
+            ("optimizer", "learning_rate", "nan"),
+            ("optimizer", "learning_rate", "-1.0"),
+            ("optimizer", "weight_decay", "1e-310"),
+            ("optimizer", "beta1", "1.0"),
+            ("optimizer", "groups[0].match", "\n[[optimizer.groups]]"),
+            ("sampler", "alpha", "2.0"),
+            ("schedule", "warmup", "1.5"),
+            ("schedule", "milestones", "[2.0]\nname = 'multi_step'"),
+            ("data", "size", "29"),
+            ("net", "dropout", "1.0"),
+            ("net", "task_embedding", "2000"),
+        ] {
+            let line = if value.starts_with('\n') { value.to_owned() } else { format!("{key} = {value}") };
+            let text = format!("name = 'x'\ntasks = ['breastmnist']\n[{table}]\n{line}");
+            let message = refused(&text);
+            assert!(message.starts_with(&format!("bad value for `{table}.{key}`")), "{message}");
+        }
+    }
+
+    #[test]
+    fn flat_images_and_volumes_need_networks_of_their_kind() {
+        let text =
+            |tasks: &str, backbone: &str| format!("name = 'x'\ntasks = [{tasks}]\n[net.backbone]\nname = '{backbone}'");
+        for (tasks, backbone, words) in [
+            ("'breastmnist'", "resnet18_3d", "breastmnist has flat images"),
+            ("'adrenalmnist3d'", "resnet18", "adrenalmnist3d has volumes; \"resnet18_3d\" would fit"),
+            ("'breastmnist', 'adrenalmnist3d'", "resnet9", "adrenalmnist3d has volumes: they need runs of their own"),
+            (
+                "'adrenalmnist3d', 'breastmnist'",
+                "resnet18_3d",
+                "breastmnist has flat images: they need runs of their own",
+            ),
+        ] {
+            let message = refused(&text(tasks, backbone));
+            let key = if tasks.contains(',') { "`tasks`" } else { "`net.backbone.name`" };
+            assert!(message.contains(key) && message.contains(words), "{message}");
+        }
+        assert!(read(&text("'adrenalmnist3d'", "resnet18_3d")).check(Registry::builtin()).is_ok());
+    }
+
+    #[test]
+    fn policies_name_their_key() {
+        let step = "name = 'x'\ntasks = ['breastmnist']\n[[augment.policies.breastmnist.steps]]\ntype = 'affine'\n";
+        let message = refused(&format!("{step}degrees = 200.0"));
+        assert!(
+            message.starts_with("bad value for `augment.policies.breastmnist.steps[0].degrees`: it is 200"),
+            "{message}"
+        );
+        let experiment = read(&format!("{step}degrees = 20.0")).check(Registry::builtin()).unwrap();
+        assert_eq!(experiment.policy("breastmnist"), experiment.augment.policies.0["breastmnist"]);
+    }
+
+    #[test]
+    fn values_that_are_refused_are_shown_at_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        fs_err::write(&path, "name = 'x'\ntasks = ['breastmnist']\n[train]\nepochs = 0\n").unwrap();
+        let error = Experiment::load(&path, &[], Registry::builtin()).unwrap_err();
+        insta::assert_snapshot!(error.to_string().replace(&format!("{}/", folder.path().display()), ""), @"
+        bad value for `train.epochs`: it is 0, it must be in [1, 100000]
+          --> a.toml:4:10
+           |
+        4  | epochs = 0
+           |          ^
+        ");
+    }
+}
