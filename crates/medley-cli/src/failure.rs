@@ -72,6 +72,9 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
     (cause.is::<io::Error>().then_some(Code::Disk))
         .or_else(|| cause.downcast_ref().map(codes::config))
         .or_else(|| cause.downcast_ref().map(codes::data))
+        .or_else(|| cause.downcast_ref().map(codes::fetch))
+        .or_else(|| cause.downcast_ref().map(codes::synth))
+        .or_else(|| cause.downcast_ref().map(codes::import))
         .or_else(|| cause.downcast_ref().map(codes::train))
         .or_else(|| cause.downcast_ref().map(codes::run_folder))
         .or_else(|| cause.downcast_ref().map(codes::checkpoint))
@@ -94,6 +97,7 @@ mod tests {
     use anyhow::Context as _;
     use medley_core::CoreError;
     use medley_data::DataError;
+    use medley_import::ImportError;
     use medley_models::ModelError;
     use medley_predictions::RecordError;
     use medley_storage::StorageError;
@@ -122,7 +126,7 @@ mod tests {
             (Usage("x".into()).into(), Code::Usage),
             (config.into(), Code::Usage),
             (TrainError::NotInRun { what: "seed", name: "x".into(), known: "y".into() }.into(), Code::Usage),
-            (DataError::Sealed { name: "x".into() }.into(), Code::Usage),
+            (ImportError::Sealed { name: "x".into() }.into(), Code::Usage),
             (DataError::Missing { path: path(), name: "x".into() }.into(), Code::Data),
             (TrainError::from(DataError::Empty { path: path() }).into(), Code::Data),
             (unreadable(io::ErrorKind::PermissionDenied).into(), Code::Data),

@@ -1,17 +1,14 @@
-//! Decoding, opening, hashing and searching, on drawn sets. `cargo bench -p medley-data`.
+//! Decoding, opening and hashing, on a synthetic set. `cargo bench -p medley-data`.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     reason = "a benchmark may panic, and criterion's macros write no documentation"
 )]
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use medley_core::Origin;
-use medley_data::audit::{Options, Subject, audit};
-use medley_data::stats::statistics;
-use medley_data::synth::{Rows, SynthOptions, generate, write_set};
-use medley_data::{CacheUse, OpenOptions, Registry, decode_arrays, hash_file, open_path};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use medley_data::{CacheUse, OpenOptions, decode_arrays, hash_file, open_path};
 use medley_storage::RealFs;
+use medley_synth::{Rows, SynthOptions, write_set};
 
 fn reading(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
@@ -28,25 +25,5 @@ fn reading(criterion: &mut Criterion) {
     group.bench_function("open through the cache", |bencher| bencher.iter(|| open_path(&path, &cached).unwrap()));
 }
 
-fn looking(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("looking");
-    group.sample_size(10);
-    for rows in [2_000, 8_000] {
-        let spec = Registry::builtin().get("organamnist").unwrap().spec(28, Origin::Synthetic);
-        let task = generate(&spec, [rows, 500, 500], 1).unwrap().into_task(spec).unwrap();
-        group.throughput(Throughput::Elements(rows as u64 + 1_000));
-        for (name, near) in [("equal", None), ("equal and nearly equal", Some(0.995))] {
-            let options = Options { near, ..Options::default() };
-            let subject = Subject { task: &task, test_labels: None };
-            group.bench_with_input(BenchmarkId::new(name, rows), &subject, |bencher, &subject| {
-                bencher.iter(|| audit(&[subject], &options));
-            });
-        }
-        group.bench_with_input(BenchmarkId::new("statistics", rows), &task, |bencher, task| {
-            bencher.iter(|| statistics(task, None).unwrap());
-        });
-    }
-}
-
-criterion_group!(benches, reading, looking);
+criterion_group!(benches, reading);
 criterion_main!(benches);

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use medley_data::synth::{Rows, SynthOptions, write_set};
 use medley_data::{Array, Registry, write_npz};
 use medley_storage::{RealFs, write_whole};
+use medley_synth::{Rows, SynthOptions, write_set};
 
 /// Members of an official file, in the order in which the target cuts its input.
 const MEMBERS: [&str; 6] = ["train_images", "val_images", "test_images", "train_labels", "val_labels", "test_labels"];

@@ -13,6 +13,8 @@ use zip::ZipArchive;
 use crate::DataError;
 use crate::shared_file::{SharedFile, Stamp};
 
+/// The extra member by which a synthetic set is known. NumPy and the medmnist package ignore it.
+pub const SYNTHETIC_MEMBER: &str = "synthetic";
 /// Official files have six members.
 const MAX_MEMBERS: usize = 64;
 /// Deflate cannot do better than 1032 to 1; whoever claims more lies.
@@ -21,7 +23,7 @@ const MAX_RATIO: u64 = 1_040;
 const CHUNK: usize = 1 << 20;
 
 /// An archive that passed the checks on its list of members.
-pub(crate) struct Archive {
+pub struct Archive {
     path: PathBuf,
     /// Cloned by each reader; clones share the list of members.
     zip: ZipArchive<SharedFile>,
@@ -32,24 +34,44 @@ pub(crate) struct Archive {
 
 /// One array of an archive, checked but not yet read.
 #[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-    pub(crate) header: Header,
+pub struct Member {
+    /// Without `.npy`.
+    pub name: String,
+    /// Type, shape and length.
+    pub header: Header,
 }
 
 impl Archive {
-    /// Opens the archive and checks the list of its members.
-    pub(crate) fn open(path: &Path, name: &str) -> Result<Self, DataError> {
+    /// Opens the archive and checks the list of its members. `name` is the set that the error for a missing file names.
+    ///
+    /// # Errors
+    /// [`DataError`], naming the path.
+    pub fn open(path: &Path, name: &str) -> Result<Self, DataError> {
         let (file, stamp) = SharedFile::open(path, name)?;
-        let stated = stated_members(&mut file.clone()).map_err(|source| io_error(path, source))?;
+        let stated = stated_members(&mut file.clone()).map_err(|source| DataError::io(path, source))?;
         let zip = ZipArchive::new(file.clone()).map_err(|error| archive_error(path, &error))?;
         let members = check_names(path, &zip, stated)?;
         Ok(Self { path: path.to_owned(), zip, members, file, stamp })
     }
 
     /// Names of all members, without `.npy`, sorted.
-    pub(crate) fn members(&self) -> &[String] {
+    pub fn members(&self) -> &[String] {
         &self.members
+    }
+
+    /// Whether there is a member of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member == name)
+    }
+
+    /// Whether the file says that it was generated.
+    pub fn is_synthetic(&self) -> bool {
+        self.has(SYNTHETIC_MEMBER)
+    }
+
+    /// Length of the file, bytes.
+    pub fn file_len(&self) -> u64 {
+        self.stamp.len
     }
 
     /// What the file was when it was opened.
@@ -58,8 +80,11 @@ impl Archive {
     }
 
     /// Reads and checks the header of a member, and that its size is that of its array.
-    pub(crate) fn member(&self, name: &str) -> Result<Member, DataError> {
-        if !self.members.iter().any(|member| member == name) {
+    ///
+    /// # Errors
+    /// [`DataError::MissingMember`], [`DataError::Array`].
+    pub fn member(&self, name: &str) -> Result<Member, DataError> {
+        if !self.has(name) {
             let present = self.members.iter().take(20).cloned().collect();
             return Err(DataError::MissingMember { path: self.path.clone(), member: name.to_owned(), present });
         }
@@ -82,10 +107,13 @@ impl Archive {
         Ok(Member { name: name.to_owned(), header })
     }
 
-    /// Reads the data of a member, and so checks its CRC.
-    pub(crate) fn read(&self, member: &Member) -> Result<Vec<u8>, DataError> {
+    /// Reads the data of a member, and so checks its CRC. The caller has checked that it fits into memory.
+    ///
+    /// # Errors
+    /// [`DataError::Array`].
+    pub fn read(&self, member: &Member) -> Result<Vec<u8>, DataError> {
         let mut data = vec![0; member.header.data_len];
-        self.pour(member, |reader| reader.read_exact(&mut data).map_err(|error| cut_off(&error)))?;
+        self.read_member(member, |reader| reader.read_exact(&mut data).map_err(|error| cut_off(&error)))?;
         Ok(data)
     }
 
@@ -94,29 +122,33 @@ impl Archive {
         members.par_iter().with_max_len(1).map(|member| self.read(member)).collect()
     }
 
-    /// Hands the data of a member to `sink` piece by piece, in order.
+    /// Hands the data of a member to `sink` chunk by chunk, in order.
     pub(crate) fn stream(
         &self,
         member: &Member,
         mut sink: impl FnMut(&[u8]) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
-        let mut piece = vec![0; CHUNK.min(member.header.data_len)];
+        let mut chunk = vec![0; CHUNK.min(member.header.data_len)];
         let mut outcome = Ok(());
-        let poured = self.pour(member, |reader| {
+        let read = self.read_member(member, |reader| {
             let mut left = member.header.data_len;
             while left > 0 && outcome.is_ok() {
-                let now = left.min(piece.len());
-                reader.read_exact(&mut piece[..now]).map_err(|error| cut_off(&error))?;
-                outcome = sink(&piece[..now]);
+                let now = left.min(chunk.len());
+                reader.read_exact(&mut chunk[..now]).map_err(|error| cut_off(&error))?;
+                outcome = sink(&chunk[..now]);
                 left -= now;
             }
             Ok(())
         });
-        outcome.and(poured)
+        outcome.and(read)
     }
 
     /// Lets `take` read the data of a member; what it reads to the end is checked against the CRC.
-    fn pour(&self, member: &Member, take: impl FnOnce(&mut dyn Read) -> Result<(), String>) -> Result<(), DataError> {
+    fn read_member(
+        &self,
+        member: &Member,
+        take: impl FnOnce(&mut dyn Read) -> Result<(), String>,
+    ) -> Result<(), DataError> {
         let wrong = |problem: String| self.array_error(&member.name, problem);
         let mut zip = self.zip.clone();
         let mut file = zip.by_name(&format!("{}.npy", member.name)).map_err(|error| wrong(error.to_string()))?;
@@ -132,17 +164,24 @@ impl Archive {
     }
 
     /// MD5 and SHA-256 of the whole file, at the same time, as lower-case hexadecimal digits.
-    pub(crate) fn hashes(&self) -> Result<(String, String), DataError> {
-        hash_shared(&self.file).map_err(|source| io_error(&self.path, source))
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub fn hashes(&self) -> Result<(String, String), DataError> {
+        hash_shared(&self.file).map_err(|source| DataError::io(&self.path, source))
     }
 
     /// Checks that the file is still what it was when it was opened.
-    pub(crate) fn unchanged(&self) -> Result<(), DataError> {
-        let stamp = self.file.stamp().map_err(|source| io_error(&self.path, source))?;
+    ///
+    /// # Errors
+    /// [`DataError::Changed`], [`DataError::Io`].
+    pub fn unchanged(&self) -> Result<(), DataError> {
+        let stamp = self.file.stamp().map_err(|source| DataError::io(&self.path, source))?;
         if stamp == self.stamp { Ok(()) } else { Err(DataError::Changed { path: self.path.clone() }) }
     }
 
-    pub(crate) fn array_error(&self, member: &str, problem: String) -> DataError {
+    /// The error for a member that cannot be used.
+    pub fn array_error(&self, member: &str, problem: String) -> DataError {
         DataError::Array { path: self.path.clone(), member: member.to_owned(), problem }
     }
 }
@@ -156,8 +195,8 @@ fn cut_off(error: &std::io::Error) -> String {
 /// # Errors
 /// [`DataError::Io`].
 pub fn hash_file(path: &Path) -> Result<(String, String), DataError> {
-    let file = fs_err::File::open(path).map_err(|source| io_error(path, source))?;
-    hash(file).map_err(|source| io_error(path, source))
+    let file = fs_err::File::open(path).map_err(|source| DataError::io(path, source))?;
+    hash(file).map_err(|source| DataError::io(path, source))
 }
 
 fn hash_shared(file: &SharedFile) -> std::io::Result<(String, String)> {
@@ -236,10 +275,6 @@ fn check_names<R: Read + Seek>(
         }
     }
     Ok(names.into_iter().collect())
-}
-
-pub(crate) fn io_error(path: &Path, source: std::io::Error) -> DataError {
-    DataError::Io { path: path.to_owned(), source }
 }
 
 fn archive_error(path: &Path, error: &zip::result::ZipError) -> DataError {

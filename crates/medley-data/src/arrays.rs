@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use medley_core::{CoreError, ImageShape, ImageSource, Images, Split, TaskKind, TaskSpec};
+use medley_core::{CoreError, ImageShape, ImageSource, Images, Split, TaskSpec};
 use medley_npy::ItemType;
 
 use crate::archive::{Archive, Member};
 use crate::cache::{self, CacheUse, Mapped};
+use crate::labels::check_shape;
 use crate::{DataError, OpenOptions};
 
 /// The six arrays, their headers checked against the task, before any of them is read.
@@ -28,7 +29,7 @@ impl Plan {
         let mut rows = [0; 3];
         for (index, (images, labels)) in images.iter().zip(&labels).enumerate() {
             check_images(archive, images, spec)?;
-            check_labels(archive, labels, spec)?;
+            check_shape(archive, labels, spec)?;
             rows[index] = images.header.shape[0];
             if labels.header.shape[0] != rows[index] {
                 let problem = format!("it has {} rows, but there are {} images", labels.header.shape[0], rows[index]);
@@ -144,17 +145,4 @@ fn check_images(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<(
     } else {
         wrong(format!("its shape is {:?}, but images of {} are {shape}", member.header.shape, spec.title))
     }
-}
-
-fn check_labels(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<(), DataError> {
-    let width = spec.label_width();
-    let found = member.header.shape.as_slice();
-    let matches = matches!(found, [_, columns] if *columns == width) || (width == 1 && found.len() == 1);
-    if matches {
-        return Ok(());
-    }
-    let expected =
-        if spec.kind == TaskKind::MultiLabel { format!("(N, {width})") } else { "(N, 1) or (N,)".to_owned() };
-    let problem = format!("its shape is {found:?}, but labels of {} are {expected}", spec.title);
-    Err(archive.array_error(&member.name, problem))
 }

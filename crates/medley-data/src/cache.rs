@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
-use crate::archive::{Archive, Member, hex, io_error};
+use crate::archive::{Archive, Member, hex};
 use crate::shared_file::Stamp;
 
 const MAGIC: [u8; 8] = *b"MEDLEYC1";
@@ -68,11 +68,11 @@ pub fn list(folder: &Path) -> Result<Vec<Cached>, DataError> {
     let entries = match fs_err::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(io_error(folder, source)),
+        Err(source) => return Err(DataError::io(folder, source)),
     };
     let mut found = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|source| io_error(folder, source))?.path();
+        let path = entry.map_err(|source| DataError::io(folder, source))?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !hidden && path.extension().is_some_and(|extension| extension == EXTENSION) {
             let bytes = fs_err::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
@@ -91,7 +91,7 @@ pub fn list(folder: &Path) -> Result<Vec<Cached>, DataError> {
 pub fn clean(folder: &Path) -> Result<Vec<Cached>, DataError> {
     let found = list(folder)?;
     for cached in &found {
-        fs_err::remove_file(&cached.path).map_err(|source| io_error(&cached.path, source))?;
+        fs_err::remove_file(&cached.path).map_err(|source| DataError::io(&cached.path, source))?;
     }
     medley_storage::sweep_temporary(folder)?;
     Ok(found)
@@ -228,10 +228,10 @@ fn read_index(map: &[u8]) -> Result<Index, String> {
 /// [`DataError`]: what makes the data file unusable, or why the cache cannot be written.
 pub(crate) fn build(path: &Path, archive: &Archive, members: &[&Member]) -> Result<(), DataError> {
     if let Some(folder) = path.parent() {
-        fs_err::create_dir_all(folder).map_err(|source| io_error(folder, source))?;
+        fs_err::create_dir_all(folder).map_err(|source| DataError::io(folder, source))?;
     }
     write_filled(&RealFs, path, |temporary| {
-        let file = fs_err::File::create(temporary).map_err(|source| io_error(path, source))?;
+        let file = fs_err::File::create(temporary).map_err(|source| DataError::io(path, source))?;
         let mut place = PAGE;
         let places: Vec<u64> = members
             .iter()
@@ -249,7 +249,7 @@ pub(crate) fn build(path: &Path, archive: &Archive, members: &[&Member]) -> Resu
         let ((md5, sha256), arrays) = (hashes?, arrays?);
         archive.unchanged()?;
         let index = Index { source: archive.stamp(), md5, sha256, arrays };
-        finish(&file, place, &index).map_err(|source| io_error(path, source))
+        finish(&file, place, &index).map_err(|source| DataError::io(path, source))
     })
 }
 
@@ -262,11 +262,11 @@ fn store(
 ) -> Result<Stored, DataError> {
     let mut at = offset;
     let mut checksums = Vec::new();
-    // Pieces are blocks: both are a mebibyte, and only the last is shorter.
-    archive.stream(member, |piece| {
-        checksums.push(crc32fast::hash(piece));
-        write_all_at(file, piece, at).map_err(|source| io_error(path, source))?;
-        at += piece.len() as u64;
+    // Chunks are blocks: both are a mebibyte, and only the last is shorter.
+    archive.stream(member, |chunk| {
+        checksums.push(crc32fast::hash(chunk));
+        write_all_at(file, chunk, at).map_err(|source| DataError::io(path, source))?;
+        at += chunk.len() as u64;
         Ok(())
     })?;
     Ok(Stored { name: member.name.clone(), offset, len: member.header.data_len as u64, checksums })

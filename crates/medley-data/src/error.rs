@@ -1,5 +1,7 @@
+//! What can be wrong with data.
+
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use medley_core::CoreError;
 use medley_storage::StorageError;
@@ -26,7 +28,7 @@ pub enum DataError {
         sizes: Vec<usize>,
     },
     /// There is no such file.
-    #[error("no file `{}`; `medley data fetch {name}` downloads it, `medley data synth {name}` draws a synthetic one", path.display())]
+    #[error("no file `{}`; `medley data fetch {name}` downloads it, `medley data synth {name}` makes a synthetic one", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
@@ -133,22 +135,6 @@ pub enum DataError {
     /// Writing failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// A file that may not be replaced is in the way.
-    #[error("`{}` exists and {problem}", path.display())]
-    InTheWay {
-        /// The path.
-        path: PathBuf,
-        /// Why it is not replaced, and what would do it.
-        problem: &'static str,
-    },
-    /// Test labels were asked for without a token.
-    #[error(
-        "test labels of `{name}` are sealed until scoring; `--open-test-labels` opens them, to look at and not to train on"
-    )]
-    Sealed {
-        /// The set.
-        name: String,
-    },
     /// The entry of a user's set cannot be used.
     #[error("`{}` is no entry of a data set: {problem}", path.display())]
     Entry {
@@ -157,50 +143,18 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
-    /// Images cannot be made a data set.
-    #[error("`{}`: {problem}", path.display())]
-    Import {
-        /// Where they come from.
-        path: PathBuf,
-        /// What is wrong, and what helps.
-        problem: String,
-    },
-    /// A picture cannot be made or read.
-    #[error("`{}`: {problem}", path.display())]
-    Image {
-        /// The picture.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// There is no painter for a synthetic set of this name, shape or classes.
-    #[error("a synthetic `{name}` cannot be drawn: {problem}")]
-    NotDrawn {
-        /// The set.
-        name: String,
-        /// Why not.
-        problem: String,
-    },
-    /// A download failed for good.
-    #[error("cannot fetch `{url}`: {problem}")]
-    Fetch {
-        /// Where from.
-        url: String,
-        /// What happened, and what to do.
-        problem: String,
-    },
-    /// A download is complete and not what was published.
-    #[error("`{url}` has MD5 {actual}, not {expected}: it is kept as `{}` and not used", kept.display())]
-    WrongHash {
-        /// Where from.
-        url: String,
-        /// As published.
-        expected: String,
-        /// As received.
-        actual: String,
-        /// Where it is kept.
-        kept: PathBuf,
-    },
+}
+
+impl DataError {
+    /// Reading a path failed.
+    pub fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
+    /// What a file holds does not fit its task.
+    pub fn content(path: &Path) -> impl Fn(CoreError) -> Self + '_ {
+        |source| Self::Content { path: path.to_owned(), source }
+    }
 }
 
 fn suggestion_text(suggestion: Option<&str>) -> String {

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use medley_core::{CoreError, Labels, Origin, SealedLabels, Split, TaskKind, TaskSpec};
+use medley_core::{Labels, Origin, SealedLabels, Split, TaskKind, TaskSpec};
 
 use crate::DataError;
 use crate::archive::{Archive, Member};
-use crate::open::SYNTHETIC_MEMBER;
 
 /// Labels of one split, sealed whichever it is: they are read to be compared with predictions.
 #[derive(Debug, Clone)]
@@ -24,31 +23,29 @@ pub struct SplitLabels {
 /// [`DataError`], naming the path and the member; among others when labels are not those of the task.
 pub fn read_labels(path: &Path, spec: &TaskSpec, split: Split) -> Result<SplitLabels, DataError> {
     let archive = Archive::open(path, &spec.name)?;
-    let synthetic = archive.members().iter().any(|member| member == SYNTHETIC_MEMBER);
+    let synthetic = archive.is_synthetic();
     let spec = TaskSpec { origin: if synthetic { Origin::Synthetic } else { spec.origin }, ..spec.clone() };
     let member = archive.member(&name_of(&archive, split))?;
     check_shape(&archive, &member, &spec)?;
     let bytes = archive.read(&member)?;
     archive.unchanged()?;
-    let values = medley_npy::class_indices(member.header.item, &bytes)
-        .map_err(|error| archive.array_error(&member.name, error.to_string()))?;
-    let content = |source: CoreError| DataError::Content { path: path.to_owned(), source };
-    let labels = Labels::multi(values, member.header.shape[0], spec.label_width()).map_err(content)?;
-    spec.check_labels(&labels).map_err(content)?;
+    let labels = decode(path, &member, &bytes, &spec)?;
+    spec.check_labels(&labels).map_err(DataError::content(path))?;
     Ok(SplitLabels { labels: SealedLabels::seal(&spec.name, labels), spec })
 }
 
 fn name_of(archive: &Archive, split: Split) -> String {
     let wanted = format!("{split}_labels");
     match archive.members() {
-        members if members.contains(&wanted) => wanted,
-        members if members.iter().any(|member| member == "labels") => "labels".to_owned(),
+        _ if archive.has(&wanted) => wanted,
+        _ if archive.has("labels") => "labels".to_owned(),
         [only] => only.clone(),
         _ => wanted,
     }
 }
 
-fn check_shape(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<(), DataError> {
+/// Checks that an array has the shape of the labels of a task.
+pub(crate) fn check_shape(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<(), DataError> {
     let width = spec.label_width();
     let shape = member.header.shape.as_slice();
     if matches!(shape, [_, columns] if *columns == width) || (width == 1 && shape.len() == 1) {
@@ -57,6 +54,16 @@ fn check_shape(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<()
     let expected = if spec.kind == TaskKind::MultiLabel { format!("(N, {width})") } else { "(N, 1) or (N,)".into() };
     let problem = format!("its shape is {shape:?}, but labels of {} are {expected}", spec.title);
     Err(archive.array_error(&member.name, problem))
+}
+
+/// The labels in an array whose shape was checked.
+pub(crate) fn decode(path: &Path, member: &Member, bytes: &[u8], spec: &TaskSpec) -> Result<Labels, DataError> {
+    let values = medley_npy::class_indices(member.header.item, bytes).map_err(|error| DataError::Array {
+        path: path.to_owned(),
+        member: member.name.clone(),
+        problem: error.to_string(),
+    })?;
+    Labels::multi(values, member.header.shape[0], spec.label_width()).map_err(DataError::content(path))
 }
 
 #[cfg(test)]

@@ -1,60 +1,56 @@
-//! MedMNIST files: what they are, whether they are sound, and what is in them.
+//! Reading MedMNIST files: what training needs of data, and nothing else.
 //!
 //! The crate turns `.npz` files, which may come from anywhere, into [`medley_core::OpenedTask`]s. Reading is guarded: sizes and
 //! shapes are checked before anything is allocated, every checksum is verified, and each way in which a file can be wrong has
 //! an error of its own that names the path and the member. Test labels leave this crate sealed.
 //!
-//! - [`registry`] knows the eighteen published sets, in both generations of their files.
-//! - [`open_task`] and [`open_file`] read; [`write_npz`] writes.
-//! - [`synth`] draws sets of the same shapes, for trying things out where the real ones cannot be had.
-//! - [`inspect`] tells what a file is and whether it is what was published.
-//! - [`datasheet`] writes a datasheet whose claims are checked against the file.
-//! - [`export`] writes images as the medmnist package names them.
-//! - [`montage`] draws contact sheets.
-//! - [`import`] makes sets of a user's own images.
-//! - [`fetch`] downloads, resuming and verifying.
+//! - [`registry`] knows the eighteen published sets, in both generations of their files, and a user's own.
+//! - [`open_task`], [`open_file`] and [`read_labels`] read; [`set_of`] finds out which set a file holds.
+//! - [`cache`] keeps decoded copies of files that do not fit into memory.
+//! - [`archive`] is the guarded zip layer below them.
+//! - [`write_npz`] and [`NpzWriter`] write.
+//!
+//! Downloading (`medley-fetch`), generating (`medley-synth`), importing and exporting (`medley-import`) and looking for faults
+//! (`medley-audit`) build on this crate.
 //!
 //! ```
 //! use medley_core::ImageSource as _;
-//! use medley_data::synth::{Rows, SynthOptions, write_set};
-//! use medley_data::{OpenOptions, open_task};
+//! use medley_data::{Array, OpenOptions, open_task, write_npz};
 //!
 //! let folder = tempfile::tempdir()?;
-//! let options = SynthOptions { rows: Rows::AtMost(40), ..SynthOptions::default() };
-//! write_set(folder.path(), "breastmnist", &options, &medley_storage::RealFs)?;
+//! let (images, labels) = ([7; 2 * 28 * 28], [0, 1]);
+//! let names = ["train", "val", "test"].map(|split| [format!("{split}_images"), format!("{split}_labels")]);
+//! let mut arrays = Vec::new();
+//! for [image, label] in &names {
+//!     arrays.push(Array { name: image, shape: &[2, 28, 28], bytes: &images });
+//!     arrays.push(Array { name: label, shape: &[2, 1], bytes: &labels });
+//! }
+//! write_npz(&medley_storage::RealFs, &folder.path().join("breastmnist.npz"), &arrays, true)?;
 //!
 //! let opened = open_task(folder.path(), "breastmnist", 28, &OpenOptions::default())?;
 //! assert_eq!(opened.task.train.images().shape().to_string(), "28x28x1");
-//! assert_eq!(opened.record.release.as_deref(), Some("synthetic"));
+//! assert_eq!(opened.record.release, None); // not the published bytes
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod archive;
+pub mod archive;
 mod arrays;
-pub mod audit;
 pub mod cache;
-pub mod datasheet;
 mod error;
-pub mod export;
-pub mod fetch;
-pub mod import;
-pub mod inspect;
+mod identify;
 mod labels;
-pub mod montage;
 mod open;
+mod options;
 pub mod registry;
 mod shared_file;
-pub mod stats;
-pub mod synth;
 mod write;
 
-pub use archive::hash_file;
+pub use archive::{SYNTHETIC_MEMBER, hash_file};
 pub use cache::CacheUse;
 pub use error::DataError;
+pub use identify::{set_by_name, set_named, set_of};
 pub use labels::{SplitLabels, read_labels};
-pub use open::{
-    OpenOptions, OpenedFile, SYNTHETIC_MEMBER, decode_arrays, open_file, open_named, open_path, open_spec, open_task,
-    set_of,
-};
-pub use registry::{Available, Entry, Registry, available};
-pub use write::{Array, write_npz};
+pub use open::{OpenedFile, decode_arrays, open_file, open_named, open_path, open_spec, open_task};
+pub use options::OpenOptions;
+pub use registry::{Entry, Registry};
+pub use write::{Array, NpzWriter, write_npz};

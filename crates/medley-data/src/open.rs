@@ -4,35 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use medley_core::record::DataRecord;
-use medley_core::{CoreError, LabelledImages, Labels, OpenedTask, Origin, SealedTest, Split, TaskSpec};
+use medley_core::{LabelledImages, Labels, OpenedTask, Origin, SealedTest, Split, TaskSpec};
 
 use crate::archive::{Archive, Member};
 use crate::arrays::{Arrays, Plan};
-use crate::cache::{self, CacheUse};
+use crate::identify::{set_named, set_of};
+use crate::labels;
 use crate::registry::{Entry, Identity};
-use crate::{DataError, Registry};
-
-/// The extra member by which a drawn set is known. NumPy and the medmnist package ignore it.
-pub const SYNTHETIC_MEMBER: &str = "synthetic";
-
-/// Limits of reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenOptions {
-    /// Bytes of memory that the decoded arrays of one file may take. By default half of what is free (8 GiB where that
-    /// cannot be read).
-    pub memory_limit: u64,
-    /// What happens to files that take more. By default they are decoded into a cache on disk, if there is a folder for it.
-    pub cache: CacheUse,
-}
-
-impl Default for OpenOptions {
-    fn default() -> Self {
-        Self {
-            memory_limit: free_memory().map_or(8 << 30, |free| free / 2),
-            cache: cache::default_folder().map_or(CacheUse::Never, CacheUse::WhenLarge),
-        }
-    }
-}
+use crate::{DataError, OpenOptions, Registry};
 
 /// A data set with the record of its file.
 #[derive(Debug, Clone)]
@@ -48,7 +27,7 @@ pub struct OpenedFile {
 /// # Errors
 /// [`DataError`], naming the path and the member.
 pub fn open_task(folder: &Path, name: &str, size: usize, options: &OpenOptions) -> Result<OpenedFile, DataError> {
-    let entry = &find_in(folder, name)?;
+    let entry = &Registry::find_in(folder, name)?;
     if entry.file(size).is_none() {
         return Err(DataError::UnknownSize { name: name.to_owned(), size, sizes: entry.sizes() });
     }
@@ -87,11 +66,8 @@ pub fn open_named(named: &Path, folder: &Path, options: &OpenOptions) -> Result<
     if named.extension().is_some_and(|extension| extension == "npz") {
         return open_path(named, options);
     }
-    let file = format!("{}.npz", named.display());
-    match find_by_name(&file, folder)? {
-        Some((entry, size)) => open_task(folder, &entry.name, size, options),
-        None => Err(unknown(&named.to_string_lossy())),
-    }
+    let (entry, size) = set_named(&named.to_string_lossy(), folder)?;
+    open_task(folder, &entry.name, size, options)
 }
 
 /// Opens a file as a task that need not be in the registry. Its record names no release; a file that says that it was drawn
@@ -101,7 +77,7 @@ pub fn open_named(named: &Path, folder: &Path, options: &OpenOptions) -> Result<
 /// [`DataError`], naming the path and the member.
 pub fn open_spec(path: &Path, spec: &TaskSpec, options: &OpenOptions) -> Result<OpenedFile, DataError> {
     let archive = Archive::open(path, &spec.name)?;
-    let synthetic = archive.members().iter().any(|member| member == SYNTHETIC_MEMBER);
+    let synthetic = archive.is_synthetic();
     let spec = TaskSpec { origin: if synthetic { Origin::Synthetic } else { spec.origin }, ..spec.clone() };
     let plan = Plan::new(&archive, &spec)?;
     let (arrays, (md5, sha256)) = Arrays::of(path, &archive, &plan, options)?;
@@ -150,87 +126,20 @@ impl OpenedFile {
     }
 }
 
-/// The set that a file holds, and the size of its images: by its name, a published one or one whose entry lies beside the
-/// file; else by its content.
-///
-/// # Errors
-/// [`DataError::UnknownSet`] when neither tells; [`DataError`] when the file must be looked at and cannot be read.
-pub fn set_of(path: &Path) -> Result<(Entry, usize), DataError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if let Some(found) = find_by_name(&name, folder)? {
-        return Ok(found);
-    }
-    crate::inspect::set_by_content(path)?.ok_or_else(|| unknown(&name))
-}
-
-/// The set that a file name stands for, among the published ones and those with an entry in the folder.
-pub(crate) fn find_by_name(file: &str, folder: &Path) -> Result<Option<(Entry, usize)>, DataError> {
-    let owned = |(entry, size): (&Entry, usize)| (entry.clone(), size);
-    if let Some(found) = Registry::builtin().by_file_name(file) {
-        return Ok(Some(owned(found)));
-    }
-    Ok(Registry::of_folder(folder)?.by_file_name(file).map(owned))
-}
-
-pub(crate) fn unknown(name: &str) -> DataError {
-    DataError::UnknownSet {
-        suggestion: Registry::builtin().suggest(name.trim_end_matches(".npz")).map(str::to_owned),
-        name: name.to_owned(),
-    }
-}
-
-/// A set by name, or an error that suggests one.
-pub(crate) fn find(name: &str) -> Result<&'static Entry, DataError> {
-    let registry = Registry::builtin();
-    registry.get(name).ok_or_else(|| DataError::UnknownSet {
-        name: name.to_owned(),
-        suggestion: registry.suggest(name).map(str::to_owned),
-    })
-}
-
-/// A set by name: a published one, or one whose entry lies in the folder. Entries of a user are read only if they are needed.
-pub(crate) fn find_in(folder: &Path, name: &str) -> Result<Entry, DataError> {
-    if let Some(entry) = Registry::builtin().get(name) {
-        return Ok(entry.clone());
-    }
-    let registry = Registry::of_folder(folder)?;
-    registry.get(name).cloned().ok_or_else(|| DataError::UnknownSet {
-        name: name.to_owned(),
-        suggestion: registry.suggest(name).map(str::to_owned),
-    })
-}
-
 fn assemble(path: &Path, spec: TaskSpec, plan: &Plan, arrays: Arrays) -> Result<OpenedTask, DataError> {
-    let (images, label_bytes) = arrays.split_up(spec.shape, plan.rows).map_err(content(path))?;
+    let (images, label_bytes) = arrays.split_up(spec.shape, plan.rows).map_err(DataError::content(path))?;
     let mut labels = Vec::with_capacity(3);
-    for ((bytes, member), rows) in label_bytes.iter().zip(&plan.labels).zip(plan.rows) {
-        let values = medley_npy::class_indices(member.header.item, bytes).map_err(|error| DataError::Array {
-            path: path.to_owned(),
-            member: member.name.clone(),
-            problem: error.to_string(),
-        })?;
-        labels.push(Labels::multi(values, rows, spec.label_width()).map_err(content(path))?);
+    for (bytes, member) in label_bytes.iter().zip(&plan.labels) {
+        labels.push(labels::decode(path, member, bytes, &spec)?);
     }
     let mut parts = images.into_iter().zip(labels);
     let (Some(train), Some(val), Some(test)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(DataError::Archive { path: path.to_owned(), problem: "a split is missing".to_owned() });
     };
     Ok(OpenedTask {
-        train: LabelledImages::new(&spec, Split::Train, train.0, train.1).map_err(content(path))?,
-        val: LabelledImages::new(&spec, Split::Val, val.0, val.1).map_err(content(path))?,
-        test: SealedTest::new(&spec, test.0, test.1).map_err(content(path))?,
+        train: LabelledImages::new(&spec, Split::Train, train.0, train.1).map_err(DataError::content(path))?,
+        val: LabelledImages::new(&spec, Split::Val, val.0, val.1).map_err(DataError::content(path))?,
+        test: SealedTest::new(&spec, test.0, test.1).map_err(DataError::content(path))?,
         spec,
     })
-}
-
-fn content(path: &Path) -> impl Fn(CoreError) -> DataError + '_ {
-    |source| DataError::Content { path: path.to_owned(), source }
-}
-
-/// `MemAvailable` of the kernel, bytes.
-fn free_memory() -> Option<u64> {
-    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }

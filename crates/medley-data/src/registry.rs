@@ -6,7 +6,7 @@
 
 pub mod user;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
@@ -111,6 +111,51 @@ impl Registry {
     }
 
     /// A set by name.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownSet`], which suggests the nearest name.
+    pub fn find(&self, name: &str) -> Result<&Entry, DataError> {
+        self.get(name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// A set by name: a published one, or one whose entry lies in the folder. Entries of a user are read only if they are needed.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownSet`]; [`DataError::Entry`] for the first entry that is wrong.
+    pub fn find_in(folder: &Path, name: &str) -> Result<Entry, DataError> {
+        match Self::builtin().get(name) {
+            Some(entry) => Ok(entry.clone()),
+            None => Self::of_folder(folder)?.find(name).cloned(),
+        }
+    }
+
+    /// The error for a name that is not known.
+    pub fn unknown(&self, name: &str) -> DataError {
+        let suggestion = self.suggest(name.trim_end_matches(".npz")).map(str::to_owned);
+        DataError::UnknownSet { name: name.to_owned(), suggestion }
+    }
+
+    /// The set that a file holds and the size of its images: by MD5, else by the shapes of the images of train, val and test.
+    pub fn by_content(&self, md5: &str, images: [Option<&[usize]>; 3]) -> Option<(&Entry, usize)> {
+        for entry in &self.entries {
+            let mut files = entry.releases.iter().flat_map(|release| &release.files);
+            if let Some(file) = files.find(|file| file.md5 == md5) {
+                return Some((entry, file.size));
+            }
+        }
+        let [Some([train, image @ ..]), Some([val, ..]), Some([test, ..])] = images else { return None };
+        let fits = |entry: &&Entry| {
+            let colour = entry.channels != 3 || (image.last() == Some(&3) && image.len() == 3);
+            let dimensions = if entry.channels == 3 { 2 } else { image.len() };
+            colour
+                && dimensions == entry.dimensions
+                && entry.releases.iter().any(|release| release.rows == [*train, *val, *test])
+        };
+        let size = *image.first()?;
+        self.entries.iter().find(fits).filter(|entry| entry.sizes().contains(&size)).map(|entry| (entry, size))
+    }
+
+    /// A set by name.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
@@ -211,31 +256,6 @@ impl Entry {
     }
 }
 
-/// A file of the registry that lies in a folder.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Available {
-    /// Its set.
-    pub entry: &'static Entry,
-    /// Edge length in pixels.
-    pub size: usize,
-    /// The file. What is in it has not been looked at.
-    pub path: PathBuf,
-}
-
-/// Files of known names in a folder, in the order of the registry, small images first.
-pub fn available(folder: &Path) -> Vec<Available> {
-    let mut found = Vec::new();
-    for entry in Registry::builtin().entries() {
-        for size in entry.sizes() {
-            let path = folder.join(entry.file_name(size));
-            if path.is_file() {
-                found.push(Available { entry, size, path });
-            }
-        }
-    }
-    found
-}
-
 /// What a file is, among the published ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity<'a> {
@@ -302,18 +322,6 @@ mod tests {
         assert_eq!(registry.get("breastmnist").unwrap().rows("2.0-2.2.3"), Some([546, 78, 156]));
         assert!(registry.get("dermamnist").unwrap().is_noncommercial());
         assert_eq!(registry.entries().iter().filter(|entry| entry.is_noncommercial()).count(), 1);
-    }
-
-    #[test]
-    fn a_folder_is_listed_in_the_order_of_the_registry() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["retinamnist.npz", "breastmnist_64.npz", "pathmnist.npz", "breastmnist.npz", "other.npz"] {
-            fs_err::write(folder.path().join(name), b"").unwrap();
-        }
-        fs_err::create_dir(folder.path().join("octmnist.npz")).unwrap();
-        let found: Vec<_> = available(folder.path()).iter().map(|file| (file.entry.name.as_str(), file.size)).collect();
-        assert_eq!(found, [("pathmnist", 28), ("retinamnist", 28), ("breastmnist", 28), ("breastmnist", 64)]);
-        assert!(available(Path::new("/nonexistent")).is_empty());
     }
 
     #[test]

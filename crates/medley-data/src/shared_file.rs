@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::DataError;
-use crate::archive::io_error;
 
 /// A reader that clones cheaply; each clone has its own position.
 #[derive(Debug, Clone)]
@@ -41,7 +40,7 @@ impl SharedFile {
             }
             Err(error) => return Err(not_opened(path, error)),
         };
-        let metadata = file.metadata().map_err(|source| io_error(path, source))?;
+        let metadata = file.metadata().map_err(|source| DataError::io(path, source))?;
         if !metadata.is_file() {
             let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
             return Err(DataError::NotAFile { path: path.to_owned(), what });
@@ -82,7 +81,7 @@ fn identity(metadata: &std::fs::Metadata) -> (i64, (u64, u64)) {
 #[cfg(unix)]
 fn open_without_waiting(path: &Path) -> io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+    std::fs::OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)
 }
 
 #[cfg(not(unix))]
@@ -97,7 +96,7 @@ fn not_opened(path: &Path, error: io::Error) -> DataError {
         Ok(metadata) if !metadata.is_file() => {
             DataError::NotAFile { path: path.to_owned(), what: "a pipe, socket or device" }
         }
-        _ => io_error(path, error),
+        _ => DataError::io(path, error),
     }
 }
 

@@ -35,8 +35,8 @@ pub fn write_npz(storage: &dyn Storage, path: &Path, arrays: &[Array<'_>], compr
     writer.finish(storage)
 }
 
-/// An `.npz` file in the making, for arrays that are made piece by piece.
-pub(crate) struct NpzWriter<'a> {
+/// An `.npz` file in the making, for arrays that are made chunk by chunk.
+pub struct NpzWriter<'a> {
     path: &'a Path,
     options: SimpleFileOptions,
     writer: ZipWriter<Cursor<Vec<u8>>>,
@@ -46,7 +46,7 @@ pub(crate) struct NpzWriter<'a> {
 
 impl<'a> NpzWriter<'a> {
     /// A file that will be written to `path`; `capacity` is the number of bytes it will probably have.
-    pub(crate) fn new(path: &'a Path, compressed: bool, capacity: usize) -> Self {
+    pub fn new(path: &'a Path, compressed: bool, capacity: usize) -> Self {
         let method = if compressed { CompressionMethod::Deflated } else { CompressionMethod::Stored };
         let options = SimpleFileOptions::default()
             .compression_method(method)
@@ -56,14 +56,20 @@ impl<'a> NpzWriter<'a> {
     }
 
     /// Adds a whole array.
-    pub(crate) fn array(&mut self, name: &str, shape: &[usize], bytes: &[u8]) -> Result<(), DataError> {
+    ///
+    /// # Errors
+    /// As [`Self::begin`] and [`Self::append`].
+    pub fn array(&mut self, name: &str, shape: &[usize], bytes: &[u8]) -> Result<(), DataError> {
         self.begin(name, shape)?;
         self.append(bytes)?;
         self.end()
     }
 
     /// Begins an array, whose bytes [`Self::append`] adds.
-    pub(crate) fn begin(&mut self, name: &str, shape: &[usize]) -> Result<(), DataError> {
+    ///
+    /// # Errors
+    /// [`DataError::Array`], also when the array before it lacks bytes.
+    pub fn begin(&mut self, name: &str, shape: &[usize]) -> Result<(), DataError> {
         self.end()?;
         let needed = shape.iter().product::<usize>();
         self.current = Some((name.to_owned(), needed, 0));
@@ -75,7 +81,10 @@ impl<'a> NpzWriter<'a> {
     }
 
     /// Adds bytes to the array that was begun.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), DataError> {
+    ///
+    /// # Errors
+    /// [`DataError::Array`].
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         if let Some((_, _, written)) = &mut self.current {
             *written += bytes.len();
         }
@@ -94,7 +103,10 @@ impl<'a> NpzWriter<'a> {
     }
 
     /// Writes the file, whole or not at all.
-    pub(crate) fn finish(mut self, storage: &dyn Storage) -> Result<(), DataError> {
+    ///
+    /// # Errors
+    /// [`DataError::Storage`], or [`DataError::Array`] when the last array lacks bytes.
+    pub fn finish(mut self, storage: &dyn Storage) -> Result<(), DataError> {
         self.end()?;
         let archive = |error: zip::result::ZipError| DataError::Archive {
             path: self.path.to_owned(),

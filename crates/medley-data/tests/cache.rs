@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_data::synth::{Rows, SynthOptions, write_set};
 use medley_data::{CacheUse, DataError, OpenOptions, OpenedFile, cache, open_task};
 use medley_storage::RealFs;
+use medley_synth::{Rows, SynthOptions, write_set};
 use tempfile::TempDir;
 
 struct Scene {

@@ -9,9 +9,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use medley_data::synth::{Rows, SynthOptions, write_set};
 use medley_data::{Array, CacheUse, DataError, OpenOptions, OpenedFile, open_task, write_npz};
 use medley_storage::RealFs;
+use medley_synth::{Rows, SynthOptions, write_set};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use medley_core::record::Event;
 use medley_core::{MemoryLayout, RunLayout};
-use medley_data::synth::{Rows, SynthOptions, write_set};
 use medley_data::{OpenOptions, Registry};
 use medley_models::weights;
 use medley_storage::RealFs;
+use medley_synth::{Rows, SynthOptions, write_set};
 use medley_train::TrainError;
 use medley_train::config::{Experiment, RawExperiment};
 use medley_train::export::export;

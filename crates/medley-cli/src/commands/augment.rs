@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use medley_augment::preview::{ContactSheet, Draws, corruption_sheet, policy_sheet};
 use medley_augment::{AugmentError, Corruption, Policy, PolicyConfig, TransformConfig};
 use medley_core::ImageSource;
-use medley_data::{DataError, OpenOptions, Registry, open_task};
+use medley_data::{OpenOptions, Registry, open_task};
 use medley_storage::{RealFs, write_new, write_whole};
 use serde::Serialize;
 
@@ -39,10 +39,7 @@ fn list(json: bool) -> anyhow::Result<()> {
 
 /// The policy as it would stand in a config.
 fn builtin(set: &str) -> anyhow::Result<String> {
-    let entry = Registry::builtin().get(set).ok_or_else(|| DataError::UnknownSet {
-        name: set.to_owned(),
-        suggestion: Registry::builtin().suggest(set).map(str::to_owned),
-    })?;
+    let entry = Registry::builtin().find(set)?;
     let policy = PolicyConfig::builtin(entry.modality);
     let mut lines = vec![format!("# {}", PolicyConfig::reason(entry.modality)), format!("[augment.policies.{set}]")];
     let frame = PolicyConfig { steps: Vec::new(), ..policy.clone() };

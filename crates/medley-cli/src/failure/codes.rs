@@ -3,11 +3,14 @@
 use medley_augment::AugmentError;
 use medley_core::CoreError;
 use medley_data::DataError;
+use medley_fetch::FetchError;
+use medley_import::ImportError;
 use medley_metrics::MetricError;
 use medley_models::ModelError;
 use medley_predictions::{PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
 use medley_storage::StorageError;
+use medley_synth::SynthError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
 use medley_train::config::load::ConfigError;
@@ -50,15 +53,36 @@ pub(super) fn data(error: &DataError) -> Code {
         | DataError::TooLarge { .. }
         | DataError::Content { .. }
         | DataError::Changed { .. }
-        | DataError::Entry { .. }
-        | DataError::Import { .. }
-        | DataError::Image { .. }
-        | DataError::NotDrawn { .. }
-        | DataError::Fetch { .. }
-        | DataError::WrongHash { .. } => Code::Data,
-        DataError::Sealed { .. } => Code::Usage,
-        DataError::Cache { .. } | DataError::InTheWay { .. } => Code::Disk,
+        | DataError::Entry { .. } => Code::Data,
+        DataError::Cache { .. } => Code::Disk,
         DataError::Storage(error) => storage(error),
+    }
+}
+
+pub(super) fn fetch(error: &FetchError) -> Code {
+    match error {
+        FetchError::Data(error) => data(error),
+        FetchError::Storage(error) => storage(error),
+        FetchError::InTheWay { .. } => Code::Disk,
+        FetchError::Download { .. } | FetchError::WrongHash { .. } => Code::Data,
+    }
+}
+
+pub(super) fn synth(error: &SynthError) -> Code {
+    match error {
+        SynthError::Data(error) => data(error),
+        SynthError::Unsupported { .. } => Code::Data,
+        SynthError::InTheWay { .. } => Code::Disk,
+    }
+}
+
+pub(super) fn import(error: &ImportError) -> Code {
+    match error {
+        ImportError::Data(error) => data(error),
+        ImportError::Storage(error) => storage(error),
+        ImportError::Source { .. } | ImportError::Image { .. } => Code::Data,
+        ImportError::InTheWay { .. } => Code::Disk,
+        ImportError::Sealed { .. } => Code::Usage,
     }
 }
 

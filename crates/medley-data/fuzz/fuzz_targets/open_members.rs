@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use medley_data::datasheet::Subject;
+use medley_audit::datasheet::Subject;
 use medley_data_fuzz::{archive, cut, file, options};
 
 fuzz_target!(|bytes: &[u8]| {

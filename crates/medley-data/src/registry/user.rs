@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, PublishedFile, Registry, Release};
 use crate::DataError;
-use crate::archive::io_error;
 
 /// Version of the form of entries.
 pub const FORMAT: u32 = 1;
@@ -76,11 +75,11 @@ impl UserEntry {
     /// [`DataError::Entry`] with what is wrong, and where.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let refuse = |problem: String| DataError::Entry { path: path.to_owned(), problem };
-        let metadata = fs_err::metadata(path).map_err(|source| io_error(path, source))?;
+        let metadata = fs_err::metadata(path).map_err(|source| DataError::io(path, source))?;
         if !metadata.is_file() || metadata.len() > MAX_BYTES {
             return Err(refuse(format!("it is no file of at most {MAX_BYTES} bytes")));
         }
-        let text = fs_err::read_to_string(path).map_err(|source| io_error(path, source))?;
+        let text = fs_err::read_to_string(path).map_err(|source| DataError::io(path, source))?;
         let entry: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if entry.name != stem {
@@ -177,12 +176,12 @@ pub(super) fn entry_paths(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
         }
-        Err(source) => return Err(io_error(folder, source)),
+        Err(source) => return Err(DataError::io(folder, source)),
     };
     let mut stems = BTreeSet::new();
     let mut texts = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|source| io_error(folder, source))?.path();
+        let path = entry.map_err(|source| DataError::io(folder, source))?.path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("npz") => {

@@ -209,20 +209,20 @@ pub(crate) struct PictureArguments {
     #[arg(long, value_delimiter = ',', default_value = "28", value_name = "PIXELS")]
     pub(crate) size: Vec<usize>,
     /// pad (black bars), crop (the square in the middle) or stretch
-    #[arg(long, default_value = "pad", value_parser = word::<medley_data::import::Fit>)]
-    pub(crate) fit: medley_data::import::Fit,
+    #[arg(long, default_value = "pad", value_parser = word::<medley_import::import::Fit>)]
+    pub(crate) fit: medley_import::import::Fit,
     /// nearest, triangle, catmull-rom (bicubic) or lanczos3
-    #[arg(long, default_value = "catmull-rom", value_parser = word::<medley_data::import::Filter>)]
-    pub(crate) filter: medley_data::import::Filter,
+    #[arg(long, default_value = "catmull-rom", value_parser = word::<medley_import::import::Filter>)]
+    pub(crate) filter: medley_import::import::Filter,
     /// Grey or RGB; auto is grey if every picture is
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) colour: ColourArgument,
     /// 16 bits per channel: refuse, full-range (0-65535 to 0-255) or picture-range (least to greatest value of each)
-    #[arg(long, default_value = "refuse", value_parser = word::<medley_data::import::SixteenBit>)]
-    pub(crate) sixteen_bit: medley_data::import::SixteenBit,
+    #[arg(long, default_value = "refuse", value_parser = word::<medley_import::import::SixteenBit>)]
+    pub(crate) sixteen_bit: medley_import::import::SixteenBit,
     /// Transparent pictures: refuse, or lay over black or white
-    #[arg(long, default_value = "refuse", value_parser = word::<medley_data::import::Alpha>)]
-    pub(crate) alpha: medley_data::import::Alpha,
+    #[arg(long, default_value = "refuse", value_parser = word::<medley_import::import::Alpha>)]
+    pub(crate) alpha: medley_import::import::Alpha,
     /// Leave out pictures that cannot be read, and count them
     #[arg(long)]
     pub(crate) skip_unreadable: bool,

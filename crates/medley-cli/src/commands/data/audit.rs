@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
+use medley_audit::audit::{Audit, AuditedSet, Group, ImageId, Options, SetFindings, audit};
 use medley_core::{ScoringToken, Split};
-use medley_data::audit::{Audit, Group, ImageId, Options, SetFindings, Subject, audit};
 use medley_data::open_named;
 
 use crate::args::data::look::AuditArguments;
@@ -16,16 +16,16 @@ pub(super) fn run(arguments: &AuditArguments) -> anyhow::Result<ExitCode> {
     for set in &arguments.sets {
         tasks.push(open_named(set, &arguments.data.data, &options)?.task);
     }
-    let mut subjects = Vec::new();
+    let mut sets = Vec::new();
     for task in &tasks {
-        subjects.push(if arguments.open_test_labels {
+        sets.push(if arguments.open_test_labels {
             let token = ScoringToken::on_request(&task.spec.name, task.test.labels.rows());
-            Subject::with_test_labels(task, &token)?
+            AuditedSet::with_test_labels(task, &token)?
         } else {
-            Subject { task, test_labels: None }
+            AuditedSet { task, test_labels: None }
         });
     }
-    let found = audit(&subjects, &Options { near: arguments.near.0, blank_levels: arguments.blank_levels });
+    let found = audit(&sets, &Options { near: arguments.near.0, blank_levels: arguments.blank_levels });
     if arguments.json {
         output::json(&found)?;
         return Ok(ExitCode::SUCCESS);

@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use medley_audit::datasheet::{Datasheet, Subject, Tally};
 use medley_core::ScoringToken;
-use medley_data::datasheet::{Datasheet, Subject, Tally};
 use medley_storage::{RealFs, write_whole};
 use serde::Serialize;
 

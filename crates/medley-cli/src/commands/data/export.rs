@@ -1,8 +1,8 @@
 use std::process::ExitCode;
 
 use medley_core::{ScoringToken, Split};
-use medley_data::export::{ExportOptions, Exported, export};
 use medley_data::open_named;
+use medley_import::export::{ExportOptions, Exported, export};
 use medley_storage::RealFs;
 
 use crate::args::data::images::ExportArguments;

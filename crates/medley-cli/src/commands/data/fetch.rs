@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use medley_core::COMPETITION_TASKS;
-use medley_data::fetch::{FetchOptions, Fetched, Request, fetch_all};
-use medley_data::{DataError, Entry, Registry};
+use medley_data::{Entry, Registry};
+use medley_fetch::{FetchError, FetchOptions, Fetched, Request, fetch_all};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -120,7 +120,7 @@ fn catch_signals(stop: &Arc<AtomicBool>) -> anyhow::Result<Arc<AtomicUsize>> {
 
 fn report(
     requests: &[Request<'_>],
-    outcomes: Vec<Result<Fetched, DataError>>,
+    outcomes: Vec<Result<Fetched, FetchError>>,
     arguments: &FetchArguments,
 ) -> anyhow::Result<ExitCode> {
     let arrived: Vec<Arrived> = requests

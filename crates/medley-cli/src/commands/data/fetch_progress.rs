@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use medley_data::fetch::FetchEvent;
+use medley_fetch::FetchEvent;
 
 use crate::output::{bytes, note};
 

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use medley_core::Split;
 use medley_data::OpenOptions;
-use medley_data::import::{Colour, ImportOptions, Imported, Source, TableOptions, import};
+use medley_import::import::{Colour, ImportOptions, Imported, Source, TableOptions, import};
 use medley_storage::RealFs;
 
 use crate::args::data::images::{ColourArgument, ImportArguments};

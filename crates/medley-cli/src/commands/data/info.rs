@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
+use medley_audit::inspect::{Description, describe};
 use medley_core::Split;
-use medley_data::inspect::{Description, describe};
 
 use crate::args::data::look::InfoArguments;
 use crate::output;

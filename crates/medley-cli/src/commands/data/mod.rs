@@ -17,7 +17,7 @@ mod verify;
 use std::process::ExitCode;
 
 use medley_core::COMPETITION_TASKS;
-use medley_data::{DataError, Entry, Registry};
+use medley_data::{Entry, Registry};
 
 use crate::args::data::{DataArguments, DataVerb};
 
@@ -43,10 +43,6 @@ fn describe(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
-fn unknown(name: &str) -> DataError {
-    DataError::UnknownSet { name: name.to_owned(), suggestion: Registry::builtin().suggest(name).map(str::to_owned) }
-}
-
 /// The sets that names stand for, each once.
 fn wanted(names: &[String]) -> anyhow::Result<Vec<&'static Entry>> {
     let registry = Registry::builtin();
@@ -56,7 +52,7 @@ fn wanted(names: &[String]) -> anyhow::Result<Vec<&'static Entry>> {
             entries.extend(COMPETITION_TASKS.iter().filter_map(|task| registry.get(task)));
             continue;
         }
-        entries.push(registry.get(name).ok_or_else(|| unknown(name))?);
+        entries.push(registry.find(name)?);
     }
     let mut seen = std::collections::BTreeSet::new();
     entries.retain(|entry| seen.insert(entry.name.as_str()));

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use medley_core::ScoringToken;
-use medley_data::montage::{MontageOptions, file_name, montage};
 use medley_data::open_named;
+use medley_import::montage::{MontageOptions, file_name, montage};
 use medley_storage::RealFs;
 
 use crate::args::data::images::MontageArguments;

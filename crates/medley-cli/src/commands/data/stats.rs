@@ -1,8 +1,8 @@
 use std::process::ExitCode;
 
+use medley_audit::stats::{BINS, Statistics, statistics};
 use medley_core::{ScoringToken, Split};
 use medley_data::open_named;
-use medley_data::stats::{BINS, Statistics, statistics};
 
 use crate::args::data::look::StatsArguments;
 use crate::output;

@@ -1,8 +1,8 @@
 use std::process::ExitCode;
 
 use medley_core::COMPETITION_TASKS;
-use medley_data::synth::{Rows, SynthOptions, write_set};
 use medley_storage::RealFs;
+use medley_synth::{Rows, SynthOptions, write_set};
 
 use crate::args::data::SynthArguments;
 use crate::failure::Usage;

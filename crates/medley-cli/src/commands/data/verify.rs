@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use medley_data::inspect::{Verification, verify};
+use medley_audit::inspect::{Verification, verify};
 use medley_data::{DataError, OpenOptions, Registry};
 use serde::Serialize;
 

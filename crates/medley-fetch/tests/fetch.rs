@@ -1,0 +1,491 @@
+//! Downloads from a server of our own: interrupted, resumed, changed, refused, wrong.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look at files as they are")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use medley_data::registry::{PublishedFile, Release};
+use medley_data::{Entry, Registry, hash_file};
+use medley_fetch::{FetchError, FetchEvent, FetchOptions, Fetched, Request, fetch, fetch_all};
+
+/// What the server does with one request.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    /// The whole body, or the range asked for if the tag fits.
+    Serve,
+    /// Half of what is left, then the connection breaks.
+    Break,
+    /// The whole body whatever was asked for: a server without ranges.
+    NoRanges,
+    /// Only this status.
+    Status(u16),
+    /// Too busy; come back after so many seconds.
+    Busy(u64),
+    /// Half of what is left, then silence.
+    Silence,
+    /// A range, but not the one that was asked for.
+    OtherRange,
+    /// More bytes than the head says.
+    TooMuch,
+    /// The whole body, slowly: some tenths of a second.
+    Slow,
+}
+
+struct Server {
+    address: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+/// Serves `body` under the tag, one answer per request; the last answer repeats.
+fn serve(body: &[u8], tag: &str, answers: &[Answer]) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let (log, body, tag, answers) = (Arc::clone(&requests), body.to_vec(), tag.to_owned(), answers.to_vec());
+    std::thread::spawn(move || {
+        for (index, stream) in listener.incoming().enumerate().take(20) {
+            let mut stream = stream.unwrap();
+            let mut request = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while reader.read_line(&mut request).unwrap() > 2 {}
+            let lower = request.to_lowercase();
+            log.lock().unwrap().push(lower.clone());
+            let answer = answers[index.min(answers.len() - 1)];
+            let from = lower
+                .split("range: bytes=")
+                .nth(1)
+                .and_then(|rest| rest.split('-').next()?.parse::<usize>().ok())
+                .filter(|_| lower.contains(&format!("if-range: {}", tag.to_lowercase())))
+                .filter(|_| !matches!(answer, Answer::NoRanges))
+                .unwrap_or(0);
+            let rest = &body[from..];
+            let mut head = |status: u16, more: &str, length: usize| {
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{more}Connection: close\r\n\r\n"
+                );
+            };
+            let ranged = |from: usize| {
+                format!("ETag: {tag}\r\nContent-Range: bytes {from}-{}/{}\r\n", body.len() - 1, body.len())
+            };
+            match answer {
+                Answer::Status(status) => head(status, "", 0),
+                Answer::Busy(seconds) => head(503, &format!("Retry-After: {seconds}\r\n"), 0),
+                Answer::OtherRange => head(206, &ranged(from + 1), rest.len() - 1),
+                Answer::TooMuch => head(200, &format!("ETag: {tag}\r\n"), rest.len() / 3),
+                _ if from > 0 => head(206, &ranged(from), rest.len()),
+                _ => head(200, &format!("ETag: {tag}\r\n"), rest.len()),
+            }
+            match answer {
+                Answer::Status(_) | Answer::Busy(_) => {}
+                Answer::Break => drop(stream.write_all(&rest[..rest.len() / 2])),
+                Answer::Silence => {
+                    let _ = stream.write_all(&rest[..rest.len() / 2]);
+                    // Held open, while the next connection is served.
+                    std::thread::spawn(move || {
+                        std::thread::sleep(Duration::from_secs(20));
+                        drop(stream);
+                    });
+                }
+                Answer::OtherRange => drop(stream.write_all(&rest[1..])),
+                Answer::Slow => rest.chunks(rest.len() / 8).for_each(|piece| {
+                    let _ = stream.write_all(piece);
+                    std::thread::sleep(Duration::from_millis(40));
+                }),
+                Answer::Serve | Answer::NoRanges | Answer::TooMuch => drop(stream.write_all(rest)),
+            }
+        }
+    });
+    Server { address, requests }
+}
+
+/// A set whose published file has the MD5 of `body`.
+fn entry(folder: &Path, body: &[u8]) -> Entry {
+    let probe = folder.join("probe");
+    std::fs::write(&probe, body).unwrap();
+    let (md5, _) = hash_file(&probe).unwrap();
+    std::fs::remove_file(&probe).unwrap();
+    let file = PublishedFile { size: 28, md5, url: "https://example.invalid/breastmnist.npz".into() };
+    let mut entry = Registry::builtin().get("breastmnist").unwrap().clone();
+    entry.releases = vec![Release { name: "any".into(), rows: [1, 1, 1], files: vec![file] }];
+    entry
+}
+
+fn options(server: &Server) -> FetchOptions {
+    FetchOptions {
+        base_url: Some(server.address.clone()),
+        timeout: Duration::from_secs(5),
+        stall: Duration::from_secs(5),
+        attempts: 3,
+        backoff: Duration::from_millis(1),
+        ..FetchOptions::default()
+    }
+}
+
+static GO: AtomicBool = AtomicBool::new(false);
+
+fn get(entry: &Entry, folder: &Path, options: &FetchOptions) -> Result<Fetched, FetchError> {
+    fetch(&Request::current(entry, 28), folder, options, &GO, &|_| {})
+}
+
+fn body() -> Vec<u8> {
+    (0..200_000_u32).flat_map(|i| (i * 7).to_le_bytes()).collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_arrives_whole_and_is_not_fetched_twice() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Serve]);
+    let seen = AtomicU64::new(0);
+    let on_event = |event: FetchEvent| {
+        if let FetchEvent::Progress { done, total } = event {
+            assert_eq!(total, Some(body.len() as u64));
+            seen.store(done, Ordering::SeqCst);
+        }
+    };
+    let outcome = fetch(&Request::current(&entry, 28), folder.path(), &options(&server), &GO, &on_event);
+    assert_eq!(outcome.unwrap(), Fetched::Downloaded);
+    assert_eq!(seen.load(Ordering::SeqCst), body.len() as u64);
+    assert_eq!(names(folder.path()), ["breastmnist.npz"]);
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+    assert_eq!(get(&entry, folder.path(), &options(&server)).unwrap(), Fetched::Present);
+    assert_eq!(server.requests.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_broken_connection_is_resumed_where_it_broke() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Break, Answer::Break, Answer::Serve]);
+    get(&entry, folder.path(), &options(&server)).unwrap();
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+    let requests = server.requests.lock().unwrap();
+    assert!(!requests[0].contains("range:"));
+    assert!(requests[1].contains(&format!("range: bytes={}-", body.len() / 2)), "{}", requests[1]);
+    assert_eq!(names(folder.path()), ["breastmnist.npz"]);
+}
+
+#[test]
+fn a_file_that_changed_meanwhile_is_fetched_anew() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    // What was begun under another tag, and of other content.
+    std::fs::write(folder.path().join("breastmnist.npz.part"), b"older content").unwrap();
+    std::fs::write(folder.path().join("breastmnist.npz.part.from"), "\"old\"").unwrap();
+    let server = serve(&body, "\"new\"", &[Answer::Serve]);
+    get(&entry, folder.path(), &options(&server)).unwrap();
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+}
+
+#[test]
+fn a_server_without_ranges_sends_all_again() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Break, Answer::NoRanges]);
+    get(&entry, folder.path(), &options(&server)).unwrap();
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+}
+
+#[test]
+fn another_content_is_kept_aside_and_never_used() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), b"what was published");
+    let server = serve(&body, "\"a\"", &[Answer::Serve]);
+    let error = get(&entry, folder.path(), &options(&server)).unwrap_err();
+    assert!(matches!(error, FetchError::WrongHash { .. }), "{error}");
+    assert!(error.to_string().contains("breastmnist.npz.rejected"), "{error}");
+    assert_eq!(names(folder.path()), ["breastmnist.npz.rejected"]);
+}
+
+#[test]
+fn refusals_are_tried_again_only_where_that_helps() {
+    for (status, requests) in [(404, 1), (403, 1), (503, 3), (429, 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = entry(folder.path(), b"x");
+        let server = serve(b"x", "\"a\"", &[Answer::Status(status)]);
+        let error = get(&entry, folder.path(), &options(&server)).unwrap_err().to_string();
+        assert!(error.contains(&status.to_string()) && error.contains(&server.address), "{error}");
+        assert_eq!(server.requests.lock().unwrap().len(), requests, "status {status}");
+        assert!(names(folder.path()).is_empty());
+    }
+}
+
+#[test]
+fn nobody_listening_is_said_and_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = entry(folder.path(), b"x");
+    let server = Server { address: "http://127.0.0.1:1".into(), requests: Arc::default() };
+    let error = get(&entry, folder.path(), &options(&server)).unwrap_err();
+    assert!(matches!(error, FetchError::Download { .. }), "{error}");
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn a_file_of_the_user_is_not_touched() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let path = folder.path().join("breastmnist.npz");
+    std::fs::write(&path, b"mine").unwrap();
+    let server = serve(&body, "\"a\"", &[Answer::Serve]);
+    let error = get(&entry, folder.path(), &options(&server)).unwrap_err();
+    assert!(matches!(error, FetchError::InTheWay { .. }), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
+fn a_rejected_file_is_not_fetched_again_in_a_loop() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), b"what was published");
+    let server = serve(&body, "\"a\"", &[Answer::Serve]);
+    get(&entry, folder.path(), &options(&server)).unwrap_err();
+    let error = get(&entry, folder.path(), &options(&server)).unwrap_err();
+    assert!(
+        matches!(&error, FetchError::InTheWay { path, .. } if path.ends_with("breastmnist.npz.rejected")),
+        "{error}"
+    );
+    assert_eq!(server.requests.lock().unwrap().len(), 1);
+    assert_eq!(names(folder.path()), ["breastmnist.npz.rejected"]);
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz.rejected")).unwrap(), body);
+}
+
+#[test]
+fn mirrors_are_asked_in_turn_and_a_wrong_file_is_kept() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let (gone, wrong, good) = (
+        serve(b"x", "\"a\"", &[Answer::Status(404)]),
+        serve(b"<html>please log in</html>", "\"b\"", &[Answer::Serve]),
+        serve(&body, "\"c\"", &[Answer::Serve]),
+    );
+    let mirrors = vec![wrong.address.clone(), good.address.clone()];
+    let outcome = get(&entry, folder.path(), &FetchOptions { mirrors, ..options(&gone) });
+    assert_eq!(outcome.unwrap(), Fetched::Downloaded);
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+    assert_eq!(names(folder.path()), ["breastmnist.npz", "breastmnist.npz.rejected"]);
+    assert!(good.requests.lock().unwrap()[0].starts_with("get /breastmnist.npz "));
+}
+
+#[test]
+fn every_address_is_named_when_all_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = entry(folder.path(), b"x");
+    let (first, second) = (serve(b"x", "\"a\"", &[Answer::Status(404)]), serve(b"x", "\"a\"", &[Answer::Status(410)]));
+    let mirrors = vec![second.address.clone()];
+    let error = get(&entry, folder.path(), &FetchOptions { mirrors, ..options(&first) }).unwrap_err().to_string();
+    for part in [&first.address, "404", &second.address, "410"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn a_busy_server_is_asked_again_when_it_says() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Busy(1), Answer::Serve]);
+    let pauses = Mutex::new(Vec::new());
+    let on_event = |event: FetchEvent| {
+        if let FetchEvent::Retrying { pause, problem } = event {
+            assert!(problem.contains("503"), "{problem}");
+            pauses.lock().unwrap().push(pause);
+        }
+    };
+    fetch(&Request::current(&entry, 28), folder.path(), &options(&server), &GO, &on_event).unwrap();
+    assert_eq!(*pauses.lock().unwrap(), [Duration::from_secs(1)]);
+
+    let patient = serve(&body, "\"a\"", &[Answer::Busy(86_400)]);
+    let other = tempfile::tempdir().unwrap();
+    let error = get(&entry, other.path(), &options(&patient)).unwrap_err().to_string();
+    assert!(error.contains("86400 s"), "{error}");
+    assert_eq!(patient.requests.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn silence_ends_an_attempt_and_the_next_goes_on() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Silence, Answer::Serve]);
+    let impatient = FetchOptions { stall: Duration::from_millis(500), ..options(&server) };
+    get(&entry, folder.path(), &impatient).unwrap();
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+    assert!(server.requests.lock().unwrap()[1].contains(&format!("range: bytes={}-", body.len() / 2)));
+}
+
+#[test]
+fn another_range_than_was_asked_for_is_not_appended() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Break, Answer::OtherRange, Answer::Serve]);
+    get(&entry, folder.path(), &options(&server)).unwrap();
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+    assert!(!server.requests.lock().unwrap()[2].contains("range:"), "what was begun is not trusted any more");
+}
+
+#[test]
+fn a_part_of_other_content_is_thrown_away_once() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    // The tag fits, the bytes do not: a disk that lost some, or somebody who wrote to it.
+    std::fs::write(folder.path().join("breastmnist.npz.part"), vec![1; 1_000]).unwrap();
+    std::fs::write(folder.path().join("breastmnist.npz.part.from"), "\"a\"").unwrap();
+    let server = serve(&body, "\"a\"", &[Answer::Serve]);
+    assert_eq!(get(&entry, folder.path(), &options(&server)).unwrap(), Fetched::Downloaded);
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+    assert_eq!(server.requests.lock().unwrap().len(), 2);
+    assert_eq!(names(folder.path()), ["breastmnist.npz"]);
+}
+
+#[test]
+fn more_than_was_said_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = entry(folder.path(), &body());
+    let server = serve(&body(), "\"a\"", &[Answer::TooMuch]);
+    get(&entry, folder.path(), &options(&server)).unwrap_err();
+    assert!(!folder.path().join("breastmnist.npz").exists());
+}
+
+#[test]
+fn two_that_want_the_same_file_fetch_it_once() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Slow]);
+    let waited = AtomicUsize::new(0);
+    let outcomes: Vec<Fetched> = std::thread::scope(|scope| {
+        let one = || {
+            fetch(&Request::current(&entry, 28), folder.path(), &options(&server), &GO, &|event| {
+                waited.fetch_add(usize::from(event == FetchEvent::Waiting), Ordering::SeqCst);
+            })
+        };
+        let handles: Vec<_> = (0..3).map(|_| scope.spawn(one)).collect();
+        handles.into_iter().map(|handle| handle.join().unwrap().unwrap()).collect()
+    });
+    assert_eq!(outcomes.iter().filter(|&&outcome| outcome == Fetched::Downloaded).count(), 1);
+    assert_eq!(server.requests.lock().unwrap().len(), 1);
+    assert!(waited.load(Ordering::SeqCst) >= 1);
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+    assert_eq!(names(folder.path()), ["breastmnist.npz"]);
+}
+
+#[test]
+fn a_stop_keeps_what_has_arrived() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Slow, Answer::Serve]);
+    let stop = AtomicBool::new(false);
+    let on_event = |event: FetchEvent| {
+        if matches!(event, FetchEvent::Progress { done, .. } if done > 100_000) {
+            stop.store(true, Ordering::SeqCst);
+        }
+    };
+    let request = Request::current(&entry, 28);
+    let error = fetch(&request, folder.path(), &options(&server), &stop, &on_event).unwrap_err().to_string();
+    assert!(error.contains("goes on from there"), "{error}");
+    assert_eq!(names(folder.path()), ["breastmnist.npz.part", "breastmnist.npz.part.from"]);
+    assert_eq!(get(&entry, folder.path(), &options(&server)).unwrap(), Fetched::Downloaded);
+    assert!(server.requests.lock().unwrap()[1].contains("range: bytes="));
+    assert_eq!(std::fs::read(folder.path().join("breastmnist.npz")).unwrap(), body);
+}
+
+#[test]
+fn many_arrive_a_few_at_a_time_and_one_failure_stops_no_other() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let mut entries: Vec<Entry> = (0..6).map(|_| entry(folder.path(), &body)).collect();
+    for (index, entry) in entries.iter_mut().enumerate() {
+        entry.name = format!("set{index}");
+    }
+    entries[2].releases[0].files[0].md5 = "0".repeat(32);
+    let server = serve(&body, "\"a\"", &[Answer::Serve]);
+    let requests: Vec<Request<'_>> = entries.iter().map(|entry| Request::current(entry, 28)).collect();
+    let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let on_event = |_: usize, event: FetchEvent| match event {
+        FetchEvent::Asking { .. } => {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        }
+        FetchEvent::Verifying => {
+            now.fetch_sub(1, Ordering::SeqCst);
+        }
+        _ => {}
+    };
+    let options = FetchOptions { parallel: 2, ..options(&server) };
+    let outcomes = fetch_all(&requests, folder.path(), &options, &GO, &on_event);
+    for (index, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            Ok(outcome) => assert!(index != 2 && *outcome == Fetched::Downloaded),
+            Err(error) => assert!(index == 2 && matches!(error, FetchError::WrongHash { .. }), "{index}: {error}"),
+        }
+    }
+    assert!((1..=2).contains(&most.load(Ordering::SeqCst)), "{most:?}");
+}
+
+#[test]
+fn a_release_is_fetched_from_where_it_lies() {
+    let organ = Registry::builtin().get("organamnist").unwrap();
+    let request = |release: &str, size| Request { entry: organ, size, release: Some(release.to_owned()) };
+    let older = request("2.0-2.2.3", 28);
+    assert!(older.published().unwrap().url.contains("zenodo.org/record/6496656/"));
+    assert!(Request::current(organ, 28).published().unwrap().url.contains("zenodo.org/records/10519652/"));
+    let error = request("2.0-2.2.3", 64).published().unwrap_err().to_string();
+    assert!(error.contains("has no size 64; it has 28"), "{error}");
+    let error = request("1.0", 28).published().unwrap_err().to_string();
+    assert!(error.contains("there is no release `1.0`") && error.contains("2.0-2.2.3"), "{error}");
+    // Sets that never changed have one generation, which every name finds.
+    let breast = Registry::builtin().get("breastmnist").unwrap();
+    let any = Request { entry: breast, size: 28, release: Some("2.0-2.2.3".to_owned()) };
+    assert_eq!(any.published().unwrap(), breast.file(28).unwrap());
+}
+
+#[test]
+fn a_file_of_another_release_is_in_the_way() {
+    let (folder, old) = (tempfile::tempdir().unwrap(), b"the older bytes");
+    let mut entry = entry(folder.path(), &body());
+    let mut older = self::entry(folder.path(), old).releases.remove(0);
+    (entry.releases[0].name, older.name) = (">=2.2.4".into(), "2.0-2.2.3".into());
+    entry.releases.push(older);
+    std::fs::write(folder.path().join("breastmnist.npz"), old).unwrap();
+    let server = serve(&body(), "\"a\"", &[Answer::Serve]);
+    let ask = |release: Option<&str>| {
+        let request = Request { entry: &entry, size: 28, release: release.map(str::to_owned) };
+        fetch(&request, folder.path(), &options(&server), &GO, &|_| {})
+    };
+    assert_eq!(ask(None).unwrap(), Fetched::Present, "any published generation will do");
+    assert_eq!(ask(Some("2.0-2.2.3")).unwrap(), Fetched::Present);
+    let error = ask(Some(">=2.2.4")).unwrap_err().to_string();
+    assert!(error.contains("another release"), "{error}");
+    assert!(server.requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Serve]);
+    std::fs::write(folder.path().join("file"), b"").unwrap();
+    let error = get(&entry, &folder.path().join("file"), &options(&server)).unwrap_err();
+    assert!(matches!(error, FetchError::Storage(_)) && error.to_string().contains("file"), "{error}");
+    assert!(server.requests.lock().unwrap().is_empty(), "nothing is asked for that could not be kept");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_link_in_place_of_the_part_is_not_followed() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    let server = serve(&body, "\"a\"", &[Answer::Serve]);
+    let elsewhere = folder.path().join("elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, folder.path().join("breastmnist.npz.part")).unwrap();
+    let error = get(&entry, folder.path(), &options(&server)).unwrap_err();
+    assert!(matches!(error, FetchError::InTheWay { .. }), "{error}");
+    assert!(!elsewhere.exists());
+}
