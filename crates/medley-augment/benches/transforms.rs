@@ -12,7 +12,7 @@ use medley_augment::{
 };
 use medley_core::{ImageShape, Images, Modality};
 
-/// Steps as in TOML; each always acts, so that the figure is that of the transform and not of its probability.
+/// Steps as in TOML; each always acts, so that the time is that of the transform and not of its probability.
 const STEPS: &[&str] = &[
     "type = 'flip', axis = 'horizontal', probability = 1.0",
     "type = 'dihedral'",

@@ -6,13 +6,13 @@ use medley_core::ImageShape;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::canvas::Scratch;
 use crate::geometry::Axis;
 use crate::kernel::histogram;
 use crate::kernel::resample::to_units;
+use crate::planes::Scratch;
 use crate::resize::{ResizeMethod, Resizer};
 use crate::transforms::{blur, brighten, contrast, saturation, sharpness, turn};
-use crate::{Canvas, Filter, Map, Padding, Plan, Rendered, Renderer};
+use crate::{Filter, ImagePlanes, Map, Padding, Plan, Rendered, Renderer};
 
 /// Fixtures are rounded to five digits; f32 against f32 in another order leaves less.
 const TOLERANCE: f64 = 2e-5;
@@ -108,23 +108,23 @@ impl Case {
         to_units(&image.bytes, &mut values);
         let mut planes: Vec<f32> =
             (0..image.channels).flat_map(|c| values.iter().copied().skip(c).step_by(image.channels)).collect();
-        let mut canvas = Canvas::new(shape, &mut planes, &mut scratch);
+        let mut planes = ImagePlanes::new(shape, &mut planes, &mut scratch);
         let factor = || self.number("factor") as f32;
         match self.operation.as_str() {
-            "brightness" => brighten(&mut canvas, factor()),
-            "contrast" => contrast(&mut canvas, factor()),
-            "saturation" => saturation(&mut canvas, factor()),
-            "hue" => turn(&mut canvas, factor()),
-            "sharpness" => sharpness(&mut canvas, factor()),
-            "gaussian_blur" => blur(&mut canvas, factor()),
-            "gamma" => crate::kernel::tone::power(canvas.pixels_mut(), factor()),
-            "autocontrast" => canvas.planes_mut().for_each(histogram::autocontrast),
-            "equalize" => canvas.planes_mut().for_each(histogram::equalize),
-            "posterize" => histogram::posterize(canvas.pixels_mut(), factor() as u32),
-            "solarize" => histogram::solarize(canvas.pixels_mut(), factor()),
+            "brightness" => brighten(&mut planes, factor()),
+            "contrast" => contrast(&mut planes, factor()),
+            "saturation" => saturation(&mut planes, factor()),
+            "hue" => turn(&mut planes, factor()),
+            "sharpness" => sharpness(&mut planes, factor()),
+            "gaussian_blur" => blur(&mut planes, factor()),
+            "gamma" => crate::kernel::tone::power(planes.pixels_mut(), factor()),
+            "autocontrast" => planes.planes_mut().for_each(histogram::autocontrast),
+            "equalize" => planes.planes_mut().for_each(histogram::equalize),
+            "posterize" => histogram::posterize(planes.pixels_mut(), factor() as u32),
+            "solarize" => histogram::solarize(planes.pixels_mut(), factor()),
             other => panic!("no such operation: {other}"),
         }
-        interleave(canvas.pixels(), image.channels)
+        interleave(planes.pixels(), image.channels)
     }
 }
 

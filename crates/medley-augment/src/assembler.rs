@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use medley_core::{ImageShape, ImageSource};
 
 use crate::normalise::Normaliser;
-use crate::{AugmentError, BatchStream, Normalisation, Plan, Policy, PolicyConfig, Random, Rendered, Renderer, View};
+use crate::{
+    AugmentError, BatchStream, Normalisation, Plan, Policy, PolicyConfig, Random, Rendered, Renderer, TestTimeView,
+};
 
 /// The images of one task and what becomes of them.
 #[derive(Clone)]
@@ -109,7 +111,12 @@ impl BatchAssembler {
     ///
     /// # Panics
     /// As [`Self::assemble`].
-    pub fn assemble_view(&self, request: &BatchRequest, view: View, pixels: &mut Vec<f32>) -> Result<(), AugmentError> {
+    pub fn assemble_view(
+        &self,
+        request: &BatchRequest,
+        view: TestTimeView,
+        pixels: &mut Vec<f32>,
+    ) -> Result<(), AugmentError> {
         view.check(self.shared.shape)?;
         self.shared.assemble(request, Mode::View(view), pixels);
         Ok(())
@@ -131,7 +138,7 @@ impl BatchAssembler {
     ///
     /// # Errors
     /// [`AugmentError::View`] if the images cannot be seen so.
-    pub fn stream_view<I>(&self, requests: I, view: View) -> Result<BatchStream, AugmentError>
+    pub fn stream_view<I>(&self, requests: I, view: TestTimeView) -> Result<BatchStream, AugmentError>
     where
         I: IntoIterator<Item = BatchRequest>,
         I::IntoIter: Send + 'static,
@@ -155,7 +162,7 @@ impl BatchAssembler {
 pub(crate) enum Mode {
     Plain,
     Augment,
-    View(View),
+    View(TestTimeView),
 }
 
 impl Mode {

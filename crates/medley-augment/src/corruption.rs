@@ -32,7 +32,7 @@ use crate::kernel::noise::uniforms;
 use crate::kernel::tone::power;
 use crate::plan::Params;
 use crate::transforms::{add_gaussian, blur, brighten, contrast, photons, speckle};
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// One kind of corruption, with the name that MedMNIST-C gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -227,35 +227,35 @@ impl Corruption {
     }
 
     /// Corrupts. `severity` is 1-5.
-    fn apply(self, severity: u32, modality: Modality, seed: u64, canvas: &mut Canvas<'_>) {
+    fn apply(self, severity: u32, modality: Modality, seed: u64, image: &mut ImagePlanes<'_>) {
         let strength = severity::of(self, modality, severity);
-        let length = strength * (canvas.shape().height as f32 / 224.0).sqrt();
+        let length = strength * (image.shape().height as f32 / 224.0).sqrt();
         let random = &mut Random::from_seed(seed);
         match self {
-            C::Pixelate => digital::pixelate(canvas, strength),
-            C::JpegCompression => digital::jpeg(canvas, strength as u8),
-            C::GaussianNoise => add_gaussian(canvas, strength, random),
-            C::SpeckleNoise => speckle(canvas, strength, random),
-            C::ImpulseNoise => impulses(canvas, strength, random),
-            C::ShotNoise => photons(canvas, strength, random),
-            C::GaussianBlur => blur(canvas, length),
-            C::DefocusBlur => optics::defocus(canvas, length),
-            C::MotionBlur => optics::motion(canvas, length, random),
-            C::ZoomBlur => optics::zoom(canvas, strength),
-            C::BrightnessUp | C::BrightnessDown => brighten(canvas, strength),
-            C::ContrastUp | C::ContrastDown => contrast(canvas, strength),
-            C::Saturate => optics::saturate(canvas, strength),
-            C::GammaCorrUp | C::GammaCorrDown => power(canvas.pixels_mut(), strength),
-            C::StainDeposit => overlay::stains(canvas, strength as u32, random),
-            C::Bubble => overlay::bubbles(canvas, severity, strength, random),
-            C::BlackCorner => overlay::black_corner(canvas, strength),
-            C::Characters => overlay::characters(canvas, strength as u32, severity, random),
+            C::Pixelate => digital::pixelate(image, strength),
+            C::JpegCompression => digital::jpeg(image, strength as u8),
+            C::GaussianNoise => add_gaussian(image, strength, random),
+            C::SpeckleNoise => speckle(image, strength, random),
+            C::ImpulseNoise => impulses(image, strength, random),
+            C::ShotNoise => photons(image, strength, random),
+            C::GaussianBlur => blur(image, length),
+            C::DefocusBlur => optics::defocus(image, length),
+            C::MotionBlur => optics::motion(image, length, random),
+            C::ZoomBlur => optics::zoom(image, strength),
+            C::BrightnessUp | C::BrightnessDown => brighten(image, strength),
+            C::ContrastUp | C::ContrastDown => contrast(image, strength),
+            C::Saturate => optics::saturate(image, strength),
+            C::GammaCorrUp | C::GammaCorrDown => power(image.pixels_mut(), strength),
+            C::StainDeposit => overlay::stains(image, strength as u32, random),
+            C::Bubble => overlay::bubbles(image, severity, strength, random),
+            C::BlackCorner => overlay::black_corner(image, strength),
+            C::Characters => overlay::characters(image, strength as u32, severity, random),
         }
     }
 }
 
-fn impulses(canvas: &mut Canvas<'_>, share: f32, random: &mut Random) {
-    let (pixels, scratch) = canvas.with_scratch();
+fn impulses(image: &mut ImagePlanes<'_>, share: f32, random: &mut Random) {
+    let (pixels, scratch) = image.with_scratch();
     scratch.floats.resize(pixels.len(), 0.0);
     uniforms(random, &mut scratch.floats);
     for (value, &chance) in pixels.iter_mut().zip(&scratch.floats) {
@@ -347,9 +347,9 @@ impl Transform for Corrupt {
         plan.then(self, Params::of(&[which as f32, severity as f32]).with_seed(random.bits()));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
         if let Some(corruption) = self.choices.get(params.values[0] as usize) {
-            corruption.apply(params.values[1] as u32, self.modality, params.seed, canvas);
+            corruption.apply(params.values[1] as u32, self.modality, params.seed, image);
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt::Display;
 
-use crate::View;
+use crate::TestTimeView;
 
 /// What can be wrong with a policy, or with what an assembler is given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +69,7 @@ pub enum AugmentError {
     #[error("images of {shape} cannot be seen as {view:?}: turns need square images, and shifts at most 1024 pixels")]
     View {
         /// The view.
-        view: View,
+        view: TestTimeView,
         /// Shape as text.
         shape: String,
     },

@@ -39,7 +39,6 @@
 #[cfg(test)]
 mod agreement;
 pub mod assembler;
-pub mod canvas;
 pub mod config;
 pub mod conformance;
 pub mod corruption;
@@ -49,6 +48,7 @@ mod kernel;
 pub mod mix;
 pub mod normalise;
 pub mod plan;
+pub mod planes;
 pub mod policy;
 pub mod preview;
 pub mod random;
@@ -60,17 +60,17 @@ pub mod transforms;
 pub mod views;
 
 pub use assembler::{AssemblerOptions, Batch, BatchAssembler, BatchRequest, SampleRef, TaskSource};
-pub use canvas::Canvas;
 pub use config::TransformConfig;
 pub use corruption::Corruption;
 pub use error::AugmentError;
 pub use geometry::{Filter, Map, Padding};
 pub use normalise::Normalisation;
 pub use plan::Plan;
+pub use planes::ImagePlanes;
 pub use policy::{Policy, PolicyConfig};
 pub use random::Random;
 pub use render::{Rendered, Renderer};
 pub use resize::{ResizeMethod, resize_images};
 pub use stream::BatchStream;
 pub use transform::Transform;
-pub use views::View;
+pub use views::TestTimeView;

@@ -7,7 +7,7 @@ use crate::kernel::histogram::level;
 use crate::kernel::lattice::Offsets;
 use crate::kernel::resample::{Field, Input, Resampler, Sampling, to_units};
 use crate::normalise::unit;
-use crate::{Canvas, Filter, Map, Padding, Plan, Random, canvas::Scratch};
+use crate::{Filter, ImagePlanes, Map, Padding, Plan, Random, planes::Scratch};
 
 /// Carries out plans; holds the memory that takes. One per thread, for any number of images of any shapes.
 #[derive(Debug, Default)]
@@ -83,9 +83,9 @@ impl Renderer {
             let field = field(plan, down, right, &mut scratch.floats);
             resampler.resample(plan.map(), field, sampling, shape, Input::Bytes(image), planes);
         }
-        let mut canvas = Canvas::new(shape, planes, scratch).with_sampling(filter, padding);
+        let mut image = ImagePlanes::new(shape, planes, scratch).with_sampling(filter, padding);
         for (transform, params) in plan.steps() {
-            transform.apply(params, &mut canvas);
+            transform.apply(params, &mut image);
         }
         Rendered::Planes(planes)
     }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::plan::Params;
-use crate::{Canvas, Plan, Random};
+use crate::{ImagePlanes, Plan, Random};
 
 /// One step of a policy, on one image.
 ///
@@ -12,7 +12,7 @@ use crate::{Canvas, Plan, Random};
 ///
 /// ```
 /// use medley_augment::plan::Params;
-/// use medley_augment::{Canvas, Plan, Random, Transform};
+/// use medley_augment::{ImagePlanes, Plan, Random, Transform};
 ///
 /// /// Multiplies all values by a factor of 0.5 to 1.
 /// #[derive(Debug)]
@@ -23,8 +23,8 @@ use crate::{Canvas, Plan, Random};
 ///         plan.then(self, Params::of(&[random.between(0.5, 1.0)]));
 ///     }
 ///
-///     fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-///         for value in canvas.pixels_mut() {
+///     fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+///         for value in image.pixels_mut() {
 ///             *value *= params.values[0];
 ///         }
 ///     }
@@ -35,7 +35,7 @@ pub trait Transform: Debug + Send + Sync {
     fn draw<'t>(&'t self, random: &mut Random, plan: &mut Plan<'t>);
 
     /// Does what [`draw`](Self::draw) noted. Values stay in 0-1; equal parameters and pixels give equal results.
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        let _ = (params, canvas);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        let _ = (params, image);
     }
 }

@@ -1,4 +1,4 @@
-//! Test-time views: the same image seen in several ways, whose predictions are averaged.
+//! Test-time views: several exact versions of one image, whose predictions are averaged.
 
 use medley_core::{ImageShape, Modality};
 use serde::{Deserialize, Serialize};
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::geometry::Axis;
 use crate::{AugmentError, Map};
 
-/// One way to see an image. All are exact: pixels are moved, none is computed.
+/// One version of an image. All are exact: pixels are moved, none is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum View {
+pub enum TestTimeView {
     /// As it is.
     Identity,
     /// Left and right swapped.
@@ -37,7 +37,7 @@ pub enum View {
     },
 }
 
-impl View {
+impl TestTimeView {
     /// The 8 symmetries of the square.
     pub const DIHEDRAL: [Self; 8] = [
         Self::Identity,

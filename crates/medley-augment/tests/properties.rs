@@ -7,7 +7,7 @@ use medley_augment::geometry::Axis;
 use medley_augment::mix::{MixConfig, Mixer, mix_targets};
 use medley_augment::{
     AssemblerOptions, AugmentError, BatchAssembler, BatchRequest, Filter, Map, Normalisation, Padding, Plan,
-    PolicyConfig, Random, Rendered, Renderer, SampleRef, TaskSource, View,
+    PolicyConfig, Random, Rendered, Renderer, SampleRef, TaskSource, TestTimeView,
 };
 use medley_core::{ImageShape, ImageSource as _, Images};
 use proptest::prelude::*;
@@ -55,7 +55,7 @@ proptest! {
         let shape = ImageShape::flat(side, side, channels);
         let mut random = Random::from_seed(seed);
         let image: Vec<u8> = (0..shape.len()).map(|_| random.bits() as u8).collect();
-        let turn = View::QuarterTurn.map();
+        let turn = TestTimeView::QuarterTurn.map();
         let mut turned = image.clone();
         for _ in 0..4 {
             turned = render(shape, &turned, &[turn], Padding::Zero);
@@ -197,17 +197,17 @@ fn views_are_what_they_are_called() {
         3, 4,
     ];
     let shape = ImageShape::flat(2, 2, 1);
-    let see = |view: View| render(shape, &image, &[view.map()], Padding::Zero);
-    assert_eq!(see(View::Identity), [1, 2, 3, 4]);
-    assert_eq!(see(View::HorizontalFlip), [2, 1, 4, 3]);
-    assert_eq!(see(View::VerticalFlip), [3, 4, 1, 2]);
-    assert_eq!(see(View::QuarterTurn), [3, 1, 4, 2]);
-    assert_eq!(see(View::HalfTurn), [4, 3, 2, 1]);
-    assert_eq!(see(View::ThreeQuarterTurn), [2, 4, 1, 3]);
-    assert_eq!(see(View::Transpose), [1, 3, 2, 4]);
-    assert_eq!(see(View::AntiTranspose), [4, 2, 3, 1]);
-    assert_eq!(see(View::Shift { down: 1, right: 0 }), [0, 0, 1, 2]);
-    let kinds: std::collections::BTreeSet<_> = View::DIHEDRAL.iter().map(|view| see(*view)).collect();
+    let see = |view: TestTimeView| render(shape, &image, &[view.map()], Padding::Zero);
+    assert_eq!(see(TestTimeView::Identity), [1, 2, 3, 4]);
+    assert_eq!(see(TestTimeView::HorizontalFlip), [2, 1, 4, 3]);
+    assert_eq!(see(TestTimeView::VerticalFlip), [3, 4, 1, 2]);
+    assert_eq!(see(TestTimeView::QuarterTurn), [3, 1, 4, 2]);
+    assert_eq!(see(TestTimeView::HalfTurn), [4, 3, 2, 1]);
+    assert_eq!(see(TestTimeView::ThreeQuarterTurn), [2, 4, 1, 3]);
+    assert_eq!(see(TestTimeView::Transpose), [1, 3, 2, 4]);
+    assert_eq!(see(TestTimeView::AntiTranspose), [4, 2, 3, 1]);
+    assert_eq!(see(TestTimeView::Shift { down: 1, right: 0 }), [0, 0, 1, 2]);
+    let kinds: std::collections::BTreeSet<_> = TestTimeView::DIHEDRAL.iter().map(|view| see(*view)).collect();
     assert_eq!(kinds.len(), 8);
 }
 
@@ -222,7 +222,9 @@ fn views_of_batches_are_views_of_images() {
     let options = AssemblerOptions { seed: 0, workers: 1, prefetch: 1, channels: 1 };
     let assembler = BatchAssembler::new(vec![source], options).unwrap();
     let request = BatchRequest { epoch: 0, samples: vec![SampleRef { task: 0, index: 1 }] };
-    for view in View::DIHEDRAL.into_iter().chain([View::Shift { down: -1, right: 1 }, View::DepthFlip]) {
+    for view in
+        TestTimeView::DIHEDRAL.into_iter().chain([TestTimeView::Shift { down: -1, right: 1 }, TestTimeView::DepthFlip])
+    {
         let mut pixels = Vec::new();
         assembler.assemble_view(&request, view, &mut pixels).unwrap();
         let batch = assembler.stream_view(vec![request.clone()], view).unwrap().next().unwrap();
@@ -235,14 +237,14 @@ fn views_of_batches_are_views_of_images() {
 #[test]
 fn turns_of_oblong_images_are_no_view() {
     let oblong = ImageShape::flat(3, 4, 1);
-    assert!(View::HalfTurn.check(oblong).is_ok());
-    let error = View::QuarterTurn.check(oblong).unwrap_err().to_string();
+    assert!(TestTimeView::HalfTurn.check(oblong).is_ok());
+    let error = TestTimeView::QuarterTurn.check(oblong).unwrap_err().to_string();
     assert!(error.contains("3x4x1 cannot be seen as QuarterTurn"), "{error}");
-    assert!(View::Shift { down: 2000, right: 0 }.check(oblong).is_err());
-    let views: Vec<View> = toml::from_str::<toml::Table>("views = ['identity', { shift = { down = 1, right = -2 } }]")
-        .unwrap()["views"]
-        .clone()
-        .try_into()
-        .unwrap();
-    assert_eq!(views, [View::Identity, View::Shift { down: 1, right: -2 }]);
+    assert!(TestTimeView::Shift { down: 2000, right: 0 }.check(oblong).is_err());
+    let views: Vec<TestTimeView> =
+        toml::from_str::<toml::Table>("views = ['identity', { shift = { down = 1, right = -2 } }]").unwrap()["views"]
+            .clone()
+            .try_into()
+            .unwrap();
+    assert_eq!(views, [TestTimeView::Identity, TestTimeView::Shift { down: 1, right: -2 }]);
 }

@@ -72,8 +72,8 @@ fn options(criterion: &mut Criterion) {
         ("adapters", NetConfig { adapters: true, ..plain.clone() }),
         ("task embedding", NetConfig { task_embedding: 16, ..plain }),
     ] {
-        let plan = ComputePlan { precision: Precision::Bf16, ..ComputePlan::default() };
-        let options = BuildOptions { plan, ..BuildOptions::default() };
+        let bf16 = ComputePlan { precision: Precision::Bf16, ..ComputePlan::default() };
+        let options = BuildOptions { plan: bf16, ..BuildOptions::default() };
         let net = MultiTaskNet::build(&config.validated().unwrap(), &tasks, &options).unwrap();
         group.bench_function(name, |bencher| bencher.iter(|| train(&net, &images, &segments)));
     }

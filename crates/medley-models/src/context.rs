@@ -38,7 +38,7 @@ pub struct Rows {
     segments: Vec<Segment>,
     /// Task of each row, i64.
     tasks: Tensor,
-    /// A replica computes some rows of a batch; what is drawn for a row must not depend on which.
+    /// A replica computes some rows of a batch; the random numbers of a row must not depend on which.
     numbers: Vec<u64>,
 }
 
@@ -70,8 +70,8 @@ impl Rows {
     }
 }
 
-/// Applies a function to the rows of each task and joins the results. The rows are parted in one operation, because its way back
-/// is one copy: that of a slice fills a tensor of the whole batch for every task.
+/// Applies a function to the rows of each task and joins the results. The rows are parted in one operation, because its
+/// backward pass is one copy: that of a slice fills a tensor of the whole batch for every task.
 pub(crate) fn per_segment(
     x: &Tensor,
     segments: &[Segment],
@@ -126,13 +126,13 @@ pub(crate) struct Recorder {
     jumps: RefCell<BTreeMap<i64, i64>>,
 }
 
-/// What one image costs on its way to the features and logits.
+/// What one image costs from its pixels to the logits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Work {
     /// Multiplications with accumulation in convolutions, linear layers and attention. Training takes about three times as
     /// many.
     pub macs: u64,
-    /// Activations that training keeps for the way back, in values: times two bytes in bfloat16, four in fp32. An estimate.
+    /// Activations that training keeps for the backward pass, in values: times two bytes in bfloat16, four in fp32. An estimate.
     pub kept_activations: u64,
     /// Pixels a side of the window of the input that one position of the last feature map depends on; `None` is all of them.
     pub receptive_field: Option<i64>,
@@ -166,7 +166,7 @@ impl Recorder {
         self.totals.borrow_mut().receptive_field = None;
     }
 
-    /// An activation that is kept for the way back.
+    /// An activation that is kept for the backward pass.
     pub(crate) fn keep(&self, activation: &Tensor) {
         self.totals.borrow_mut().kept_activations += (activation.numel() as i64 / activation.size()[0].max(1)) as u64;
     }

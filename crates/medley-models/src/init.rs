@@ -1,8 +1,8 @@
-//! Initial parameters, as PyTorch draws them, from streams of our own.
+//! Initial parameters, distributed as PyTorch's, from random streams of our own.
 //!
-//! Every tensor is drawn from a stream named by the seed and the tensor's own name, so its bits do not depend on which other
-//! tensors exist or on the order in which a backbone makes them. tch's defaults are not used: it draws `BatchNorm` weights
-//! from U(0, 1) and gives convolutions another gain.
+//! Every tensor is initialised from a stream named by the seed and the tensor's own name, so its bits do not depend on which other
+//! tensors exist or on the order in which a backbone makes them. tch's defaults are not used: it initialises `BatchNorm`
+//! weights from U(0, 1) and gives convolutions another gain.
 
 use medley_core::seed::{Purpose, stream};
 use rand::Rng as _;
@@ -48,7 +48,7 @@ impl Init {
     }
 
     /// `len` values for the tensor called `name`.
-    pub fn draw(self, seed: u64, name: &str, len: usize) -> Vec<f32> {
+    pub fn values(self, seed: u64, name: &str, len: usize) -> Vec<f32> {
         if let Self::Constant(value) = self {
             return vec![value; len];
         }
@@ -93,17 +93,17 @@ mod tests {
     #[test]
     fn distributions_have_their_moments() {
         let n = 100_000;
-        let values = Init::torch_default(27).draw(1, "conv1.weight", n);
+        let values = Init::torch_default(27).values(1, "conv1.weight", n);
         let bound = 1.0 / 27_f64.sqrt();
         let (mean, std) = moments(&values);
         assert!(values.iter().all(|&value| f64::from(value).abs() <= bound));
         assert!(mean.abs() < 0.01 * bound && (std / (bound / 3_f64.sqrt()) - 1.0).abs() < 0.01, "{mean} {std}");
 
-        let (mean, std) = moments(&Init::kaiming_normal_fan_out(576).draw(1, "conv1.weight", n));
+        let (mean, std) = moments(&Init::kaiming_normal_fan_out(576).values(1, "conv1.weight", n));
         let expected = (2.0 / 576_f64).sqrt();
         assert!(mean.abs() < 0.02 * expected && (std / expected - 1.0).abs() < 0.01, "{mean} {std}");
 
-        let values = Init::TruncatedNormal { std: 1.0 }.draw(1, "head.weight", n);
+        let values = Init::TruncatedNormal { std: 1.0 }.values(1, "head.weight", n);
         let (_, std) = moments(&values);
         // The standard deviation of a unit Gaussian cut at two: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)).
         assert!(values.iter().all(|value| value.abs() <= 2.0) && (std - 0.8796).abs() < 0.01, "{std}");
@@ -111,10 +111,10 @@ mod tests {
 
     #[test]
     fn draws_depend_on_seed_and_name_alone() {
-        let draw = |seed, name| Init::Normal { std: 1.0 }.draw(seed, name, 4);
-        assert_eq!(draw(1, "a"), draw(1, "a"));
-        assert_ne!(draw(1, "a"), draw(2, "a"));
-        assert_ne!(draw(1, "a"), draw(1, "b"));
-        assert_eq!(Init::Normal { std: 1.0 }.draw(1, "a", 8)[..4], draw(1, "a"));
+        let values = |seed, name| Init::Normal { std: 1.0 }.values(seed, name, 4);
+        assert_eq!(values(1, "a"), values(1, "a"));
+        assert_ne!(values(1, "a"), values(2, "a"));
+        assert_ne!(values(1, "a"), values(1, "b"));
+        assert_eq!(Init::Normal { std: 1.0 }.values(1, "a", 8)[..4], values(1, "a"));
     }
 }

@@ -59,7 +59,7 @@ fn summarise(entry: &Entry) -> BackboneSummary {
     }
 }
 
-/// One backbone at one size, with figures found by building it and computing one image.
+/// One backbone at one size, measured by building it and computing one image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BackboneDescription {
     /// Its line in the list.
@@ -157,23 +157,23 @@ pub fn describe(
 mod tests {
     use super::*;
 
-    fn figures(name: &str, size: i64) -> (usize, u64, Option<i64>) {
+    fn measured(name: &str, size: i64) -> (usize, u64, Option<i64>) {
         let description = describe(&BackboneConfig::named(name), 3, size).unwrap();
         (description.parameters, description.macs / 1_000_000, description.receptive_field)
     }
 
     #[test]
-    fn figures_are_the_published_ones() {
+    fn sizes_are_the_published_ones() {
         // Receptive fields of VGG-16 and DenseNet-121 are those of Araujo et al., Computing Receptive Fields of Convolutional
         // Neural Networks, 2019; those of the ResNets are theirs but for the place of the strides, which here is torchvision's:
         // r += (kernel - 1) * jump, added by hand.
-        assert_eq!(figures("resnet18", 28), (11_168_832, 456, Some(109)));
-        assert_eq!(figures("resnet9", 28).1, 69);
-        assert_eq!(figures("resnet18", 224), (11_176_512, 1_813, Some(435)));
-        assert_eq!(figures("resnet50", 224).2, Some(427));
-        assert_eq!(figures("vgg16_bn", 224).2, Some(212));
-        assert_eq!(figures("densenet121", 224).2, Some(2071));
-        assert_eq!(figures("linear", 28).2, None);
+        assert_eq!(measured("resnet18", 28), (11_168_832, 456, Some(109)));
+        assert_eq!(measured("resnet9", 28).1, 69);
+        assert_eq!(measured("resnet18", 224), (11_176_512, 1_813, Some(435)));
+        assert_eq!(measured("resnet50", 224).2, Some(427));
+        assert_eq!(measured("vgg16_bn", 224).2, Some(212));
+        assert_eq!(measured("densenet121", 224).2, Some(2071));
+        assert_eq!(measured("linear", 28).2, None);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Data-parallel replicas: each core computes its share of a batch with one thread.
 //!
 //! On few cores and small networks this beats one network with several threads per operation, whose threads meet at the end
-//! of each of some hundred short operations. All replicas read the same parameters (a twin's tensors share the master's
-//! memory), so nothing is copied when an optimizer changes them; their gradients are added up in the order of the replicas. The
-//! rows of every task are dealt out evenly. Each replica normalises by the statistics of its own rows ("ghost" batch
+//! of each of some hundred short operations. All replicas read the same parameters (the tensors of a copy share the memory of
+//! the network's own), so nothing is copied when an optimizer changes them; their gradients are added up in the order of the replicas. The
+//! rows of every task are distributed evenly. Each replica normalises by the statistics of its own rows ("ghost" batch
 //! normalisation, Hoffer et al. 2017), and the running statistics are their mean weighted by rows. Results depend on the number
 //! of replicas, never on timing.
 
@@ -27,8 +27,8 @@ pub(crate) struct Share {
     pub(crate) rows: Vec<i64>,
 }
 
-/// Deals the rows of every segment to `replicas` shares, as evenly as can be and in order. Shares without rows are left out.
-pub(crate) fn deal(segments: &[Segment], replicas: usize) -> Vec<Share> {
+/// Distributes the rows of every segment over `replicas` shares, as evenly as can be and in order. Shares without rows are left out.
+pub(crate) fn distribute(segments: &[Segment], replicas: usize) -> Vec<Share> {
     let mut shares = vec![Share { segments: Vec::new(), rows: Vec::new() }; replicas];
     let mut turn = 0;
     for segment in segments {
@@ -70,7 +70,7 @@ enum Job {
 /// After a forward job the features, after a backward one the gradients of all parameters.
 type Reply = Result<Vec<Option<Tensor>>, ModelError>;
 
-/// A thread with a twin of the backbone.
+/// A thread with a copy of the backbone.
 struct Worker {
     /// Closed when dropped, which ends the thread.
     jobs: Option<Sender<Job>>,
@@ -79,35 +79,31 @@ struct Worker {
     buffers: Vec<Tensor>,
 }
 
-/// The workers beside the master, which computes the first share itself.
+/// The workers beside the calling thread, which computes the first share itself.
 pub(crate) struct Replicas {
     workers: Vec<Worker>,
-    /// The master's of the trunk, by name.
+    /// The network's own of the trunk, by name.
     parameters: BTreeMap<String, Tensor>,
     buffers: Vec<Buffer>,
 }
 
-/// What a training pass leaves for its way back.
+/// What a training pass leaves for its backward pass.
 pub(crate) struct Pending {
     shares: Vec<Share>,
-    /// The master's features, with their graph.
+    /// The calling thread's features, with their graph.
     own: Tensor,
     /// All features, a leaf.
     pub(crate) joined: Tensor,
 }
 
 impl Replicas {
-    /// Starts a thread for each twin. Both stores list the trunk's tensors by name.
-    pub(crate) fn start(master: &Store, twins: Vec<(Box<dyn Backbone>, Store)>) -> Self {
-        let workers = twins.into_iter().map(|(backbone, store)| Worker::start(backbone, &store)).collect();
-        Self {
-            workers,
-            parameters: master.share().parameters,
-            buffers: master.buffers.values().map(Buffer::share).collect(),
-        }
+    /// Starts a thread for each copy of the trunk. All stores list the trunk's tensors by name.
+    pub(crate) fn start(own: &Store, copies: Vec<(Box<dyn Backbone>, Store)>) -> Self {
+        let workers = copies.into_iter().map(|(backbone, store)| Worker::start(backbone, &store)).collect();
+        Self { workers, parameters: own.share().parameters, buffers: own.buffers.values().map(Buffer::share).collect() }
     }
 
-    /// Whether a parameter of the master is one of the trunk, which replicas compute.
+    /// Whether a parameter of the network is one of the trunk, which replicas compute.
     pub(crate) fn computes(&self, name: &str) -> bool {
         self.parameters.contains_key(name)
     }
@@ -116,7 +112,7 @@ impl Replicas {
         self.workers.len() + 1
     }
 
-    /// Features of the whole batch, in order; `own` computes the master's share.
+    /// Features of the whole batch, in order; `own` computes the calling thread's share.
     pub(crate) fn forward(
         &self,
         images: &Tensor,
@@ -124,7 +120,7 @@ impl Replicas {
         pass: Pass,
         own: impl FnOnce(&Tensor, &Share) -> Result<Tensor, ModelError>,
     ) -> Result<(Tensor, Option<Pending>), ModelError> {
-        let shares = deal(segments, self.count());
+        let shares = distribute(segments, self.count());
         self.refresh_statistics()?;
         let parts = shares.iter().map(|share| rows_of(images, &share.rows)).collect::<Result<Vec<_>, _>>()?;
         for ((worker, share), part) in self.workers.iter().zip(&shares[1..]).zip(&parts[1..]) {
@@ -162,7 +158,7 @@ impl Replicas {
         for (worker, part) in busy.iter().zip(&parts[1..]) {
             worker.send(Job::Backward { gradient: part.shallow_clone() })?;
         }
-        let own = send_back(&pending.own, &parts[0], self.parameters.values());
+        let own = backward(&pending.own, &parts[0], self.parameters.values());
         let others: Vec<Reply> = busy.iter().map(Worker::receive).collect();
         let mut sums = own?;
         let _guard = tch::no_grad_guard();
@@ -178,12 +174,12 @@ impl Replicas {
         Ok(self.parameters.keys().zip(sums).collect())
     }
 
-    /// Twins start from the master's running statistics, which a loaded file may have changed.
+    /// Copies start from the network's own running statistics, which a loaded file may have changed.
     fn refresh_statistics(&self) -> Result<(), ModelError> {
         let _guard = tch::no_grad_guard();
         for worker in &self.workers {
-            for (buffer, twin) in self.buffers.iter().zip(&worker.buffers) {
-                twin.f_data()?.f_copy_(&buffer.tensor)?;
+            for (own, copy) in self.buffers.iter().zip(&worker.buffers) {
+                copy.f_data()?.f_copy_(&own.tensor)?;
             }
         }
         Ok(())
@@ -206,7 +202,7 @@ impl Replicas {
             for (worker, share) in self.workers.iter().zip(&shares[1..]) {
                 let _ = mean.f_add_(&worker.buffers[index].f_mul_scalar(weight(share))?)?;
             }
-            // Through `data`: the way back holds on to these tensors and refuses to run when it sees them changed, though in
+            // Through `data`: the backward pass holds on to these tensors and refuses to run when it sees them changed, though in
             // training it never reads them.
             buffer.tensor.f_data()?.f_copy_(&mean)?;
         }
@@ -268,7 +264,7 @@ fn work(backbone: &dyn Backbone, parameters: &[Tensor], jobs: &Receiver<Job>, re
                 })
             }
             Job::Backward { gradient } => match kept.take() {
-                Some(features) => send_back(&features, &gradient, parameters.iter()),
+                Some(features) => backward(&features, &gradient, parameters.iter()),
                 None => Ok(Vec::new()),
             },
         };
@@ -298,7 +294,7 @@ pub(crate) fn forward(
 
 /// Gradients of parameters from that of the features. tch starts from slopes of one only: this product has the gradient as its
 /// slope.
-fn send_back<'a>(
+fn backward<'a>(
     features: &Tensor,
     gradient: &Tensor,
     parameters: impl Iterator<Item = &'a Tensor>,
@@ -348,13 +344,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_row_is_dealt_once_and_evenly(lens in prop::collection::vec(1_i64..40, 1..12), replicas in 1_usize..9) {
+        fn every_row_is_distributed_once_and_evenly(lens in prop::collection::vec(1_i64..40, 1..12), replicas in 1_usize..9) {
             let mut start = 0;
             let segments: Vec<Segment> = lens.iter().enumerate().map(|(task, &len)| {
                 start += len;
                 Segment { task, start: start - len, len }
             }).collect();
-            let shares = deal(&segments, replicas);
+            let shares = distribute(&segments, replicas);
             let mut rows: Vec<i64> = shares.iter().flat_map(|share| share.rows.clone()).collect();
             rows.sort_unstable();
             prop_assert_eq!(rows, (0..start).collect::<Vec<_>>());

@@ -235,7 +235,7 @@ impl Scope {
         if matches!(self.site.filling, Filling::Zero) {
             return Ok(Tensor::f_zeros(shape, (Kind::Float, self.site.device))?);
         }
-        let values = init.draw(self.site.seed, full, len);
+        let values = init.values(self.site.seed, full, len);
         Ok(Tensor::f_from_slice(&values)?.f_view(shape)?.f_to_kind(Kind::Float)?.f_to_device(self.site.device)?)
     }
 }

@@ -14,7 +14,7 @@ const TEMPORARY_PREFIX: &str = ".tmp-";
 static TURN: AtomicU64 = AtomicU64::new(0);
 
 /// Tells processes apart; the standard library's hasher is seeded by the system.
-static DRAWN: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_hasher().finish() as u32);
+static PROCESS_TAG: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_hasher().finish() as u32);
 
 /// Why something could not be written. The target is then as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -141,12 +141,12 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
 }
 
 /// A name beside the target that no other write uses at the same time, in this process or another. Process numbers repeat
-/// between containers and hosts that share a disk, so a number drawn once per process goes with them.
+/// between containers and hosts that share a disk, so a random number, made once per process, goes with them.
 pub(crate) fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
     let name = path.file_name().ok_or_else(|| StorageError::NoName { path: path.to_owned() })?;
     let mut temporary = OsString::from(TEMPORARY_PREFIX);
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
-    temporary.push(format!("{}-{:08x}-{turn}-", std::process::id(), *DRAWN));
+    temporary.push(format!("{}-{:08x}-{turn}-", std::process::id(), *PROCESS_TAG));
     temporary.push(name);
     Ok(path.with_file_name(temporary))
 }

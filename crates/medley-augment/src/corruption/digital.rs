@@ -3,15 +3,15 @@
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::{ExtendedColorType, ImageDecoder as _, ImageError};
 
-use crate::Canvas;
+use crate::ImagePlanes;
 use crate::kernel::histogram::level;
 
 /// Averages boxes so that `share` of the pixels along each side are left, and draws them as large pixels.
-pub(super) fn pixelate(canvas: &mut Canvas<'_>, share: f32) {
-    let [_, height, width] = canvas.lengths();
+pub(super) fn pixelate(image: &mut ImagePlanes<'_>, share: f32) {
+    let [_, height, width] = image.lengths();
     let cells = |length: usize| ((length as f32 * share).round() as usize).clamp(1, length);
     let (rows, columns) = (cells(height), cells(width));
-    for slice in canvas.pixels_mut().chunks_exact_mut(height * width) {
+    for slice in image.pixels_mut().chunks_exact_mut(height * width) {
         for row in 0..rows {
             for column in 0..columns {
                 // Cells begin and end between pixels only if they must: a pixel belongs to one cell.
@@ -26,12 +26,12 @@ pub(super) fn pixelate(canvas: &mut Canvas<'_>, share: f32) {
 }
 
 /// Compresses and opens again. Colour images as one; any others channel by channel. Should the codec refuse, nothing happens.
-pub(super) fn jpeg(canvas: &mut Canvas<'_>, quality: u8) {
-    let [depth, height, width] = canvas.lengths();
-    let together = if canvas.shape().channels == 3 { 3 } else { 1 };
+pub(super) fn jpeg(image: &mut ImagePlanes<'_>, quality: u8) {
+    let [depth, height, width] = image.lengths();
+    let together = if image.shape().channels == 3 { 3 } else { 1 };
     let (slice, area) = (height * width, depth * height * width);
     let mut bytes = vec![0; slice * together];
-    for planes in canvas.pixels_mut().chunks_exact_mut(area * together) {
+    for planes in image.pixels_mut().chunks_exact_mut(area * together) {
         for z in 0..depth {
             for (place, byte) in bytes.iter_mut().enumerate() {
                 *byte = level(planes[place % together * area + z * slice + place / together]);

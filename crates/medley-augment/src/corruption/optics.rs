@@ -1,13 +1,13 @@
 //! Blur and colour of lenses.
 
-use crate::canvas::Scratch;
 use crate::kernel::blur::{add_scaled, convolve_square};
-use crate::{Canvas, Map, Random};
+use crate::planes::Scratch;
+use crate::{ImagePlanes, Map, Random};
 
 /// Each point becomes a disc of this radius in pixels, its rim as smooth as pixels allow.
-pub(super) fn defocus(canvas: &mut Canvas<'_>, radius: f32) {
+pub(super) fn defocus(image: &mut ImagePlanes<'_>, radius: f32) {
     let reach = (radius + 0.5).ceil() as i64;
-    square_kernel(canvas, reach, |kernel, side| {
+    square_kernel(image, reach, |kernel, side| {
         // Coverage of each pixel by 8 x 8 samples.
         for (place, weight) in kernel.iter_mut().enumerate() {
             let (y, x) = (place as i64 / side - reach, place as i64 % side - reach);
@@ -22,12 +22,12 @@ pub(super) fn defocus(canvas: &mut Canvas<'_>, radius: f32) {
 }
 
 /// Each point becomes a line that fades with this standard deviation in pixels, in a direction up to 45 degrees from horizontal.
-pub(super) fn motion(canvas: &mut Canvas<'_>, deviation: f32, random: &mut Random) {
+pub(super) fn motion(image: &mut ImagePlanes<'_>, deviation: f32, random: &mut Random) {
     let angle = random.between(-45.0, 45.0).to_radians();
     let (sin, cos) = libm::sincosf(angle);
     let long = 2.0 * deviation;
     let reach = long.ceil() as i64 + 1;
-    square_kernel(canvas, reach, |kernel, side| {
+    square_kernel(image, reach, |kernel, side| {
         let steps = (long * 4.0).ceil().max(1.0) as i64;
         for step in 0..=steps {
             let along = long * step as f32 / steps as f32;
@@ -48,9 +48,9 @@ pub(super) fn motion(canvas: &mut Canvas<'_>, deviation: f32, random: &mut Rando
 }
 
 /// Fills a kernel of `2 * reach + 1` pixels a side, makes it sum to 1, and convolves every slice with it.
-fn square_kernel(canvas: &mut Canvas<'_>, reach: i64, fill: impl FnOnce(&mut [f32], i64)) {
-    let [_, height, width] = canvas.lengths();
-    let (pixels, Scratch { floats, kernel, .. }) = canvas.with_scratch();
+fn square_kernel(image: &mut ImagePlanes<'_>, reach: i64, fill: impl FnOnce(&mut [f32], i64)) {
+    let [_, height, width] = image.lengths();
+    let (pixels, Scratch { floats, kernel, .. }) = image.with_scratch();
     let side = 2 * reach + 1;
     kernel.clear();
     kernel.resize((side * side) as usize, 0.0);
@@ -67,9 +67,9 @@ fn square_kernel(canvas: &mut Canvas<'_>, reach: i64, fill: impl FnOnce(&mut [f3
 }
 
 /// The mean of zooms from 1 to `most`.
-pub(super) fn zoom(canvas: &mut Canvas<'_>, most: f32) {
+pub(super) fn zoom(image: &mut ImagePlanes<'_>, most: f32) {
     const ZOOMS: usize = 11;
-    let (pixels, scratch) = canvas.with_scratch();
+    let (pixels, scratch) = image.with_scratch();
     let [mut original, mut sum, spare] = std::mem::take(&mut scratch.copies);
     original.clear();
     original.extend_from_slice(pixels);
@@ -77,19 +77,19 @@ pub(super) fn zoom(canvas: &mut Canvas<'_>, most: f32) {
     sum.resize(original.len(), 0.0);
     for step in 0..ZOOMS {
         let scale = 1.0 + f64::from(most - 1.0) * step as f64 / (ZOOMS - 1) as f64;
-        canvas.pixels_mut().copy_from_slice(&original);
-        canvas.warp(&Map::affine(0.0, [0.0, 0.0], scale, [0.0, 0.0]));
-        add_scaled(&mut sum, canvas.pixels(), 1.0 / ZOOMS as f32);
+        image.pixels_mut().copy_from_slice(&original);
+        image.warp(&Map::affine(0.0, [0.0, 0.0], scale, [0.0, 0.0]));
+        add_scaled(&mut sum, image.pixels(), 1.0 / ZOOMS as f32);
     }
-    for (value, sum) in canvas.pixels_mut().iter_mut().zip(&sum) {
+    for (value, sum) in image.pixels_mut().iter_mut().zip(&sum) {
         *value = sum.min(1.0);
     }
-    canvas.with_scratch().1.copies = [original, sum, spare];
+    image.with_scratch().1.copies = [original, sum, spare];
 }
 
 /// Adds to the saturation of HSV. Greys stay grey, as they have no hue.
-pub(super) fn saturate(canvas: &mut Canvas<'_>, amount: f32) {
-    let Some([red, green, blue]) = canvas.rgb_mut() else { return };
+pub(super) fn saturate(image: &mut ImagePlanes<'_>, amount: f32) {
+    let Some([red, green, blue]) = image.rgb_mut() else { return };
     for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
         let most = red.max(*green).max(*blue);
         let least = red.min(*green).min(*blue);

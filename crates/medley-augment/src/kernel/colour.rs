@@ -1,7 +1,7 @@
 //! Arithmetic on red, green and blue planes.
 
 use super::resample::{floor, greater, lesser};
-use crate::canvas::LUMA;
+use crate::planes::LUMA;
 
 /// Within 0-1.
 #[inline(always)]

@@ -7,7 +7,7 @@ use crate::config::check;
 use crate::kernel::blur::add_scaled;
 use crate::kernel::colour::scale;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Map, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Map, Plan, Random, Transform};
 
 /// Convex mixture of the image and `width` copies of it, each after a chain of random operations (Hendrycks et al., *AugMix*,
 /// 2020; menu and ranges as torchvision's `AugMix` without `all_ops`). Each chain is one resampling and then its operations on
@@ -52,7 +52,7 @@ impl Transform for AugMix {
         plan.then(self, Params::of(&[]).with_seed(random.bits()));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
         let mut random = Random::from_seed(params.seed);
         let alpha = f64::from(self.0.alpha);
         let share = random.beta(alpha) as f32;
@@ -64,7 +64,7 @@ impl Transform for AugMix {
         let sum: f64 = weights.iter().sum();
 
         // Taken out, so that chains can use the rest of the scratch.
-        let (pixels, scratch) = canvas.with_scratch();
+        let (pixels, scratch) = image.with_scratch();
         let [mut original, mut chain, mut mixed] = std::mem::take(&mut scratch.copies);
         let mut inner = std::mem::take(scratch);
         original.clear();
@@ -74,12 +74,12 @@ impl Transform for AugMix {
         for weight in weights {
             chain.clear();
             chain.extend_from_slice(&original);
-            self.run_chain(&mut canvas.beside(&mut chain, &mut inner), &mut random);
+            self.run_chain(&mut image.beside(&mut chain, &mut inner), &mut random);
             // All weights may be 0 by underflow if alpha is tiny.
             let weight = if sum > 0.0 { *weight / sum } else { 1.0 / f64::from(self.0.width) };
             add_scaled(&mut mixed, &chain, weight as f32 * share);
         }
-        let (pixels, scratch) = canvas.with_scratch();
+        let (pixels, scratch) = image.with_scratch();
         scale(pixels, 1.0 - share, 0.0);
         add_scaled(pixels, &mixed, 1.0);
         scale(pixels, 1.0, 0.0);
@@ -89,7 +89,7 @@ impl Transform for AugMix {
 }
 
 impl AugMix {
-    fn run_chain(&self, canvas: &mut Canvas<'_>, random: &mut Random) {
+    fn run_chain(&self, image: &mut ImagePlanes<'_>, random: &mut Random) {
         let menu = Operation::APART_FROM_CORRUPTIONS;
         let mut actions = [None; 8];
         let mut map = Map::IDENTITY;
@@ -97,13 +97,13 @@ impl AugMix {
         for action in &mut actions[..depth] {
             let which = random.below(menu.len() as u32) as usize;
             let strength = random.below(self.0.severity) as f32 / 9.0;
-            let drawn = menu[which].at(strength, &SPACE, random);
-            match drawn.map(canvas.shape()) {
+            let chosen = menu[which].at(strength, &SPACE, random);
+            match chosen.map(image.shape()) {
                 Some(more) => map = map.then(more),
-                None => *action = Some(drawn),
+                None => *action = Some(chosen),
             }
         }
-        canvas.warp(&map);
-        actions.into_iter().flatten().for_each(|action| action.apply(canvas));
+        image.warp(&map);
+        actions.into_iter().flatten().for_each(|action| action.apply(image));
     }
 }

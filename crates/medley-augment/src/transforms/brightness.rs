@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::check;
 use crate::kernel::colour::scale;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Multiplies all values by a factor and clips to 0-1, as torchvision's `adjust_brightness`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,11 +34,11 @@ impl Transform for Brightness {
         plan.then(self, Params::of(&[factor]));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        brighten(canvas, params.values[0]);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        brighten(image, params.values[0]);
     }
 }
 
-pub(crate) fn brighten(canvas: &mut Canvas<'_>, factor: f32) {
-    scale(canvas.pixels_mut(), factor, 0.0);
+pub(crate) fn brighten(image: &mut ImagePlanes<'_>, factor: f32) {
+    scale(image.pixels_mut(), factor, 0.0);
 }

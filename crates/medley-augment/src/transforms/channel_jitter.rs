@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::check;
 use crate::kernel::colour::scale;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Multiplies each channel by a factor and adds a number to it, both its own, then clips to 0-1: another white balance, another
 /// stain, another sensor.
@@ -36,9 +36,9 @@ impl Transform for ChannelJitter {
         plan.then(self, Params::of(&[]).with_seed(random.bits()));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
         let mut random = Random::from_seed(params.seed);
-        for plane in canvas.planes_mut() {
+        for plane in image.planes_mut() {
             let factor = random.between(1.0 - self.0.scale, 1.0 + self.0.scale);
             scale(plane, factor, random.between(-self.0.shift, self.0.shift));
         }

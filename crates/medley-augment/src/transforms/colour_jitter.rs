@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{brighten, contrast, saturation, turn};
 use crate::config::check;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Brightness, contrast, saturation and hue, each drawn uniformly, in random order, as torchvision's `ColorJitter`. Grey
 /// images have no saturation and no hue: these two leave them as they are.
@@ -53,14 +53,14 @@ impl Transform for ColourJitter {
         plan.then(self, Params::of(&[factors[0], factors[1], factors[2], turn, a, b, c, d]));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
         let [brightness, steepness, colour, hue, order @ ..] = params.values;
         for which in order {
             match which as u8 {
-                0 if self.0.brightness > 0.0 => brighten(canvas, brightness),
-                1 if self.0.contrast > 0.0 => contrast(canvas, steepness),
-                2 if self.0.saturation > 0.0 => saturation(canvas, colour),
-                3 if self.0.hue > 0.0 => turn(canvas, hue),
+                0 if self.0.brightness > 0.0 => brighten(image, brightness),
+                1 if self.0.contrast > 0.0 => contrast(image, steepness),
+                2 if self.0.saturation > 0.0 => saturation(image, colour),
+                3 if self.0.hue > 0.0 => turn(image, hue),
                 _ => {}
             }
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::check;
 use crate::kernel::colour::scale;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Moves all values away from or towards the mean grey of the image and clips to 0-1, as torchvision's `adjust_contrast`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,12 +34,12 @@ impl Transform for Contrast {
         plan.then(self, Params::of(&[factor]));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        contrast(canvas, params.values[0]);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        contrast(image, params.values[0]);
     }
 }
 
-pub(crate) fn contrast(canvas: &mut Canvas<'_>, factor: f32) {
-    let bias = (1.0 - factor) * canvas.mean_grey();
-    scale(canvas.pixels_mut(), factor, bias);
+pub(crate) fn contrast(image: &mut ImagePlanes<'_>, factor: f32) {
+    let bias = (1.0 - factor) * image.mean_grey();
+    scale(image.pixels_mut(), factor, bias);
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::random_erasing::{Box3, Fill, erase};
 use crate::config::{always, check};
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Fills a square (in volumes a cube) whose centre lies anywhere in the image, so that part of it may lie outside (`DeVries` and
 /// Taylor, *Improved regularization of convolutional neural networks with cutout*, 2017).
@@ -48,7 +48,7 @@ impl Transform for Cutout {
         plan.then(self, region.params().with_seed(random.bits()));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        erase(canvas, Box3::of(params), self.0.fill, params.seed);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        erase(image, Box3::of(params), self.0.fill, params.seed);
     }
 }

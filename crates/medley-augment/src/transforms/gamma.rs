@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::check_range;
 use crate::kernel::tone::power;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Raises all values to a power, as torchvision's `adjust_gamma`: black and white stay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Transform for Gamma {
         plan.then(self, Params::of(&[random.between_ratios(self.exponent[0], self.exponent[1])]));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        power(canvas.pixels_mut(), params.values[0]);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        power(image.pixels_mut(), params.values[0]);
     }
 }

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::canvas::Scratch;
 use crate::config::{check, check_range, half};
 use crate::kernel::blur::{gaussian, separable};
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::planes::Scratch;
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Convolves with a Gaussian cut at three standard deviations, reflected at the border, as torchvision's `gaussian_blur` with
 /// that kernel size. Volumes are blurred across slices too.
@@ -39,14 +39,14 @@ impl Transform for GaussianBlur {
         }
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        blur(canvas, params.values[0]);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        blur(image, params.values[0]);
     }
 }
 
-pub(crate) fn blur(canvas: &mut Canvas<'_>, deviation: f32) {
-    let lengths = canvas.lengths();
-    let (pixels, Scratch { floats, kernel, .. }) = canvas.with_scratch();
+pub(crate) fn blur(image: &mut ImagePlanes<'_>, deviation: f32) {
+    let lengths = image.lengths();
+    let (pixels, Scratch { floats, kernel, .. }) = image.with_scratch();
     gaussian(deviation, (3.0 * deviation).ceil() as usize, kernel);
     separable(pixels, lengths, kernel, floats);
 }

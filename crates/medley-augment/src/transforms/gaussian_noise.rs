@@ -6,7 +6,7 @@ use crate::config::{check, check_range, half};
 use crate::kernel::colour::add_noise;
 use crate::kernel::noise::normals;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Adds a normal number to every value, each its own, and clips to 0-1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,13 +39,13 @@ impl Transform for GaussianNoise {
         }
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        add_gaussian(canvas, params.values[0], &mut Random::from_seed(params.seed));
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        add_gaussian(image, params.values[0], &mut Random::from_seed(params.seed));
     }
 }
 
-pub(crate) fn add_gaussian(canvas: &mut Canvas<'_>, deviation: f32, random: &mut Random) {
-    let (pixels, scratch) = canvas.with_scratch();
+pub(crate) fn add_gaussian(image: &mut ImagePlanes<'_>, deviation: f32, random: &mut Random) {
+    let (pixels, scratch) = image.with_scratch();
     scratch.floats.resize(pixels.len(), 0.0);
     normals(random, &mut scratch.floats);
     add_noise(pixels, &scratch.floats, deviation, 0.0);

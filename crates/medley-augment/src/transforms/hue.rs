@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::check;
 use crate::kernel::colour::turn_hue;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Turns the hue of HSV, as torchvision's `adjust_hue`. Images without three channels stay as they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,13 +33,13 @@ impl Transform for Hue {
         plan.then(self, Params::of(&[random.between(-self.turn, self.turn)]));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        turn(canvas, params.values[0]);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        turn(image, params.values[0]);
     }
 }
 
-pub(crate) fn turn(canvas: &mut Canvas<'_>, by: f32) {
-    if let Some(rgb) = canvas.rgb_mut() {
+pub(crate) fn turn(image: &mut ImagePlanes<'_>, by: f32) {
+    if let Some(rgb) = image.rgb_mut() {
         turn_hue(rgb, by);
     }
 }

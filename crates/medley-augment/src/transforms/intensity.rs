@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::check_range;
 use crate::kernel::colour::scale;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Multiplies all values by one factor, uniform in a range. With `[0, 1]` it is what the official 3D benchmark trains with (its
 /// `Transform3D(mul="random")`; it evaluates with the factor 0.5).
@@ -38,7 +38,7 @@ impl Transform for Intensity {
         plan.then(self, Params::of(&[random.between(self.factor[0], self.factor[1])]));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        scale(canvas.pixels_mut(), params.values[0], 0.0);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        scale(image.pixels_mut(), params.values[0], 0.0);
     }
 }

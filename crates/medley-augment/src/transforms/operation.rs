@@ -5,7 +5,7 @@ use medley_core::ImageShape;
 use super::{brighten, contrast, saturation, sharpness};
 use crate::kernel::histogram::{autocontrast, equalize, posterize, solarize};
 use crate::plan::Params;
-use crate::{Canvas, Map, Random};
+use crate::{ImagePlanes, Map, Random};
 
 /// One operation of the `AutoAugment` family, as PIL and torchvision define it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,16 +125,16 @@ impl Action {
     }
 
     /// Does it, unless it is geometric.
-    pub(super) fn apply(self, canvas: &mut Canvas<'_>) {
+    pub(super) fn apply(self, image: &mut ImagePlanes<'_>) {
         match self.operation {
-            O::Brightness => brighten(canvas, self.amount),
-            O::Saturation => saturation(canvas, self.amount),
-            O::Contrast => contrast(canvas, self.amount),
-            O::Sharpness => sharpness(canvas, self.amount),
-            O::Posterize => posterize(canvas.pixels_mut(), self.amount.max(0.0) as u32),
-            O::Solarize => solarize(canvas.pixels_mut(), self.amount),
-            O::AutoContrast => canvas.planes_mut().for_each(autocontrast),
-            O::Equalize => canvas.planes_mut().for_each(equalize),
+            O::Brightness => brighten(image, self.amount),
+            O::Saturation => saturation(image, self.amount),
+            O::Contrast => contrast(image, self.amount),
+            O::Sharpness => sharpness(image, self.amount),
+            O::Posterize => posterize(image.pixels_mut(), self.amount.max(0.0) as u32),
+            O::Solarize => solarize(image.pixels_mut(), self.amount),
+            O::AutoContrast => image.planes_mut().for_each(autocontrast),
+            O::Equalize => image.planes_mut().for_each(equalize),
             O::Identity | O::ShearX | O::ShearY | O::TranslateX | O::TranslateY | O::Rotate => {}
         }
     }

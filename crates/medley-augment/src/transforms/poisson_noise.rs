@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{check, check_range, half};
 use crate::kernel::noise::poisson;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Replaces every value by a count of photons, Poisson with the value as mean: X-ray and fluorescence at low dose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,14 +38,14 @@ impl Transform for PoissonNoise {
         }
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        photons(canvas, params.values[0], &mut Random::from_seed(params.seed));
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        photons(image, params.values[0], &mut Random::from_seed(params.seed));
     }
 }
 
-pub(crate) fn photons(canvas: &mut Canvas<'_>, white: f32, random: &mut Random) {
+pub(crate) fn photons(image: &mut ImagePlanes<'_>, white: f32, random: &mut Random) {
     let each = 1.0 / white;
-    for value in canvas.pixels_mut() {
+    for value in image.pixels_mut() {
         *value = (poisson(random, *value * white) * each).min(1.0);
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::operation::{Action, Operation, Space};
 use crate::config::check;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// `operations` draws, with replacement, from 14 operations (identity, shears, translations, rotation, brightness, colour,
 /// contrast, sharpness, posterize, solarize, auto-contrast, equalize), all of one magnitude (Cubuk et al., *RandAugment*, 2020;
@@ -50,8 +50,8 @@ impl Transform for RandAugment {
         }
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        Action::of(params).apply(canvas);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        Action::of(params).apply(image);
     }
 }
 

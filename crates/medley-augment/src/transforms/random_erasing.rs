@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::canvas::mean;
 use crate::config::{check, check_range, half};
 use crate::kernel::noise::uniforms;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::planes::mean;
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// What an erased region is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -81,8 +81,8 @@ impl Transform for RandomErasing {
         }
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        erase(canvas, Box3::of(params), self.0.fill, params.seed);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        erase(image, Box3::of(params), self.0.fill, params.seed);
     }
 }
 
@@ -108,11 +108,11 @@ impl Box3 {
     }
 }
 
-pub(crate) fn erase(canvas: &mut Canvas<'_>, region: Box3, fill: Fill, seed: u64) {
-    let [_, height, width] = canvas.lengths();
+pub(crate) fn erase(image: &mut ImagePlanes<'_>, region: Box3, fill: Fill, seed: u64) {
+    let [_, height, width] = image.lengths();
     let [[front, back], [top, bottom], [left, right]] = region.spans;
     let mut random = Random::from_seed(seed);
-    for plane in canvas.planes_mut() {
+    for plane in image.planes_mut() {
         let value = if fill == Fill::Mean { mean(plane) } else { 0.0 };
         for z in front..back {
             for y in top..bottom {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::check;
 use crate::kernel::colour::saturate;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Moves colours away from or towards their own grey and clips to 0-1, as torchvision's `adjust_saturation`. Images without
 /// three channels stay as they are.
@@ -35,13 +35,13 @@ impl Transform for Saturation {
         plan.then(self, Params::of(&[factor]));
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        saturation(canvas, params.values[0]);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        saturation(image, params.values[0]);
     }
 }
 
-pub(crate) fn saturation(canvas: &mut Canvas<'_>, factor: f32) {
-    if let Some(rgb) = canvas.rgb_mut() {
+pub(crate) fn saturation(image: &mut ImagePlanes<'_>, factor: f32) {
+    if let Some(rgb) = image.rgb_mut() {
         saturate(rgb, factor);
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{check, check_range, half};
 use crate::kernel::blur::sharpen;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Moves the image away from (factor above 1) or towards a smoothed copy and clips to 0-1, as torchvision's `adjust_sharpness`.
 /// Volumes slice by slice.
@@ -38,14 +38,14 @@ impl Transform for Sharpness {
         }
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        sharpness(canvas, params.values[0]);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        sharpness(image, params.values[0]);
     }
 }
 
-pub(crate) fn sharpness(canvas: &mut Canvas<'_>, factor: f32) {
-    let [_, height, width] = canvas.lengths();
-    let (pixels, scratch) = canvas.with_scratch();
+pub(crate) fn sharpness(image: &mut ImagePlanes<'_>, factor: f32) {
+    let [_, height, width] = image.lengths();
+    let (pixels, scratch) = image.with_scratch();
     for slice in pixels.chunks_exact_mut((height * width).max(1)) {
         sharpen(slice, width, factor, &mut scratch.floats);
     }

@@ -6,7 +6,7 @@ use crate::config::{check, check_range, half};
 use crate::kernel::colour::add_noise;
 use crate::kernel::noise::normals;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// Multiplies every value by 1 plus a normal number, each its own, and clips to 0-1: the grain of ultrasound and of optical
 /// coherence tomography.
@@ -40,13 +40,13 @@ impl Transform for SpeckleNoise {
         }
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        speckle(canvas, params.values[0], &mut Random::from_seed(params.seed));
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        speckle(image, params.values[0], &mut Random::from_seed(params.seed));
     }
 }
 
-pub(crate) fn speckle(canvas: &mut Canvas<'_>, deviation: f32, random: &mut Random) {
-    let (pixels, scratch) = canvas.with_scratch();
+pub(crate) fn speckle(image: &mut ImagePlanes<'_>, deviation: f32, random: &mut Random) {
+    let (pixels, scratch) = image.with_scratch();
     scratch.floats.resize(pixels.len(), 0.0);
     normals(random, &mut scratch.floats);
     add_noise(pixels, &scratch.floats, 0.0, deviation);

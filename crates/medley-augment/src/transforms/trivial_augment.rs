@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::operation::{Action, Operation, Space};
 use super::rand_augment::note;
 use crate::plan::Params;
-use crate::{AugmentError, Canvas, Plan, Random, Transform};
+use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 
 /// One operation, of a strength drawn from 31 steps (Müller and Hutter, *TrivialAugment: tuning-free yet state-of-the-art data
 /// augmentation*, 2021; the wide ranges, as torchvision's `TrivialAugmentWide`). Nothing to tune. Translations go up to a seventh
@@ -34,7 +34,7 @@ impl Transform for TrivialAugment {
         note(self, Operation::ALL[which].at(strength, &SPACE, random), plan);
     }
 
-    fn apply(&self, params: &Params, canvas: &mut Canvas<'_>) {
-        Action::of(params).apply(canvas);
+    fn apply(&self, params: &Params, image: &mut ImagePlanes<'_>) {
+        Action::of(params).apply(image);
     }
 }

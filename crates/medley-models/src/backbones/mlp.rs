@@ -1,4 +1,4 @@
-//! Two hidden layers on the pixels, with the rectifier: what can be learnt without knowing that pixels have neighbours.
+//! Two hidden layers on the pixels, with `ReLU`: what can be learnt without knowing that pixels have neighbours.
 
 use tch::Tensor;
 

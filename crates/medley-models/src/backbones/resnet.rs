@@ -128,7 +128,7 @@ impl Maker<'_> {
     }
 }
 
-/// Convolutions around a shortcut; the rectifier follows each but the last, and the sum.
+/// Convolutions around a shortcut; `ReLU` follows each but the last, and the sum.
 struct Block {
     main: Vec<ConvNorm>,
     downsample: Option<ConvNorm>,
@@ -168,7 +168,7 @@ impl Block {
             Some(layer) => layer.forward(x, context)?,
             None => x.shallow_clone(),
         };
-        // In place: BatchNorm keeps its input for the way back, not its result.
+        // In place: BatchNorm keeps its input for the backward pass, not its result.
         relu(inner.f_add_(&shortcut)?, context)
     }
 }

@@ -52,11 +52,11 @@ impl Backbone for ResNet9 {
 
     fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         let rectified = |layer: &ConvNorm, x: &Tensor| relu(layer.forward(x, context)?, context);
-        // The rectifier after the pool sees a quarter of the values, and gives the bits that it would give before it.
+        // ReLU after the pool sees a quarter of the values, and gives the bits that it would give before it.
         let halved =
             |layer: &ConvNorm, x: &Tensor| relu(max_pool(&layer.forward(x, context)?, 2, 2, 0, context)?, context);
         let residual = |x: Tensor, [first, second]: &[ConvNorm; 2]| -> Result<Tensor, ModelError> {
-            // Not in place: the rectifier before the addition keeps its result for the way back.
+            // Not in place: the ReLU before the addition keeps its result for the backward pass.
             Ok(x.f_add(&rectified(second, &rectified(first, &x)?)?)?)
         };
         let x = rectified(&self.prep, images)?;
@@ -73,7 +73,7 @@ mod tests {
     use tch::Kind;
 
     #[test]
-    fn a_rectifier_may_wait_for_the_pool() {
+    fn relu_may_wait_for_the_pool() {
         let value_and_gradient = |late: bool| {
             let x = crate::conformance::noise(3, 2, 5, 7).unwrap().set_requires_grad(true);
             let pool = |x: tch::Tensor| x.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);

@@ -49,7 +49,7 @@ impl Vgg {
         let plan = if request.stem == Stem::Small { &plan[..plan.len() - 1] } else { plan };
         let mut layers = Vec::new();
         let mut channels = request.input_channels;
-        // torchvision numbers convolution, norm, rectifier and pool alike.
+        // torchvision numbers convolution, norm, ReLU and pool alike.
         let mut number = 0;
         let trunk = scope.enter("features");
         for &multiple in plan {

@@ -1,4 +1,4 @@
-//! Wide residual nets (Zagoruyko and Komodakis 2016) of 16, 22, 28 or 40 layers: norm and rectifier before each convolution.
+//! Wide residual nets (Zagoruyko and Komodakis 2016) of 16, 22, 28 or 40 layers: norm and `ReLU` before each convolution.
 //!
 //! The width is that of the first group: 64 is the paper's k = 4, 160 its k = 10. Names are those of the common PyTorch port
 //! (`block1.layer.0.conv1`), and so is the initialisation, He's fan-out normal.

@@ -12,7 +12,7 @@ pub(crate) const LUMA: [f32; 3] = [0.2989, 0.587, 0.114];
 ///
 /// Planes rather than interleaved channels, because nearly every loop over one plane is one over contiguous memory.
 #[derive(Debug)]
-pub struct Canvas<'a> {
+pub struct ImagePlanes<'a> {
     shape: ImageShape,
     sampling: Sampling,
     pixels: &'a mut [f32],
@@ -30,13 +30,13 @@ pub struct Scratch {
     pub(crate) resampler: Resampler,
 }
 
-impl<'a> Canvas<'a> {
+impl<'a> ImagePlanes<'a> {
     /// Wraps `[C, H, W]` or `[C, D, H, W]` values.
     ///
     /// # Panics
     /// If `pixels` is not of the size that `shape` says.
     pub fn new(shape: ImageShape, pixels: &'a mut [f32], scratch: &'a mut Scratch) -> Self {
-        assert_eq!(shape.checked_len(), Some(pixels.len()), "a canvas of {shape} needs as many values");
+        assert_eq!(shape.checked_len(), Some(pixels.len()), "an image of {shape} needs as many values");
         let sampling = Sampling { filter: Filter::default(), padding: Padding::default() };
         Self { shape, sampling, pixels, scratch }
     }
@@ -105,7 +105,7 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Resamples the canvas. Only for transforms that cannot note their geometry in the plan, as this is a second interpolation.
+    /// Resamples the image. Only for transforms that cannot note their geometry in the plan, as this is a second interpolation.
     pub fn warp(&mut self, map: &Map) {
         if *map == Map::IDENTITY {
             return;
@@ -116,9 +116,9 @@ impl<'a> Canvas<'a> {
         resampler.resample(map, None, self.sampling, self.shape, Input::Planes(floats), self.pixels);
     }
 
-    /// A canvas of the same kind on other pixels, with its scratch.
-    pub(crate) fn beside<'b>(&self, pixels: &'b mut [f32], scratch: &'b mut Scratch) -> Canvas<'b> {
-        Canvas { shape: self.shape, sampling: self.sampling, pixels, scratch }
+    /// An image of the same kind on other pixels, with its scratch.
+    pub(crate) fn beside<'b>(&self, pixels: &'b mut [f32], scratch: &'b mut Scratch) -> ImagePlanes<'b> {
+        ImagePlanes { shape: self.shape, sampling: self.sampling, pixels, scratch }
     }
 }
 
