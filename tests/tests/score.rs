@@ -73,9 +73,11 @@ fn a_task_of_ones_own_needs_its_labels_alone() {
 fn every_format_is_written() {
     let lab = lab();
     let with = |format: &str| must(lab.path(), &["score", NAME, "--labels", "labels.csv", format, "--details"]).stdout;
-    assert!(with("--markdown").contains("| breastmnist | 4 | 1.000 ["));
+    let markdown = with("--markdown");
+    assert!(markdown.contains("| breastmnist |      4 | 1.000 ("), "{markdown}");
     let latex = with("--latex");
-    assert!(latex.contains("\\begin{tabular}") && latex.contains("breastmnist & 4 & 1.000 {[}"), "{latex}");
+    assert!(latex.contains("\\begin{tabular}") && latex.contains("breastmnist & 4 & 1.000 ("), "{latex}");
+    assert!(!latex.contains('<'), "{latex}");
     assert_eq!(lab.run(&["score", NAME, "--json", "--latex"]).code, Some(2));
 }
 
@@ -147,6 +149,32 @@ fn a_run_its_files_and_its_submission_agree() {
         }
     }
     assert_eq!(card["seeds"][0]["predictor"], "lab-1");
+    let ends = |value: &Value| (value["low"].clone(), value["high"].clone());
+    // The run recorded the very intervals that are computed now: of every predictor, and of the mean over seeds.
+    let recorded = [&results["ensemble"], &results["seeds"][0]["test"], &results["seeds"][1]["test"]];
+    for (predictor, set) in card["predictors"].as_array().unwrap().iter().zip(recorded) {
+        assert_eq!(ends(&predictor["harmonic_mean"]), ends(&set["intervals"]["harmonic_mean"]));
+        for (index, task) in predictor["tasks"].as_array().unwrap().iter().enumerate() {
+            for (metric, key) in task["figures"].as_array().unwrap().iter().zip(["auc", "accuracy", "macro_f1"]) {
+                let recorded = &set["intervals"]["tasks"][index][key];
+                assert_eq!(ends(metric), ends(recorded), "{key}");
+                assert!(recorded["low"].is_f64() || key == "auc", "{recorded}");
+            }
+        }
+    }
+    for row in card["seeds"][0]["rows"].as_array().unwrap() {
+        let of_mean = &results["mean_intervals"];
+        let recorded = match tasks.iter().position(|task| row[0] == *task) {
+            Some(index) => &of_mean["tasks"][index][row[1].as_str().unwrap()],
+            None => &of_mean["harmonic_mean"],
+        };
+        assert_eq!(&row[2]["bootstrap"], recorded, "{row}");
+    }
+    let page = std::fs::read_to_string(lab.path().join("runs/lab-1/report.html")).unwrap();
+    let interval = &results["mean_intervals"]["harmonic_mean"];
+    let printed = format!("{:.4}–{:.4}", interval["low"].as_f64().unwrap(), interval["high"].as_f64().unwrap());
+    let shown = must(lab.path(), &["score", "runs/lab-1", "--data", "data"]).stdout;
+    assert!(page.contains(&printed) && shown.contains(&printed), "{printed} is not in both: {shown}");
     let submission = lab.runs().iter().any(|name| name == "lab-1");
     assert!(submission);
     let file = "runs/lab-1/submission.SYNTHETIC.csv";

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write as _};
 
+use medley_report::tables::Table;
+
 /// Prints a line.
 ///
 /// # Errors
@@ -26,29 +28,9 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Left-aligned columns with two spaces between them; numbers in cells are right-aligned.
+/// Columns with two spaces between them: words at the left, numbers at the right.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    // "11.17 M" and "86.3%" are numbers, "18-layer net" is none.
-    let numeric = |text: &str| {
-        let word = text.split(' ').next().unwrap_or_default().trim_end_matches('%').replace(',', "");
-        word.parse::<f64>().is_ok() || text == "-"
-    };
-    let render = |cells: &[String]| {
-        let padded: Vec<String> = (cells.iter().zip(&widths))
-            .map(|(cell, &width)| if numeric(cell) { format!("{cell:>width$}") } else { format!("{cell:<width$}") })
-            .collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    let head: Vec<String> = header.iter().map(ToString::to_string).collect();
-    let mut lines = vec![render(&head)];
-    lines.extend(rows.iter().map(|row| render(row)));
-    lines.join("\n")
+    Table { rows: rows.to_vec(), ..Table::new(header) }.text()
 }
 
 /// Bytes as people write them.

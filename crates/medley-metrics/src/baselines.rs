@@ -41,7 +41,7 @@ pub struct Baseline {
     #[serde(default)]
     pub note: Option<String>,
     /// By task name.
-    pub results: BTreeMap<String, PublishedFigures>,
+    pub results: BTreeMap<String, PublishedMetrics>,
 }
 
 /// What a published model was selected on.
@@ -59,7 +59,7 @@ pub enum SelectedOn {
 /// Figures of one method on one task, test split, 0-1.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct PublishedFigures {
+pub struct PublishedMetrics {
     /// Official AUC.
     #[serde(default)]
     pub auc: Option<f64>,
@@ -98,7 +98,7 @@ impl Baselines {
     }
 
     /// Methods with a result on a task, in the order of the file.
-    pub fn of_task<'a>(&'a self, task: &'a str) -> impl Iterator<Item = (&'a Baseline, PublishedFigures)> {
+    pub fn of_task<'a>(&'a self, task: &'a str) -> impl Iterator<Item = (&'a Baseline, PublishedMetrics)> {
         self.rows.iter().filter_map(move |row| row.results.get(task).map(|figures| (row, *figures)))
     }
 }

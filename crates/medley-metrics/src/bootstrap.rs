@@ -67,17 +67,27 @@ impl Resampled {
     /// The mean over predictors of resamples that were made with the same draws: of every resample the mean of the metric. `None`
     /// of no predictor, and when the numbers of resamples differ. Not defined where one of them is not.
     pub fn mean(predictors: &[&Self]) -> Option<Self> {
-        let count = predictors.len() as f64;
-        let resamples = predictors.first()?.draws.len();
-        if predictors.iter().any(|one| one.draws.len() != resamples) {
+        let (first, others) = predictors.split_first()?;
+        if others.iter().any(|one| one.draws.len() != first.draws.len()) {
             return None;
         }
-        let at = |at: usize| predictors.iter().map(|one| one.draws[at]).sum::<f64>() / count;
-        let values: Option<Vec<f64>> = predictors.iter().map(|one| one.value).collect();
-        Some(Self {
-            value: values.map(|values| values.iter().sum::<f64>() / count),
-            draws: (0..resamples).map(at).collect(),
-        })
+        let mut sum = (*first).clone();
+        for other in others {
+            sum.add(other);
+        }
+        Some(sum.divided_by(predictors.len()))
+    }
+
+    /// Adds another on the same draws.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.value = self.value.zip(other.value).map(|(a, b)| a + b);
+        self.draws.iter_mut().zip(&other.draws).for_each(|(sum, draw)| *sum += draw);
+    }
+
+    /// A sum as a mean.
+    pub(crate) fn divided_by(&self, count: usize) -> Self {
+        let count = count as f64;
+        Self { value: self.value.map(|sum| sum / count), draws: self.draws.iter().map(|sum| sum / count).collect() }
     }
 
     /// The two-sided p-value of a difference whose draws are permutations: the share of permutations, the one that was seen

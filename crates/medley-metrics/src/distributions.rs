@@ -1,95 +1,31 @@
-//! The few distributions that tests and intervals need, to 1e-10 or better.
+//! The few distributions that tests and intervals need.
+
+use statrs::distribution::{Binomial, ContinuousCDF as _, DiscreteCDF as _, Normal, StudentsT};
 
 /// Probability that a standard normal value is at most `x`.
-pub fn normal_cdf(x: f64) -> f64 {
-    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
+pub(crate) fn normal_cdf(x: f64) -> f64 {
+    Normal::standard().cdf(x)
 }
 
 /// The value below which a standard normal value lies with `probability`; infinite at 0 and 1.
-pub fn normal_quantile(probability: f64) -> f64 {
-    invert(probability, normal_cdf)
+pub(crate) fn normal_quantile(probability: f64) -> f64 {
+    Normal::standard().inverse_cdf(probability)
 }
 
-/// Probability that a value of Student's t distribution is at most `x`.
-///
-/// By the regularised incomplete beta function (Press et al., *Numerical Recipes*, 6.4 and 6.14).
-pub fn student_cdf(x: f64, degrees: f64) -> f64 {
-    let tail = 0.5 * incomplete_beta(0.5 * degrees, 0.5, degrees / (degrees + x * x));
-    if x > 0.0 { 1.0 - tail } else { tail }
-}
-
-/// The value below which a value of Student's t distribution lies with `probability`; infinite at 0 and 1.
-pub fn student_quantile(probability: f64, degrees: f64) -> f64 {
-    invert(probability, |x| student_cdf(x, degrees))
+/// The value below which a value of Student's t distribution lies with `probability`, which is neither 0 nor 1. NaN without a
+/// degree of freedom.
+pub(crate) fn student_quantile(probability: f64, degrees: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, degrees).map_or(f64::NAN, |student| student.inverse_cdf(probability))
 }
 
 /// The two-sided exact test of `successes` out of `trials` fair tosses: the probability of a count at least as far from half.
 /// 1 of no tosses.
-pub fn fair_coin_p(successes: u64, trials: u64) -> f64 {
+pub(crate) fn fair_coin_p(successes: u64, trials: u64) -> f64 {
     let fewer = successes.min(trials - successes.min(trials));
     if 2 * fewer >= trials {
         return 1.0;
     }
-    // P(X <= fewer) for X binomial(trials, 1/2) is I_{1/2}(trials - fewer, fewer + 1).
-    (2.0 * incomplete_beta((trials - fewer) as f64, fewer as f64 + 1.0, 0.5)).min(1.0)
-}
-
-/// Bisects a symmetric distribution function; it is monotone, so it cannot fail.
-fn invert(probability: f64, cdf: impl Fn(f64) -> f64) -> f64 {
-    if probability > 0.5 {
-        // Tails are exact near 0, not near 1.
-        return -invert(1.0 - probability, cdf);
-    }
-    if probability.is_nan() || probability <= 0.0 {
-        return if probability.is_nan() { f64::NAN } else { f64::NEG_INFINITY };
-    }
-    let mut low = -1.0;
-    while cdf(low) > probability {
-        low *= 2.0;
-    }
-    let mut high = 0.0;
-    for _ in 0..200 {
-        let middle = 0.5 * (low + high);
-        if cdf(middle) < probability { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
-}
-
-/// The regularised incomplete beta function `I_x(a, b)`.
-fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
-    if x <= 0.0 || x >= 1.0 {
-        return if x <= 0.0 { 0.0 } else { 1.0 };
-    }
-    let front =
-        (libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * libm::log(x) + b * libm::log1p(-x)).exp();
-    // The fraction converges fast on one side of the mean, and I_x(a, b) = 1 - I_{1-x}(b, a).
-    if x < (a + 1.0) / (a + b + 2.0) {
-        front * beta_fraction(a, b, x) / a
-    } else {
-        1.0 - front * beta_fraction(b, a, 1.0 - x) / b
-    }
-}
-
-/// The continued fraction of the incomplete beta function, by the modified Lentz method.
-fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
-    let guard = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
-    let mut numerator = 1.0;
-    let mut denominator = 1.0 / guard(1.0 - (a + b) * x / (a + 1.0));
-    let mut fraction = denominator;
-    for step in (1..10_000).map(f64::from) {
-        for term in [
-            step * (b - step) * x / ((a + 2.0 * step - 1.0) * (a + 2.0 * step)),
-            -(a + step) * (a + b + step) * x / ((a + 2.0 * step) * (a + 2.0 * step + 1.0)),
-        ] {
-            denominator = 1.0 / guard(1.0 + term * denominator);
-            numerator = guard(1.0 + term / numerator);
-            fraction *= numerator * denominator;
-        }
-        if (numerator * denominator - 1.0).abs() < 1e-16 {
-            break;
-        }
-    }
-    fraction
+    Binomial::new(0.5, trials).map_or(1.0, |tosses| (2.0 * tosses.cdf(fewer)).min(1.0))
 }
 
 #[cfg(test)]
@@ -97,7 +33,7 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() <= 1e-10 * expected.abs().max(1.0), "{found} is not {expected}");
+        assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{found} is not {expected}");
     }
 
     #[test]

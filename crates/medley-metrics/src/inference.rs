@@ -19,7 +19,7 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// A mean over seeds (seeds) with its t-interval.
+/// A mean over seeds with its intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SeedMean {
     /// Number of seeds.
@@ -31,6 +31,8 @@ pub struct SeedMean {
     /// Where the mean over infinitely many seeds lies, if they are normally distributed; `None` of one seed. It
     /// says nothing about other test images.
     pub interval: Option<Interval>,
+    /// Where the mean of these seeds lies on other test images; `None` where it was not resampled.
+    pub bootstrap: Option<Interval>,
 }
 
 /// Mean, deviation and t-interval of `values`; `None` of none.
@@ -43,7 +45,7 @@ pub fn seed_mean(values: &[f64], confidence: f64) -> Option<SeedMean> {
         let width = student_quantile(0.5 + confidence / 2.0, (count - 1) as f64) * deviation / (count as f64).sqrt();
         Interval { low: mean - width, high: mean + width }
     });
-    (count > 0).then_some(SeedMean { count, mean, standard_deviation, interval })
+    (count > 0).then_some(SeedMean { count, mean, standard_deviation, interval, bootstrap: None })
 }
 
 /// The smallest true difference that a two-sided test at 5 % finds with a probability of 80 %, from the standard error of the

@@ -49,7 +49,7 @@ pub mod bootstrap;
 pub mod conformance;
 mod confusion;
 pub mod delong;
-pub mod distributions;
+mod distributions;
 mod error;
 mod evaluate;
 pub mod inference;

@@ -8,11 +8,11 @@ use medley_core::record::Interval;
 pub(crate) const TASK_DECIMALS: usize = 3;
 /// Decimals of the harmonic mean, as on the competition's board.
 pub(crate) const MEAN_DECIMALS: usize = 4;
-/// Where there is no figure.
+/// Where there is no number.
 pub(crate) const NONE: &str = "–";
 
-/// A figure, or a dash.
-pub(crate) fn figure(value: Option<f64>, decimals: usize) -> String {
+/// A number, or a dash.
+pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     match value {
         Some(value) if value.is_finite() => signed(value, decimals),
         _ => NONE.to_owned(),
@@ -41,7 +41,7 @@ pub(crate) fn difference(value: f64, decimals: usize) -> String {
 
 /// `0.917 ± 0.004`, or `0.917` for a single seed.
 pub(crate) fn spread(spread: Option<&Spread>, decimals: usize) -> String {
-    let mean = figure(spread.map(|spread| spread.mean), decimals);
+    let mean = number(spread.map(|spread| spread.mean), decimals);
     match spread.and_then(|spread| spread.standard_deviation) {
         Some(deviation) => format!("{mean} ± {deviation:.decimals$}"),
         None => mean,
@@ -70,6 +70,11 @@ pub(crate) fn count(value: u64) -> String {
 /// `12.3 %`.
 pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.1} %", share * 100.0) } else { NONE.to_owned() }
+}
+
+/// `95 %`.
+pub(crate) fn confidence(share: f64) -> String {
+    format!("{} %", (share * 1000.0).round() / 10.0)
 }
 
 /// `3 seeds`, `1 seed`.
@@ -138,9 +143,9 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(96_941), "96,941");
         assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(figure(Some(-0.000_01), 3), "0.000");
-        assert_eq!(figure(Some(-0.25), 2), "−0.25");
-        assert_eq!(figure(Some(f64::NAN), 3), "–");
+        assert_eq!(number(Some(-0.000_01), 3), "0.000");
+        assert_eq!(number(Some(-0.25), 2), "−0.25");
+        assert_eq!(number(Some(f64::NAN), 3), "–");
         assert_eq!(difference(0.012, 3), "+0.012");
         assert_eq!(difference(-0.012, 3), "−0.012");
         assert_eq!(difference(0.000_01, 3), "0.000");

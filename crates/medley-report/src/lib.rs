@@ -41,6 +41,7 @@ pub mod record;
 mod scorecard;
 pub mod sections;
 pub mod svg;
+pub mod tables;
 mod text;
 pub mod uncertainty;
 
@@ -48,6 +49,6 @@ pub use error::ReportError;
 pub use fragment::Fragment;
 pub use page::{html, write_report};
 pub use record::{RunRecord, load_run};
-pub use scorecard::{Format, Show, render_comparison, render_scorecard};
+pub use scorecard::{Format, Show, ShowPublished, render_comparison, render_scorecard};
 pub use sections::{Section, sections};
 pub use text::{csv, latex, markdown, model_card};

@@ -3,7 +3,7 @@
 use medley_core::record::DataRecord;
 use medley_core::{COMPETITION_TASKS, Origin};
 use medley_metrics::Baselines;
-use medley_metrics::baselines::{Baseline, PublishedFigures, PublishedHarmonicMean};
+use medley_metrics::baselines::{Baseline, PublishedHarmonicMean, PublishedMetrics};
 
 use crate::RunRecord;
 
@@ -26,7 +26,7 @@ impl Official {
     }
 
     /// Its figures on the task of a data set.
-    pub(crate) fn figures(self, data: &DataRecord) -> Option<PublishedFigures> {
+    pub(crate) fn figures(self, data: &DataRecord) -> Option<PublishedMetrics> {
         let method = self.method(data);
         of_task(data).into_iter().find(|(row, _)| row.method == method).map(|(_, figures)| figures)
     }
@@ -38,7 +38,7 @@ impl Official {
 }
 
 /// Published results on the task of a data set; none for drawn data and for a user's own.
-pub(crate) fn of_task(data: &DataRecord) -> Vec<(&'static Baseline, PublishedFigures)> {
+pub(crate) fn of_task(data: &DataRecord) -> Vec<(&'static Baseline, PublishedMetrics)> {
     if data.task.origin != Origin::Official {
         return Vec::new();
     }
@@ -51,10 +51,10 @@ pub(crate) fn of_task(data: &DataRecord) -> Vec<(&'static Baseline, PublishedFig
 /// on the test split is left out.
 pub(crate) fn best(
     data: &DataRecord,
-    figure: fn(&PublishedFigures) -> Option<f64>,
-) -> Option<(&'static Baseline, PublishedFigures, f64)> {
+    figure: fn(&PublishedMetrics) -> Option<f64>,
+) -> Option<(&'static Baseline, PublishedMetrics, f64)> {
     use medley_metrics::baselines::SelectedOn;
-    let mut best: Option<(&'static Baseline, PublishedFigures, f64)> = None;
+    let mut best: Option<(&'static Baseline, PublishedMetrics, f64)> = None;
     for (row, figures) in of_task(data) {
         let comparable = row.resolution <= data.task.shape.height && row.selected_on != SelectedOn::Test;
         if let Some(value) = figure(&figures).filter(|_| comparable)

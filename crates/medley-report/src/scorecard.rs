@@ -1,15 +1,19 @@
-//! Scorecards as text, Markdown and LaTeX.
+//! The tables of `medley score` and `medley compare`, as text, Markdown and LaTeX.
 
 use std::fmt::Write as _;
 
 use medley_core::Origin;
-
+use medley_core::record::Interval;
 use medley_metrics::baselines::SelectedOn;
 use medley_metrics::scorecard::{
-    ComparisonCard, Difference, Figure, PairComparison, PredictorScore, Scorecard, TaskScore,
+    ComparisonCard, Difference, MetricScore, PairComparison, PredictorScore, PublishedRow, Scorecard, SeedSummary,
+    TaskScore,
 };
 
-/// How a card is written.
+use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS, number};
+use crate::tables::{Table, escape_markdown, one_line};
+
+/// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For a terminal.
@@ -20,25 +24,34 @@ pub enum Format {
     Latex,
 }
 
-/// What of a scorecard is written beside its figures.
+/// Which published results are written beside ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShowPublished {
+    /// None.
+    None,
+    /// For each task the official ResNet-18 and the best by accuracy and by macro-F1, of those that we can be compared with: from
+    /// images no larger than ours, and not selected on the test split.
+    Best,
+    /// All that are known.
+    All,
+}
+
+/// What of a scorecard is written beside its metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Show {
-    /// The published rows.
-    pub published: bool,
-    /// Every class, calibration by how rare the true class is, and published rows of larger images.
+    /// Published results.
+    pub published: ShowPublished,
+    /// Every class, and calibration by how rare the true class is.
     pub details: bool,
 }
 
-/// Figures that stand beside each other; more of them stand below each other.
+/// Metrics that stand beside each other; more of them stand below each other.
 const WIDEST: usize = 5;
-/// Where there is no figure.
-const NONE: &str = "-";
 
 /// A heading, a table, and the sentences under it.
 struct Block {
     heading: String,
-    header: Vec<String>,
-    rows: Vec<Vec<String>>,
+    table: Table,
     sentences: Vec<String>,
 }
 
@@ -46,38 +59,20 @@ struct Block {
 pub fn render_scorecard(card: &Scorecard, format: Format, show: Show) -> String {
     let mut blocks = Vec::new();
     for predictor in &card.predictors {
-        blocks.push(figures(predictor));
+        blocks.push(metrics(predictor));
         if show.details {
             blocks.push(classes(predictor));
             blocks.extend(calibration(predictor));
         }
     }
-    for summary in &card.seeds {
-        let rows = summary.rows.iter().map(|(task, id, mean)| {
-            let interval = mean.interval.map_or(NONE.to_owned(), |interval| range(interval.low, interval.high, 3));
-            let deviation = number(mean.standard_deviation, 4);
-            vec![
-                task.clone(),
-                (*id).to_owned(),
-                mean.count.to_string(),
-                number(Some(mean.mean), 4),
-                deviation,
-                interval,
-            ]
-        });
-        blocks.push(Block {
-            heading: format!("{} ({}), over seeds", summary.predictor, summary.split),
-            header: strings(&["task", "figure", "seeds", "mean", "deviation", "t-interval"]),
-            rows: rows.collect(),
-            sentences: vec!["The t-interval is of the mean over seeds, on these images.".to_owned()],
-        });
-    }
-    blocks.extend(show.published.then(|| published_rows(&card.predictors, show.details)).flatten());
+    blocks.extend(card.seeds.iter().map(over_seeds));
+    blocks.extend(published(&card.predictors, show.published));
     if let Some(last) = blocks.last_mut() {
-        let confidence = (card.resampling.confidence * 100.0).round();
         last.sentences.push(format!(
-            "In brackets: {confidence} % intervals over the images, from {} stratified bootstrap resamples (seed {}).",
-            card.resampling.resamples, card.resampling.seed
+            "In parentheses: {} bootstrap intervals over the test images (percentiles of {} resamples, stratified by class, seed {}).",
+            format::confidence(card.resampling.confidence),
+            card.resampling.resamples,
+            card.resampling.seed
         ));
     }
     join(&blocks, format)
@@ -92,222 +87,280 @@ pub fn render_comparison(card: &ComparisonCard, format: Format) -> String {
     join(&blocks, format)
 }
 
-fn figures(predictor: &PredictorScore) -> Block {
+fn metrics(predictor: &PredictorScore) -> Block {
     let mut titles: Vec<&'static str> = Vec::new();
-    for figure in predictor.tasks.iter().flat_map(|task| &task.figures) {
-        if !titles.contains(&figure.title) {
-            titles.push(figure.title);
+    for metric in predictor.tasks.iter().flat_map(|task| &task.metrics) {
+        if !titles.contains(&metric.title) {
+            titles.push(metric.title);
         }
     }
-    let mut header = strings(&["task", "images"]);
-    header.extend(titles.iter().map(ToString::to_string));
     let heading = format!("{} ({})", predictor.predictor, predictor.split);
-    if titles.len() > WIDEST {
-        return upright(heading, predictor);
-    }
-    let row = |task: &TaskScore| {
-        let mut row = vec![task.task.clone(), task.rows.to_string()];
-        let of = |title: &&str| {
-            task.figures.iter().find(|figure| figure.title == *title).map_or(NONE.to_owned(), with_interval)
-        };
-        row.extend(titles.iter().map(of));
-        row
-    };
-    Block { heading, header, rows: predictor.tasks.iter().map(row).collect(), sentences: sentences(predictor) }
+    let table =
+        if titles.len() > WIDEST { one_metric_a_line(predictor) } else { beside_each_other(predictor, &titles) };
+    Block { heading, table, sentences: sentences(predictor) }
 }
 
-/// One figure on each line.
-fn upright(heading: String, predictor: &PredictorScore) -> Block {
-    let mut rows = Vec::new();
+fn beside_each_other(predictor: &PredictorScore, titles: &[&'static str]) -> Table {
+    let mut table = Table::new(&[&["task", "images"], titles].concat());
     for task in &predictor.tasks {
-        let lines = task.figures.iter().map(|figure| {
-            vec![
-                task.task.clone(),
-                task.rows.to_string(),
-                figure.title.to_owned(),
-                figure.id.to_owned(),
-                with_interval(figure),
-            ]
-        });
-        rows.extend(lines);
+        let of = |title: &&str| {
+            let found = task.metrics.iter().find(|metric| metric.title == *title);
+            found.map_or(NONE.to_owned(), |metric| with_interval(metric, TASK_DECIMALS))
+        };
+        table.push([task.task.clone(), task.rows.to_string()].into_iter().chain(titles.iter().map(of)));
     }
-    let header = strings(&["task", "images", "figure", "key", "value"]);
-    Block { heading, header, rows, sentences: sentences(predictor) }
+    table
+}
+
+fn one_metric_a_line(predictor: &PredictorScore) -> Table {
+    let mut table = Table::new(&["task", "images", "metric", "key", "value"]);
+    for task in &predictor.tasks {
+        for metric in &task.metrics {
+            let names = [metric.title, metric.id].map(str::to_owned);
+            let start = [task.task.clone(), task.rows.to_string()];
+            table.push(start.into_iter().chain(names).chain([with_interval(metric, TASK_DECIMALS)]));
+        }
+    }
+    table
 }
 
 fn sentences(predictor: &PredictorScore) -> Vec<String> {
-    let mut said = Vec::new();
+    let mut sentences = Vec::new();
     if let Some(mean) = &predictor.harmonic_mean {
-        let interval = mean.low.zip(mean.high).map_or(String::new(), |(low, high)| format!(" {}", range(low, high, 4)));
-        let tasks = predictor.tasks.len();
-        said.push(format!("Harmonic mean of the macro-F1 of {tasks} tasks: {}{interval}", number(mean.value, 4)));
+        sentences.push(format!(
+            "Harmonic mean of the macro-F1 of {}: {}",
+            format::plural(predictor.tasks.len(), "task"),
+            with_interval(mean, MEAN_DECIMALS)
+        ));
     }
     if let Some(lenient) = predictor.harmonic_mean_without_zeros {
-        said.push(format!(
-            "A task with macro-F1 0 makes the harmonic mean 0. Left out, as two public entries do, it is {lenient:.4}: no \
-             figure to report."
+        sentences.push(format!(
+            "A task with macro-F1 0 makes the harmonic mean 0. Without such tasks, as two public entries compute it, it is \
+             {lenient:.4}; do not report that."
         ));
     }
     for mean in &predictor.published {
-        said.push(format!("  published: {:.4}  {} ({}, {})", mean.value, mean.method, mean.source, mean.measured_on));
+        sentences
+            .push(format!("  published: {:.4}  {} ({}, {})", mean.value, mean.method, mean.source, mean.measured_on));
     }
     for task in &predictor.tasks {
-        said.extend(task.remarks.iter().map(|remark| format!("{}: {remark}", task.task)));
+        sentences.extend(task.remarks.iter().map(|remark| format!("{}: {remark}", task.task)));
         if !task.never_predicted.is_empty() {
-            said.push(format!("{}: never predicted: {}", task.task, task.never_predicted.join(", ")));
+            sentences.push(format!("{}: never predicted: {}", task.task, task.never_predicted.join(", ")));
         }
         if task.origin == Origin::Synthetic {
-            said.push(format!(
-                "{}: SYNTHETIC images; the figures say nothing of medicine or of the benchmark",
+            sentences.push(format!(
+                "{}: SYNTHETIC images; the results say nothing of medicine or of the benchmark",
                 task.task
             ));
         }
     }
-    let detectable: Vec<String> = predictor
-        .tasks
+    sentences.extend(detectable(&predictor.tasks));
+    sentences
+}
+
+fn detectable(tasks: &[TaskScore]) -> Option<String> {
+    let known: Vec<String> = tasks
         .iter()
-        .filter_map(|task| Some(format!("{} {:.3}", task.task, task.detectable_difference?)))
+        .filter_map(|task| Some(format!("{} {:.TASK_DECIMALS$}", task.task, task.detectable_difference?)))
         .collect();
-    if !detectable.is_empty() {
-        said.push(format!(
-            "To be told apart from a model that is scored on other images (80 % power), macro-F1 must differ by: {}. On the \
-             same images `medley compare` sees smaller differences.",
-            detectable.join(", ")
-        ));
-    }
-    said
+    (!known.is_empty()).then(|| {
+        format!(
+            "Smallest difference in macro-F1 that a test would find (80 % power) against a model scored on other images: {}. On \
+             the same images, `medley compare` finds smaller ones.",
+            known.join(", ")
+        )
+    })
 }
 
 fn classes(predictor: &PredictorScore) -> Block {
-    let mut rows = Vec::new();
+    let mut table = Table::new(&["task", "class", "true", "predicted", "precision", "recall", "F1"]);
     for task in &predictor.tasks {
-        rows.extend(task.per_class.iter().map(|class| {
-            let figures = [class.precision, class.recall, class.f1].map(|value| number(Some(value), 3));
+        for class in &task.per_class {
+            let shares = [class.precision, class.recall, class.f1].map(|value| number(Some(value), TASK_DECIMALS));
             let counts = [class.support.to_string(), class.predicted.to_string()];
-            [vec![task.task.clone(), class.name.clone()], counts.to_vec(), figures.to_vec()].concat()
-        }));
+            table.push([task.task.clone(), class.name.clone()].into_iter().chain(counts).chain(shares));
+        }
     }
-    let header = strings(&["task", "class", "true", "predicted", "precision", "recall", "F1"]);
-    Block { heading: "Classes".to_owned(), header, rows, sentences: Vec::new() }
+    Block { heading: "Classes".to_owned(), table, sentences: Vec::new() }
 }
 
 fn calibration(predictor: &PredictorScore) -> Option<Block> {
-    let mut rows = Vec::new();
+    let mut table = Table::new(&["task", "classes", "images", "confidence", "accuracy", "ECE"]);
     for task in &predictor.tasks {
-        rows.extend(task.calibration.iter().map(|group| {
-            let figures = [group.confidence, group.accuracy, group.ece].map(|value| number(Some(value), 3));
-            [vec![task.task.clone(), group.group.to_owned(), group.rows.to_string()], figures.to_vec()].concat()
-        }));
+        for group in &task.calibration {
+            let values = [group.confidence, group.accuracy, group.ece].map(|value| number(Some(value), TASK_DECIMALS));
+            let start = [task.task.clone(), group.group.to_owned(), group.rows.to_string()];
+            table.push(start.into_iter().chain(values));
+        }
     }
-    (!rows.is_empty()).then(|| Block {
+    (!table.rows.is_empty()).then(|| Block {
         heading: "Calibration by how rare the true class is".to_owned(),
-        header: strings(&["task", "classes", "images", "confidence", "accuracy", "ECE"]),
-        rows,
+        table,
         sentences: vec!["Thirds of the classes by their number of images here.".to_owned()],
     })
 }
 
-/// Once for each task, however many predict it. Rows of larger images than ours cannot be reached and are counted only, unless
-/// `all` are wanted.
-fn published_rows(predictors: &[PredictorScore], all: bool) -> Option<Block> {
-    let (mut rows, mut seen, mut larger) = (Vec::new(), Vec::new(), 0);
+fn over_seeds(summary: &SeedSummary) -> Block {
+    let mut table = Table::new(&["task", "metric", "seeds", "mean", "deviation", "bootstrap interval", "t-interval"]);
+    for (task, id, mean) in &summary.rows {
+        let decimals = if *id == "harmonic_mean" { MEAN_DECIMALS } else { TASK_DECIMALS };
+        table.push([
+            task.clone(),
+            (*id).to_owned(),
+            mean.count.to_string(),
+            number(Some(mean.mean), 4),
+            number(mean.standard_deviation, 4),
+            format::interval(mean.bootstrap.as_ref(), decimals),
+            format::interval(mean.interval.as_ref(), decimals),
+        ]);
+    }
+    Block {
+        heading: format!("{} ({}), mean over seeds", summary.predictor, summary.split),
+        table,
+        sentences: vec![
+            "The bootstrap interval asks how the mean would move on other test images, the t-interval how it would move with other \
+             seeds."
+                .to_owned(),
+        ],
+    }
+}
+
+/// Once for each task, however many predict it.
+fn published(predictors: &[PredictorScore], show: ShowPublished) -> Option<Block> {
+    if show == ShowPublished::None {
+        return None;
+    }
+    let header = ["task", "method", "AUC", "ACC", "macro-F1", "pixels", "pretrained", "selected on"];
+    let (mut table, mut seen, mut hidden) = (Table::new(&header), Vec::new(), 0);
     for task in predictors.iter().flat_map(|predictor| &predictor.tasks) {
         if seen.contains(&&task.task) {
             continue;
         }
         seen.push(&task.task);
-        for row in &task.published {
-            if row.resolution > task.size && !all {
-                larger += 1;
-                continue;
-            }
-            let mark = if row.figures.verified { "" } else { "?" };
-            let cell = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| format!("{value:.3}{mark}"));
-            rows.push(vec![
-                task.task.clone(),
-                row.method.clone(),
-                cell(row.figures.auc),
-                cell(row.figures.accuracy),
-                cell(row.figures.macro_f1),
-                row.resolution.to_string(),
-                if row.pretrained { "yes" } else { "no" }.to_owned(),
-                match row.selected_on {
-                    SelectedOn::Validation => "val",
-                    SelectedOn::Test => "TEST",
-                    SelectedOn::Unknown => "?",
-                }
-                .to_owned(),
-            ]);
+        let rows = if show == ShowPublished::All { task.published.iter().collect() } else { best(task) };
+        hidden += task.published.len() - rows.len();
+        for row in rows {
+            table.push(published_row(task, row));
         }
     }
-    let mut sentences = vec!["Figures with ? were not seen printed by us. Sources: data/baselines.toml.".to_owned()];
-    if larger > 0 {
-        sentences.push(format!("{larger} rows of larger images are left out; --details shows them."));
+    let mut sentences =
+        vec!["A value with ? was not checked against the printed source. Sources: data/baselines.toml.".to_owned()];
+    if hidden > 0 {
+        sentences
+            .push(format!("{} not shown; --baselines all shows them.", format::plural(hidden, "more published row")));
     }
-    (!rows.is_empty()).then(|| Block {
-        heading: "Published on these tasks".to_owned(),
-        header: strings(&["task", "method", "AUC", "ACC", "macro-F1", "pixels", "pretrained", "selected on"]),
-        rows,
-        sentences,
-    })
+    (!table.rows.is_empty()).then(|| Block { heading: "Published on these tasks".to_owned(), table, sentences })
+}
+
+/// See [`ShowPublished::Best`]; in the order in which they are known.
+fn best(task: &TaskScore) -> Vec<&PublishedRow> {
+    let comparable: Vec<&PublishedRow> = (task.published.iter())
+        .filter(|row| row.resolution <= task.size && row.selected_on != SelectedOn::Test)
+        .collect();
+    let highest = |metric: fn(&PublishedRow) -> Option<f64>| {
+        let known = comparable.iter().filter_map(|row| Some((metric(row)?, *row)));
+        // The first of equals.
+        known.fold(None, |best: Option<(f64, &PublishedRow)>, next| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
+        })
+    };
+    let chosen: Vec<&PublishedRow> = [
+        comparable.iter().find(|row| row.method.starts_with("ResNet-18")).copied(),
+        highest(|row| row.metrics.accuracy).map(|best| best.1),
+        highest(|row| row.metrics.macro_f1).map(|best| best.1),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    comparable.into_iter().filter(|row| chosen.iter().any(|one| std::ptr::eq(*one, *row))).collect()
+}
+
+fn published_row(task: &TaskScore, row: &PublishedRow) -> [String; 8] {
+    let mark = if row.metrics.verified { "" } else { "?" };
+    let cell = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| format!("{value:.3}{mark}"));
+    let selected_on = match row.selected_on {
+        SelectedOn::Validation => "val",
+        SelectedOn::Test => "TEST",
+        SelectedOn::Unknown => "?",
+    };
+    [
+        task.task.clone(),
+        row.method.clone(),
+        cell(row.metrics.auc),
+        cell(row.metrics.accuracy),
+        cell(row.metrics.macro_f1),
+        row.resolution.to_string(),
+        if row.pretrained { "yes" } else { "no" }.to_owned(),
+        selected_on.to_owned(),
+    ]
 }
 
 fn differences(pair: &PairComparison, card: &ComparisonCard) -> Block {
-    let row = |task: &str, images: String, difference: &Difference| {
-        let decimals = if difference.id == "harmonic_mean" { 4 } else { 3 };
-        let interval = difference
-            .low
-            .zip(difference.high)
-            .map_or(NONE.to_owned(), |(low, high)| signed_range(low, high, decimals));
-        vec![
-            task.to_owned(),
-            images,
-            difference.title.to_owned(),
-            number(difference.a, decimals),
-            number(difference.b, decimals),
-            difference.difference.map_or(NONE.to_owned(), |value| signed(value, decimals)),
-            interval,
-            p_value(difference.p),
-            difference.test.to_owned(),
-            p_value(difference.p_holm),
-            if difference.survives { "yes" } else { "no" }.to_owned(),
-            number(difference.detectable, decimals),
-        ]
-    };
-    let mut rows = Vec::new();
+    let header = [
+        "task",
+        "images",
+        "metric",
+        "A",
+        "B",
+        "A - B",
+        "interval",
+        "p",
+        "test",
+        "p (Holm)",
+        "significant",
+        "detectable",
+    ];
+    let mut table = Table::new(&header);
+    let mut all: Vec<&Difference> = Vec::new();
     for task in &pair.tasks {
-        rows.extend(task.differences.iter().map(|difference| row(&task.task, task.rows.to_string(), difference)));
+        for difference in &task.differences {
+            table.push(difference_row(&task.task, task.rows.to_string(), difference));
+            all.push(difference);
+        }
     }
-    rows.extend(pair.harmonic_mean.iter().map(|difference| row("all", String::new(), difference)));
-    let surviving = rows.iter().filter(|row| row[10] == "yes").count();
-    let tested = rows.iter().filter(|row| row[9] != NONE).count();
-    let confidence = (card.resampling.confidence * 100.0).round();
+    if let Some(difference) = &pair.harmonic_mean {
+        table.push(difference_row("all", String::new(), difference));
+        all.push(difference);
+    }
+    let significant = all.iter().filter(|difference| difference.survives).count();
+    let tested = all.iter().filter(|difference| difference.p_holm.is_some()).count();
     Block {
         heading: format!("A = {}, B = {} ({})", pair.a, pair.b, pair.split),
-        header: strings(&[
-            "task",
-            "images",
-            "figure",
-            "A",
-            "B",
-            "A - B",
-            "interval",
-            "p",
-            "test",
-            "p (Holm)",
-            "survives",
-            "detectable",
-        ]),
+        table,
         sentences: vec![
-            format!("{surviving} of {tested} differences survive Holm's correction over tasks at 5 %."),
+            format!("{significant} of {tested} differences are significant at 5 % after Holm's correction over tasks."),
             format!(
-                "Intervals: {confidence} % of {} paired bootstrap resamples (seed {}). Detectable: what these images would \
-                 show with 80 % power.",
-                card.resampling.resamples, card.resampling.seed
+                "Intervals: {} of {} paired bootstrap resamples (stratified by class, seed {}). Detectable: the smallest difference \
+                 that a test on these images would find with 80 % power.",
+                format::confidence(card.resampling.confidence),
+                card.resampling.resamples,
+                card.resampling.seed
             ),
         ],
-        rows,
     }
+}
+
+fn difference_row(task: &str, images: String, difference: &Difference) -> [String; 12] {
+    let decimals = if difference.id == "harmonic_mean" { MEAN_DECIMALS } else { TASK_DECIMALS };
+    let ends = difference.low.zip(difference.high);
+    [
+        task.to_owned(),
+        images,
+        difference.title.to_owned(),
+        number(difference.a, decimals),
+        number(difference.b, decimals),
+        difference.difference.map_or(NONE.to_owned(), |value| format::difference(value, decimals)),
+        ends.map_or(NONE.to_owned(), |(low, high)| {
+            format!("{} to {}", format::difference(low, decimals), format::difference(high, decimals))
+        }),
+        p_value(difference.p),
+        difference.test.to_owned(),
+        p_value(difference.p_holm),
+        if difference.survives { "yes" } else { "no" }.to_owned(),
+        number(difference.detectable, decimals),
+    ]
 }
 
 fn join(blocks: &[Block], format: Format) -> String {
@@ -323,99 +376,32 @@ fn join(blocks: &[Block], format: Format) -> String {
 }
 
 fn text(block: &Block) -> String {
-    let mut widths: Vec<usize> = block.header.iter().map(|cell| cell.chars().count()).collect();
-    for row in &block.rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |cells: &[String]| {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    let mut lines = vec![block.heading.clone(), line(&block.header)];
-    lines.extend(block.rows.iter().map(|row| line(row)));
+    let mut lines = vec![block.heading.clone(), block.table.text()];
     lines.extend(block.sentences.iter().cloned());
     lines.join("\n")
 }
 
 fn markdown(block: &Block) -> String {
-    let escape = |cell: &String| cell.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ");
-    let line = |cells: &[String]| format!("| {} |", cells.iter().map(escape).collect::<Vec<_>>().join(" | "));
-    let mut written = format!(
-        "### {}\n\n{}\n|{}\n",
-        escape(&block.heading),
-        line(&block.header),
-        " --- |".repeat(block.header.len())
-    );
-    for row in &block.rows {
-        let _ = writeln!(written, "{}", line(row));
-    }
+    let mut written = format!("### {}\n\n{}", escape_markdown(&block.heading), block.table.markdown());
     for sentence in &block.sentences {
-        let _ = write!(written, "\n- {}", escape(&sentence.trim_start().to_owned()));
+        let _ = write!(written, "\n- {}", escape_markdown(sentence.trim_start()));
     }
     written
 }
 
 fn latex(block: &Block) -> String {
-    let line = |cells: &[String]| {
-        format!("{} \\\\", cells.iter().map(|cell| escape_latex(cell)).collect::<Vec<_>>().join(" & "))
-    };
-    let mut written = format!(
-        "% {}\n\\begin{{tabular}}{{{}}}\n\\toprule\n{}\n\\midrule\n",
-        block.heading.replace('\n', " "),
-        "l".repeat(block.header.len()),
-        line(&block.header)
-    );
-    for row in &block.rows {
-        let _ = writeln!(written, "{}", line(row));
-    }
-    written.push_str("\\bottomrule\n\\end{tabular}");
+    let mut written = format!("% {}\n{}", one_line(&block.heading), block.table.latex());
     for sentence in &block.sentences {
-        let _ = write!(written, "\n% {}", sentence.replace('\n', " "));
+        let _ = write!(written, "\n% {}", one_line(sentence));
     }
     written
 }
 
-fn escape_latex(cell: &str) -> String {
-    let mut escaped = String::with_capacity(cell.len());
-    for letter in cell.chars() {
-        match letter {
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', letter]),
-            '\\' => escaped.push_str("\\textbackslash{}"),
-            '~' => escaped.push_str("\\textasciitilde{}"),
-            '^' => escaped.push_str("\\textasciicircum{}"),
-            // A bracket at the start of a row would be an argument of the line break before it.
-            '[' => escaped.push_str("{[}"),
-            ']' => escaped.push_str("{]}"),
-            letter if letter.is_control() => escaped.push(' '),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
-}
-
-fn with_interval(figure: &Figure) -> String {
-    let interval = figure.low.zip(figure.high).map_or(String::new(), |(low, high)| format!(" {}", range(low, high, 3)));
-    format!("{}{interval}", number(figure.value, 3))
-}
-
-fn number(value: Option<f64>, decimals: usize) -> String {
-    value.map_or(NONE.to_owned(), |value| format!("{value:.decimals$}"))
-}
-
-fn signed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:+.decimals$}");
-    // No signed zero.
-    if text[1..].bytes().all(|byte| byte == b'0' || byte == b'.') { text[1..].to_owned() } else { text }
-}
-
-fn range(low: f64, high: f64, decimals: usize) -> String {
-    format!("[{low:.decimals$}, {high:.decimals$}]")
-}
-
-fn signed_range(low: f64, high: f64, decimals: usize) -> String {
-    format!("[{}, {}]", signed(low, decimals), signed(high, decimals))
+/// `0.873 (0.801–0.936)`.
+fn with_interval(metric: &MetricScore, decimals: usize) -> String {
+    let interval = metric.low.zip(metric.high).map(|(low, high)| Interval { low, high });
+    let interval = interval.map_or(String::new(), |ends| format!(" ({})", format::interval(Some(&ends), decimals)));
+    format!("{}{interval}", number(metric.value, decimals))
 }
 
 fn p_value(p: Option<f64>) -> String {
@@ -426,37 +412,26 @@ fn p_value(p: Option<f64>) -> String {
     }
 }
 
-fn strings(cells: &[&str]) -> Vec<String> {
-    cells.iter().map(ToString::to_string).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_alike() {
-        assert_eq!(
-            (signed(0.0123, 3), signed(-0.0001, 3), signed(-0.5, 3)),
-            ("+0.012".into(), "0.000".into(), "-0.500".into())
-        );
+    fn p_values_are_never_zero() {
         assert_eq!(
             (p_value(Some(0.000_01)), p_value(Some(0.25)), p_value(None)),
-            ("<0.0001".into(), "0.2500".into(), "-".into())
+            ("<0.0001".into(), "0.2500".into(), "–".into())
         );
     }
 
     #[test]
-    fn cells_cannot_break_out_of_their_table() {
-        let block = Block {
-            heading: "a | b".into(),
-            header: strings(&["x_y", "50 %"]),
-            rows: vec![strings(&["a|b", "\\evil{}"])],
-            sentences: vec!["100 % sure\nreally".into()],
-        };
-        assert!(markdown(&block).contains("| a\\|b |"));
+    fn blocks_cannot_be_broken_out_of() {
+        let mut table = Table::new(&["p", "x"]);
+        table.push([p_value(Some(0.0)), "a|b".to_owned()]);
+        let block = Block { heading: "a | b".into(), table, sentences: vec!["100 % sure\nreally".into()] };
+        assert!(markdown(&block).starts_with("### a \\| b"));
         let latex = latex(&block);
-        assert!(latex.contains("x\\_y & 50 \\%") && latex.contains("\\textbackslash{}evil\\{\\}"), "{latex}");
-        assert!(latex.ends_with("% 100 % sure really"));
+        assert!(latex.ends_with("% 100 % sure really") && latex.contains("\\textless{}0.0001"), "{latex}");
+        assert!(!latex.contains('<'));
     }
 }

@@ -10,7 +10,7 @@ use super::score::{OutputArguments, ResamplingArguments, TruthArguments};
 #[command(
     after_help = "The first is compared with each of the others, image by image, on the tasks that both have. AUC is tested
 by DeLong's test, accuracy by McNemar's, everything else by permutation; Holm's correction is over all tasks and pairs of a
-figure. Of a run folder the ensemble is taken, or the only seed.
+metric. Of a run folder the ensemble is taken, or the only seed.
 
 Examples:
   medley compare runs/resnet9-1 runs/resnet18-1

@@ -30,10 +30,13 @@ pub(crate) struct ScoreArguments {
     pub(crate) truth: TruthArguments,
     #[command(flatten)]
     pub(crate) resampling: ResamplingArguments,
-    /// Leave the published results out
-    #[arg(long)]
+    /// Published results beside ours: the official ResNet-18 and the best at our image size, or all
+    #[arg(long, value_enum, default_value = "best")]
+    pub(crate) baselines: BaselinesArgument,
+    /// Leave the published results out, as --baselines none
+    #[arg(long, conflicts_with = "baselines")]
     pub(crate) no_published: bool,
-    /// Every class, calibration by how rare the true class is, and published results of larger images
+    /// Every class, and calibration by how rare the true class is
     #[arg(long)]
     pub(crate) details: bool,
     #[command(flatten)]
@@ -63,14 +66,14 @@ pub(crate) struct TruthArguments {
     /// The competition's sample file, whose ids a submission uses
     #[arg(long, value_name = "SAMPLE.csv")]
     pub(crate) like: Option<PathBuf>,
-    /// Take scores that are no probabilities (logits); figures that need probabilities are then left out
+    /// Take scores that are no probabilities (logits); metrics that need probabilities are then left out
     #[arg(long)]
     pub(crate) any_scores: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ResamplingArguments {
-    /// Figures, separated by commas, such as `auc,macro_f1`; `all` for every one
+    /// Metrics, separated by commas, such as `auc,macro_f1`; `all` for every one
     #[arg(long, value_name = "LIST", default_value = "auc,accuracy,macro_f1", value_delimiter = ',')]
     pub(crate) metrics: Vec<String>,
     /// Bootstrap resamples, and permutations
@@ -103,6 +106,13 @@ pub(crate) enum SplitArgument {
     Train,
     Val,
     Test,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BaselinesArgument {
+    Best,
+    All,
+    None,
 }
 
 impl From<SplitArgument> for Split {

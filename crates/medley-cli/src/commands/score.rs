@@ -10,11 +10,11 @@ use medley_metrics::metrics::{self, ALL};
 use medley_metrics::scorecard::score;
 use medley_predictions::MatchRequest;
 use medley_predictions::matching::{load, refuse_doubles};
-use medley_report::{Format, Show, render_scorecard};
+use medley_report::{Format, Show, ShowPublished, render_scorecard};
 
 pub(crate) use truth::DataTruth;
 
-use crate::args::score::{OutputArguments, ResamplingArguments, ScoreArguments, TruthArguments};
+use crate::args::score::{BaselinesArgument, OutputArguments, ResamplingArguments, ScoreArguments, TruthArguments};
 use crate::failure::Usage;
 use crate::output;
 
@@ -30,7 +30,13 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
     match format(&arguments.output) {
         None => output::json(&card)?,
         Some(format) => {
-            let show = Show { published: !arguments.no_published, details: arguments.details };
+            let published = match arguments.baselines {
+                _ if arguments.no_published => ShowPublished::None,
+                BaselinesArgument::Best => ShowPublished::Best,
+                BaselinesArgument::All => ShowPublished::All,
+                BaselinesArgument::None => ShowPublished::None,
+            };
+            let show = Show { published, details: arguments.details };
             output::line(&render_scorecard(&card, format, show))?;
         }
     }
@@ -58,7 +64,7 @@ pub(super) fn chosen_metrics(arguments: &ResamplingArguments) -> anyhow::Result<
     let known = || ALL.iter().map(|metric| metric.info().id).collect::<Vec<_>>().join(", ");
     let find = |id: &String| {
         metrics::by_id(id.trim())
-            .ok_or_else(|| Usage(format!("there is no figure `{id}`; there are: {}", known())).into())
+            .ok_or_else(|| Usage(format!("there is no metric `{id}`; there are: {}", known())).into())
     };
     arguments.metrics.iter().map(find).collect()
 }

@@ -6,11 +6,13 @@ mod comparison;
 
 pub use comparison::{ComparisonCard, Difference, PairComparison, TaskComparison, compare};
 
-use medley_core::record::ClassResult;
+use std::collections::BTreeMap;
+
+use medley_core::record::{ClassResult, Interval};
 use medley_core::{COMPETITION_TASKS, Origin, Split, TaskKind};
 use serde::Serialize;
 
-use crate::baselines::{Baselines, PublishedFigures, PublishedHarmonicMean, SelectedOn};
+use crate::baselines::{Baselines, PublishedHarmonicMean, PublishedMetrics, SelectedOn};
 use crate::bootstrap::{Resampled, Resampling, bootstrap, harmonic_mean_of};
 use crate::confusion::class_result;
 use crate::harmonic_mean_without_zeros;
@@ -57,7 +59,7 @@ pub struct PredictorScore {
     /// Its tasks, in the order given.
     pub tasks: Vec<TaskScore>,
     /// Harmonic mean of the macro-F1 of several tasks; 0 if any is 0 (the strict rule).
-    pub harmonic_mean: Option<Figure>,
+    pub harmonic_mean: Option<MetricScore>,
     /// The harmonic mean of the tasks that are not 0, where some are: two public entries print this. See
     /// [`harmonic_mean_without_zeros`].
     pub harmonic_mean_without_zeros: Option<f64>,
@@ -83,7 +85,8 @@ pub struct TaskScore {
     /// Where the predictions come from.
     pub file: String,
     /// In the order asked for.
-    pub figures: Vec<Figure>,
+    #[serde(rename = "figures")]
+    pub metrics: Vec<MetricScore>,
     /// Two models, each scored on other images like these, must differ by as much in macro-F1 for a test at 5 % to find it with
     /// a probability of 80 %. Compared image by image on the same ones they may be much closer: see [`compare`].
     pub detectable_difference: Option<f64>,
@@ -103,7 +106,7 @@ pub struct TaskScore {
 
 /// A figure with its uncertainty.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figure {
+pub struct MetricScore {
     /// Key of the metric.
     pub id: &'static str,
     /// As people write it.
@@ -118,7 +121,7 @@ pub struct Figure {
     pub standard_error: Option<f64>,
 }
 
-impl Figure {
+impl MetricScore {
     pub(crate) fn of(id: &'static str, title: &'static str, resampled: &Resampled, confidence: f64) -> Self {
         let interval = resampled.interval(confidence);
         Self {
@@ -145,8 +148,9 @@ pub struct PublishedRow {
     pub pretrained: bool,
     /// What the epoch or model was chosen on.
     pub selected_on: SelectedOn,
-    /// The figures, and whether they were seen printed.
-    pub figures: PublishedFigures,
+    /// Its metrics, and whether they were seen printed.
+    #[serde(rename = "figures")]
+    pub metrics: PublishedMetrics,
 }
 
 /// Means over predictors that differ in their seed alone.
@@ -163,6 +167,7 @@ pub struct SeedSummary {
 /// Scores predictions with the given metrics; intervals are those of [`mod@crate::bootstrap`]. The harmonic mean is made where
 /// `macro_f1` is among the metrics and a predictor has several tasks.
 pub fn score(predictions: &[Prediction], metrics: &[&dyn Metric], options: &Resampling) -> Scorecard {
+    let mut sums = SeedSums::default();
     let mut predictors: Vec<PredictorScore> = Vec::new();
     let mut macro_f1: Vec<Vec<Resampled>> = Vec::new();
     for prediction in predictions {
@@ -175,13 +180,19 @@ pub fn score(predictions: &[Prediction], metrics: &[&dyn Metric], options: &Resa
             predictors.len() - 1
         });
         predictors[at].tasks.push(task_score(prediction, metrics, &resampled, options));
+        for (metric, resampled) in metrics.iter().zip(&resampled) {
+            let task = &prediction.sample.spec().name;
+            sums.add(&prediction.predictor, prediction.split, task, metric.info().id, resampled);
+        }
         let f1 = metrics.iter().position(|metric| metric.info().id == "macro_f1");
         macro_f1[at].extend(f1.map(|index| resampled[index].clone()));
     }
     for (predictor, f1) in predictors.iter_mut().zip(&macro_f1) {
-        predictor.add_harmonic_mean(f1, options.confidence);
+        if let Some(mean) = predictor.add_harmonic_mean(f1, options.confidence) {
+            sums.add(&predictor.predictor, predictor.split, ALL_TASKS, "harmonic_mean", &mean);
+        }
     }
-    let seeds = seed_summaries(&predictors, options.confidence);
+    let seeds = seed_summaries(&predictors, &sums, options.confidence);
     Scorecard { resampling: *options, predictors, seeds }
 }
 
@@ -197,13 +208,14 @@ impl PredictorScore {
         }
     }
 
-    fn add_harmonic_mean(&mut self, macro_f1: &[Resampled], confidence: f64) {
+    /// The resamples of the harmonic mean, if there are several tasks.
+    fn add_harmonic_mean(&mut self, macro_f1: &[Resampled], confidence: f64) -> Option<Resampled> {
         if macro_f1.len() < 2 || macro_f1.len() != self.tasks.len() {
-            return;
+            return None;
         }
         let tasks: Vec<&Resampled> = macro_f1.iter().collect();
-        self.harmonic_mean =
-            harmonic_mean_of(&tasks).map(|mean| Figure::of("harmonic_mean", "harmonic mean", &mean, confidence));
+        let mean = harmonic_mean_of(&tasks)?;
+        self.harmonic_mean = Some(MetricScore::of("harmonic_mean", "harmonic mean", &mean, confidence));
         let values: Vec<f64> = macro_f1.iter().filter_map(|figure| figure.value).collect();
         if values.contains(&0.0) {
             self.harmonic_mean_without_zeros = Some(harmonic_mean_without_zeros(&values));
@@ -213,6 +225,7 @@ impl PredictorScore {
         if official && competition && self.tasks.len() == COMPETITION_TASKS.len() && self.split == Split::Test {
             self.published.clone_from(&Baselines::builtin().harmonic_mean);
         }
+        Some(mean)
     }
 }
 
@@ -231,13 +244,15 @@ fn task_score(
         .zip(draw.classes())
         .map(|(name, counts)| class_result(name, counts.hits, counts.support, counts.predicted))
         .collect();
-    let figures: Vec<Figure> = metrics
+    let scores: Vec<MetricScore> = metrics
         .iter()
         .zip(resampled)
         .filter(|(metric, _)| metric.info().kinds.contains(&sample.kind()))
-        .map(|(metric, figure)| Figure::of(metric.info().id, metric.info().title, figure, options.confidence))
+        .map(|(metric, resampled)| {
+            MetricScore::of(metric.info().id, metric.info().title, resampled, options.confidence)
+        })
         .collect();
-    let error = figures.iter().find(|figure| figure.id == "macro_f1").and_then(|figure| figure.standard_error);
+    let error = scores.iter().find(|score| score.id == "macro_f1").and_then(|score| score.standard_error);
     TaskScore {
         task: spec.name.clone(),
         title: spec.title.clone(),
@@ -256,7 +271,7 @@ fn task_score(
         published: published(sample, prediction.split),
         remarks: prediction.remarks.clone(),
         per_class,
-        figures,
+        metrics: scores,
     }
 }
 
@@ -266,13 +281,13 @@ fn published(sample: &Sample, split: Split) -> Vec<PublishedRow> {
         return Vec::new();
     }
     let rows = Baselines::builtin().of_task(&sample.spec().name);
-    rows.map(|(row, figures)| PublishedRow {
+    rows.map(|(row, metrics)| PublishedRow {
         method: row.method.clone(),
         source: row.source.clone(),
         resolution: row.resolution,
         pretrained: row.pretrained,
         selected_on: row.selected_on,
-        figures,
+        metrics,
     })
     .collect()
 }
@@ -283,7 +298,33 @@ fn without_seed(predictor: &str) -> Option<&str> {
     if stem.len() == predictor.len() { None } else { stem.strip_suffix("-seed") }
 }
 
-fn seed_summaries(predictors: &[PredictorScore], confidence: f64) -> Vec<SeedSummary> {
+/// Task name of the harmonic mean.
+const ALL_TASKS: &str = "all";
+
+/// Resamples summed over predictors that differ in their seed alone: by their common name, split, task and metric.
+#[derive(Default)]
+struct SeedSums(BTreeMap<(String, Split, String, &'static str), (usize, Resampled)>);
+
+impl SeedSums {
+    fn add(&mut self, predictor: &str, split: Split, task: &str, id: &'static str, resampled: &Resampled) {
+        let Some(stem) = without_seed(predictor) else { return };
+        let sum = self.0.entry((stem.to_owned(), split, task.to_owned(), id));
+        sum.and_modify(|(count, sum)| {
+            *count += 1;
+            sum.add(resampled);
+        })
+        .or_insert_with(|| (1, resampled.clone()));
+    }
+
+    /// The interval of the mean over `count` seeds, if those were summed.
+    fn interval(&self, key: (&str, Split, &str, &'static str), count: usize, confidence: f64) -> Option<Interval> {
+        let (stem, split, task, id) = key;
+        let (summed, sum) = self.0.get(&(stem.to_owned(), split, task.to_owned(), id))?;
+        (*summed == count).then(|| sum.divided_by(count).interval(confidence)).flatten()
+    }
+}
+
+fn seed_summaries(predictors: &[PredictorScore], sums: &SeedSums, confidence: f64) -> Vec<SeedSummary> {
     let mut summaries: Vec<SeedSummary> = Vec::new();
     for first in predictors {
         let Some(stem) = without_seed(&first.predictor) else { continue };
@@ -301,16 +342,19 @@ fn seed_summaries(predictors: &[PredictorScore], confidence: f64) -> Vec<SeedSum
         }
         let mut rows = Vec::new();
         for (index, task) in first.tasks.iter().enumerate() {
-            for (column, figure) in task.figures.iter().enumerate() {
+            for (column, metric) in task.metrics.iter().enumerate() {
                 let values: Option<Vec<f64>> =
-                    same.iter().map(|other| other.tasks[index].figures[column].value).collect();
+                    same.iter().map(|other| other.tasks[index].metrics[column].value).collect();
                 let mean = values.and_then(|values| seed_mean(&values, confidence));
-                rows.extend(mean.map(|mean| (task.task.clone(), figure.id, mean)));
+                let key = (stem, first.split, task.task.as_str(), metric.id);
+                let bootstrap = sums.interval(key, same.len(), confidence);
+                rows.extend(mean.map(|mean| (task.task.clone(), metric.id, SeedMean { bootstrap, ..mean })));
             }
         }
         let means: Option<Vec<f64>> = same.iter().map(|other| other.harmonic_mean.as_ref()?.value).collect();
         let mean = means.and_then(|values| seed_mean(&values, confidence));
-        rows.extend(mean.map(|mean| ("all".to_owned(), "harmonic_mean", mean)));
+        let bootstrap = sums.interval((stem, first.split, ALL_TASKS, "harmonic_mean"), same.len(), confidence);
+        rows.extend(mean.map(|mean| (ALL_TASKS.to_owned(), "harmonic_mean", SeedMean { bootstrap, ..mean })));
         summaries.push(SeedSummary { predictor: stem.to_owned(), split: first.split, rows });
     }
     summaries

@@ -54,7 +54,7 @@ impl Section for Classes {
             tasks: (scores.tasks.iter().enumerate())
                 .map(|(index, task)| Task {
                     title: run.title_of(&task.task).to_owned(),
-                    macro_f1: format::figure(Some(task.macro_f1), TASK_DECIMALS),
+                    macro_f1: format::number(Some(task.macro_f1), TASK_DECIMALS),
                     rows: (task.per_class.iter().enumerate())
                         .map(|(class, figures)| row(figures, &f1_of_seeds(run, index, class)))
                         .collect(),
@@ -102,7 +102,7 @@ fn f1_of_seeds(run: &RunRecord, task: usize, class: usize) -> Vec<f64> {
 }
 
 fn row(class: &ClassResult, seeds: &[f64]) -> Row {
-    let figure = |value| format::figure(Some(value), TASK_DECIMALS);
+    let figure = |value| format::number(Some(value), TASK_DECIMALS);
     let least = seeds.iter().copied().fold(f64::INFINITY, f64::min);
     let most = seeds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Row {

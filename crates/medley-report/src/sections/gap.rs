@@ -72,8 +72,8 @@ fn figures(task: String, validation_images: String, (validation, test): (f64, f6
     Row {
         task,
         validation_images,
-        validation: format::figure(Some(validation), decimals),
-        test: format::figure(Some(test), decimals),
+        validation: format::number(Some(validation), decimals),
+        test: format::number(Some(test), decimals),
         difference: format::difference(test - validation, decimals),
     }
 }

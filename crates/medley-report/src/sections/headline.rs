@@ -99,14 +99,14 @@ fn cards(run: &RunRecord, seeds: usize) -> Vec<Card> {
     let says = match (spread.and_then(|spread| spread.standard_deviation), spread) {
         (Some(_), Some(spread)) => format!(
             "mean ± standard deviation; from {} to {}",
-            format::figure(Some(spread.min), MEAN_DECIMALS),
-            format::figure(Some(spread.max), MEAN_DECIMALS)
+            format::number(Some(spread.min), MEAN_DECIMALS),
+            format::number(Some(spread.max), MEAN_DECIMALS)
         ),
         _ => "one seed: the spread over training runs is unknown".to_owned(),
     };
     let mut cards = vec![Card {
         title: if seeds == 1 { "One seed".to_owned() } else { format!("One seed, mean of {seeds}") },
-        value: format::figure(spread.map(|spread| spread.mean), MEAN_DECIMALS),
+        value: format::number(spread.map(|spread| spread.mean), MEAN_DECIMALS),
         deviation: spread.and_then(|spread| spread.standard_deviation).map(|value| format!("{value:.MEAN_DECIMALS$}")),
         interval: format::interval(uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()), MEAN_DECIMALS),
         says,
@@ -115,7 +115,7 @@ fn cards(run: &RunRecord, seeds: usize) -> Vec<Card> {
         let interval = uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref());
         cards.push(Card {
             title: format!("Ensemble of {seeds} seeds"),
-            value: format::figure(Some(ensemble.harmonic_mean), MEAN_DECIMALS),
+            value: format::number(Some(ensemble.harmonic_mean), MEAN_DECIMALS),
             deviation: None,
             interval: format::interval(interval, MEAN_DECIMALS),
             says: "mean of the seeds’ probabilities; the submission is made of it".to_owned(),
@@ -132,7 +132,7 @@ fn row(run: &RunRecord, index: usize) -> Row {
     let one = uncertainty.map(|all| &all.mean);
     let of_ensemble = uncertainty.and_then(|all| all.ensemble.as_ref());
     let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref()).map(|set| &set.tasks[index]);
-    let figure = |value| format::figure(value, TASK_DECIMALS);
+    let figure = |value| format::number(value, TASK_DECIMALS);
     let cell = |value, interval| Cell::new(value, interval, TASK_DECIMALS);
     Row {
         task: task.title.clone(),
@@ -180,7 +180,7 @@ fn total(run: &RunRecord) -> Row {
         ensemble_auc: String::new(),
         ensemble_accuracy: nothing(),
         ensemble_macro_f1: Cell::new(
-            format::figure(ensemble.map(|set| set.harmonic_mean), MEAN_DECIMALS),
+            format::number(ensemble.map(|set| set.harmonic_mean), MEAN_DECIMALS),
             uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref()),
             MEAN_DECIMALS,
         ),

@@ -1,6 +1,6 @@
 use askama::Template;
 use medley_core::record::DataRecord;
-use medley_metrics::baselines::{Baseline, PublishedFigures, SelectedOn};
+use medley_metrics::baselines::{Baseline, PublishedMetrics, SelectedOn};
 
 use super::Section;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
@@ -153,7 +153,7 @@ fn mean_rows(run: &RunRecord) -> Vec<MeanRow> {
     )];
     if let Some(ensemble) = run.results.as_ref().and_then(|results| results.ensemble.as_ref()) {
         let interval = uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean.as_ref());
-        rows.push(ours("This run, ensemble", format::figure(Some(ensemble.harmonic_mean), MEAN_DECIMALS), interval));
+        rows.push(ours("This run, ensemble", format::number(Some(ensemble.harmonic_mean), MEAN_DECIMALS), interval));
     }
     rows.extend(published.iter().map(|row| MeanRow {
         method: row.method.clone(),
@@ -254,7 +254,7 @@ fn table(run: &RunRecord, task: usize) -> Table {
             run,
             data,
             "This run, ensemble".to_owned(),
-            figures.map(|value| format::figure(value, TASK_DECIMALS)),
+            figures.map(|value| format::number(value, TASK_DECIMALS)),
         ));
     }
     rows.extend(published::of_task(data).into_iter().map(|(row, figures)| theirs(row, figures)));
@@ -278,8 +278,8 @@ fn ours(run: &RunRecord, data: &DataRecord, method: String, [auc, accuracy, macr
     }
 }
 
-fn theirs(row: &Baseline, figures: PublishedFigures) -> Row {
-    let figure = |value| format::figure(value, TASK_DECIMALS);
+fn theirs(row: &Baseline, figures: PublishedMetrics) -> Row {
+    let figure = |value| format::number(value, TASK_DECIMALS);
     Row {
         method: row.method.clone(),
         ours: false,

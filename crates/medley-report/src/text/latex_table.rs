@@ -3,22 +3,22 @@ use std::fmt::Write as _;
 use medley_core::Split;
 use medley_core::record::DataRecord;
 
-use super::escape_latex;
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, TASK_DECIMALS};
 use crate::published::Official;
+use crate::tables::{escape_latex, one_line};
 
 /// A run as a LaTeX table for `\usepackage{booktabs}`: AUC, accuracy and macro-F1 of each task on the test split with the
 /// 95 % interval of macro-F1, the official ResNet-18 beside them where there is one, and the harmonic mean. Of an
 /// unfinished run, a comment.
 pub fn latex(run: &RunRecord) -> String {
     let Some(results) = &run.results else {
-        return format!("% {} is unfinished: no test figures yet.\n", comment(run.name()));
+        return format!("% {} is unfinished: no test figures yet.\n", one_line(run.name()));
     };
     let official = Official::ResNet18.name_in(run);
     let mut text =
-        format!("% {}, made by Medley {}.\n", comment(run.name()), comment(&run.manifest.environment.medley));
+        format!("% {}, made by Medley {}.\n", one_line(run.name()), one_line(&run.manifest.environment.medley));
     if run.is_synthetic() {
         let _ = writeln!(text, "% {}", facts::SYNTHETIC);
     }
@@ -68,7 +68,7 @@ fn cells(run: &RunRecord, index: usize, data: &DataRecord, official: bool) -> Ve
     if official {
         let figures = Official::ResNet18.figures(data);
         for value in [figures.and_then(|figures| figures.auc), figures.and_then(|figures| figures.accuracy)] {
-            cells.push(escape_latex(&format::figure(value, TASK_DECIMALS)));
+            cells.push(escape_latex(&format::number(value, TASK_DECIMALS)));
         }
     }
     cells
@@ -96,9 +96,4 @@ fn caption(run: &RunRecord, seeds: usize, official: Option<&str>) -> String {
         escape_latex(run.name()),
         if seeds > 1 { ", seeds pooled" } else { "" }
     )
-}
-
-/// A text on one line.
-fn comment(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

@@ -2,11 +2,11 @@ use std::fmt::Write as _;
 
 use medley_core::Split;
 
-use super::{escape_markdown, pipe_table};
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
 use crate::published::{self, Official};
+use crate::tables::{Table, escape_markdown};
 
 /// A run in one screen of Markdown: the headline, the table of tasks, and what to know before quoting it.
 pub fn markdown(run: &RunRecord) -> String {
@@ -75,32 +75,30 @@ fn published_table(run: &RunRecord) -> String {
         "macro-F1, ours",
         "macro-F1, best published",
     ];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let mut table = Table::new(&header);
     for data in run.data().iter().filter(|data| !published::of_task(data).is_empty()) {
         let mean =
-            |metric| format::figure(run.spread(&data.task.name, metric).map(|spread| spread.mean), TASK_DECIMALS);
+            |metric| format::number(run.spread(&data.task.name, metric).map(|spread| spread.mean), TASK_DECIMALS);
         let best = |figure| {
-            published::best(data, figure).map_or_else(
-                || NONE.to_owned(),
-                |(row, _, value)| format!("{value:.TASK_DECIMALS$} {}", escape_markdown(&row.method)),
-            )
+            published::best(data, figure)
+                .map_or_else(|| NONE.to_owned(), |(row, _, value)| format!("{value:.TASK_DECIMALS$} {}", row.method))
         };
-        rows.push(vec![
-            escape_markdown(&data.task.title),
+        table.push([
+            data.task.title.clone(),
             mean("accuracy"),
-            format::figure(Official::ResNet18.figures(data).and_then(|figures| figures.accuracy), TASK_DECIMALS),
+            format::number(Official::ResNet18.figures(data).and_then(|figures| figures.accuracy), TASK_DECIMALS),
             best(|figures| figures.accuracy),
             mean("macro_f1"),
             best(|figures| figures.macro_f1),
         ]);
     }
-    if rows.len() == 1 {
+    if table.rows.is_empty() {
         return String::new();
     }
     format!(
         "Beside published figures (best: from images no larger than ours, some of them pretrained; report.html says what \
          differs):\n\n{}\n",
-        pipe_table(&rows)
+        table.markdown()
     )
 }
 
@@ -110,13 +108,13 @@ fn table(run: &RunRecord) -> String {
     if ensemble.is_some() {
         header.extend(["Ensemble AUC", "Ensemble ACC", "Ensemble macro-F1"]);
     }
-    let mut rows = vec![header.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    let mut table = Table::new(&header);
     for (index, data) in run.data().iter().enumerate() {
         let task = &data.task.name;
         let cell = |metric| format::spread(run.spread(task, metric), TASK_DECIMALS);
         let interval = run.uncertainty().and_then(|all| all.mean.tasks[index].macro_f1.as_ref());
         let mut row = vec![
-            escape_markdown(&data.task.title),
+            data.task.title.clone(),
             run.rows(task, Split::Test).map_or_else(|| NONE.to_owned(), |rows| format::count(rows as u64)),
             cell("auc"),
             cell("accuracy"),
@@ -124,11 +122,11 @@ fn table(run: &RunRecord) -> String {
             format::interval(interval, TASK_DECIMALS),
         ];
         if let Some(ensemble) = ensemble.map(|ensemble| &ensemble.tasks[index]) {
-            row.push(format::figure(ensemble.auc, TASK_DECIMALS));
-            row.push(format::figure(Some(ensemble.accuracy), TASK_DECIMALS));
-            row.push(format::figure(Some(ensemble.macro_f1), TASK_DECIMALS));
+            row.push(format::number(ensemble.auc, TASK_DECIMALS));
+            row.push(format::number(Some(ensemble.accuracy), TASK_DECIMALS));
+            row.push(format::number(Some(ensemble.macro_f1), TASK_DECIMALS));
         }
-        rows.push(row);
+        table.push(row);
     }
-    pipe_table(&rows)
+    table.markdown()
 }

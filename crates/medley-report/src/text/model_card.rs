@@ -3,10 +3,10 @@ use std::fmt::Write as _;
 use medley_core::Split;
 
 use super::markdown_summary::headline;
-use super::{escape_markdown, pipe_table};
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, NONE, TASK_DECIMALS};
+use crate::tables::{Table, escape_markdown};
 
 /// A model card in Markdown, with the sections of Mitchell et al., *Model Cards for Model Reporting*, FAT* 2019. It states
 /// what the run folder proves and leaves a marked gap where only its author can speak.
@@ -134,19 +134,17 @@ fn training_data(run: &RunRecord) -> String {
 }
 
 fn data_table(run: &RunRecord, splits: &[Split]) -> String {
-    let mut header: Vec<String> = ["Task", "File", "Release", "MD5"].map(str::to_owned).to_vec();
-    header.extend(splits.iter().map(|split| format!("{split} images")));
-    let mut rows = vec![header];
+    let mut table = Table::new(&["Task", "File", "Release", "MD5"]);
+    table.header.extend(splits.iter().map(|split| format!("{split} images")));
     for data in run.data() {
         let release = facts::release(data);
-        let mut row: Vec<String> =
-            [&data.task.title, &data.file, &release, &data.md5].iter().map(|cell| escape_markdown(cell)).collect();
+        let mut row: Vec<String> = [&data.task.title, &data.file, &release, &data.md5].map(Clone::clone).to_vec();
         for split in splits {
             row.push(data.rows.get(split).map_or_else(|| NONE.to_owned(), |&rows| format::count(rows as u64)));
         }
-        rows.push(row);
+        table.push(row);
     }
-    pipe_table(&rows)
+    table.markdown()
 }
 
 fn analyses(run: &RunRecord) -> String {
@@ -154,39 +152,34 @@ fn analyses(run: &RunRecord) -> String {
     let (Some(scores), Some(uncertainty)) = (run.final_scores(), run.uncertainty()) else { return text };
     let intervals = uncertainty.ensemble.as_ref().unwrap_or(&uncertainty.mean);
     let _ = writeln!(text, "\nUnitary results of {}:\n", run.final_predictor());
-    let mut rows = vec![["Task", "AUC", "ACC", "ACC, 95 %", "macro-F1", "macro-F1, 95 %"].map(str::to_owned).to_vec()];
+    let mut table = Table::new(&["Task", "AUC", "ACC", "ACC, 95 %", "macro-F1", "macro-F1, 95 %"]);
     for (index, task) in scores.tasks.iter().enumerate() {
-        rows.push(vec![
-            escape_markdown(run.title_of(&task.task)),
-            format::figure(task.auc, TASK_DECIMALS),
-            format::figure(Some(task.accuracy), TASK_DECIMALS),
+        table.push([
+            run.title_of(&task.task).to_owned(),
+            format::number(task.auc, TASK_DECIMALS),
+            format::number(Some(task.accuracy), TASK_DECIMALS),
             format::interval(intervals.tasks[index].accuracy.as_ref(), TASK_DECIMALS),
-            format::figure(Some(task.macro_f1), TASK_DECIMALS),
+            format::number(Some(task.macro_f1), TASK_DECIMALS),
             format::interval(intervals.tasks[index].macro_f1.as_ref(), TASK_DECIMALS),
         ]);
     }
-    text.push_str(&pipe_table(&rows));
+    text.push_str(&table.markdown());
     text.push_str("\nBy class:\n\n");
-    let mut rows =
-        vec![["Task", "Class", "Examples", "Predicted", "Precision", "Recall", "F1"].map(str::to_owned).to_vec()];
+    let mut table = Table::new(&["Task", "Class", "Examples", "Predicted", "Precision", "Recall", "F1"]);
     for task in &scores.tasks {
         for class in &task.per_class {
-            rows.push(vec![
-                escape_markdown(run.title_of(&task.task)),
-                escape_markdown(&class.name),
+            table.push([
+                run.title_of(&task.task).to_owned(),
+                class.name.clone(),
                 format::count(class.support),
-                if class.predicted == 0 && class.support > 0 {
-                    "**never**".into()
-                } else {
-                    format::count(class.predicted)
-                },
-                format::figure(Some(class.precision), TASK_DECIMALS),
-                format::figure(Some(class.recall), TASK_DECIMALS),
-                format::figure(Some(class.f1), TASK_DECIMALS),
+                if class.predicted == 0 && class.support > 0 { "never".into() } else { format::count(class.predicted) },
+                format::number(Some(class.precision), TASK_DECIMALS),
+                format::number(Some(class.recall), TASK_DECIMALS),
+                format::number(Some(class.f1), TASK_DECIMALS),
             ]);
         }
     }
-    text.push_str(&pipe_table(&rows));
+    text.push_str(&table.markdown());
     text
 }
 
