@@ -3,11 +3,11 @@
 //!
 //! The crate reads run folders and nothing else: not the data, not the network, no other crate's memory. So the report of an
 //! old run, of someone else's, or of one that was killed half way can be made at any time, and is the same to the byte each
-//! time. What figures rest on is read strictly, what only illustrates is read as far as it can be; see [`record`].
+//! time. What results rest on is read strictly, what only illustrates is read as far as it can be; see [`record`].
 //!
-//! A report is there to keep its reader from deceiving himself, so beside every figure stands how far it can be trusted:
-//! the spread over seeds, a 95 % interval (see [`uncertainty`]), the published figures and how they were made, the classes
-//! that are never predicted, and a banner that cannot be overlooked where the data was drawn rather than measured.
+//! A report is there to keep its readers from fooling themselves, so beside every result stands how far it can be trusted:
+//! the spread over seeds, a 95 % interval (see [`uncertainty`]), the published results and how they were obtained, the classes
+//! that are never predicted, and a banner that cannot be overlooked where the data is synthetic.
 //!
 //! - [`write_report`] writes `report.html`: one self-contained page without scripts, made of [`sections()`] that are compiled
 //!   from templates (askama, so that escaping is decided when the crate is built) and of charts from [`svg`].

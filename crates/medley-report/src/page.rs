@@ -13,7 +13,7 @@ use crate::{Fragment, ReportError, RunRecord, facts};
 
 #[derive(Template)]
 #[template(path = "page.html")]
-struct Page<'a> {
+struct PageTemplate<'a> {
     name: &'a str,
     date: String,
     synthetic: bool,
@@ -54,7 +54,7 @@ pub fn html(run: &RunRecord) -> Result<String, ReportError> {
             parts.push(Part { id: section.id(), title: section.title(), body });
         }
     }
-    let page = Page {
+    let page = PageTemplate {
         name: run.name(),
         date: format::date(&run.manifest.created),
         synthetic: run.is_synthetic(),

@@ -1,4 +1,4 @@
-//! Which published figures may stand beside those of a run.
+//! Which published results may stand beside those of a run.
 
 use medley_core::record::DataRecord;
 use medley_core::{COMPETITION_TASKS, Origin};
@@ -25,42 +25,42 @@ impl Official {
         }
     }
 
-    /// Its figures on the task of a data set.
-    pub(crate) fn figures(self, data: &DataRecord) -> Option<PublishedMetrics> {
+    /// Its results on the task of a data set.
+    pub(crate) fn metrics(self, data: &DataRecord) -> Option<PublishedMetrics> {
         let method = self.method(data);
-        of_task(data).into_iter().find(|(row, _)| row.method == method).map(|(_, figures)| figures)
+        of_task(data).into_iter().find(|(row, _)| row.method == method).map(|(_, metrics)| metrics)
     }
 
-    /// Its name in a run that has a task with figures of it. All tasks of a run have flat images, or all have volumes.
+    /// Its name in a run that has a task with results of it. All tasks of a run have flat images, or all have volumes.
     pub(crate) fn name_in(self, run: &RunRecord) -> Option<&'static str> {
-        run.data().iter().find(|data| self.figures(data).is_some()).map(|data| self.method(data))
+        run.data().iter().find(|data| self.metrics(data).is_some()).map(|data| self.method(data))
     }
 }
 
-/// Published results on the task of a data set; none for drawn data and for a user's own.
+/// Published results on the task of a data set; none for synthetic data and for a user's own.
 pub(crate) fn of_task(data: &DataRecord) -> Vec<(&'static Baseline, PublishedMetrics)> {
     if data.task.origin != Origin::Official {
         return Vec::new();
     }
     let stem = stem(&data.task.name);
     let rows = Baselines::builtin().rows.iter();
-    rows.filter_map(|row| row.results.get(stem).map(|figures| (row, *figures))).collect()
+    rows.filter_map(|row| row.results.get(stem).map(|metrics| (row, *metrics))).collect()
 }
 
-/// The highest published figure from images no larger than ours, with its method; the first of equals. What was selected
+/// The highest published value from images no larger than ours, with its method; the first of equals. What was selected
 /// on the test split is left out.
 pub(crate) fn best(
     data: &DataRecord,
-    figure: fn(&PublishedMetrics) -> Option<f64>,
+    metric: fn(&PublishedMetrics) -> Option<f64>,
 ) -> Option<(&'static Baseline, PublishedMetrics, f64)> {
     use medley_metrics::baselines::SelectedOn;
     let mut best: Option<(&'static Baseline, PublishedMetrics, f64)> = None;
-    for (row, figures) in of_task(data) {
+    for (row, metrics) in of_task(data) {
         let comparable = row.resolution <= data.task.shape.height && row.selected_on != SelectedOn::Test;
-        if let Some(value) = figure(&figures).filter(|_| comparable)
+        if let Some(value) = metric(&metrics).filter(|_| comparable)
             && best.as_ref().is_none_or(|best| value > best.2)
         {
-            best = Some((row, figures, value));
+            best = Some((row, metrics, value));
         }
     }
     best

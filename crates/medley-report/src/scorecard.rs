@@ -1,5 +1,6 @@
 //! The tables of `medley score` and `medley compare`, as text, Markdown and LaTeX.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use medley_core::Origin;
@@ -232,12 +233,11 @@ fn published(predictors: &[PredictorScore], show: ShowPublished) -> Option<Block
         return None;
     }
     let header = ["task", "method", "AUC", "ACC", "macro-F1", "pixels", "pretrained", "selected on"];
-    let (mut table, mut seen, mut hidden) = (Table::new(&header), Vec::new(), 0);
+    let (mut table, mut seen, mut hidden) = (Table::new(&header), BTreeSet::new(), 0);
     for task in predictors.iter().flat_map(|predictor| &predictor.tasks) {
-        if seen.contains(&&task.task) {
+        if !seen.insert(&task.task) {
             continue;
         }
-        seen.push(&task.task);
         let rows = if show == ShowPublished::All { task.published.iter().collect() } else { best(task) };
         hidden += task.published.len() - rows.len();
         for row in rows {

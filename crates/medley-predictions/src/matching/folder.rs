@@ -13,14 +13,34 @@ use crate::PredictionError;
 use crate::record::read_manifest;
 use crate::result_file::{ResultName, parse_name};
 
+/// The data of a run, by the name of its tasks.
+#[derive(Default)]
+struct RunData {
+    records: Vec<DataRecord>,
+    positions: BTreeMap<String, usize>,
+}
+
+impl RunData {
+    fn new(records: Vec<DataRecord>) -> Self {
+        let positions = records.iter().enumerate().map(|(index, record)| (record.task.name.clone(), index)).collect();
+        Self { records, positions }
+    }
+
+    /// See [`ResultName::is_of`].
+    fn position(&self, name: &ResultName) -> Option<usize> {
+        let with_size = || self.positions.get(&format!("{}_{}", name.flag, name.size));
+        self.positions.get(&name.flag).or_else(with_size).copied()
+    }
+}
+
 impl Matching<'_> {
     /// The result files of the split that was asked for.
     pub(super) fn folder(&self, path: &Path) -> Result<Vec<Prediction>, PredictionError> {
         let layout = RunLayout::new(path);
-        let (files, data): (PathBuf, Vec<DataRecord>) = if layout.manifest().is_file() {
-            (layout.predictions(), read_manifest(&layout)?.data)
+        let (files, data) = if layout.manifest().is_file() {
+            (layout.predictions(), RunData::new(read_manifest(&layout)?.data))
         } else {
-            (path.to_owned(), Vec::new())
+            (path.to_owned(), RunData::default())
         };
         let mut hashes = BTreeMap::new();
         let mut predictions = Vec::new();
@@ -32,7 +52,7 @@ impl Matching<'_> {
     }
 
     /// By predictor, then in the order of the run, then by name: never in that of the file system.
-    fn result_files(&self, folder: &Path, data: &[DataRecord]) -> Result<Vec<(ResultName, PathBuf)>, PredictionError> {
+    fn result_files(&self, folder: &Path, data: &RunData) -> Result<Vec<(ResultName, PathBuf)>, PredictionError> {
         let io = |source| PredictionError::Io { path: folder.to_owned(), source };
         let mut found: Vec<(ResultName, PathBuf)> = Vec::new();
         for entry in fs_err::read_dir(folder).map_err(io)? {
@@ -50,10 +70,8 @@ impl Matching<'_> {
             );
             return Err(PredictionError::Request { message });
         }
-        let position =
-            |name: &ResultName| data.iter().position(|data| name.is_of(&data.task.name)).unwrap_or(usize::MAX);
-        found.sort_by(|(a, _), (b, _)| {
-            (&a.run, position(a), &a.flag, a.size).cmp(&(&b.run, position(b), &b.flag, b.size))
+        found.sort_by_cached_key(|(name, _)| {
+            (name.run.clone(), data.position(name).unwrap_or(usize::MAX), name.flag.clone(), name.size)
         });
         Ok(found)
     }
@@ -62,10 +80,10 @@ impl Matching<'_> {
         &self,
         path: &Path,
         name: ResultName,
-        data: &[DataRecord],
+        data: &RunData,
         hashes: &mut BTreeMap<PathBuf, String>,
     ) -> Result<Prediction, PredictionError> {
-        let record = data.iter().find(|data| name.is_of(&data.task.name));
+        let record = data.position(&name).and_then(|position| data.records.get(position));
         let mut spec = record.map(|record| record.task.clone());
         if let Some(spec) =
             spec.as_mut().filter(|spec| spec.origin == Origin::Synthetic && self.request.labels.is_none())

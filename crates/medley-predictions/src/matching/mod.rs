@@ -7,7 +7,7 @@ mod folder;
 mod submission;
 mod truth;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use medley_core::{ImageShape, Modality, Origin, Split, TaskKind, TaskSpec};
@@ -89,10 +89,10 @@ pub fn load_predictor(
 /// # Errors
 /// [`PredictionError::Request`], naming both files.
 pub fn refuse_doubles(predictions: &[Prediction]) -> Result<(), PredictionError> {
-    for (index, one) in predictions.iter().enumerate() {
-        let key = |of: &Prediction| (of.predictor.clone(), of.split, of.sample.spec().name.clone());
-        if let Some(other) = predictions[..index].iter().find(|other| key(other) == key(one)) {
-            let (predictor, split, task) = key(one);
+    let mut seen: BTreeMap<(&str, Split, &str), &Prediction> = BTreeMap::new();
+    for one in predictions {
+        let (predictor, split, task) = (one.predictor.as_str(), one.split, one.sample.spec().name.as_str());
+        if let Some(other) = seen.insert((predictor, split, task), one) {
             let message = format!(
                 "`{}` and `{}` both hold predictions of `{task}` ({split}) by `{predictor}`; score them apart, or with \
                  `medley compare`",

@@ -1,6 +1,6 @@
 //! What happened on the way: `metrics.csv` for the curves, `events.jsonl` for the rest.
 //!
-//! Both files are read line by line and never fail a report. Events that this program does not know, figures that are not
+//! Both files are read line by line and never fail a report. Events that this program does not know, numbers that are not
 //! finite (JSON has no NaN, so they arrive as `null`) and lines that were cut off by a crash are passed over.
 
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ impl History {
     }
 }
 
-/// One seed run on its way.
+/// What one seed told on its way.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeedHistory {
     /// Its seed.
@@ -64,7 +64,7 @@ pub struct SeedHistory {
     pub steps: Vec<StepPoint>,
 }
 
-/// The figures after an epoch. What was not written, or is not finite, is `None`.
+/// The metrics after an epoch. What was not written, or is not finite, is `None`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Epoch {
     /// 1-based: epochs finished.
@@ -76,14 +76,14 @@ pub struct Epoch {
     /// Harmonic mean of the validation macro-F1.
     pub harmonic_mean: Option<f64>,
     /// By task name.
-    pub tasks: BTreeMap<String, EpochFigures>,
+    pub tasks: BTreeMap<String, EpochMetrics>,
     /// Training images per second of wall time, where the events tell.
     pub images_per_second: Option<f64>,
 }
 
-/// The validation figures of one task after an epoch.
+/// The validation metrics of one task after an epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct EpochFigures {
+pub struct EpochMetrics {
     /// Mean loss.
     pub loss: Option<f64>,
     /// Official AUC.
@@ -152,7 +152,7 @@ enum Line {
         epoch: usize,
         train_loss: Option<f64>,
         learning_rate: Option<f64>,
-        validation: Vec<Figures>,
+        validation: Vec<LoggedMetrics>,
         harmonic_mean: Option<f64>,
         images_per_second: Option<f64>,
     },
@@ -165,9 +165,9 @@ enum Line {
     Other,
 }
 
-/// [`medley_core::record::TaskMetrics`], where any figure may be missing.
+/// [`medley_core::record::TaskMetrics`], where any of them may be missing.
 #[derive(Deserialize)]
-struct Figures {
+struct LoggedMetrics {
     task: String,
     loss: Option<f64>,
     auc: Option<f64>,
@@ -253,7 +253,7 @@ impl Reader {
                 images_per_second,
             } => {
                 let epoch = epoch.saturating_add(1);
-                let tasks = validation.into_iter().map(Figures::into_entry).collect();
+                let tasks = validation.into_iter().map(LoggedMetrics::into_entry).collect();
                 let row = Epoch { epoch, train_loss, learning_rate, harmonic_mean, tasks, images_per_second };
                 self.seed(seed).epochs.insert(epoch, row);
             }
@@ -339,20 +339,20 @@ fn add_row(rows: &mut BTreeMap<u64, BTreeMap<usize, Epoch>>, row: MetricRow) {
         epoch.learning_rate = row.learning_rate;
         epoch.harmonic_mean = Some(row.val_macro_f1);
     } else {
-        let figures = EpochFigures {
+        let metrics = EpochMetrics {
             loss: row.val_loss,
             auc: row.val_auc,
             accuracy: row.val_accuracy,
             macro_f1: Some(row.val_macro_f1),
         };
-        epoch.tasks.insert(row.task, figures);
+        epoch.tasks.insert(row.task, metrics);
     }
 }
 
-impl Figures {
-    fn into_entry(self) -> (String, EpochFigures) {
+impl LoggedMetrics {
+    fn into_entry(self) -> (String, EpochMetrics) {
         let Self { task, loss, auc, accuracy, macro_f1 } = self;
-        (task, EpochFigures { loss, auc, accuracy, macro_f1 })
+        (task, EpochMetrics { loss, auc, accuracy, macro_f1 })
     }
 }
 
@@ -365,8 +365,8 @@ impl Epoch {
         {
             keep(value);
         }
-        for figures in self.tasks.values_mut() {
-            for value in [&mut figures.loss, &mut figures.auc, &mut figures.accuracy, &mut figures.macro_f1] {
+        for metrics in self.tasks.values_mut() {
+            for value in [&mut metrics.loss, &mut metrics.auc, &mut metrics.accuracy, &mut metrics.macro_f1] {
                 keep(value);
             }
         }
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_events_and_null_figures_are_read() {
+    fn unknown_events_and_null_metrics_are_read() {
         let mut reader = Reader::default();
         assert!(reader.take_line(br#"{"time":1.0,"event":"moon_landing","crew":3}"#));
         assert!(reader.take_line(

@@ -6,6 +6,7 @@
 
 mod history;
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet, Spread};
@@ -15,7 +16,7 @@ use medley_predictions::record::read_text;
 
 use crate::ReportError;
 use crate::uncertainty::Uncertainty;
-pub use history::{Epoch, EpochFigures, History, SeedHistory, StepPoint};
+pub use history::{Epoch, EpochMetrics, History, SeedHistory, StepPoint};
 
 /// Largest `config.toml` that is read.
 const CONFIG_FILE: u64 = 16 << 20;
@@ -40,6 +41,9 @@ pub struct RunRecord {
     /// What could not be read, one sentence each.
     pub notes: Vec<String>,
     uncertainty: OnceLock<Option<Uncertainty>>,
+    /// Position of each task in the manifest, and of its lines in the summary: a run may have thousands.
+    positions: BTreeMap<String, usize>,
+    summaries: BTreeMap<String, Vec<usize>>,
 }
 
 /// Reads a run folder, finished or not.
@@ -53,8 +57,24 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
     let mut notes = Vec::new();
     let (config_text, config) = read_config(run, &mut notes);
     let history = history::read(run, &mut notes);
-    let uncertainty = OnceLock::new();
-    Ok(RunRecord { layout, manifest, results, untested, history, config_text, config, notes, uncertainty })
+    let positions = manifest.data.iter().enumerate().map(|(index, data)| (data.task.name.clone(), index)).collect();
+    let mut summaries: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, spread) in results.iter().flat_map(|results| &results.summary).enumerate() {
+        summaries.entry(spread.task.clone()).or_default().push(index);
+    }
+    Ok(RunRecord {
+        layout,
+        manifest,
+        results,
+        untested,
+        history,
+        config_text,
+        config,
+        notes,
+        uncertainty: OnceLock::new(),
+        positions,
+        summaries,
+    })
 }
 
 fn read_config(run: &RunLayout, notes: &mut Vec<String>) -> (Option<String>, Option<toml::Table>) {
@@ -89,7 +109,7 @@ impl RunRecord {
 
     /// The data set of a task.
     pub fn data_of(&self, task: &str) -> Option<&DataRecord> {
-        self.manifest.data.iter().find(|data| data.task.name == task)
+        self.manifest.data.get(*self.positions.get(task)?)
     }
 
     /// The name people write for a task, or the task's own if it is unknown.
@@ -102,17 +122,18 @@ impl RunRecord {
         self.data_of(task)?.rows.get(&split).copied()
     }
 
-    /// Whether any data set was drawn rather than measured, as the manifest or the results say.
+    /// Whether any data set is synthetic, as the manifest or the results say.
     pub fn is_synthetic(&self) -> bool {
         self.manifest.is_synthetic() || self.results.as_ref().is_some_and(|results| results.synthetic)
     }
 
-    /// Mean and spread of a test figure over seeds. `task` may be `all`.
+    /// Mean and spread of a test metric over seeds. `task` may be `all`.
     pub fn spread(&self, task: &str, metric: &str) -> Option<&Spread> {
-        self.results.as_ref()?.summary.iter().find(|spread| spread.task == task && spread.metric == metric)
+        let summary = &self.results.as_ref()?.summary;
+        self.summaries.get(task)?.iter().filter_map(|&index| summary.get(index)).find(|spread| spread.metric == metric)
     }
 
-    /// The test figures of the run's final predictor: the ensemble of all seeds, or the only seed.
+    /// The test results of the run's final predictor: the ensemble of all seeds, or the only seed.
     pub fn final_scores(&self) -> Option<&ScoreSet> {
         let results = self.results.as_ref()?;
         results.ensemble.as_ref().or_else(|| results.test_sets().next())
@@ -127,7 +148,7 @@ impl RunRecord {
         }
     }
 
-    /// Intervals of the test figures; computed once, when first asked for. `None` while the run is unfinished.
+    /// Intervals of the test results; computed once, when first asked for. `None` while the run is unfinished.
     pub fn uncertainty(&self) -> Option<&Uncertainty> {
         self.uncertainty
             .get_or_init(|| self.results.as_ref().map(|results| Uncertainty::of(&self.manifest, results)))

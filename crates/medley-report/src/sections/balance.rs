@@ -12,15 +12,15 @@ pub(super) struct Balance;
 
 #[derive(Template)]
 #[template(path = "balance.html")]
-struct View {
+struct BalanceTemplate {
     splits: Vec<(usize, &'static str)>,
-    figures: Vec<Figure>,
+    charts: Vec<Chart>,
 }
 
-struct Figure {
+struct Chart {
     title: String,
-    chart: Fragment,
-    says: String,
+    svg: Fragment,
+    summary: String,
 }
 
 impl Section for Balance {
@@ -42,15 +42,15 @@ impl Section for Balance {
         if shown.is_empty() {
             return Ok(None);
         }
-        let figures = (run.data().iter().zip(&counts))
+        let charts = (run.data().iter().zip(&counts))
             .filter_map(|(data, counts)| {
                 let counts: Vec<_> = counts.iter().filter(|entry| shown.contains(&entry.0)).cloned().collect();
-                figure(data, &counts)
+                chart(data, &counts)
             })
             .collect();
         let offset = 3 - shown.len();
         let splits = shown.into_iter().enumerate().map(|(index, split)| (index + offset, name(split))).collect();
-        Fragment::render(&View { splits, figures }).map(Some)
+        Fragment::render(&BalanceTemplate { splits, charts }).map(Some)
     }
 }
 
@@ -74,7 +74,7 @@ fn counts(run: &RunRecord, task: usize) -> Vec<(Split, Vec<u64>)> {
     counts
 }
 
-fn figure(data: &DataRecord, counts: &[(Split, Vec<u64>)]) -> Option<Figure> {
+fn chart(data: &DataRecord, counts: &[(Split, Vec<u64>)]) -> Option<Chart> {
     let shares: Vec<(Split, Vec<f64>)> =
         counts.iter().map(|(split, counts)| (*split, shares(data, *split, counts))).collect();
     let groups = (data.task.classes.iter().enumerate())
@@ -94,8 +94,8 @@ fn figure(data: &DataRecord, counts: &[(Split, Vec<u64>)]) -> Option<Figure> {
         })
         .collect();
     let label = format!("Share of each class of {} in each split", data.task.title);
-    let chart = BarChart { label, groups, width: 330.0 }.draw()?;
-    Some(Figure { title: data.task.title.clone(), chart, says: says(data, &shares, counts) })
+    let svg = BarChart { label, groups, width: 330.0 }.draw()?;
+    Some(Chart { title: data.task.title.clone(), svg, summary: summary(data, &shares, counts) })
 }
 
 /// A split as readers call it.
@@ -117,7 +117,7 @@ fn shares(data: &DataRecord, split: Split, counts: &[u64]) -> Vec<f64> {
     counts.iter().map(|&count| if total > 0.0 { count as f64 / total } else { 0.0 }).collect()
 }
 
-fn says(data: &DataRecord, shares: &[(Split, Vec<f64>)], counts: &[(Split, Vec<u64>)]) -> String {
+fn summary(data: &DataRecord, shares: &[(Split, Vec<f64>)], counts: &[(Split, Vec<u64>)]) -> String {
     let mut parts = Vec::new();
     if let Some((split, counts)) = counts.first() {
         let most = counts.iter().max().copied().unwrap_or(0);

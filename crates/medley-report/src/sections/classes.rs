@@ -10,7 +10,7 @@ pub(super) struct Classes;
 
 #[derive(Template)]
 #[template(path = "classes.html")]
-struct View {
+struct ClassesTemplate {
     predictor: String,
     several: bool,
     never: Vec<String>,
@@ -47,7 +47,7 @@ impl Section for Classes {
 
     fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
         let Some(scores) = run.final_scores() else { return Ok(None) };
-        let view = View {
+        let template = ClassesTemplate {
             predictor: run.final_predictor(),
             several: run.results.as_ref().is_some_and(|results| results.seeds.len() > 1),
             never: alarms(run),
@@ -56,12 +56,12 @@ impl Section for Classes {
                     title: run.title_of(&task.task).to_owned(),
                     macro_f1: format::number(Some(task.macro_f1), TASK_DECIMALS),
                     rows: (task.per_class.iter().enumerate())
-                        .map(|(class, figures)| row(figures, &f1_of_seeds(run, index, class)))
+                        .map(|(class, result)| row(result, &f1_of_seeds(run, index, class)))
                         .collect(),
                 })
                 .collect(),
         };
-        Fragment::render(&view).map(Some)
+        Fragment::render(&template).map(Some)
     }
 }
 
@@ -74,18 +74,18 @@ fn alarms(run: &RunRecord) -> Vec<String> {
     let mut alarms = Vec::new();
     let (Some(scores), Some(results)) = (run.final_scores(), &run.results) else { return alarms };
     for (index, task) in scores.tasks.iter().enumerate() {
-        for (class, figures) in task.per_class.iter().enumerate() {
+        for (class, result) in task.per_class.iter().enumerate() {
             let seeds: Vec<String> = (results.seeds.iter().zip(results.test_sets()))
                 .filter(|(_, test)| is_never(&test.tasks[index].per_class[class]))
                 .map(|(seed, _)| seed.seed.to_string())
                 .collect();
-            let by = match (is_never(figures), seeds.len()) {
+            let by = match (is_never(result), seeds.len()) {
                 (true, _) => format!("by {}", run.final_predictor()),
                 (false, 0) => continue,
                 (false, 1) => format!("by seed {}", seeds[0]),
                 (false, _) => format!("by seeds {}", format::list(&seeds)),
             };
-            alarms.push(alarm(run.title_of(&task.task), figures, task, &by));
+            alarms.push(alarm(run.title_of(&task.task), result, task, &by));
         }
     }
     alarms
@@ -102,7 +102,7 @@ fn f1_of_seeds(run: &RunRecord, task: usize, class: usize) -> Vec<f64> {
 }
 
 fn row(class: &ClassResult, seeds: &[f64]) -> Row {
-    let figure = |value| format::number(Some(value), TASK_DECIMALS);
+    let number = |value| format::number(Some(value), TASK_DECIMALS);
     let least = seeds.iter().copied().fold(f64::INFINITY, f64::min);
     let most = seeds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Row {
@@ -110,9 +110,9 @@ fn row(class: &ClassResult, seeds: &[f64]) -> Row {
         examples: format::count(class.support),
         predicted: format::count(class.predicted),
         never: is_never(class),
-        precision: figure(class.precision),
-        recall: figure(class.recall),
-        f1: figure(class.f1),
+        precision: number(class.precision),
+        recall: number(class.recall),
+        f1: number(class.f1),
         bar: format!("{:.1}", class.f1 * 100.0),
         seeds: format!("{least:.TASK_DECIMALS$}–{most:.TASK_DECIMALS$}"),
     }

@@ -10,7 +10,7 @@ pub(super) struct Confusion;
 
 #[derive(Template)]
 #[template(path = "confusion.html")]
-struct View {
+struct ConfusionTemplate {
     predictor: String,
     matrices: Vec<Matrix>,
 }
@@ -47,7 +47,7 @@ impl Section for Confusion {
         if matrices.is_empty() {
             return Ok(None);
         }
-        Fragment::render(&View { predictor, matrices }).map(Some)
+        Fragment::render(&ConfusionTemplate { predictor, matrices }).map(Some)
     }
 }
 

@@ -10,15 +10,15 @@ pub(super) struct Curves;
 
 #[derive(Template)]
 #[template(path = "curves.html")]
-struct View {
+struct CurvesTemplate {
     legend: Vec<(Fragment, String)>,
-    main: Vec<Figure>,
-    tasks: Vec<Figure>,
+    main: Vec<Chart>,
+    tasks: Vec<Chart>,
 }
 
-struct Figure {
+struct Chart {
     title: String,
-    chart: Fragment,
+    svg: Fragment,
 }
 
 /// Natural size of a chart: three fit beside each other.
@@ -36,22 +36,22 @@ impl Section for Curves {
     }
 
     fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
-        let main: Vec<Figure> = [
-            figure(run, "Validation, harmonic mean of macro-F1", SHARE, &|seed| {
+        let main: Vec<Chart> = [
+            chart(run, "Validation, harmonic mean of macro-F1", SHARE, &|seed| {
                 by_epoch(seed, |epoch| epoch.harmonic_mean)
             }),
-            figure(run, "Training loss", NON_NEGATIVE, &training_loss),
-            figure(run, "Learning rate", NON_NEGATIVE, &learning_rate),
+            chart(run, "Training loss", NON_NEGATIVE, &training_loss),
+            chart(run, "Learning rate", NON_NEGATIVE, &learning_rate),
         ]
         .into_iter()
         .flatten()
         .collect();
-        let tasks: Vec<Figure> = run
+        let tasks: Vec<Chart> = run
             .data()
             .iter()
             .filter_map(|data| {
                 let values = |seed: &SeedHistory| by_epoch(seed, |epoch| epoch.tasks.get(&data.task.name)?.macro_f1);
-                figure(run, &data.task.title, SHARE, &values)
+                chart(run, &data.task.title, SHARE, &values)
             })
             .collect();
         if main.is_empty() && tasks.is_empty() {
@@ -60,7 +60,7 @@ impl Section for Curves {
         let legend = (run.history.seeds.iter().enumerate())
             .map(|(index, seed)| (line_sample(index), format!("seed {}", seed.seed)))
             .collect();
-        Fragment::render(&View { legend, main, tasks }).map(Some)
+        Fragment::render(&CurvesTemplate { legend, main, tasks }).map(Some)
     }
 }
 
@@ -68,9 +68,9 @@ fn by_epoch(seed: &SeedHistory, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f
     seed.epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch).unwrap_or(f64::NAN))).collect()
 }
 
-/// By step where the events tell more than the epochs, as a run of one epoch has no curve otherwise.
+/// The mean of each epoch. By step only where there is no second epoch: of the steps, few are recorded.
 fn training_loss(seed: &SeedHistory) -> Vec<(f64, f64)> {
-    if seed.steps.len() <= seed.epochs.len() {
+    if seed.epochs.len() > 1 || seed.steps.len() <= seed.epochs.len() {
         return by_epoch(seed, |epoch| epoch.train_loss);
     }
     seed.steps.iter().map(|point| (point.epoch, point.loss)).collect()
@@ -83,12 +83,12 @@ fn learning_rate(seed: &SeedHistory) -> Vec<(f64, f64)> {
     seed.steps.iter().map(|point| (point.epoch, point.learning_rate)).collect()
 }
 
-fn figure(
+fn chart(
     run: &RunRecord,
     title: &str,
     y_bounds: (f64, f64),
     values: &dyn Fn(&SeedHistory) -> Vec<(f64, f64)>,
-) -> Option<Figure> {
+) -> Option<Chart> {
     let selected = y_bounds == SHARE;
     let series: Vec<Series> = run
         .history
@@ -105,8 +105,8 @@ fn figure(
         return None;
     }
     let label = format!("{title}, by epoch, one line per seed");
-    let chart = LineChart { label, x_label: "epoch".into(), series, size: SIZE, y_bounds }.draw()?;
-    Some(Figure { title: title.to_owned(), chart })
+    let svg = LineChart { label, x_label: "epoch".into(), series, size: SIZE, y_bounds }.draw()?;
+    Some(Chart { title: title.to_owned(), svg })
 }
 
 /// The epoch whose network was scored.

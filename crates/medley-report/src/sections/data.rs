@@ -11,7 +11,7 @@ pub(super) struct Data;
 
 #[derive(Template)]
 #[template(path = "data.html")]
-struct View {
+struct DataTemplate {
     rows: Vec<Row>,
     total: [String; 3],
 }
@@ -61,6 +61,6 @@ impl Section for Data {
             let rows = run.data().iter().filter_map(|data| data.rows.get(&split));
             format::count(rows.fold(0_u64, |sum, &rows| sum.saturating_add(rows as u64)))
         });
-        Fragment::render(&View { rows, total }).map(Some)
+        Fragment::render(&DataTemplate { rows, total }).map(Some)
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct Gap;
 
 #[derive(Template)]
 #[template(path = "gap.html")]
-struct View {
+struct GapTemplate {
     chart: Option<Fragment>,
     disc: Fragment,
     square: Fragment,
@@ -51,24 +51,24 @@ impl Section for Gap {
             .collect();
         let validation = mean(&|seed| results.seeds[seed].validation.harmonic_mean);
         let test = mean(&|seed| tests[seed].harmonic_mean);
-        let view = View {
+        let template = GapTemplate {
             chart: chart(run, &pairs),
             disc: Shape::Disc.sample(),
             square: Shape::Square.sample(),
             rows: pairs.iter().enumerate().map(|(task, &pair)| row(run, task, pair)).collect(),
-            total: figures("Harmonic mean".to_owned(), String::new(), (validation, test), MEAN_DECIMALS),
+            total: cells("Harmonic mean".to_owned(), String::new(), (validation, test), MEAN_DECIMALS),
         };
-        Fragment::render(&view).map(Some)
+        Fragment::render(&template).map(Some)
     }
 }
 
 fn row(run: &RunRecord, task: usize, pair: (f64, f64)) -> Row {
     let spec = &run.data()[task].task;
     let images = run.rows(&spec.name, Split::Val).map_or_else(|| NONE.to_owned(), |rows| format::count(rows as u64));
-    figures(spec.title.clone(), images, pair, TASK_DECIMALS)
+    cells(spec.title.clone(), images, pair, TASK_DECIMALS)
 }
 
-fn figures(task: String, validation_images: String, (validation, test): (f64, f64), decimals: usize) -> Row {
+fn cells(task: String, validation_images: String, (validation, test): (f64, f64), decimals: usize) -> Row {
     Row {
         task,
         validation_images,

@@ -4,7 +4,7 @@ use medley_core::Split;
 use super::Section;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
 use crate::published::Official;
-use crate::{Fragment, RunRecord};
+use crate::{Fragment, RunRecord, facts};
 use medley_core::record::Interval;
 
 /// The number, and the table of tasks under it.
@@ -28,11 +28,11 @@ impl Section for Headline {
 
 #[derive(Template)]
 #[template(path = "headline.html")]
-struct Finished {
+struct HeadlineTemplate {
     cards: Vec<Card>,
     tasks: usize,
     seeds: usize,
-    resamples: String,
+    intervals: String,
     ensemble: bool,
     official: Option<&'static str>,
     rows: Vec<Row>,
@@ -52,10 +52,10 @@ struct Card {
 struct Row {
     task: String,
     images: String,
-    auc: String,
+    auc: Cell,
     accuracy: Cell,
     macro_f1: Cell,
-    ensemble_auc: String,
+    ensemble_auc: Cell,
     ensemble_accuracy: Cell,
     ensemble_macro_f1: Cell,
     official_auc: String,
@@ -63,7 +63,7 @@ struct Row {
     weight: String,
 }
 
-/// A figure with its interval under it.
+/// A value with its interval under it.
 struct Cell {
     value: String,
     interval: String,
@@ -78,17 +78,17 @@ impl Cell {
     }
 }
 
-fn finished(run: &RunRecord) -> Finished {
+fn finished(run: &RunRecord) -> HeadlineTemplate {
     let seeds = run.results.as_ref().map_or(0, |results| results.seeds.len());
     let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref());
-    Finished {
+    HeadlineTemplate {
         cards: cards(run, seeds),
         tasks: run.data().len(),
         seeds,
-        resamples: format::count(run.uncertainty().map_or(0, |all| all.resampling().resamples as u64)),
+        intervals: facts::intervals(run),
         ensemble: ensemble.is_some(),
         official: Official::ResNet18.name_in(run),
-        rows: (0..run.data().len()).map(|index| row(run, index)).collect(),
+        rows: rows(run),
         total: total(run),
     }
 }
@@ -98,14 +98,14 @@ fn cards(run: &RunRecord, seeds: usize) -> Vec<Card> {
     let uncertainty = run.uncertainty();
     let says = match (spread.and_then(|spread| spread.standard_deviation), spread) {
         (Some(_), Some(spread)) => format!(
-            "mean ± standard deviation; from {} to {}",
+            "± standard deviation over seeds; from {} to {}",
             format::number(Some(spread.min), MEAN_DECIMALS),
             format::number(Some(spread.max), MEAN_DECIMALS)
         ),
         _ => "one seed: the spread over training runs is unknown".to_owned(),
     };
     let mut cards = vec![Card {
-        title: if seeds == 1 { "One seed".to_owned() } else { format!("One seed, mean of {seeds}") },
+        title: if seeds == 1 { "One seed".to_owned() } else { format!("Mean of {seeds} seeds") },
         value: format::number(spread.map(|spread| spread.mean), MEAN_DECIMALS),
         deviation: spread.and_then(|spread| spread.standard_deviation).map(|value| format!("{value:.MEAN_DECIMALS$}")),
         interval: format::interval(uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()), MEAN_DECIMALS),
@@ -118,48 +118,56 @@ fn cards(run: &RunRecord, seeds: usize) -> Vec<Card> {
             value: format::number(Some(ensemble.harmonic_mean), MEAN_DECIMALS),
             deviation: None,
             interval: format::interval(interval, MEAN_DECIMALS),
-            says: "mean of the seeds’ probabilities; the submission is made of it".to_owned(),
+            says: "the mean of the seeds’ probabilities, used for the submission".to_owned(),
         });
     }
     cards
 }
 
-fn row(run: &RunRecord, index: usize) -> Row {
+fn rows(run: &RunRecord) -> Vec<Row> {
+    let inverse = run.final_scores().map_or(0.0, |scores| scores.tasks.iter().map(|task| 1.0 / task.macro_f1).sum());
+    (0..run.data().len()).map(|index| row(run, index, inverse)).collect()
+}
+
+/// `inverse` is the sum of 1/F1 over all tasks.
+fn row(run: &RunRecord, index: usize, inverse: f64) -> Row {
     let task = &run.data()[index].task;
-    let official = Official::ResNet18.figures(&run.data()[index]);
+    let official = Official::ResNet18.metrics(&run.data()[index]);
     let spread = |metric| format::spread(run.spread(&task.name, metric), TASK_DECIMALS);
     let uncertainty = run.uncertainty();
     let one = uncertainty.map(|all| &all.mean);
     let of_ensemble = uncertainty.and_then(|all| all.ensemble.as_ref());
     let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref()).map(|set| &set.tasks[index]);
-    let figure = |value| format::number(value, TASK_DECIMALS);
+    let number = |value| format::number(value, TASK_DECIMALS);
     let cell = |value, interval| Cell::new(value, interval, TASK_DECIMALS);
     Row {
         task: task.title.clone(),
         images: run.rows(&task.name, Split::Test).map_or_else(|| NONE.to_owned(), |rows| format::count(rows as u64)),
-        auc: spread("auc"),
+        auc: cell(spread("auc"), one.and_then(|all| all.tasks[index].auc.as_ref())),
         accuracy: cell(spread("accuracy"), one.and_then(|all| all.tasks[index].accuracy.as_ref())),
         macro_f1: cell(spread("macro_f1"), one.and_then(|all| all.tasks[index].macro_f1.as_ref())),
-        ensemble_auc: figure(ensemble.and_then(|task| task.auc)),
+        ensemble_auc: cell(
+            number(ensemble.and_then(|task| task.auc)),
+            of_ensemble.and_then(|all| all.tasks[index].auc.as_ref()),
+        ),
         ensemble_accuracy: cell(
-            figure(ensemble.map(|task| task.accuracy)),
+            number(ensemble.map(|task| task.accuracy)),
             of_ensemble.and_then(|all| all.tasks[index].accuracy.as_ref()),
         ),
         ensemble_macro_f1: cell(
-            figure(ensemble.map(|task| task.macro_f1)),
+            number(ensemble.map(|task| task.macro_f1)),
             of_ensemble.and_then(|all| all.tasks[index].macro_f1.as_ref()),
         ),
-        official_auc: figure(official.and_then(|figures| figures.auc)),
-        official_accuracy: figure(official.and_then(|figures| figures.accuracy)),
-        weight: weight(run, index),
+        official_auc: number(official.and_then(|metrics| metrics.auc)),
+        official_accuracy: number(official.and_then(|metrics| metrics.accuracy)),
+        weight: weight(run, index, inverse),
     }
 }
 
 /// The task's share in the sum of 1/F1: how much it holds the harmonic mean down.
-fn weight(run: &RunRecord, index: usize) -> String {
-    let Some(scores) = run.final_scores() else { return NONE.to_owned() };
-    let inverse: f64 = scores.tasks.iter().map(|task| 1.0 / task.macro_f1).sum();
-    format::percent(1.0 / scores.tasks[index].macro_f1 / inverse)
+fn weight(run: &RunRecord, index: usize, inverse: f64) -> String {
+    run.final_scores()
+        .map_or_else(|| NONE.to_owned(), |scores| format::percent(1.0 / scores.tasks[index].macro_f1 / inverse))
 }
 
 fn total(run: &RunRecord) -> Row {
@@ -170,14 +178,14 @@ fn total(run: &RunRecord) -> Row {
     Row {
         task: "Harmonic mean".to_owned(),
         images: format::count(images as u64),
-        auc: String::new(),
+        auc: nothing(),
         accuracy: nothing(),
         macro_f1: Cell::new(
             format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
             uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()),
             MEAN_DECIMALS,
         ),
-        ensemble_auc: String::new(),
+        ensemble_auc: nothing(),
         ensemble_accuracy: nothing(),
         ensemble_macro_f1: Cell::new(
             format::number(ensemble.map(|set| set.harmonic_mean), MEAN_DECIMALS),
@@ -192,7 +200,7 @@ fn total(run: &RunRecord) -> Row {
 
 #[derive(Template)]
 #[template(path = "unfinished.html")]
-struct Unfinished {
+struct UnfinishedTemplate {
     done: String,
     planned: Option<String>,
     interrupted: bool,
@@ -202,7 +210,7 @@ struct Unfinished {
     untested: Option<String>,
 }
 
-fn unfinished(run: &RunRecord) -> Unfinished {
+fn unfinished(run: &RunRecord) -> UnfinishedTemplate {
     let history = &run.history;
     let best = history
         .seeds
@@ -210,7 +218,7 @@ fn unfinished(run: &RunRecord) -> Unfinished {
         .flat_map(|seed| seed.epochs.iter().map(move |epoch| (seed.seed, epoch)))
         .filter_map(|(seed, epoch)| Some((epoch.harmonic_mean?, seed, epoch.epoch)))
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    Unfinished {
+    UnfinishedTemplate {
         done: format::count(history.finished_epochs() as u64),
         planned: history
             .planned_epochs

@@ -6,17 +6,18 @@ use crate::format::{self, TASK_DECIMALS};
 use crate::svg::{DotChart, DotRow, Mark, Shape};
 use crate::{Fragment, RunRecord};
 
-/// What the figures can and cannot tell.
+/// What the results can and cannot tell.
 pub(super) struct Limits;
 
 #[derive(Template)]
 #[template(path = "limits.html")]
-struct View {
+struct LimitsTemplate {
     caveats: Vec<String>,
     chart: Option<Fragment>,
     disc: Fragment,
     ring: Fragment,
     ensemble: bool,
+    several: bool,
 }
 
 impl Section for Limits {
@@ -25,19 +26,20 @@ impl Section for Limits {
     }
 
     fn title(&self) -> &'static str {
-        "What the figures can tell"
+        "What the results can tell"
     }
 
     fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
         let Some(results) = &run.results else { return Ok(None) };
-        let view = View {
+        let template = LimitsTemplate {
             caveats: facts::caveats(run),
             chart: chart(run),
             disc: Shape::Disc.sample(),
             ring: Shape::Ring.sample(),
             ensemble: results.ensemble.is_some(),
+            several: results.seeds.len() > 1,
         };
-        Fragment::render(&view).map(Some)
+        Fragment::render(&template).map(Some)
     }
 }
 
@@ -61,7 +63,7 @@ fn chart(run: &RunRecord) -> Option<Fragment> {
         DotRow {
             label: data.task.title.clone(),
             interval: interval.map(|ends| {
-                let text = format!("95 % interval of one seed: {}", format::interval(Some(ends), TASK_DECIMALS));
+                let text = format!("95 % interval: {}", format::interval(Some(ends), TASK_DECIMALS));
                 (ends.low, ends.high, text)
             }),
             marks,

@@ -8,7 +8,7 @@ pub(super) struct Log;
 
 #[derive(Template)]
 #[template(path = "log.html")]
-struct View<'a> {
+struct LogTemplate<'a> {
     warnings: &'a [(String, usize)],
     notes: &'a [String],
 }
@@ -23,10 +23,10 @@ impl Section for Log {
     }
 
     fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
-        let view = View { warnings: &run.history.warnings, notes: &run.notes };
-        if view.warnings.is_empty() && view.notes.is_empty() {
+        let template = LogTemplate { warnings: &run.history.warnings, notes: &run.notes };
+        if template.warnings.is_empty() && template.notes.is_empty() {
             return Ok(None);
         }
-        Fragment::render(&view).map(Some)
+        Fragment::render(&template).map(Some)
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct Published;
 
 #[derive(Template)]
 #[template(path = "published.html")]
-struct View {
+struct PublishedTemplate {
     means: Option<Fragment>,
     mean_rows: Vec<MeanRow>,
     accuracy: Option<Fragment>,
@@ -73,14 +73,13 @@ impl Section for Published {
         if run.results.is_none() {
             return Ok(None);
         }
-        let known: Vec<usize> =
-            (0..run.data().len()).filter(|&task| !published::of_task(&run.data()[task]).is_empty()).collect();
+        let (known, others): (Vec<usize>, Vec<usize>) =
+            (0..run.data().len()).partition(|&task| !published::of_task(&run.data()[task]).is_empty());
         if known.is_empty() {
             return Ok(None);
         }
         let tables: Vec<Table> = known.iter().map(|&task| table(run, task)).collect();
-        let others = (0..run.data().len()).filter(|task| !known.contains(task));
-        let view = View {
+        let template = PublishedTemplate {
             means: means_chart(run),
             mean_rows: mean_rows(run),
             accuracy: accuracy_chart(run, &known),
@@ -92,9 +91,9 @@ impl Section for Published {
             diamond: Shape::Diamond.sample(),
             any_unverified: tables.iter().flat_map(|table| &table.rows).any(|row| !row.verified),
             tables,
-            others: others.map(|task| run.data()[task].task.title.clone()).collect(),
+            others: others.into_iter().map(|task| run.data()[task].task.title.clone()).collect(),
         };
-        Fragment::render(&view).map(Some)
+        Fragment::render(&template).map(Some)
     }
 }
 
@@ -109,7 +108,7 @@ fn means_chart(run: &RunRecord) -> Option<Fragment> {
     let uncertainty = run.uncertainty();
     let interval = uncertainty.and_then(|all| all.mean.harmonic_mean);
     let spread = run.spread("all", "harmonic_mean")?;
-    rows.push((spread.mean, mean_row("This run, one seed", spread.mean, Shape::Disc, interval, "test")));
+    rows.push((spread.mean, mean_row(ours_title(run), spread.mean, Shape::Disc, interval, "test")));
     if let Some(ensemble) = run.results.as_ref().and_then(|results| results.ensemble.as_ref()) {
         let interval = uncertainty.and_then(|all| all.ensemble.as_ref()?.harmonic_mean);
         let value = ensemble.harmonic_mean;
@@ -119,6 +118,12 @@ fn means_chart(run: &RunRecord) -> Option<Fragment> {
     let rows = rows.into_iter().map(|row| row.1).collect();
     let label = "Harmonic mean of macro-F1 over the eleven tasks: this run and published results".to_owned();
     DotChart { label, x_label: "harmonic mean".into(), rows, width: 900.0, label_width: 390.0, note_width: 62.0 }.draw()
+}
+
+/// What our value is: published ones are of single models.
+fn ours_title(run: &RunRecord) -> &'static str {
+    let several = run.results.as_ref().is_some_and(|results| results.seeds.len() > 1);
+    if several { "This run, mean over seeds" } else { "This run" }
 }
 
 fn mean_row(method: &str, value: f64, shape: Shape, interval: Option<Interval>, measured_on: &str) -> DotRow {
@@ -147,7 +152,7 @@ fn mean_rows(run: &RunRecord) -> Vec<MeanRow> {
         ours: true,
     };
     let mut rows = vec![ours(
-        "This run, one seed",
+        ours_title(run),
         format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
         uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()),
     )];
@@ -172,17 +177,17 @@ fn accuracy_chart(run: &RunRecord, tasks: &[usize]) -> Option<Fragment> {
         let ours = run.spread(&data.task.name, "accuracy").map(|spread| spread.mean);
         let interval = run.uncertainty().and_then(|all| all.mean.tasks[task].accuracy);
         let mut marks = Vec::new();
-        if let Some((row, figures, value)) = published::best(data, |figures| figures.accuracy) {
-            marks.push(mark(value, Shape::Diamond, &row.method, figures.verified));
+        if let Some((row, metrics, value)) = published::best(data, |metrics| metrics.accuracy) {
+            marks.push(mark(value, Shape::Diamond, &row.method, metrics.verified));
         }
         for (official, shape) in [(Official::ResNet50, Shape::Square), (Official::ResNet18, Shape::Ring)] {
-            if let Some(figures) = official.figures(data)
-                && let Some(value) = figures.accuracy
+            if let Some(metrics) = official.metrics(data)
+                && let Some(value) = metrics.accuracy
             {
-                marks.push(mark(value, shape, official.method(data), figures.verified));
+                marks.push(mark(value, shape, official.method(data), metrics.verified));
             }
         }
-        let resnet_18 = Official::ResNet18.figures(data).and_then(|figures| figures.accuracy);
+        let resnet_18 = Official::ResNet18.metrics(data).and_then(|metrics| metrics.accuracy);
         dot_row(data, ours, interval, marks, resnet_18)
     });
     chart("Accuracy on the test split, beside published results", "accuracy, test", rows.collect())
@@ -192,10 +197,10 @@ fn macro_f1_chart(run: &RunRecord, tasks: &[usize]) -> Option<Fragment> {
     let rows: Vec<DotRow> = (tasks.iter())
         .filter_map(|&task| {
             let data = &run.data()[task];
-            let (row, figures, value) = published::best(data, |figures| figures.macro_f1)?;
+            let (row, metrics, value) = published::best(data, |metrics| metrics.macro_f1)?;
             let ours = run.spread(&data.task.name, "macro_f1").map(|spread| spread.mean);
             let interval = run.uncertainty().and_then(|all| all.mean.tasks[task].macro_f1);
-            let marks = vec![mark(value, Shape::Diamond, &row.method, figures.verified)];
+            let marks = vec![mark(value, Shape::Diamond, &row.method, metrics.verified)];
             Some(dot_row(data, ours, interval, marks, Some(value)))
         })
         .collect();
@@ -207,7 +212,7 @@ fn mark(value: f64, shape: Shape, method: &str, verified: bool) -> Mark {
     Mark { value, shape, title: format!("{method}: {value:.TASK_DECIMALS$}{doubt}") }
 }
 
-/// A row whose note is our difference to a published figure, `≈` where that lies inside our interval.
+/// A row whose note is our difference to a published value, `≈` where that lies inside our interval.
 fn dot_row(
     data: &DataRecord,
     ours: Option<f64>,
@@ -227,11 +232,7 @@ fn dot_row(
         _ => String::new(),
     };
     let interval = interval.map(|ends| {
-        (
-            ends.low,
-            ends.high,
-            format!("this run, 95 % interval of one seed: {}", format::interval(Some(&ends), TASK_DECIMALS)),
-        )
+        (ends.low, ends.high, format!("this run, 95 % interval: {}", format::interval(Some(&ends), TASK_DECIMALS)))
     });
     DotRow { label: data.task.title.clone(), interval, marks, note }
 }
@@ -246,18 +247,18 @@ fn table(run: &RunRecord, task: usize) -> Table {
     let name = &data.task.name;
     let spread = |metric| format::spread(run.spread(name, metric), TASK_DECIMALS);
     let mut rows =
-        vec![ours(run, data, "This run, one seed".to_owned(), [spread("auc"), spread("accuracy"), spread("macro_f1")])];
+        vec![ours(run, data, ours_title(run).to_owned(), [spread("auc"), spread("accuracy"), spread("macro_f1")])];
     if let Some(ensemble) = run.results.as_ref().and_then(|results| results.ensemble.as_ref()) {
         let result = &ensemble.tasks[task];
-        let figures = [result.auc, Some(result.accuracy), Some(result.macro_f1)];
+        let metrics = [result.auc, Some(result.accuracy), Some(result.macro_f1)];
         rows.push(ours(
             run,
             data,
             "This run, ensemble".to_owned(),
-            figures.map(|value| format::number(value, TASK_DECIMALS)),
+            metrics.map(|value| format::number(value, TASK_DECIMALS)),
         ));
     }
-    rows.extend(published::of_task(data).into_iter().map(|(row, figures)| theirs(row, figures)));
+    rows.extend(published::of_task(data).into_iter().map(|(row, metrics)| theirs(row, metrics)));
     Table { title: data.task.title.clone(), rows }
 }
 
@@ -278,14 +279,14 @@ fn ours(run: &RunRecord, data: &DataRecord, method: String, [auc, accuracy, macr
     }
 }
 
-fn theirs(row: &Baseline, figures: PublishedMetrics) -> Row {
-    let figure = |value| format::number(value, TASK_DECIMALS);
+fn theirs(row: &Baseline, metrics: PublishedMetrics) -> Row {
+    let number = |value| format::number(value, TASK_DECIMALS);
     Row {
         method: row.method.clone(),
         ours: false,
-        auc: figure(figures.auc),
-        accuracy: figure(figures.accuracy),
-        macro_f1: figure(figures.macro_f1),
+        auc: number(metrics.auc),
+        accuracy: number(metrics.accuracy),
+        macro_f1: number(metrics.macro_f1),
         resolution: row.resolution.to_string(),
         pretrained: if row.pretrained { "yes" } else { "no" },
         selected_on: match row.selected_on {
@@ -294,7 +295,7 @@ fn theirs(row: &Baseline, figures: PublishedMetrics) -> Row {
             SelectedOn::Unknown => "not said",
         },
         optimistic: row.selected_on == SelectedOn::Test,
-        verified: figures.verified,
+        verified: metrics.verified,
         note: row.note.clone(),
         source: Some((row.source.clone(), row.url.clone())),
     }

@@ -9,7 +9,7 @@ pub(super) struct Reproduce;
 
 #[derive(Template)]
 #[template(path = "reproduce.html")]
-struct View {
+struct ReproduceTemplate {
     facts: Vec<(&'static str, String)>,
     hashes: Vec<(&'static str, String)>,
     dirty: bool,
@@ -27,13 +27,13 @@ impl Section for Reproduce {
 
     fn render(&self, run: &RunRecord) -> Result<Option<Fragment>, askama::Error> {
         let revision = run.manifest.git_revision.as_deref();
-        let view = View {
+        let template = ReproduceTemplate {
             facts: facts(run),
             hashes: hashes(run),
             dirty: revision.is_some_and(|revision| revision.ends_with("-dirty")),
             config: run.config_text.clone(),
         };
-        Fragment::render(&view).map(Some)
+        Fragment::render(&template).map(Some)
     }
 }
 

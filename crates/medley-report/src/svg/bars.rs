@@ -1,4 +1,4 @@
-use super::canvas::{Anchor, Canvas};
+use super::canvas::{Anchor, SvgCanvas};
 use crate::fragment::Fragment;
 
 /// One group of bars.
@@ -36,7 +36,7 @@ impl BarChart {
         if self.groups.is_empty() {
             return None;
         }
-        let mut canvas = Canvas::new(self.width, height.max(GAP), &self.label);
+        let mut canvas = SvgCanvas::new(self.width, height.max(GAP), &self.label);
         let room = self.width - LABELS - NOTES - 16.0;
         let mut y = GAP / 2.0;
         for group in &self.groups {

@@ -4,7 +4,7 @@ use crate::fragment::{Fragment, escape};
 
 /// Where a text sits relative to its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Anchor {
+pub(super) enum Anchor {
     /// To the right of it.
     Start,
     /// Around it.
@@ -14,27 +14,27 @@ pub enum Anchor {
 }
 
 /// An SVG element in the making. Lengths are in CSS pixels at natural size, y points down.
-pub struct Canvas {
+pub(super) struct SvgCanvas {
     width: f64,
     height: f64,
     label: String,
     body: String,
 }
 
-impl Canvas {
+impl SvgCanvas {
     /// An empty picture. `label` is what a screen reader says of it.
-    pub fn new(width: f64, height: f64, label: &str) -> Self {
+    pub(super) fn new(width: f64, height: f64, label: &str) -> Self {
         Self { width, height, label: label.to_owned(), body: String::new() }
     }
 
     /// A straight line.
-    pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
+    pub(super) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(number);
         self.push(&format!(r#"<line class="{class}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>"#));
     }
 
     /// A line through points.
-    pub fn polyline(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub(super) fn polyline(&mut self, class: &str, points: &[(f64, f64)]) {
         let mut text = String::new();
         for (index, &(x, y)) in points.iter().enumerate() {
             let _ = write!(text, "{}{},{}", if index > 0 { " " } else { "" }, number(x), number(y));
@@ -43,13 +43,13 @@ impl Canvas {
     }
 
     /// A closed shape through points.
-    pub fn polygon(&mut self, class: &str, points: &[(f64, f64)], title: &str) {
+    pub(super) fn polygon(&mut self, class: &str, points: &[(f64, f64)], title: &str) {
         let text: Vec<String> = points.iter().map(|&(x, y)| format!("{},{}", number(x), number(y))).collect();
         self.push(&format!(r#"<polygon class="{class}" points="{}">{}</polygon>"#, text.join(" "), tip(title)));
     }
 
     /// A rectangle, filled as strongly as `opacity` (0-1) says.
-    pub fn rect(&mut self, class: &str, corner: (f64, f64), size: (f64, f64), opacity: f64, title: &str) {
+    pub(super) fn rect(&mut self, class: &str, corner: (f64, f64), size: (f64, f64), opacity: f64, title: &str) {
         let [x, y, width, height] = [corner.0, corner.1, size.0.max(0.0), size.1.max(0.0)].map(number);
         let opacity = if opacity < 1.0 { format!(r#" fill-opacity="{}""#, number(opacity)) } else { String::new() };
         self.push(&format!(
@@ -59,13 +59,13 @@ impl Canvas {
     }
 
     /// A disc or ring.
-    pub fn circle(&mut self, class: &str, centre: (f64, f64), radius: f64, title: &str) {
+    pub(super) fn circle(&mut self, class: &str, centre: (f64, f64), radius: f64, title: &str) {
         let [x, y, r] = [centre.0, centre.1, radius].map(number);
         self.push(&format!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="{r}">{}</circle>"#, tip(title)));
     }
 
     /// A text, escaped here.
-    pub fn text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str) {
+    pub(super) fn text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str) {
         let [x, y] = [at.0, at.1].map(number);
         let anchor = match anchor {
             Anchor::Start => "",
@@ -76,7 +76,7 @@ impl Canvas {
     }
 
     /// The same, cut to `longest` characters; the whole text is then in a `<title>`.
-    pub fn cut_text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str, longest: usize) {
+    pub(super) fn cut_text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str, longest: usize) {
         if text.chars().count() <= longest {
             return self.text(class, at, anchor, text);
         }
@@ -87,7 +87,7 @@ impl Canvas {
     }
 
     /// The element.
-    pub fn finish(self) -> Fragment {
+    pub(super) fn finish(self) -> Fragment {
         let [width, height] = [self.width, self.height].map(number);
         Fragment::trusted(format!(
             "<svg role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">\n{}</svg>",
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn texts_are_escaped_everywhere() {
-        let mut canvas = Canvas::new(10.0, 10.0, "a \"quoted\" <label>");
+        let mut canvas = SvgCanvas::new(10.0, 10.0, "a \"quoted\" <label>");
         canvas.text("t", (1.0, 2.0), Anchor::End, "<script>");
         canvas.cut_text("t", (1.0, 2.0), Anchor::Start, "a <very> long & winding name", 8);
         canvas.circle("c", (1.0, 1.0), 2.0, "<b>");

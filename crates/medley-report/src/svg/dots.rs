@@ -1,8 +1,8 @@
-use super::canvas::{Anchor, Canvas};
+use super::canvas::{Anchor, SvgCanvas};
 use super::scale::Scale;
 use crate::fragment::Fragment;
 
-/// How a figure is marked. Shapes differ, so colour is never needed to tell them apart.
+/// How a value is marked. Shapes differ, so colour is never needed to tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A filled disc: ours.
@@ -17,10 +17,10 @@ pub enum Shape {
     Triangle,
 }
 
-/// One figure on a row.
+/// One value on a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
-    /// The figure.
+    /// The value.
     pub value: f64,
     /// How it is drawn.
     pub shape: Shape,
@@ -41,7 +41,7 @@ pub struct DotRow {
     pub note: String,
 }
 
-/// Figures on rows over a common axis.
+/// Values on rows over a common axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DotChart {
     /// What a screen reader says of it.
@@ -64,7 +64,7 @@ const BOTTOM: f64 = 38.0;
 const RADIUS: f64 = 4.5;
 
 impl DotChart {
-    /// Draws it; `None` when there is no finite figure.
+    /// Draws it; `None` when there is no finite value.
     pub fn draw(&self) -> Option<Fragment> {
         let values = self.rows.iter().flat_map(|row| {
             let ends = row.interval.iter().flat_map(|interval| [interval.0, interval.1]);
@@ -77,7 +77,7 @@ impl DotChart {
         let (left, right) = (self.label_width + 12.0, self.width - self.note_width - 12.0);
         let x = Scale::around(values, 0.05, (left, right)).within((0.0, 1.0));
         let height = TOP + ROW * self.rows.len() as f64 + BOTTOM;
-        let mut canvas = Canvas::new(self.width, height, &self.label);
+        let mut canvas = SvgCanvas::new(self.width, height, &self.label);
         self.axis(&mut canvas, &x, height - BOTTOM, (left, right));
         for (index, row) in self.rows.iter().enumerate() {
             self.row(&mut canvas, row, &x, TOP + ROW * (index as f64 + 0.5));
@@ -85,7 +85,7 @@ impl DotChart {
         Some(canvas.finish())
     }
 
-    fn axis(&self, canvas: &mut Canvas, x: &Scale, base: f64, (left, right): (f64, f64)) {
+    fn axis(&self, canvas: &mut SvgCanvas, x: &Scale, base: f64, (left, right): (f64, f64)) {
         for (value, label) in x.ticks(6) {
             let at = x.at(value);
             canvas.line("gridline", (at, TOP), (at, base));
@@ -95,7 +95,7 @@ impl DotChart {
         canvas.text("axis-label", (right, base + 32.0), Anchor::End, &self.x_label);
     }
 
-    fn row(&self, canvas: &mut Canvas, row: &DotRow, x: &Scale, y: f64) {
+    fn row(&self, canvas: &mut SvgCanvas, row: &DotRow, x: &Scale, y: f64) {
         let longest = (self.label_width / 6.6) as usize;
         canvas.cut_text("row-label", (self.label_width, y + 4.0), Anchor::End, &row.label, longest);
         if let Some((low, high, title)) = row.interval.as_ref().filter(|ends| ends.0.is_finite() && ends.1.is_finite())
@@ -110,7 +110,7 @@ impl DotChart {
     }
 }
 
-fn draw_mark(canvas: &mut Canvas, shape: Shape, (x, y): (f64, f64), title: &str) {
+fn draw_mark(canvas: &mut SvgCanvas, shape: Shape, (x, y): (f64, f64), title: &str) {
     let r = RADIUS;
     match shape {
         Shape::Disc => canvas.circle("mark ours", (x, y), r, title),
@@ -128,7 +128,7 @@ fn draw_mark(canvas: &mut Canvas, shape: Shape, (x, y): (f64, f64), title: &str)
 impl Shape {
     /// A sample for a legend.
     pub fn sample(self) -> Fragment {
-        let mut canvas = Canvas::new(14.0, 14.0, "");
+        let mut canvas = SvgCanvas::new(14.0, 14.0, "");
         draw_mark(&mut canvas, self, (7.0, 7.0), "");
         let svg = canvas.finish();
         Fragment::trusted(

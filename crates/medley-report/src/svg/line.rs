@@ -1,4 +1,4 @@
-use super::canvas::{Anchor, Canvas};
+use super::canvas::{Anchor, SvgCanvas};
 use super::scale::Scale;
 use crate::fragment::Fragment;
 
@@ -30,7 +30,7 @@ pub struct LineChart {
     pub series: Vec<Series>,
     /// Natural size.
     pub size: (f64, f64),
-    /// Figures that y cannot exceed, such as 0-1.
+    /// Bounds of y, such as 0-1.
     pub y_bounds: (f64, f64),
 }
 
@@ -52,7 +52,7 @@ impl LineChart {
         let (width, height) = self.size;
         let x = Scale::around(finite().map(|point| point.0), 0.0, (LEFT, width - RIGHT));
         let y = Scale::around(finite().map(|point| point.1), 0.08, (height - BOTTOM, TOP)).within(self.y_bounds);
-        let mut canvas = Canvas::new(width, height, &self.label);
+        let mut canvas = SvgCanvas::new(width, height, &self.label);
         self.axes(&mut canvas, &x, &y);
         for series in &self.series {
             draw_series(&mut canvas, series, &x, &y);
@@ -60,7 +60,7 @@ impl LineChart {
         Some(canvas.finish())
     }
 
-    fn axes(&self, canvas: &mut Canvas, x: &Scale, y: &Scale) {
+    fn axes(&self, canvas: &mut SvgCanvas, x: &Scale, y: &Scale) {
         let (width, height) = self.size;
         let base = height - BOTTOM;
         for (value, label) in y.ticks(4) {
@@ -85,7 +85,7 @@ fn whole(ticks: Vec<(f64, String)>) -> Vec<(f64, String)> {
     if whole.len() < 2 { ticks } else { whole }
 }
 
-fn draw_series(canvas: &mut Canvas, series: &Series, x: &Scale, y: &Scale) {
+fn draw_series(canvas: &mut SvgCanvas, series: &Series, x: &Scale, y: &Scale) {
     let class = style(series.index);
     for run in series.points.split(|point| !(point.0.is_finite() && point.1.is_finite())) {
         let points: Vec<(f64, f64)> = run.iter().map(|&(a, b)| (x.at(a), y.at(b))).collect();
@@ -106,7 +106,7 @@ fn style(index: usize) -> String {
 
 /// A short sample of a line for a legend.
 pub fn line_sample(index: usize) -> Fragment {
-    let mut canvas = Canvas::new(28.0, 8.0, "");
+    let mut canvas = SvgCanvas::new(28.0, 8.0, "");
     canvas.line(&format!("line {}", style(index)), (0.0, 4.0), (28.0, 4.0));
     let svg = canvas.finish();
     Fragment::trusted(svg.as_str().replace("role=\"img\" aria-label=\"\"", "aria-hidden=\"true\"").replace('\n', ""))

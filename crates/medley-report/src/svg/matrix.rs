@@ -1,4 +1,4 @@
-use super::canvas::{Anchor, Canvas};
+use super::canvas::{Anchor, SvgCanvas};
 use crate::fragment::Fragment;
 
 /// Above this many classes a matrix is not drawn: nobody could read it.
@@ -35,7 +35,7 @@ impl ConfusionMatrix<'_> {
         let cell = cell_size(classes, self.widest_count());
         let left = self.label_width();
         let side = cell * classes as f64;
-        let mut canvas = Canvas::new(left + side + NOTE, TOP + side + BOTTOM, &self.label);
+        let mut canvas = SvgCanvas::new(left + side + NOTE, TOP + side + BOTTOM, &self.label);
         canvas.text("axis-label", (left, 12.0), Anchor::Start, "predicted →");
         canvas.text("axis-label", (left - 8.0, TOP - 8.0), Anchor::End, "true ↓");
         canvas.text("axis-label", (left + side + NOTE, TOP - 8.0), Anchor::End, "recall");
@@ -47,7 +47,7 @@ impl ConfusionMatrix<'_> {
         Some(canvas.finish())
     }
 
-    fn row(&self, canvas: &mut Canvas, truth: usize, counts: &[u64], (left, top): (f64, f64), cell: f64) {
+    fn row(&self, canvas: &mut SvgCanvas, truth: usize, counts: &[u64], (left, top): (f64, f64), cell: f64) {
         let total: u64 = counts.iter().sum();
         let middle = top + cell / 2.0 + 4.0;
         let number = truth.to_string();

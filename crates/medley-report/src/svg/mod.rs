@@ -1,7 +1,7 @@
-//! Charts as inline SVG: the same text for the same figures on every machine, so snapshots can hold them.
+//! Charts as inline SVG: the same text for the same values on every machine, so snapshots can hold them.
 //!
 //! Coordinates are rounded to hundredths, colours are classes that the page's style sheet fills (so one chart serves light,
-//! dark and print), and every mark that carries a figure says it in a `<title>`. Values that are not finite are left out.
+//! dark and print), and every mark that stands for a value says it in a `<title>`. Values that are not finite are left out.
 
 mod bars;
 mod canvas;
@@ -11,7 +11,6 @@ mod matrix;
 mod scale;
 
 pub use bars::{Bar, BarChart};
-pub use canvas::{Anchor, Canvas};
 pub use dots::{DotChart, DotRow, Mark, Shape};
 pub use line::{LineChart, Series, line_sample};
 pub use matrix::{ConfusionMatrix, MOST_CLASSES};

@@ -1,6 +1,6 @@
-//! From figures to pixels, and round numbers along the way.
+//! From values to pixels, and round numbers for the axes.
 
-/// A linear map from a domain of figures to a range of pixels.
+/// A linear map from a domain of values to a range of pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     domain: (f64, f64),
@@ -38,18 +38,18 @@ impl Scale {
         Self::new((self.domain.0.max(bounds.0), self.domain.1.min(bounds.1)), self.range)
     }
 
-    /// The pixel of a figure, no further out than the range.
+    /// The pixel of a value, no further out than the range.
     pub fn at(&self, value: f64) -> f64 {
         let share = ((value - self.domain.0) / (self.domain.1 - self.domain.0)).clamp(0.0, 1.0);
         self.range.0 + share * (self.range.1 - self.range.0)
     }
 
-    /// The figures at its ends, the smaller first.
+    /// The values at its ends, the smaller first.
     pub fn domain(&self) -> (f64, f64) {
         self.domain
     }
 
-    /// Round figures along it with their labels, about `target` of them.
+    /// Round numbers along it with their labels, about `target` of them.
     pub fn ticks(&self, target: usize) -> Vec<(f64, String)> {
         ticks(self.domain, target)
     }

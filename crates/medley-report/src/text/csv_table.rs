@@ -21,10 +21,10 @@ const HEADER: [&str; 14] = [
     "macro_f1_high",
 ];
 
-/// Every figure of a run as a tidy CSV with full precision: one row per predictor, split and task.
+/// Every metric of a run as a tidy CSV with full precision: one row per predictor, split and task.
 ///
-/// `predictor` is `seed`, `mean` (over seeds, test split; the interval is that of one seed) or `ensemble`. In rows with
-/// the task `all`, `macro_f1` is the harmonic mean. Empty cells are figures that are not defined. An unfinished run has the
+/// `predictor` is `seed`, `mean` (over seeds, test split) or `ensemble`. In rows with
+/// the task `all`, `macro_f1` is the harmonic mean. Empty cells are metrics that are not defined. An unfinished run has the
 /// header alone.
 pub fn csv(run: &RunRecord) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());

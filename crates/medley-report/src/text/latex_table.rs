@@ -14,7 +14,7 @@ use crate::tables::{escape_latex, one_line};
 /// unfinished run, a comment.
 pub fn latex(run: &RunRecord) -> String {
     let Some(results) = &run.results else {
-        return format!("% {} is unfinished: no test figures yet.\n", one_line(run.name()));
+        return format!("% {} is unfinished: no test results yet.\n", one_line(run.name()));
     };
     let official = Official::ResNet18.name_in(run);
     let mut text =
@@ -66,8 +66,8 @@ fn cells(run: &RunRecord, index: usize, data: &DataRecord, official: bool) -> Ve
         escape_latex(&format::interval(interval, TASK_DECIMALS)),
     ];
     if official {
-        let figures = Official::ResNet18.figures(data);
-        for value in [figures.and_then(|figures| figures.auc), figures.and_then(|figures| figures.accuracy)] {
+        let metrics = Official::ResNet18.metrics(data);
+        for value in [metrics.and_then(|metrics| metrics.auc), metrics.and_then(|metrics| metrics.accuracy)] {
             cells.push(escape_latex(&format::number(value, TASK_DECIMALS)));
         }
     }
@@ -91,9 +91,8 @@ fn caption(run: &RunRecord, seeds: usize, official: Option<&str>) -> String {
         format!(" {official}: MedMNIST v2, Scientific Data 10:41 (2023), from scratch on each set.")
     });
     format!(
-        "{synthetic}Test figures of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. Intervals: \
-         bootstrap over test images{}.{beside}",
+        "{synthetic}Test results of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. {}{beside}",
         escape_latex(run.name()),
-        if seeds > 1 { ", seeds pooled" } else { "" }
+        escape_latex(&facts::intervals(run)),
     )
 }

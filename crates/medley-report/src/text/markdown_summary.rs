@@ -19,6 +19,7 @@ pub fn markdown(run: &RunRecord) -> String {
         text.push_str(&table(run));
         text.push('\n');
         text.push_str(&published_table(run));
+        let _ = writeln!(text, "- {}", escape_markdown(&facts::intervals(run)));
     }
     for caveat in facts::caveats(run).iter().filter(|caveat| *caveat != facts::SYNTHETIC) {
         let _ = writeln!(text, "- {}", escape_markdown(caveat));
@@ -40,13 +41,13 @@ pub(crate) fn headline(run: &RunRecord) -> String {
             );
         }
         return format!(
-            "**Unfinished**: {}{planned} epochs are done, there are no test figures yet.",
+            "**Unfinished**: {}{planned} epochs are done, there are no test results yet.",
             format::count(run.history.finished_epochs() as u64)
         );
     };
     let uncertainty = run.uncertainty();
     let mut text = format!(
-        "Harmonic mean of macro-F1 over {}, test split: **{}** ({}; 95 % interval of one seed {}).",
+        "Harmonic mean of macro-F1 over {}, test split: **{}** ({}; 95 % interval {}).",
         format::plural(run.data().len(), "task"),
         format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
         format::plural(results.seeds.len(), "seed"),
@@ -64,7 +65,7 @@ pub(crate) fn headline(run: &RunRecord) -> String {
     text
 }
 
-/// The official ResNet-18 and the best published figures beside one seed of ours; nothing where nothing is published.
+/// The official ResNet-18 and the best published results beside ours; nothing where nothing is published.
 fn published_table(run: &RunRecord) -> String {
     let official = Official::ResNet18.name_in(run).unwrap_or("ResNet-18");
     let header = [
@@ -79,24 +80,24 @@ fn published_table(run: &RunRecord) -> String {
     for data in run.data().iter().filter(|data| !published::of_task(data).is_empty()) {
         let mean =
             |metric| format::number(run.spread(&data.task.name, metric).map(|spread| spread.mean), TASK_DECIMALS);
-        let best = |figure| {
-            published::best(data, figure)
+        let best = |metric| {
+            published::best(data, metric)
                 .map_or_else(|| NONE.to_owned(), |(row, _, value)| format!("{value:.TASK_DECIMALS$} {}", row.method))
         };
         table.push([
             data.task.title.clone(),
             mean("accuracy"),
-            format::number(Official::ResNet18.figures(data).and_then(|figures| figures.accuracy), TASK_DECIMALS),
-            best(|figures| figures.accuracy),
+            format::number(Official::ResNet18.metrics(data).and_then(|metrics| metrics.accuracy), TASK_DECIMALS),
+            best(|metrics| metrics.accuracy),
             mean("macro_f1"),
-            best(|figures| figures.macro_f1),
+            best(|metrics| metrics.macro_f1),
         ]);
     }
     if table.rows.is_empty() {
         return String::new();
     }
     format!(
-        "Beside published figures (best: from images no larger than ours, some of them pretrained; report.html says what \
+        "Beside published results (best: from images no larger than ours, some of them pretrained; report.html says what \
          differs):\n\n{}\n",
         table.markdown()
     )

@@ -104,7 +104,7 @@ fn factors(run: &RunRecord) -> String {
         .map(|data| format!("{} ({}, {} classes)", data.task.title, data.task.kind, data.task.classes.len()))
         .collect();
     format!(
-        "- Figures are broken down by task and by class: {}.\n- Age, sex, ethnicity, device and site are not recorded in \
+        "- Results are broken down by task and by class: {}.\n- Age, sex, ethnicity, device and site are not recorded in \
          MedMNIST: nothing can be said about differences between such groups.\n",
         escape_markdown(&format::list(&groups))
     )
@@ -112,13 +112,12 @@ fn factors(run: &RunRecord) -> String {
 
 fn metrics(run: &RunRecord) -> String {
     let seeds = run.results.as_ref().map_or(0, |results| results.seeds.len());
-    let resamples = run.uncertainty().map_or(0, |uncertainty| uncertainty.resampling().resamples);
     format!(
         "- AUC and accuracy as the official MedMNIST evaluator defines them; macro-F1 as scikit-learn does \
          (`zero_division=0`); over tasks, the harmonic mean of macro-F1, which is 0 if any is 0.\n- Each seed's epoch was \
-         selected by the validation harmonic mean; the test split was scored once, afterwards.\n- Variation: {}; 95 % percentile intervals from {} bootstrap resamples of the test images.\n",
+         selected by the validation harmonic mean; the test split was scored once, afterwards.\n- Variation: {}. {}\n",
         if seeds > 1 { format!("standard deviation over {seeds} seeds") } else { "one seed, so no spread".to_owned() },
-        format::count(resamples as u64),
+        facts::intervals(run),
     )
 }
 
@@ -196,6 +195,6 @@ fn caveats(run: &RunRecord) -> String {
     for caveat in facts::caveats(run) {
         let _ = writeln!(text, "- {}", escape_markdown(&caveat));
     }
-    text.push_str("- Before comparing with another figure, look at how it was made: pretrained or not, input size, and the split its epoch was selected on.\n");
+    text.push_str("- Before comparing with another result, check how it was obtained: pretraining, input size, and the split on which its epoch was selected.\n");
     text
 }
