@@ -91,11 +91,6 @@ impl ScoringToken {
         Self { task: task.into(), rows, sha256: Some(sha256) }
     }
 
-    /// As [`Self::for_written`], for predictions in memory that were read from a file: `medley score` until it passes the hash.
-    pub fn for_predictions(task: impl Into<String>, predictions: &crate::Scores) -> Self {
-        Self { task: task.into(), rows: predictions.rows(), sha256: None }
-    }
-
     /// Call this only when a person asked for the test labels in so many words (`--open-test-labels`), to look at data
     /// and not to train on it.
     pub fn on_request(task: impl Into<String>, rows: usize) -> Self {

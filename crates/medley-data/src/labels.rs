@@ -68,7 +68,7 @@ pub(crate) fn decode(path: &Path, member: &Member, bytes: &[u8], spec: &TaskSpec
 
 #[cfg(test)]
 mod tests {
-    use medley_core::{Scores, ScoringToken};
+    use medley_core::ScoringToken;
     use medley_storage::RealFs;
 
     use super::*;
@@ -76,7 +76,7 @@ mod tests {
 
     fn open(labels: &SplitLabels) -> Vec<u16> {
         let rows = labels.labels.rows();
-        let token = ScoringToken::for_predictions(&labels.spec.name, &Scores::new(vec![0.5; rows], rows, 1).unwrap());
+        let token = ScoringToken::for_written(&labels.spec.name, rows, [0; 32]);
         labels.labels.open(&token).unwrap().values().to_vec()
     }
 

@@ -33,11 +33,30 @@ pub struct Progress {
     pub bad_steps: usize,
     /// The best validation so far.
     pub best: Option<Best>,
+    /// Why a callback ended training, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// The learning rate that a callback has set in place of the schedule's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// What callbacks remember, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub callbacks: BTreeMap<String, serde_json::Value>,
 }
 
 impl Progress {
     /// Nothing done yet.
-    pub const START: Self = Self { epoch: 0, step: 0, loss_sum: 0.0, images: 0, bad_steps: 0, best: None };
+    pub const START: Self = Self {
+        epoch: 0,
+        step: 0,
+        loss_sum: 0.0,
+        images: 0,
+        bad_steps: 0,
+        best: None,
+        stopped: None,
+        learning_rate: None,
+        callbacks: BTreeMap::new(),
+    };
 }
 
 /// The best validation so far.

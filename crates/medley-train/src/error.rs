@@ -55,6 +55,14 @@ pub enum TrainError {
         /// The run folder.
         run: std::path::PathBuf,
     },
+    /// A callback cannot go on from what it saved, or asked for what cannot be done.
+    #[error("callback `{name}`: {problem}")]
+    Callback {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// An observer could not write what it saw.
     #[error("{0:#}")]
     Observer(anyhow::Error),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use medley_core::record::Event;
 use medley_core::{MemoryLayout, RunLayout};
@@ -19,10 +20,29 @@ use medley_train::session::{RunRequest, Session};
 use medley_train::stop::StopFlag;
 use tch::Tensor;
 
+#[path = "run/callbacks.rs"]
+mod callbacks;
+#[path = "run/scoring.rs"]
+mod scoring;
+#[path = "run/session.rs"]
+mod session;
+
 const TASKS: [&str; 2] = ["breastmnist", "bloodmnist"];
 
+/// So far from any minimum that it ends in numbers that are not finite.
+const DIVERGING: &str = "max_bad_steps = 1\n[optimizer]\nlearning_rate = 1e3\ngradient_clip = 0.0\nname = 'sgd'";
+
+/// Of an experiment that takes a moment; `more` are keys of `[train]`, and tables.
+fn config(more: &str) -> String {
+    format!(
+        "name = 'lab'\ntasks = ['breastmnist', 'bloodmnist']\nseeds = [0, 1]\n[net]\nbackbone = {{ name = 'resnet9', width \
+             = 4 }}\ndropout = 0.2\n[train]\nepochs = 2\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = \
+             'channels_last'\n{more}"
+    )
+}
+
 struct Laboratory {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     experiment: Experiment,
     text: String,
 }
@@ -34,13 +54,9 @@ impl Laboratory {
         for task in TASKS {
             write_set(folder.path(), task, &options, &RealFs).unwrap();
         }
-        let text = format!(
-            "name = 'lab'\ntasks = ['breastmnist', 'bloodmnist']\nseeds = [0, 1]\n[net]\nbackbone = {{ name = 'resnet9', width \
-             = 4 }}\ndropout = 0.2\n[train]\nepochs = 2\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = \
-             'channels_last'\n{more}"
-        );
+        let text = config(more);
         let raw: RawExperiment = toml::from_str(&text).unwrap();
-        Self { folder, experiment: raw.check(Registry::builtin()).unwrap(), text }
+        Self { folder: Arc::new(folder), experiment: raw.check(Registry::builtin()).unwrap(), text }
     }
 
     /// Every seed starts from the weights in this file.
@@ -378,8 +394,7 @@ fn changed_data_is_not_resumed() {
 
 #[test]
 fn divergence_is_an_error_with_its_place() {
-    let laboratory =
-        Laboratory::new("max_bad_steps = 1\n[optimizer]\nlearning_rate = 1e3\ngradient_clip = 0.0\nname = 'sgd'");
+    let laboratory = Laboratory::new(DIVERGING);
     let run = laboratory.start().unwrap();
     let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err();
     assert!(

@@ -205,7 +205,7 @@ pub(super) fn train(error: &TrainError) -> Code {
         TrainError::NotInRun { .. } => Code::Usage,
         // Observers write files of the run folder.
         TrainError::Observer(_) | TrainError::Results { .. } | TrainError::Unfinished { .. } => Code::Disk,
-        TrainError::Torch(_) => Code::Internal,
+        TrainError::Torch(_) | TrainError::Callback { .. } => Code::Internal,
         TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => Code::Diverged,
     }
 }

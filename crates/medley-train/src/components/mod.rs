@@ -18,6 +18,7 @@
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 
+pub mod callbacks;
 mod component;
 pub mod losses;
 pub mod optimizers;

@@ -7,6 +7,7 @@ use medley_core::keys::{Key, KeyError, Table, Value, dotted};
 use medley_models::NetConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::components::callbacks::StopConfig;
 use crate::components::losses::LossTable;
 use crate::components::optimizers::OptimizerConfig;
 use crate::components::schedules::ScheduleConfig;
@@ -50,6 +51,9 @@ pub struct RawExperiment {
     /// How long, how much at once, on what.
     #[serde(default)]
     pub train: TrainConfig,
+    /// What ends training before its last epoch.
+    #[serde(default)]
+    pub stop: StopConfig,
 }
 
 fn default_seeds() -> Vec<u64> {
@@ -84,6 +88,7 @@ pub fn tables() -> Vec<TableDescription> {
         table::<ScheduleConfig>("schedule"),
         table::<SelectConfig>("select"),
         table::<TrainConfig>("train"),
+        table::<StopConfig>("stop"),
     ]
 }
 
@@ -134,7 +139,8 @@ impl RawExperiment {
         self.optimizer.check("optimizer")?;
         self.schedule.check("schedule")?;
         self.select.check("select")?;
-        self.train.check("train")
+        self.train.check("train")?;
+        self.stop.check("stop")
     }
 }
 

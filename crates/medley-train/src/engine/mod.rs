@@ -17,6 +17,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::TrainError;
 use crate::checkpoint::{Best, CheckpointFolder, Progress};
+use crate::components::callbacks::{Callbacks, EpochReport};
 use crate::components::losses::{TaskLoss, TaskReduction};
 use crate::components::optimizers::{self, Optimizer, Parameter, clip_scale, gradient_norm};
 use crate::components::schedules::LearningRate;
@@ -103,6 +104,7 @@ pub struct SeedRun<'a> {
     val_assembler: Arc<BatchAssembler>,
     checkpoints: CheckpointFolder,
     storage: &'a dyn Storage,
+    callbacks: Callbacks,
     progress: Progress,
     skipped: Vec<String>,
 }
@@ -147,6 +149,7 @@ impl<'a> SeedRun<'a> {
             train_assembler: data.train.assembler(experiment, seed)?,
             val_assembler: data.val.assembler(experiment, seed)?,
             checkpoints,
+            callbacks: Callbacks::configured(&experiment.stop),
             progress: Progress::START,
             skipped: Vec::new(),
             device: plan.device,
@@ -164,6 +167,17 @@ impl<'a> SeedRun<'a> {
             (seed_run.progress, seed_run.skipped) = (progress, skipped);
         }
         Ok(seed_run)
+    }
+
+    /// Adds callbacks to those of the config; they go on from what the checkpoint has of them.
+    ///
+    /// # Errors
+    /// [`TrainError::Callback`].
+    pub fn with_callbacks(mut self, more: Callbacks) -> Result<Self, TrainError> {
+        self.callbacks.extend(more);
+        let loaded = self.callbacks.load_state(&self.progress.callbacks);
+        loaded.map_err(|(name, problem)| TrainError::Callback { name, problem })?;
+        Ok(self)
     }
 
     /// Where it stands.
@@ -191,7 +205,7 @@ impl<'a> SeedRun<'a> {
     /// # Errors
     /// Divergence, a full disk, a failing observer. The newest checkpoint stays usable.
     pub fn train(&mut self, observers: &mut Observers, stop: &StopFlag) -> Result<Outcome, TrainError> {
-        while self.progress.epoch < self.experiment.train.epochs {
+        while !self.is_finished() {
             let (started, images_before) = (Instant::now(), self.progress.images);
             let Some(waited) = self.train_epoch(observers, stop)? else {
                 self.save_last(observers)?;
@@ -204,11 +218,15 @@ impl<'a> SeedRun<'a> {
                 self.save_last(observers)?;
                 return Ok(Outcome::Interrupted);
             }
-            if stop.requested() && self.progress.epoch < self.experiment.train.epochs {
+            if stop.requested() && !self.is_finished() {
                 return Ok(Outcome::Interrupted);
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.progress.epoch >= self.experiment.train.epochs || self.progress.stopped.is_some()
     }
 
     /// The rest of the epoch in progress; `None` when it was interrupted, else the time spent waiting for data.
@@ -234,7 +252,7 @@ impl<'a> SeedRun<'a> {
         let before = if self.average.is_none() { copies(&self.net.buffers())? } else { Vec::new() };
         let loss = self.batch_loss(batch, position)?;
         let value = loss.f_double_value(&[])?;
-        let learning_rate = self.learning_rate.at(position);
+        let learning_rate = self.rate_at(position);
         // A loss that is not finite has no gradient worth the work.
         let gradients = if value.is_finite() { Some(self.net.gradients(&loss)?) } else { None };
         let norm = gradients.as_deref().map_or(Ok(f64::NAN), gradient_norm)?;
@@ -315,6 +333,7 @@ impl<'a> SeedRun<'a> {
         let epoch = self.progress.epoch;
         let train_loss = self.progress.loss_sum / self.progress.images.max(1) as f64;
         let last_step = epoch * self.steps_per_epoch() + self.progress.step.saturating_sub(1);
+        let learning_rate = self.rate_at(last_step);
         self.swap_average()?;
         let predictions = self.predict_validation(observers, stop).map_err(|error| match error {
             TrainError::Core(source @ CoreError::NotFinite { .. }) => {
@@ -341,8 +360,18 @@ impl<'a> SeedRun<'a> {
                 self.progress.best
             },
             bad_steps: self.progress.bad_steps,
+            learning_rate: self.progress.learning_rate,
             ..Progress::START
         };
+        let validation = figures(&result, &losses);
+        self.ask_callbacks(&EpochReport {
+            seed: self.seed,
+            epoch: epoch + 1,
+            train_loss,
+            validation: &validation,
+            score: selected.score,
+            best,
+        })?;
         if best {
             self.checkpoints.save_best(self.storage, &self.progress, &self.model_state())?;
             observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: epoch + 1, kind: "best".to_owned() })?;
@@ -352,15 +381,37 @@ impl<'a> SeedRun<'a> {
             seed: self.seed,
             epoch,
             train_loss,
-            learning_rate: self.learning_rate.at(last_step),
-            validation: figures(&result, &losses),
+            learning_rate,
+            validation,
             harmonic_mean: result.harmonic_mean,
             best,
             images_per_second: pace.as_ref().map(|pace| pace.images_per_second),
             data_wait: pace.map(|pace| pace.data_wait),
         })?;
+        if let Some(reason) = self.progress.stopped.clone() {
+            observers.send(&Event::SeedStopped { seed: self.seed, epoch: epoch + 1, reason })?;
+        }
         self.save_last(observers)?;
         Ok(true)
+    }
+
+    fn rate_at(&self, position: usize) -> f64 {
+        self.progress.learning_rate.unwrap_or_else(|| self.learning_rate.at(position))
+    }
+
+    /// Asks the callbacks, and takes note of what they want.
+    fn ask_callbacks(&mut self, report: &EpochReport<'_>) -> Result<(), TrainError> {
+        let decision = self.callbacks.after_epoch(report);
+        if let Some(rate) = decision.learning_rate {
+            if !rate.is_finite() || rate < 0.0 {
+                let problem = format!("{rate} is no learning rate: it must be finite and not negative");
+                return Err(TrainError::Callback { name: "learning rate".to_owned(), problem });
+            }
+            self.progress.learning_rate = Some(rate);
+        }
+        self.progress.stopped = decision.stop;
+        self.progress.callbacks = self.callbacks.state();
+        Ok(())
     }
 
     fn predict_validation(
@@ -372,7 +423,8 @@ impl<'a> SeedRun<'a> {
         self.predictor().predict(Split::Val, assembler, &rows, Some(&self.data.val_labels), observers, stop)
     }
 
-    fn save_last(&self, observers: &mut Observers) -> Result<(), TrainError> {
+    fn save_last(&mut self, observers: &mut Observers) -> Result<(), TrainError> {
+        self.progress.callbacks = self.callbacks.state();
         self.checkpoints.save_last(self.storage, &self.progress, &self.full_state())?;
         observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: self.progress.epoch, kind: "last".to_owned() })
     }
@@ -429,6 +481,11 @@ pub struct BestNetwork<'a> {
 }
 
 impl BestNetwork<'_> {
+    /// Why training ended before its last epoch, if it did.
+    pub fn stopped(&self) -> Option<&str> {
+        self.seed_run.progress.stopped.as_deref()
+    }
+
     /// Epochs finished when it was chosen.
     pub fn epoch(&self) -> usize {
         self.epoch

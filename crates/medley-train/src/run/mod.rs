@@ -23,6 +23,7 @@ use medley_storage::Storage;
 
 use crate::TrainError;
 use crate::checkpoint::{CheckpointFolder, hex};
+use crate::components::callbacks::Callbacks;
 use crate::compute;
 use crate::config::Experiment;
 use crate::data::Prepared;
@@ -33,7 +34,7 @@ use crate::pretrained::Pretrained;
 use crate::run_folder::{RunFolder, utc_now};
 use crate::scoring::{Written, mean_intervals, score_test, score_validation};
 use crate::stop::StopFlag;
-use predictions::{PredictionFiles, read_json, write_json};
+use predictions::{PredictionFiles, as_printed, read_json, write_json};
 pub(crate) use threads::RestoreThreads;
 
 /// How a run ended.
@@ -55,11 +56,13 @@ pub struct Run<'a> {
     folder: RunFolder,
     resumed: bool,
     storage: &'a dyn Storage,
+    callbacks: Box<dyn Fn(u64) -> Callbacks + Send + 'a>,
 }
 
 /// What a finished network says of a seed's images.
 struct Predicted {
     best_epoch: usize,
+    stopped: Option<String>,
     /// `None` where the results of validation are kept.
     validation: Option<Vec<Scores>>,
     /// `None` where test labels stay shut.
@@ -76,11 +79,27 @@ impl<'a> Run<'a> {
         folder: RunFolder,
         storage: &'a dyn Storage,
     ) -> Self {
-        Self { experiment, prepared, plan, calibration, pretrained, folder, resumed: false, storage }
+        Self {
+            experiment,
+            prepared,
+            plan,
+            calibration,
+            pretrained,
+            folder,
+            resumed: false,
+            storage,
+            callbacks: Box::new(|_| Callbacks::default()),
+        }
     }
 
     pub(crate) fn resumed(self) -> Self {
         Self { resumed: true, ..self }
+    }
+
+    /// Adds callbacks to those of the config: `make` is called once for each seed that is worked on, in each process.
+    #[must_use]
+    pub fn with_callbacks(self, make: impl Fn(u64) -> Callbacks + Send + 'a) -> Self {
+        Self { callbacks: Box::new(make), ..self }
     }
 
     /// Where it writes.
@@ -248,7 +267,8 @@ impl<'a> Run<'a> {
                 Some(set)
             }
         };
-        let result = SeedResult { seed, best_epoch: predicted.best_epoch, validation, test, stopped: None };
+        let result =
+            SeedResult { seed, best_epoch: predicted.best_epoch, validation, test, stopped: predicted.stopped };
         let record = SeedRecord { schema_version: SCHEMA_VERSION, result, predictions };
         self.files().keep(&record)?;
         observers.send(&Event::SeedScored { seed, result: record.result.clone() })?;
@@ -267,7 +287,8 @@ impl<'a> Run<'a> {
         let (plan, pretrained) = (self.plan, self.pretrained.as_ref());
         let learning = &self.prepared.learning;
         let mut seed_run =
-            SeedRun::new(self.experiment, learning, seed, plan, pretrained, self.layout(), self.storage)?;
+            SeedRun::new(self.experiment, learning, seed, plan, pretrained, self.layout(), self.storage)?
+                .with_callbacks((self.callbacks)(seed))?;
         observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
         for skipped in seed_run.skipped_checkpoints() {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
@@ -278,18 +299,23 @@ impl<'a> Run<'a> {
             return observers.send(&interrupted).map(|()| None);
         }
         let best = seed_run.into_best()?;
-        let mut predicted = Predicted { best_epoch: best.epoch(), validation: None, test: None };
+        let mut predicted = Predicted {
+            best_epoch: best.epoch(),
+            stopped: best.stopped().map(str::to_owned),
+            validation: None,
+            test: None,
+        };
         if validation {
             let Some(scores) = best.predict_validation(observers, stop)? else {
                 return observers.send(&interrupted).map(|()| None);
             };
-            predicted.validation = Some(scores_of(scores));
+            predicted.validation = Some(scores_of(&scores)?);
         }
         if test {
             let Some(scores) = best.predict_test(&self.prepared.test.images, observers, stop)? else {
                 return observers.send(&interrupted).map(|()| None);
             };
-            predicted.test = Some(scores_of(scores));
+            predicted.test = Some(scores_of(&scores)?);
         }
         Ok(Some(predicted))
     }
@@ -361,6 +387,6 @@ impl<'a> Run<'a> {
     }
 }
 
-fn scores_of(predictions: Vec<Prediction>) -> Vec<Scores> {
-    predictions.into_iter().map(|prediction| prediction.scores).collect()
+fn scores_of(predictions: &[Prediction]) -> Result<Vec<Scores>, TrainError> {
+    predictions.iter().map(|prediction| Ok(as_printed(&prediction.scores)?)).collect()
 }

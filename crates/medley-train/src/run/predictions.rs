@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use medley_core::record::{PredictionRecord, SCHEMA_VERSION, SeedRecord, TaskResult};
-use medley_core::{RunLayout, Scores, Split, TaskSpec};
+use medley_core::{CoreError, RunLayout, Scores, Split, TaskSpec};
 use medley_predictions::result_file;
 use medley_storage::{Storage, StorageError, write_whole};
 use sha2::{Digest as _, Sha256};
@@ -123,6 +123,21 @@ impl PredictionFiles<'_> {
     }
 }
 
+/// Scores of a network, which are 32-bit numbers, as result files hold them: seven digits, not seventeen. What is written is also
+/// what is scored, so that reading a file back gives the very scores that were measured. Their order stays.
+///
+/// # Errors
+/// Never for scores that are finite in 32 bits.
+pub(super) fn as_printed(scores: &Scores) -> Result<Scores, CoreError> {
+    let values = scores.view().iter().map(|&score| shortest(score as f32)).collect();
+    Scores::new(values, scores.rows(), scores.columns())
+}
+
+/// The f64 whose shortest decimal form is that of the f32.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
+}
+
 /// A JSON file of the run folder; `None` if there is none.
 pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, TrainError> {
     if !path.exists() {
@@ -167,4 +182,30 @@ fn remove_others(kept: &Path) -> Result<(), TrainError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn scores_print_as_32_bit_numbers() {
+        assert_eq!(shortest(0.3_f32), 0.3);
+        assert_eq!(shortest(1.0e-20_f32).to_string(), "0.00000000000000000001");
+        assert_eq!(shortest(f32::MIN_POSITIVE) as f32, f32::MIN_POSITIVE);
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_reads_back_to_what_is_scored(values in prop::collection::vec(0.0_f32..=1.0, 1..30)) {
+            let exact = Scores::new(values.iter().copied().map(f64::from).collect(), values.len(), 1).unwrap();
+            let printed = as_printed(&exact).unwrap();
+            prop_assert_eq!(&result_file::parse(&result_file::render(&printed)).unwrap(), &printed);
+            for (exact, printed) in exact.view().iter().zip(printed.view()) {
+                prop_assert_eq!(*exact as f32, *printed as f32);
+            }
+        }
+    }
 }

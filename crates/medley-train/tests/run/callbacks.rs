@@ -1,0 +1,114 @@
+//! What callbacks do to a run, interrupted or not.
+
+use medley_core::record::RunResults;
+use medley_train::components::callbacks::{Action, Callback, Callbacks, EpochReport};
+use medley_train::observer::Memory;
+
+use super::*;
+
+/// No epoch is better by so much, so each seed stops after its second.
+const IMPATIENT: &str = "[stop]\npatience = 1\nmin_delta = 1.0";
+
+fn reasons(root: &Path) -> Vec<Option<String>> {
+    let results: RunResults = serde_json::from_slice(&std::fs::read(root.join("results.json")).unwrap()).unwrap();
+    results.seeds.into_iter().map(|seed| seed.stopped).collect()
+}
+
+fn impatient() -> Laboratory {
+    let mut laboratory = Laboratory::new(IMPATIENT);
+    laboratory.text = laboratory.text.replace("epochs = 2", "epochs = 5");
+    let raw: RawExperiment = toml::from_str(&laboratory.text).unwrap();
+    laboratory.experiment = raw.check(Registry::builtin()).unwrap();
+    laboratory
+}
+
+/// Trains until a stop is asked for, and goes on to the end; what was sent after that.
+fn interrupted_at(laboratory: &Laboratory, counts: fn(&Event) -> bool, left: usize) -> (PathBuf, Vec<Event>) {
+    let run = laboratory.start().unwrap();
+    let (root, stop) = (run.layout().root().to_owned(), StopFlag::default());
+    let mut observers = Observers::default();
+    observers.push("stop", Box::new(StopAt { counts, left, stop: stop.clone() }));
+    assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
+    let (memory, mut observers) = (Memory::default(), Observers::default());
+    observers.push("memory", Box::new(memory.clone()));
+    laboratory.resume(&root).unwrap().train(observers, &StopFlag::default()).unwrap();
+    (root, memory.take())
+}
+
+#[test]
+fn early_stopping_ends_a_seed_and_says_why() {
+    let laboratory = impatient();
+    let undisturbed = laboratory.finish();
+    let reason = Some("no better validation score in the last epoch".to_owned());
+    assert_eq!(reasons(&undisturbed), [reason.clone(), reason]);
+    let metrics = std::fs::read_to_string(undisturbed.join("metrics.csv")).unwrap();
+    assert_eq!(metrics.lines().filter(|line| line.contains(",all,")).count(), 4, "two epochs of two seeds: {metrics}");
+    // In the first epoch, at its end, and in the second.
+    for step in [3, 6, 9] {
+        let (root, _) = interrupted_at(&laboratory, steps, step);
+        assert_same(&undisturbed, &root);
+        assert_eq!(reasons(&root), reasons(&undisturbed));
+    }
+}
+
+#[test]
+fn a_stopped_seed_stays_stopped() {
+    let laboratory = impatient();
+    let undisturbed = laboratory.finish();
+    // Two batches a split: the best network of the second seed is at its prediction of the validation split.
+    let predicting = |event: &Event| matches!(event, Event::ValidationProgress { seed: 1, .. });
+    let (root, later) = interrupted_at(&laboratory, predicting, 5);
+    assert!(!later.iter().any(steps), "no step is made any more");
+    assert_same(&undisturbed, &root);
+    assert_eq!(reasons(&root), reasons(&undisturbed));
+}
+
+struct Freeze;
+
+impl Callback for Freeze {
+    fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action {
+        assert_eq!(report.validation.len(), 2);
+        assert!(report.epoch > 1 || report.best, "the first epoch is the best so far");
+        Action::LearningRate(0.0)
+    }
+}
+
+#[test]
+fn a_learning_rate_holds_from_the_next_epoch_on() {
+    let laboratory = Laboratory::new("");
+    let freezing = |_| {
+        let mut callbacks = Callbacks::default();
+        callbacks.push("freeze", Box::new(Freeze));
+        callbacks
+    };
+    let (memory, mut observers) = (Memory::default(), Observers::default());
+    observers.push("memory", Box::new(memory.clone()));
+    let run = laboratory.start().unwrap().with_callbacks(freezing);
+    run.train(observers, &StopFlag::default()).unwrap();
+    let mut rates = [0, 0];
+    for event in memory.take() {
+        if let Event::Step { epoch, learning_rate, .. } = event {
+            assert_eq!(learning_rate == 0.0, epoch == 1, "epoch {epoch}: {learning_rate}");
+            rates[epoch] += 1;
+        }
+    }
+    assert_eq!(rates, [12, 12]);
+}
+
+#[test]
+fn an_impossible_learning_rate_is_an_error() {
+    struct Broken;
+    impl Callback for Broken {
+        fn after_epoch(&mut self, _: &EpochReport<'_>) -> Action {
+            Action::LearningRate(f64::NAN)
+        }
+    }
+    let laboratory = Laboratory::new("");
+    let run = laboratory.start().unwrap().with_callbacks(|_| {
+        let mut callbacks = Callbacks::default();
+        callbacks.push("broken", Box::new(Broken));
+        callbacks
+    });
+    let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err().to_string();
+    assert!(error.contains("NaN is no learning rate"), "{error}");
+}
