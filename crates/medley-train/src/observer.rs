@@ -18,7 +18,7 @@
 //! # Ok::<(), medley_train::TrainError>(())
 //! ```
 
-mod crc32c;
+mod checksum;
 mod jsonl;
 mod memory;
 mod metrics_csv;

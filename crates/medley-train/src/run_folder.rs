@@ -57,7 +57,7 @@ use medley_storage::{Storage, StorageError, commit_directory, sweep_temporary, w
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-pub use clock::{rfc3339, utc_now};
+pub use clock::utc_now;
 pub use error::RunFolderError;
 pub use git::{git_revision, git_revision_of};
 pub use lock::RunLock;

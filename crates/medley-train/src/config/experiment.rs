@@ -134,6 +134,9 @@ fn parse(raw: &RawExperiment, registry: &Registry) -> Result<Parsed, Refusal> {
         refusal("train.device", problem)
     })?;
     check_replicas(raw, device)?;
+    if raw.stop.patience.is_none() && raw.stop.min_delta > 0.0 {
+        return Err(refusal("stop.min_delta", "it needs `stop.patience`, which is left out"));
+    }
     let policies = policies(raw, registry)?;
     for task in raw.loss.tasks() {
         check_is_task(raw, "loss.tasks", task)?;

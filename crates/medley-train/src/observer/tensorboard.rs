@@ -13,7 +13,7 @@ use medley_core::RunLayout;
 use medley_core::record::{Event, TaskMetrics};
 
 use super::Observer;
-use super::crc32c::masked;
+use super::checksum::masked;
 use super::jsonl::seconds_since_epoch;
 
 /// Steps from one training scalar to the next.
