@@ -1,6 +1,6 @@
 //! The `medley` program: parsing, progress, exit codes, nothing else.
 //!
-//! Every verb is a file in [`commands`] that calls one library crate and renders what it returns: for people on a terminal, or
+//! Every subcommand is a file in [`commands`] that calls one library crate and renders what it returns: for people on a terminal, or
 //! as one JSON document with `--json`. Results go to standard output, everything else (progress, warnings, errors) to
 //! standard error. [`failure`] maps errors to the documented exit codes.
 
@@ -17,7 +17,7 @@ use clap::Parser as _;
 use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| args::hint::with_config_key(error).exit());
     install_logging(arguments.verbose);
     let result = run(&arguments);
     match result {

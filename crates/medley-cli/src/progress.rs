@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use medley_core::record::Event;
 use medley_train::observer::Observer;
 
-use crate::output::note;
+use crate::output::{counted, note};
 
 /// How often a run that is not on a terminal says where it is.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
@@ -71,8 +71,9 @@ impl Observer for Progress {
         match event {
             Event::RunStarted { run, tasks, seeds, epochs, steps_per_epoch, resumed } => {
                 (self.epochs, self.steps_per_epoch, self.seeds) = (*epochs, *steps_per_epoch, seeds.len());
-                let verb = if *resumed { "going on with" } else { "run" };
-                self.say(&format!("{verb} {run}: {} ({} seed(s), {epochs} epochs)", tasks.join(", "), seeds.len()));
+                let start = if *resumed { "resuming" } else { "run" };
+                let (seeds_text, epochs_text) = (counted(seeds.len(), "seed"), counted(*epochs, "epoch"));
+                self.say(&format!("{start} {run}: {} ({seeds_text}, {epochs_text})", tasks.join(", ")));
                 if let Some(bar) = &self.bar {
                     bar.set_length((seeds.len() * epochs * steps_per_epoch) as u64);
                 }

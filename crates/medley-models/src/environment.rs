@@ -152,7 +152,7 @@ fn load_cuda_library() -> Result<(), String> {
             Ok(())
         }
         Err(error) => Err(format!(
-            "{} cannot be loaded ({error}); this libtorch is for CPUs only: install the CUDA build with `scripts/libtorch cuda`, or \
+            "{} cannot be loaded ({error}); this libtorch is for CPUs only: install the CUDA build with `scripts/libtorch --cuda`, or \
              use `device = \"cpu\"`",
             path.display()
         )),

@@ -9,11 +9,11 @@ use super::DataFolder;
 #[derive(Debug, Args)]
 pub(crate) struct AugmentArguments {
     #[command(subcommand)]
-    pub(crate) verb: AugmentVerb,
+    pub(crate) subcommand: AugmentSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum AugmentVerb {
+pub(crate) enum AugmentSubcommand {
     /// Name the transforms that a policy can be made of
     List {
         /// As JSON

@@ -1,8 +1,9 @@
-//! What may be typed; verbs with many arguments have a file of their own.
+//! What may be typed; subcommands with many arguments have a file of their own.
 
 pub(crate) mod augment;
 pub(crate) mod compare;
 pub(crate) mod data;
+pub(crate) mod hint;
 pub(crate) mod models;
 pub(crate) mod score;
 
@@ -25,10 +26,10 @@ use self::score::ScoreArguments;
     max_term_width = 100,
     after_help = "Examples:
   medley doctor                                    check this machine
-  medley data synth --out data                     draw synthetic sets to try things out
+  medley data synth --out data                     generate synthetic sets to try things out
   medley train configs/small-three.toml            train, score, report
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
-  medley resume runs/small-three-1                 go on after an interruption
+  medley resume runs/small-three-1                 resume after an interruption
 
 Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder or disk, 5 training failed,
 130 interrupted (Ctrl-C), 143 terminated.
@@ -49,9 +50,9 @@ pub(crate) enum Command {
     Train(TrainArguments),
     /// Predict and score the test split of runs that were trained with --no-test
     Test(TestArguments),
-    /// Go on with an interrupted run, to the same bits as if it had not been interrupted
+    /// Resume an interrupted run, to the same bits as if it had not been interrupted
     Resume(ResumeArguments),
-    /// Score anyone's predictions: every figure with its interval, beside what is published
+    /// Score anyone's predictions: every metric with its interval, beside published results
     Score(ScoreArguments),
     /// Compare predictions image by image: which differences are more than chance
     Compare(CompareArguments),
@@ -61,9 +62,9 @@ pub(crate) enum Command {
     Submission(SubmissionArguments),
     /// Check and show configs
     Config(ConfigArguments),
-    /// List, fetch, check, draw and describe data sets
+    /// List, fetch, check, generate and describe data sets
     Data(DataArguments),
-    /// Draw what training will see, and what goes wrong with images in practice
+    /// Show the images that training will see, and what corruptions do to them
     Augment(AugmentArguments),
     /// List the networks, and show one in numbers
     Models(ModelsArguments),

@@ -13,11 +13,11 @@ use super::DataFolder;
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArguments {
     #[command(subcommand)]
-    pub(crate) verb: ModelsVerb,
+    pub(crate) subcommand: ModelsSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum ModelsVerb {
+pub(crate) enum ModelsSubcommand {
     /// All networks
     List {
         /// As JSON

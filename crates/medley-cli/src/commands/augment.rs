@@ -9,16 +9,18 @@ use medley_storage::{RealFs, write_new, write_whole};
 use serde::Serialize;
 
 use super::config;
-use crate::args::augment::{AugmentArguments, AugmentVerb, CorruptionsArguments, PreviewArguments, SheetArguments};
+use crate::args::augment::{
+    AugmentArguments, AugmentSubcommand, CorruptionsArguments, PreviewArguments, SheetArguments,
+};
 use crate::failure::Usage;
 use crate::output;
 
 pub(crate) fn run(arguments: &AugmentArguments) -> anyhow::Result<ExitCode> {
-    match &arguments.verb {
-        AugmentVerb::List { json } => list(*json)?,
-        AugmentVerb::Policy { set } => output::line(&builtin(set)?)?,
-        AugmentVerb::Preview(arguments) => preview(arguments)?,
-        AugmentVerb::Corruptions(arguments) => corruptions(arguments)?,
+    match &arguments.subcommand {
+        AugmentSubcommand::List { json } => list(*json)?,
+        AugmentSubcommand::Policy { set } => output::line(&builtin(set)?)?,
+        AugmentSubcommand::Preview(arguments) => preview(arguments)?,
+        AugmentSubcommand::Corruptions(arguments) => corruptions(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -105,7 +105,7 @@ fn threads() -> Finding {
 
 fn cuda() -> Finding {
     match environment::require_cuda(tch::Device::Cuda(0)) {
-        Ok(()) => Finding::ok("CUDA", format!("{} device(s)", tch::Cuda::device_count())),
+        Ok(()) => Finding::ok("CUDA", output::counted(tch::Cuda::device_count().unsigned_abs() as usize, "device")),
         Err(error) => Finding::note("CUDA", "not available", error.to_string()),
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use medley_models::backbones::Stem;
 use medley_models::{BackboneConfig, BackboneDescription, ModelError, describe, registry};
 
-use crate::args::models::{ModelsArguments, ModelsVerb, ShowArguments};
+use crate::args::models::{ModelsArguments, ModelsSubcommand, ShowArguments};
 use crate::output;
 
 /// What published files have; with other sizes each network says no for itself.
@@ -15,10 +15,10 @@ const SIZES: [i64; 4] = [28, 64, 128, 224];
 const VOLUME_SIZES: [i64; 2] = [28, 64];
 
 pub(crate) fn run(arguments: &ModelsArguments) -> anyhow::Result<ExitCode> {
-    match &arguments.verb {
-        ModelsVerb::List { json } => list(*json)?,
-        ModelsVerb::Show(show) => self::show(show)?,
-        ModelsVerb::Export(export) => export::run(export)?,
+    match &arguments.subcommand {
+        ModelsSubcommand::List { json } => list(*json)?,
+        ModelsSubcommand::Show(show) => self::show(show)?,
+        ModelsSubcommand::Export(export) => export::run(export)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -135,7 +135,7 @@ fn row(model: &BackboneDescription) -> Vec<String> {
     ]
 }
 
-/// Thousands, millions and milliards as papers write them.
+/// Thousands, millions and billions, as papers write them.
 fn count(number: u64) -> String {
     match number {
         0..10_000 => number.to_string(),
