@@ -80,3 +80,31 @@ pub fn must(folder: &Path, arguments: &[&str]) -> Said {
     assert_eq!(said.code, Some(0), "medley {}\n{}\n{}", arguments.join(" "), said.stdout, said.stderr);
     said
 }
+
+/// A command that runs a line of bash in `folder`, in the environment of [`command()`]; `medley` is in its `PATH`.
+///
+/// # Panics
+/// If the program lies nowhere.
+pub fn shell(folder: &Path, line: &str) -> Command {
+    let mut shell = Command::new("bash");
+    for (key, value) in command(folder).get_envs() {
+        match value {
+            Some(value) => shell.env(key, value),
+            None => shell.env_remove(key),
+        };
+    }
+    let program = medley().parent().expect("the program lies in a folder").display();
+    let path = format!("{program}:{}", std::env::var("PATH").unwrap_or_default());
+    shell.args(["-c", line]).current_dir(folder).env("PATH", path).env("HOME", folder);
+    shell
+}
+
+/// Runs `medley ARGUMENTS` where no file may hold a byte: the system refuses to write, as it does on a full disk.
+///
+/// # Panics
+/// If bash cannot be started.
+pub fn on_a_full_disk(folder: &Path, arguments: &[&str]) -> Said {
+    // Ignored, the signal of the limit stays away, and writing fails instead.
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+    shell(folder, script).arg(medley()).args(arguments).output().expect("bash starts").into()
+}

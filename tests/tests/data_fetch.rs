@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use medley_tests::lab::Lab;
-use medley_tests::program::must;
+use medley_tests::program::{must, on_a_full_disk};
 
 /// Serves the files of a folder, and 404 for others; gives the address.
 fn serve(folder: PathBuf) -> String {
@@ -50,6 +50,16 @@ fn what_is_not_the_published_file_is_kept_aside_and_said() {
     assert_eq!(names(&lab.path().join("d")), ["breastmnist.npz.rejected"]);
     let again = lab.run(&fetch).stdout;
     assert!(again.contains("an earlier download that was not the published file"), "{again}");
+}
+
+#[test]
+fn a_full_disk_is_no_fault_of_the_data() {
+    let (lab, elsewhere) = (Lab::new(), Lab::with_tasks(&["breastmnist"], 20));
+    let address = serve(elsewhere.path().join("data"));
+    let fetch = ["data", "fetch", "breastmnist", "--base-url", &address, "--attempts", "1", "--data", "d"];
+    let said = on_a_full_disk(lab.path(), &fetch);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.stdout.contains("breastmnist.npz: FAILED"), "{}", said.stdout);
 }
 
 #[test]

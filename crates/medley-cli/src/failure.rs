@@ -64,7 +64,8 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
-fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
+/// What the type of an error says; `None` for errors of unknown type.
+pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
     if cause.is::<Usage>() {
         return Some(Code::Usage);
     }

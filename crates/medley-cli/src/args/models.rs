@@ -18,15 +18,15 @@ pub(crate) struct ModelsArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsSubcommand {
-    /// All networks
+    /// List all networks
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// One network: parameters, multiplications, memory and receptive field at each size, and its options
+    /// Show one network: parameters, multiplications, memory and receptive field at each size, and its options
     Show(ShowArguments),
-    /// Weights of a run, a plain network per task that torchvision or timm loads
+    /// Export the weights of a run, a plain network per task that torchvision or timm loads
     Export(ExportArguments),
 }
 

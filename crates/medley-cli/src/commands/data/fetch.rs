@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{describe, fetch_progress::Progress, wanted};
 use crate::args::data::fetch::FetchArguments;
-use crate::failure::{INTERRUPTED, TERMINATED, Usage};
+use crate::failure::{INTERRUPTED, TERMINATED, Usage, code_of};
 use crate::output;
 
 /// The outcome for one file, as `--json` prints it.
@@ -123,6 +123,8 @@ fn report(
     outcomes: Vec<Result<Fetched, FetchError>>,
     arguments: &FetchArguments,
 ) -> anyhow::Result<ExitCode> {
+    let errors = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    let code = errors.filter_map(|error| code_of(error)).map(|code| code as u8).max();
     let arrived: Vec<Arrived> = requests
         .iter()
         .zip(outcomes)
@@ -147,6 +149,6 @@ fn report(
             output::line(&format!("{}: {text}", line.path.display()))?;
         }
     }
-    // All errors are printed above; the code says what kind they are.
-    Ok(if arrived.iter().any(|line| line.error.is_some()) { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    // All errors are printed above; the code says what kind the worst is.
+    Ok(code.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
