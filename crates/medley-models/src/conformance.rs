@@ -1,14 +1,16 @@
 //! What every backbone must do. Call [`check_backbone`] from a test and the suite is yours.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use medley_core::seed::{Purpose, stream};
 use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
 use rand::Rng as _;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::backbones::Entry;
 use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
+use crate::environment;
 use crate::init::Init;
 use crate::{BuildOptions, ComputePlan, MemoryLayout, ModelError, MultiTaskNet, Precision, Segment, weights};
 
@@ -65,6 +67,21 @@ pub fn volume_noise(seed: u64, n: i64, channels: i64, size: i64) -> Result<Tenso
 fn uniform(seed: u64, len: i64) -> Vec<f32> {
     let mut rng = stream(seed, Purpose::Synthetic, &[]);
     (0..len).map(|_| (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// The first GPU, for a test that needs one. Where there is none, the test is left out, and standard error says so even where
+/// the output of tests is captured; with `MEDLEY_REQUIRE_CUDA=1` in the environment it fails instead.
+///
+/// # Panics
+/// Without a usable GPU, if `MEDLEY_REQUIRE_CUDA` is set.
+pub fn cuda_or_skip(test: &str) -> Option<Device> {
+    let device = Device::Cuda(0);
+    let Err(problem) = environment::require_cuda(device) else { return Some(device) };
+    let required = std::env::var_os("MEDLEY_REQUIRE_CUDA").is_some_and(|value| !value.is_empty() && value != "0");
+    assert!(!required, "`{test}` needs a GPU, and MEDLEY_REQUIRE_CUDA is set: {problem}");
+    // Not by `eprintln!`: the test harness captures that.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {problem}");
+    None
 }
 
 /// Runs the whole suite on one backbone: shapes for small and large inputs in every precision and layout, names without

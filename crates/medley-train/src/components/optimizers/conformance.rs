@@ -105,12 +105,13 @@ fn values(shape: &[i64], phase: f64) -> Tensor {
 
 /// What a few steps make of parameters of these values, one gradient missing in the first.
 fn moved(choice: &OptimizerChoice, parameters: &[Tensor], threads: usize) -> Vec<Tensor> {
+    let device = parameters[0].device();
     let named: Vec<(String, Tensor)> =
         parameters.iter().enumerate().map(|(index, tensor)| (index.to_string(), tensor.shallow_clone())).collect();
     let mut optimizer = build(choice, &named, threads);
     for step in 0..4 {
         let gradient = |(index, tensor): (usize, &Tensor)| {
-            (step > 0 || index > 0).then(|| values(&tensor.size(), f64::from(step) + index as f64))
+            (step > 0 || index > 0).then(|| values(&tensor.size(), f64::from(step) + index as f64).to_device(device))
         };
         let gradients: Vec<_> = parameters.iter().enumerate().map(gradient).collect();
         optimizer.step(&gradients, 0.25, 1e-2).unwrap();
@@ -140,6 +141,16 @@ fn memory_and_tensors_agree(choice: &OptimizerChoice) {
         assert!(left.allclose(&right, 1e-5, 1e-6, false), "{left} {right}");
     }
     assert!(!by_memory[0].allclose(&parameters()[0], 1e-3, 1e-3, false), "nothing moved");
+}
+
+/// A GPU gives what the CPU gives, to within rounding.
+pub(super) fn check_on_gpu(choice: &OptimizerChoice, device: Device) {
+    let parameters = |device| [values(&[6, 5], 0.1).to_device(device), values(&[4], 0.2).to_device(device)];
+    let expected = moved(choice, &parameters(Device::Cpu), 1);
+    for (ours, theirs) in moved(choice, &parameters(device), 1).iter().zip(&expected) {
+        assert_eq!(ours.device(), device);
+        assert!(ours.to_device(Device::Cpu).allclose(theirs, 1e-5, 1e-6, false), "{ours} {theirs}");
+    }
 }
 
 fn groups_are_heeded(choice: &OptimizerChoice) {

@@ -97,6 +97,8 @@ pub fn clip_scale(norm: f64, limit: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use medley_models::conformance::cuda_or_skip;
+
     use super::super::Choice as _;
     use super::*;
 
@@ -104,6 +106,15 @@ mod tests {
     fn every_optimizer_conforms() {
         for name in OptimizerChoice::NAMES {
             conformance::check_optimizer(&OptimizerChoice::read(name, toml::Table::new()).unwrap());
+        }
+    }
+
+    /// See `medley_models::conformance::cuda_or_skip`.
+    #[test]
+    fn every_optimizer_agrees_on_a_gpu() {
+        let Some(device) = cuda_or_skip("every_optimizer_agrees_on_a_gpu") else { return };
+        for name in OptimizerChoice::NAMES {
+            conformance::check_on_gpu(&OptimizerChoice::read(name, toml::Table::new()).unwrap(), device);
         }
     }
 }
