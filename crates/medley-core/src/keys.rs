@@ -62,6 +62,9 @@ pub struct Key {
     pub kind: &'static str,
     /// As TOML; `None` where nothing is the default.
     pub default: Option<String>,
+    /// Whether it has to be written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
     /// What is allowed: an interval such as `[0, 1)`, or the words that it can be. `None` where the type says all.
     pub range: Option<String>,
     /// In a sentence or two.
@@ -405,6 +408,7 @@ macro_rules! keys {
                         path: $crate::keys::dotted(at, stringify!($key)),
                         kind: <$type as $crate::keys::Value>::KIND,
                         default: $crate::keys::Value::to_toml(&defaults.$key),
+                        required: false,
                         range,
                         meaning: $crate::keys::meaning(&[$($doc),+]),
                         only_with: ::std::vec::Vec::new(),

@@ -65,7 +65,9 @@ impl BatchNormScope {
 }
 
 medley_core::keys! {
-    /// The network. [`NetConfig::validated`] gives what can be built.
+    /// The network: a trunk that all tasks share, and a head for each.
+    ///
+    /// [`NetConfig::validated`] gives what can be built.
     pub struct NetConfig {
         /// The shared trunk.
         backbone: BackboneConfig = BackboneConfig::default();

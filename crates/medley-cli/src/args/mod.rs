@@ -251,6 +251,14 @@ pub(crate) enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+    /// List the keys of configs: type, range, default, meaning
+    Keys {
+        /// Only keys that begin so, such as optimizer or train.e
+        prefix: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

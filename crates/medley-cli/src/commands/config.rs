@@ -3,9 +3,10 @@ use std::process::ExitCode;
 
 use medley_core::RunLayout;
 use medley_data::Registry;
-use medley_train::config::Experiment;
+use medley_train::config::{Experiment, document};
 
 use crate::args::{ConfigArguments, ConfigVerb};
+use crate::failure::Usage;
 use crate::output;
 
 pub(crate) fn run(arguments: &ConfigArguments) -> anyhow::Result<ExitCode> {
@@ -13,6 +14,14 @@ pub(crate) fn run(arguments: &ConfigArguments) -> anyhow::Result<ExitCode> {
         ConfigVerb::Show { config, set, data, json } => {
             let (experiment, text) = read(config, set, &data.data)?;
             if *json { output::json(&*experiment)? } else { output::line(text.trim_end())? }
+        }
+        ConfigVerb::Keys { prefix, json } => {
+            let keys = document::keys(prefix.as_deref().unwrap_or_default());
+            if keys.is_empty() {
+                let problem = "no key begins so; `medley config keys` prints all";
+                return Err(Usage(format!("{:?}: {problem}", prefix.as_deref().unwrap_or_default())).into());
+            }
+            if *json { output::json(&keys)? } else { output::line(document::text(&keys).trim_end())? }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -164,6 +164,7 @@ impl<C: Choice, K: Table> Table for Component<C, K> {
             path: dotted(at, "name"),
             kind: "string",
             default: Some(format!("{:?}", C::NAMES[0])),
+            required: false,
             range: Some(medley_core::keys::choice_range(&names)),
             meaning: "Which one.".to_owned(),
             only_with: Vec::new(),

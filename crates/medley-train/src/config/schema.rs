@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use medley_augment::PolicyConfig;
-use medley_core::keys::{Key, KeyError, Table, Value, dotted};
+use medley_core::keys::{Key, KeyError, Table as _, Value, dotted};
 use medley_models::NetConfig;
 use serde::{Deserialize, Serialize};
 
@@ -58,71 +58,6 @@ pub struct RawExperiment {
 
 fn default_seeds() -> Vec<u64> {
     vec![0]
-}
-
-/// A table of experiments, as documentation shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TableDescription {
-    /// Its name; empty for the keys above the first table.
-    pub table: &'static str,
-    /// What it is for.
-    pub about: String,
-    /// Its keys.
-    pub keys: Vec<Key>,
-}
-
-/// All tables of an experiment, in the order of documentation.
-pub fn tables() -> Vec<TableDescription> {
-    fn table<T: Table>(table: &'static str) -> TableDescription {
-        TableDescription { table, about: T::about(), keys: T::keys(table) }
-    }
-    let top = TableDescription { table: "", about: String::new(), keys: top_keys() };
-    vec![
-        top,
-        table::<DataConfig>("data"),
-        table::<AugmentConfig>("augment"),
-        table::<NetConfig>("net"),
-        table::<SamplerConfig>("sampler"),
-        table::<LossTable>("loss"),
-        table::<OptimizerConfig>("optimizer"),
-        table::<ScheduleConfig>("schedule"),
-        table::<SelectConfig>("select"),
-        table::<TrainConfig>("train"),
-        table::<StopConfig>("stop"),
-    ]
-}
-
-/// The keys above the first table.
-fn top_keys() -> Vec<Key> {
-    let key = |path: &str, kind, default: Option<&str>, meaning: &str| Key {
-        path: path.to_owned(),
-        kind,
-        default: default.map(str::to_owned),
-        range: None,
-        meaning: meaning.to_owned(),
-        only_with: Vec::new(),
-    };
-    vec![
-        key(
-            "name",
-            "string",
-            Some("required"),
-            "1 to 100 letters, digits, `-`, `_`, `.`, not beginning with `.`; the run folder is `runs/<name>-<k>`.",
-        ),
-        key(
-            "tasks",
-            "array",
-            Some("required"),
-            "One or more names of `medley data list`, each once; the order of heads and reports.",
-        ),
-        key(
-            "seeds",
-            "array",
-            Some("[0]"),
-            "One or more integers, all different, 0 or more; one network is trained per seed, then the mean of their \
-             probabilities is scored too.",
-        ),
-    ]
 }
 
 impl RawExperiment {

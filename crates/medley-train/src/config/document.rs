@@ -1,0 +1,150 @@
+//! The keys of an experiment as documentation: made from their declaration.
+
+use std::fmt::Write as _;
+
+use medley_core::keys::{Key, Table};
+use medley_models::NetConfig;
+use serde::Serialize;
+
+use super::schema::{AugmentConfig, DataConfig, SamplerConfig, TrainConfig};
+use crate::components::callbacks::StopConfig;
+use crate::components::losses::LossTable;
+use crate::components::optimizers::OptimizerConfig;
+use crate::components::schedules::ScheduleConfig;
+use crate::components::selections::SelectConfig;
+
+/// A table of experiments, as documentation shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableDescription {
+    /// Its name; empty for the keys above the first table.
+    pub table: &'static str,
+    /// What it is for.
+    pub about: String,
+    /// Its keys.
+    pub keys: Vec<Key>,
+}
+
+/// All tables of an experiment, in the order of documentation.
+pub fn tables() -> Vec<TableDescription> {
+    fn table<T: Table>(table: &'static str) -> TableDescription {
+        TableDescription { table, about: T::about(), keys: T::keys(table) }
+    }
+    let top = TableDescription { table: "", about: String::new(), keys: top_keys() };
+    vec![
+        top,
+        table::<DataConfig>("data"),
+        table::<AugmentConfig>("augment"),
+        table::<NetConfig>("net"),
+        table::<SamplerConfig>("sampler"),
+        table::<LossTable>("loss"),
+        table::<OptimizerConfig>("optimizer"),
+        table::<ScheduleConfig>("schedule"),
+        table::<SelectConfig>("select"),
+        table::<TrainConfig>("train"),
+        table::<StopConfig>("stop"),
+    ]
+}
+
+/// The keys above the first table.
+fn top_keys() -> Vec<Key> {
+    let key = |path: &str, kind, default: Option<&str>, meaning: &str| Key {
+        path: path.to_owned(),
+        kind,
+        default: default.map(str::to_owned),
+        required: default.is_none(),
+        range: None,
+        meaning: meaning.to_owned(),
+        only_with: Vec::new(),
+    };
+    vec![
+        key(
+            "name",
+            "string",
+            None,
+            "1 to 100 letters, digits, `-`, `_`, `.`, not beginning with `.`; the run folder is `runs/<name>-<k>`.",
+        ),
+        key(
+            "tasks",
+            "array",
+            None,
+            "One or more names of `medley data list`, each once; the order of heads and reports.",
+        ),
+        key(
+            "seeds",
+            "array",
+            Some("[0]"),
+            "One or more integers, all different, 0 or more; one network is trained per seed, then the mean of their \
+             probabilities is scored too.",
+        ),
+    ]
+}
+
+/// All keys whose path begins with a prefix, such as `optimizer` or `optimizer.beta`.
+pub fn keys(prefix: &str) -> Vec<Key> {
+    tables().into_iter().flat_map(|table| table.keys).filter(|key| key.path.starts_with(prefix)).collect()
+}
+
+/// Keys as text for a terminal.
+pub fn text(keys: &[Key]) -> String {
+    let mut text = String::new();
+    for key in keys {
+        let default = default(key);
+        let range = key.range.as_deref().filter(|range| !range.starts_with('`'));
+        let allowed = range.map(|range| format!(" in {range}")).unwrap_or_default();
+        let _ = writeln!(text, "{} ({}{allowed}; default {default})\n    {}", key.path, key.kind, sentence(key));
+    }
+    text
+}
+
+/// All tables as Markdown: what stands in README.md.
+pub fn markdown() -> String {
+    let mut text = String::new();
+    for TableDescription { table, about, keys } in tables() {
+        if !table.is_empty() {
+            let _ = write!(text, "\n### `[{table}]`\n\n{about}\n\n");
+        }
+        text.push_str("| key | type | default | range and meaning |\n|---|---|---|---|\n");
+        for key in &keys {
+            let default = default(key);
+            let default = if default == "required" || default == "none" { default } else { format!("`{default}`") };
+            let range = key.range.as_deref().filter(|range| !range.starts_with('`'));
+            let allowed = range.map(|range| format!("{range}: ")).unwrap_or_default();
+            let _ = writeln!(text, "| `{}` | {} | {default} | {allowed}{} |", key.path, key.kind, sentence(key));
+        }
+    }
+    text
+}
+
+fn default(key: &Key) -> String {
+    let nothing = if key.required { "required" } else { "none" };
+    key.default.clone().unwrap_or_else(|| nothing.to_owned())
+}
+
+/// The meaning, the words that it can be, and with which choice it is there.
+fn sentence(key: &Key) -> String {
+    let mut text = key.meaning.clone();
+    if let Some(words) = key.range.as_deref().filter(|range| range.starts_with('`')) {
+        let _ = write!(text, " {words}.");
+    }
+    if !key.only_with.is_empty() {
+        let names: Vec<String> = key.only_with.iter().map(|name| format!("`{name}`")).collect();
+        let _ = write!(text, " Only with {}.", names.join(" and "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_says_type_range_default_and_what_it_goes_with() {
+        assert_eq!(
+            text(&keys("optimizer.beta1")),
+            "optimizer.beta1 (number in [0, 0.999999]; default 0.9)\n    Decay of the mean of gradients. Only with `adamw`.\n"
+        );
+        let shared = keys("schedule.final_ratio");
+        assert_eq!((shared.len(), &shared[0].only_with), (1, &vec!["cosine", "linear"]), "alike in both: one key");
+        assert!(keys("no.such").is_empty() && keys("name")[0].required);
+    }
+}
