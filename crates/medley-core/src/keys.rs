@@ -42,7 +42,7 @@
 //! assert_eq!((keys[1].kind, keys[1].default.as_deref()), ("number", Some("0.05")));
 //! assert_eq!(keys[1].range.as_deref(), Some("[0, 1)"));
 //! assert_eq!(keys[2].default, None);
-//! assert_eq!(keys[3].range.as_deref(), Some("`mean`: the mean over all samples; `sum`: the sum over all samples"));
+//! assert_eq!(keys[3].range.as_deref(), Some("`mean`: The mean over all samples; `sum`: The sum over all samples"));
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
@@ -316,10 +316,12 @@ pub fn interval<N: Number>(range: &impl RangeBounds<N>) -> String {
     }
 }
 
-/// A number without a fraction of zero.
+/// A number without a fraction of zero, and without a row of zeros.
 fn plain(number: &impl Debug) -> String {
     let text = format!("{number:?}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+    let Some(whole) = text.strip_suffix(".0") else { return text };
+    let digits = whole.trim_end_matches('0');
+    if digits.len() == 1 && whole.len() > 6 { format!("{digits}e{}", whole.len() - 1) } else { whole.to_owned() }
 }
 
 /// Holds the numbers of a value against a range; what [`keys!`](crate::keys!) calls.
@@ -351,17 +353,8 @@ pub fn meaning(lines: &[&str]) -> String {
 
 /// The words of a choice and what each means; what [`choices!`](crate::choices!) calls.
 pub fn choice_range(choices: &[(&str, String)]) -> String {
-    let sentence = |meaning: &str| {
-        let mut letters = meaning.trim_end_matches('.').chars();
-        let first = letters.next().map(|first| {
-            // `ReLU` and `L2` stay as they are.
-            let is_word = letters.clone().next().is_none_or(|second| second.is_lowercase() || second == ' ');
-            if is_word { first.to_lowercase().to_string() } else { first.to_string() }
-        });
-        first.unwrap_or_default() + letters.as_str()
-    };
     let choices: Vec<String> =
-        choices.iter().map(|(word, meaning)| format!("`{word}`: {}", sentence(meaning))).collect();
+        choices.iter().map(|(word, meaning)| format!("`{word}`: {}", meaning.trim_end_matches('.'))).collect();
     choices.join("; ")
 }
 
@@ -515,7 +508,7 @@ mod tests {
         assert_eq!(paths, ["seeds", "inner.rate", "inner.match", "groups", "groups[].rate", "groups[].match", "path"]);
         assert_eq!(keys[0].meaning, "Left out, nothing.");
         assert_eq!((keys[0].default.as_deref(), keys[0].range.as_deref()), (Some("[0]"), Some("[0, ∞)")));
-        assert_eq!((keys[1].default.as_deref(), keys[1].range.as_deref()), (Some("0.5"), Some("[0, 1000000000]")));
+        assert_eq!((keys[1].default.as_deref(), keys[1].range.as_deref()), (Some("0.5"), Some("[0, 1e9]")));
         assert_eq!(keys[2].default.as_deref(), Some("\"*\""));
         assert_eq!((keys[6].kind, keys[6].default.as_deref()), ("string", None));
     }
@@ -525,9 +518,9 @@ mod tests {
         let with = |rate| Inner { rate, ..Inner::default() };
         assert_eq!(Outer::default().check(""), Ok(()));
         let outer = Outer { inner: with(-1.0), ..Outer::default() };
-        assert_eq!(refused(&outer), "`inner.rate` is -1, but must be in [0, 1000000000]");
+        assert_eq!(refused(&outer), "`inner.rate` is -1, but must be in [0, 1e9]");
         let outer = Outer { groups: vec![with(0.0), with(f64::NAN)], ..Outer::default() };
-        assert_eq!(refused(&outer), "`groups[1].rate` is NaN, but must be in [0, 1000000000]");
+        assert_eq!(refused(&outer), "`groups[1].rate` is NaN, but must be in [0, 1e9]");
         for tiny in [1e-310, 1e-40] {
             assert!(refused(&Outer { inner: with(tiny), ..Outer::default() }).contains("0 or at least 1.1754944e-38"));
         }

@@ -1,9 +1,9 @@
 //! Experiments: from a config and a folder of data to a run folder.
 //!
 //! The crate is a short pipeline of parts that are tested alone. [`config`] reads and checks what was written; [`data`] parts
-//! the opened sets into what learning may see and what scoring may see; [`sampler`] and [`schedule`] are pure functions of
-//! the position in a run; [`loss`] and [`optimizer`] are small menus; [`engine`] puts them together for one seed;
-//! [`run`] runs all seeds and writes the results; [`pretrained`] and [`export`] are the ways in and out for weights. The
+//! the opened sets into what learning may see and what scoring may see; [`sampler`] is a pure function of the position in a run;
+//! [`components`] are what configs choose by name: losses, optimizers, schedules, selections; [`engine`] puts them together for
+//! one seed; [`run`] runs all seeds and writes the results; [`pretrained`] and [`export`] are the ways in and out for weights. The
 //! loop itself knows no file and no progress bar: it says [`Event`](medley_core::record::Event)s to [`observer`]s, and those
 //! write, draw or count.
 //!
@@ -11,7 +11,7 @@
 //!
 //! - **Same config, data, seed, machine and libtorch: same bits.** Every draw is a function of its position, so nothing
 //!   depends on the clock, on loader threads or on where a run was interrupted. [`checkpoint`]s hold whatever else there is.
-//!   The clock decides once: what a config leaves open of the way to compute is chosen by trying, and recorded ([`compute`]).
+//!   The clock decides once: what a config leaves open of how to compute is chosen by trying, and recorded ([`compute`]).
 //! - **Test labels are opened once.** [`scoring`] holds the only call that opens them, in exchange for finished predictions.
 //! - **What is refused leaves nothing behind.** Config, device and data are checked before a run folder is made.
 //!
@@ -19,14 +19,14 @@
 //! use std::path::Path;
 //! use medley_data::{OpenOptions, Registry};
 //! use medley_storage::RealFs;
-//! use medley_train::config::{RawExperiment, load};
+//! use medley_train::config::Experiment;
 //! use medley_train::run::RunEnd;
 //! use medley_train::session::{RunRequest, Session};
 //! use medley_train::{observer::Observers, stop::StopFlag};
 //!
-//! let loaded = load::load::<RawExperiment>(Path::new("configs/small-three.toml"), &["train.epochs=2".into()])?;
-//! let config_text = load::render(&loaded.table);
-//! let experiment = loaded.value.check(Registry::builtin())?;
+//! let path = Path::new("configs/small-three.toml");
+//! let experiment = Experiment::load(path, &["train.epochs=2".into()], Registry::builtin())?;
+//! let config_text = experiment.to_toml();
 //! let request = RunRequest {
 //!     experiment: &experiment,
 //!     config_text: &config_text,
