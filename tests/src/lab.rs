@@ -114,7 +114,7 @@ pub fn files_under(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 pub fn promised(run: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = files_under(run);
     files.retain(|name, _| {
-        ["checkpoints/", "predictions/", "metrics.csv", "results.json", "config.toml", "submission"]
+        ["checkpoints/", "predictions/", "metrics.csv", "results.json", "results/", "config.toml", "submission"]
             .iter()
             .any(|start| name.starts_with(start))
     });

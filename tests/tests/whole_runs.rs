@@ -182,3 +182,26 @@ fn the_competition_at_official_size_fits_in_four_gibibytes() {
     assert!(peak_kibibytes < 4 << 20, "peak memory {peak_kibibytes} KiB");
     println!("peak memory {} MiB", peak_kibibytes / 1024);
 }
+
+#[test]
+fn test_labels_stay_shut_until_medley_test() {
+    let lab = Lab::with_tasks(&["breastmnist"], 30);
+    lab.config("lab", &["breastmnist"], "");
+    let said = lab.train("lab", &["--no-test"]);
+    assert!(said.stdout.contains("validation split") && said.stdout.contains("medley test runs/lab-1"), "{said:?}");
+    assert!(read(&lab, "report.html").contains("medley test lab-1"));
+    let manifest = || -> Value { serde_json::from_str(&read(&lab, "manifest.json")).unwrap() };
+    assert!(manifest()["test_openings"].is_null());
+    let refused = lab.run(&["submission", "runs/lab-1"]);
+    assert!(refused.code == Some(4) && refused.stderr.contains("medley test"), "{refused:?}");
+
+    let tested = || must(lab.path(), &["test", "runs/lab-1", "--data", "data", "--quiet", "--json"]).stdout;
+    let first = tested();
+    let results: Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(results[0]["seeds"][0]["test"]["tasks"][0]["task"], "breastmnist");
+    let opened = manifest();
+    assert_eq!(opened["test_openings"].as_array().unwrap().len(), 1);
+    assert_eq!(opened["test_openings"][0]["by"], "test");
+    assert!(read(&lab, "report.html").contains("Test labels opened"));
+    assert_eq!((tested(), manifest()), (first, opened), "tested again nothing is opened");
+}

@@ -47,7 +47,23 @@ fn hashes(run: &RunRecord) -> Vec<(&'static str, String)> {
         hashes.push(("Started from", weights.file.clone()));
         hashes.push(("its SHA-256", weights.sha256.clone()));
     }
+    if let Some(openings) = openings(run) {
+        hashes.push(("Test labels opened", openings));
+    }
     hashes
+}
+
+/// How often test labels were opened, for whose predictions and when. `None` of older runs, which did not record it.
+fn openings(run: &RunRecord) -> Option<String> {
+    let all = &run.manifest.test_openings;
+    let (first, last) = (all.first()?, all.last()?);
+    let predictors: Vec<&str> = all.iter().map(|opening| opening.predictor.as_str()).collect();
+    let when = if first.when == last.when {
+        format::date(&first.when)
+    } else {
+        format!("{} to {}", format::date(&first.when), format::date(&last.when))
+    };
+    Some(format!("{}, for predictions of {}; {when}", format::plural(all.len(), "time"), format::list(&predictors)))
 }
 
 fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
