@@ -104,7 +104,7 @@ impl PolicyConfig {
                 "Nodules and fractures lie in any direction: mirror images along each axis. The window of Hounsfield units is \
                  fixed, so grey values stay."
             }
-            Modality::BrainMra => "Cut-out pieces of vessels lie in any direction: mirror images along each axis.",
+            Modality::BrainMra => "Cut-out parts of vessels lie in any direction: mirror images along each axis.",
             Modality::Shape => "Left and right glands differ in shape, and voxels are 0 or 1: moves only.",
             Modality::Other => "Nothing is known of these images: moves only.",
         }

@@ -47,7 +47,7 @@ impl Progress {
     }
 
     /// A line now and then where no bar can be drawn.
-    fn say_sometimes(&mut self, text: impl Fn() -> String) {
+    fn say_throttled(&mut self, text: impl Fn() -> String) {
         if self.bar.is_none() && self.spoken.elapsed() >= PLAIN_INTERVAL {
             note(&text());
             self.spoken = Instant::now();
@@ -62,7 +62,7 @@ impl Progress {
             bar.set_position(((self.seeds_done * epochs + epoch) * steps + step + 1) as u64);
             bar.set_message(format!("loss {mean:.3}"));
         }
-        self.say_sometimes(|| format!("epoch {}/{epochs}, step {}/{steps}: loss {mean:.3}", epoch + 1, step + 1));
+        self.say_throttled(|| format!("epoch {}/{epochs}, step {}/{steps}: loss {mean:.3}", epoch + 1, step + 1));
     }
 }
 
@@ -90,16 +90,16 @@ impl Observer for Progress {
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!("{split} {:.0} %", 100.0 * *done as f64 / (*total).max(1) as f64));
                 }
-                self.say_sometimes(|| format!("predicting {split}: {done}/{total} images"));
+                self.say_throttled(|| format!("predicting {split}: {done}/{total} images"));
             }
             Event::EpochFinished { epoch, train_loss, harmonic_mean, best, images_per_second, data_wait, .. } => {
                 let mark = if *best { "  (best so far)" } else { "" };
-                let pace = images_per_second.zip(*data_wait).map_or_else(String::new, |(speed, wait)| {
+                let throughput = images_per_second.zip(*data_wait).map_or_else(String::new, |(speed, wait)| {
                     format!("  [{speed:.0} images/s, {:.1} % waiting for data]", 100.0 * wait)
                 });
                 self.say(&format!(
                     "epoch {}/{}: training loss {train_loss:.4}, validation harmonic mean of macro-F1 \
-                     {harmonic_mean:.4}{mark}{pace}",
+                     {harmonic_mean:.4}{mark}{throughput}",
                     epoch + 1,
                     self.epochs,
                 ));

@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_from_a_bad_line() {
         let mut part = Part::on("/dev/full".as_ref());
-        let trouble = copy(&mut &[1_u8; 10][..], &mut part, Some(10), &Stop::new(false), &|_| {}).unwrap_err();
-        assert!(matches!(trouble, TransferError::Disk(error) if error.kind() == io::ErrorKind::StorageFull));
+        let error = copy(&mut &[1_u8; 10][..], &mut part, Some(10), &Stop::new(false), &|_| {}).unwrap_err();
+        assert!(matches!(error, TransferError::Disk(source) if source.kind() == io::ErrorKind::StorageFull));
     }
 }

@@ -5,3 +5,4 @@ mod dependencies;
 mod documents;
 mod layout;
 mod sources;
+mod words;

@@ -14,11 +14,11 @@ use super::DataFolder;
 #[derive(Debug, Args)]
 pub(crate) struct DataArguments {
     #[command(subcommand)]
-    pub(crate) verb: DataVerb,
+    pub(crate) subcommand: DataSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum DataVerb {
+pub(crate) enum DataSubcommand {
     /// All known data sets, and which are in the data folder
     List {
         #[command(flatten)]

@@ -233,11 +233,11 @@ pub(crate) enum OrderArgument {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArguments {
     #[command(subcommand)]
-    pub(crate) verb: ConfigVerb,
+    pub(crate) subcommand: ConfigSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum ConfigVerb {
+pub(crate) enum ConfigSubcommand {
     /// Print the resolved config: bases merged, overrides applied, defaults filled in
     Show {
         /// The experiment, a TOML file

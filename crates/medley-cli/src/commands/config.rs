@@ -5,17 +5,17 @@ use medley_core::RunLayout;
 use medley_data::Registry;
 use medley_train::config::{Experiment, document};
 
-use crate::args::{ConfigArguments, ConfigVerb};
+use crate::args::{ConfigArguments, ConfigSubcommand};
 use crate::failure::Usage;
 use crate::output;
 
 pub(crate) fn run(arguments: &ConfigArguments) -> anyhow::Result<ExitCode> {
-    match &arguments.verb {
-        ConfigVerb::Show { config, set, data, json } => {
+    match &arguments.subcommand {
+        ConfigSubcommand::Show { config, set, data, json } => {
             let (experiment, text) = read(config, set, &data.data)?;
             if *json { output::json(&*experiment)? } else { output::line(text.trim_end())? }
         }
-        ConfigVerb::Keys { prefix, json } => {
+        ConfigSubcommand::Keys { prefix, json } => {
             let keys = document::keys(prefix.as_deref().unwrap_or_default());
             if keys.is_empty() {
                 let problem = "no key begins so; `medley config keys` prints all";

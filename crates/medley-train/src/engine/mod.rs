@@ -46,13 +46,13 @@ pub enum Outcome {
 }
 
 /// How fast an epoch was.
-struct Pace {
+struct Throughput {
     images_per_second: f64,
     /// Share of the time in which the loop waited for data.
     data_wait: f64,
 }
 
-impl Pace {
+impl Throughput {
     /// `None` where nothing was done.
     fn new(images: u64, started: Instant, waited: Duration) -> Option<Self> {
         let seconds = started.elapsed().as_secs_f64().max(1e-9);
@@ -212,8 +212,8 @@ impl<'a> SeedRun<'a> {
                 return Ok(Outcome::Interrupted);
             };
             // Of this process: others have trained on the images before.
-            let pace = Pace::new(self.progress.images - images_before, started, waited);
-            if !self.finish_epoch(pace, observers, stop)? {
+            let throughput = Throughput::new(self.progress.images - images_before, started, waited);
+            if !self.finish_epoch(throughput, observers, stop)? {
                 // All steps of the epoch are done, and its validation is not: that is where it goes on.
                 self.save_last(observers)?;
                 return Ok(Outcome::Interrupted);
@@ -326,7 +326,7 @@ impl<'a> SeedRun<'a> {
     /// Validates, keeps the best, saves. `false`, with nothing changed, when a stop was asked for before validation ended.
     fn finish_epoch(
         &mut self,
-        pace: Option<Pace>,
+        throughput: Option<Throughput>,
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<bool, TrainError> {
@@ -385,8 +385,8 @@ impl<'a> SeedRun<'a> {
             validation,
             harmonic_mean: result.harmonic_mean,
             best,
-            images_per_second: pace.as_ref().map(|pace| pace.images_per_second),
-            data_wait: pace.map(|pace| pace.data_wait),
+            images_per_second: throughput.as_ref().map(|throughput| throughput.images_per_second),
+            data_wait: throughput.map(|throughput| throughput.data_wait),
         })?;
         if let Some(reason) = self.progress.stopped.clone() {
             observers.send(&Event::SeedStopped { seed: self.seed, epoch: epoch + 1, reason })?;

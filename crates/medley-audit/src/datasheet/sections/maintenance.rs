@@ -90,7 +90,7 @@ fn contributions(facts: &Facts<'_>) -> Question {
     let question =
         "If others want to extend/augment/build on/contribute to the dataset, is there a mechanism for them to do so?";
     if facts.is_synthetic() {
-        return Question::text(question, "Painters are part of Medley and open to contributions.");
+        return Question::text(question, "The generators are part of Medley and open to contributions.");
     }
     if facts.is_official() {
         let text = format!(

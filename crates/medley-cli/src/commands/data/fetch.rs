@@ -106,7 +106,7 @@ fn published_sizes(entry: &Entry, arguments: &FetchArguments) -> Vec<usize> {
     release.map(|release| release.files.iter().map(|file| file.size).collect()).unwrap_or_default()
 }
 
-/// The first signal asks for a stop between two pieces, the second ends the program at once; either way parts stay.
+/// The first signal asks for a stop between two chunks, the second ends the program at once; either way parts stay.
 fn catch_signals(stop: &Arc<AtomicBool>) -> anyhow::Result<Arc<AtomicUsize>> {
     let signal = Arc::new(AtomicUsize::new(0));
     for (number, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {

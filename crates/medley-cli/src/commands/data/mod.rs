@@ -1,4 +1,4 @@
-//! `medley data`: one file per verb.
+//! `medley data`: one file per subcommand.
 
 mod audit;
 mod clean;
@@ -19,22 +19,22 @@ use std::process::ExitCode;
 use medley_core::COMPETITION_TASKS;
 use medley_data::{Entry, Registry};
 
-use crate::args::data::{DataArguments, DataVerb};
+use crate::args::data::{DataArguments, DataSubcommand};
 
 pub(crate) fn run(arguments: &DataArguments) -> anyhow::Result<ExitCode> {
-    match &arguments.verb {
-        DataVerb::List { data, json } => list::run(&data.data, *json),
-        DataVerb::Info(arguments) => info::run(arguments),
-        DataVerb::Stats(arguments) => stats::run(arguments),
-        DataVerb::Audit(arguments) => audit::run(arguments),
-        DataVerb::Clean(arguments) => clean::run(arguments),
-        DataVerb::Verify { files, data, json } => verify::run(files, &data.data, *json),
-        DataVerb::Fetch(arguments) => fetch::run(arguments),
-        DataVerb::Synth(arguments) => synth::run(arguments),
-        DataVerb::Datasheet(arguments) => datasheet::run(arguments),
-        DataVerb::Export(arguments) => export::run(arguments),
-        DataVerb::Import(arguments) => import::run(arguments),
-        DataVerb::Montage(arguments) => montage::run(arguments),
+    match &arguments.subcommand {
+        DataSubcommand::List { data, json } => list::run(&data.data, *json),
+        DataSubcommand::Info(arguments) => info::run(arguments),
+        DataSubcommand::Stats(arguments) => stats::run(arguments),
+        DataSubcommand::Audit(arguments) => audit::run(arguments),
+        DataSubcommand::Clean(arguments) => clean::run(arguments),
+        DataSubcommand::Verify { files, data, json } => verify::run(files, &data.data, *json),
+        DataSubcommand::Fetch(arguments) => fetch::run(arguments),
+        DataSubcommand::Synth(arguments) => synth::run(arguments),
+        DataSubcommand::Datasheet(arguments) => datasheet::run(arguments),
+        DataSubcommand::Export(arguments) => export::run(arguments),
+        DataSubcommand::Import(arguments) => import::run(arguments),
+        DataSubcommand::Montage(arguments) => montage::run(arguments),
     }
 }
 
