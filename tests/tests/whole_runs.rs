@@ -102,8 +102,16 @@ fn a_report_can_be_made_from_the_folder_alone() {
         std::fs::read(moved.join("report.html")).unwrap() == report,
         "the report depends on more than the run folder"
     );
-    for format in ["markdown", "csv", "latex", "model-card"] {
-        assert!(!must(lab.path(), &["report", "moved", "--print", format]).stdout.trim().is_empty());
+    for (format, parts) in [
+        ("markdown", &["# lab-1\n", "\n| BreastMNIST "][..]),
+        ("csv", &["run,synthetic,split,", "\nlab-1,true,test,seed,0,breastmnist,30,"]),
+        ("latex", &["\\begin{tabular}", "BreastMNIST & 30 & "]),
+        ("model-card", &["# Model card: lab-1\n", "not for clinical use"]),
+    ] {
+        let text = must(lab.path(), &["report", "moved", "--print", format]).stdout;
+        for part in parts {
+            assert!(text.to_lowercase().contains(&part.to_lowercase()), "{format}: no {part:?} in {text}");
+        }
     }
 }
 
