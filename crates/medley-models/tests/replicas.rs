@@ -67,6 +67,30 @@ fn without_batch_norm_the_numbers_are_those_of_one_network() {
 }
 
 #[test]
+fn frozen_parameters_have_no_gradient_and_the_others_the_same() {
+    let config = config("resnet9", 8);
+    let gradients_of = |net: &MultiTaskNet| -> BTreeMap<String, Option<Tensor>> {
+        let logits = net.forward(&images(), &segments(), true).unwrap();
+        let loss: Tensor = logits.iter().map(|logits| logits.square().sum(Kind::Float)).sum();
+        let names = net.parameters().into_iter().map(|(name, _)| name);
+        names.zip(net.gradients(&loss).unwrap()).collect()
+    };
+    for replicas in [1, 3] {
+        let free = gradients_of(&build(&config, replicas));
+        let first = free.keys().find(|name| name.starts_with("backbone.")).unwrap().clone();
+        for frozen in [first.as_str(), "backbone.", "heads."] {
+            let mut net = build(&config, replicas);
+            net.freeze(|name| name.starts_with(frozen)).unwrap();
+            for (name, gradient) in gradients_of(&net) {
+                let expected = free[&name].as_ref().filter(|_| !name.starts_with(frozen));
+                assert_eq!(gradient.is_some(), expected.is_some(), "{name}, {frozen} frozen, {replicas} replicas");
+                assert!(gradient.is_none_or(|gradient| gradient.equal(expected.unwrap())), "{name}, {frozen} frozen");
+            }
+        }
+    }
+}
+
+#[test]
 fn evaluation_and_inference_are_those_of_one_network() {
     let config = NetConfig { batch_norm: BatchNormScope::PerTask, ..config("resnet9", 8) };
     let (one, three) = (build(&config, 1), build(&config, 3));
