@@ -84,31 +84,13 @@ pub enum AugmentError {
         /// Shape as text.
         to: String,
     },
-    /// A contact sheet beyond any screen.
-    #[error(
-        "a contact sheet of {width}x{height} pixels is too large: at most {most} in all; show fewer images or draws"
-    )]
-    SheetSize {
-        /// Pixels.
-        width: usize,
-        /// Pixels.
-        height: usize,
-        /// Most pixels.
-        most: usize,
-    },
-    /// A contact sheet of images that are not there.
+    /// A preview of an image that is not there.
     #[error("image {index} was asked for, but there are {images}")]
     NoImage {
         /// 0-based.
         index: usize,
         /// How many there are.
         images: usize,
-    },
-    /// PNG could not be written.
-    #[error("the contact sheet could not be written as PNG: {problem}")]
-    Png {
-        /// What the encoder says.
-        problem: String,
     },
 }
 

@@ -11,9 +11,6 @@ pub enum ImportError {
     /// A data file that cannot be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Writing failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
     /// Images cannot be made a data set.
     #[error("`{}`: {problem}", path.display())]
     Source {
@@ -46,4 +43,10 @@ pub enum ImportError {
         /// The set.
         name: String,
     },
+}
+
+impl From<StorageError> for ImportError {
+    fn from(error: StorageError) -> Self {
+        Self::Data(error.into())
+    }
 }

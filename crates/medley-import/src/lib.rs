@@ -3,7 +3,7 @@
 //! - [`import`] makes a set of a folder with a sub-folder per class, of a CSV that names files and labels, or of arrays. The set is
 //!   then known by its name to every subcommand that is given the data folder.
 //! - [`export`] writes the images of a set as the medmnist package names them.
-//! - [`montage`] shows images of a set side by side, by class if asked.
+//! - [`montage`] shows images of a set side by side, by class if asked; [`sheet`] is what it draws on.
 //!
 //! The only crate that decodes users' pictures and writes PNG and GIF. Nothing is written before everything is read and checked, and
 //! the same images and options give the same bytes, whatever the number of threads.
@@ -36,5 +36,6 @@ mod error;
 pub mod export;
 pub mod import;
 pub mod montage;
+pub mod sheet;
 
 pub use error::ImportError;

@@ -3,9 +3,6 @@
 //! Images lie on a grid in the order of their draw, or by class, a row each with the class's name before it. A volume takes a row to
 //! itself: slices at equal distances, first to last. The choice is seeded, so a sheet can be drawn again.
 
-mod canvas;
-mod font;
-
 use std::path::{Path, PathBuf};
 
 use medley_core::seed::{Purpose, stream};
@@ -16,10 +13,7 @@ use serde::Serialize;
 
 use crate::ImportError;
 use crate::export::{file_stem, part};
-use canvas::Canvas;
-
-/// The longest edge of a sheet, pixels.
-const MAX_EDGE: usize = 16_384;
+use crate::sheet::{LETTER, MOST_CHARACTERS, Sheet};
 
 /// What a sheet shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +74,7 @@ pub fn file_name(task: &OpenedTask, split: Split) -> String {
 ///
 /// # Errors
 /// [`ImportError::Sealed`] for the test split by class without a token, [`ImportError::Image`] when a sheet would be empty or too large,
-/// [`ImportError::InTheWay`], [`ImportError::Storage`].
+/// [`ImportError::InTheWay`], [`DataError::Storage`](medley_data::DataError::Storage).
 pub fn montage(
     task: &OpenedTask,
     path: &Path,
@@ -103,16 +97,16 @@ pub fn montage(
     } else {
         rows_as_drawn(images, options)
     };
-    let canvas =
+    let sheet =
         draw(images, &rows, options).map_err(|problem| ImportError::Image { path: path.to_owned(), problem })?;
     let bytes =
-        canvas.png().map_err(|error| ImportError::Image { path: path.to_owned(), problem: error.to_string() })?;
+        sheet.to_png().map_err(|error| ImportError::Image { path: path.to_owned(), problem: error.to_string() })?;
     if options.overwrite {
         write_whole(storage, path, &bytes)?;
     } else {
         write_new(storage, path, &bytes)?;
     }
-    Ok(Montage { path: path.to_owned(), width: canvas.width(), height: canvas.height(), rows })
+    Ok(Montage { path: path.to_owned(), width: sheet.width(), height: sheet.height(), rows })
 }
 
 /// Rows of images in the order of the draw; of volumes, one a row.
@@ -146,7 +140,7 @@ fn choose(mut from: Vec<usize>, count: usize, seed: u64, position: u64) -> Vec<u
     chosen.to_vec()
 }
 
-fn draw(images: &dyn ImageSource, rows: &[SheetRow], options: &MontageOptions) -> Result<Canvas, String> {
+fn draw(images: &dyn ImageSource, rows: &[SheetRow], options: &MontageOptions) -> Result<Sheet, String> {
     let shape = images.shape();
     let (scale, gap) = (options.scale, options.gap);
     if options.columns == 0 || rows.is_empty() || scale == 0 {
@@ -158,23 +152,17 @@ fn draw(images: &dyn ImageSource, rows: &[SheetRow], options: &MontageOptions) -
     // Letters grow with the images, but stay readable next to small ones.
     let letter = (cell_height / 28).clamp(1, 3);
     let longest = rows.iter().filter_map(|row| row.class.as_ref()).map(|name| name.chars().count()).max();
-    let margin =
-        longest.map_or(0, |characters| font::width(characters.min(font::MOST_CHARACTERS)) * letter + 2 * gap + 4);
+    let margin = longest.map_or(0, |characters| characters.min(MOST_CHARACTERS) * LETTER * letter + 2 * gap + 4);
     // A row is at least as high as its name.
-    let row_height = if longest.is_some() { cell_height.max(font::HEIGHT * letter) } else { cell_height };
+    let row_height = if longest.is_some() { cell_height.max(LETTER * letter) } else { cell_height };
     let width = margin + columns.saturating_mul(cell_width + gap) + gap;
     let height = rows.len().saturating_mul(row_height + gap) + gap;
-    if width > MAX_EDGE || height > MAX_EDGE {
-        return Err(format!(
-            "a sheet of {width}x{height} pixels is larger than {MAX_EDGE}: take fewer rows, columns or a smaller scale"
-        ));
-    }
-    let mut canvas = Canvas::new(width, height);
+    let mut sheet = Sheet::new(width, height).map_err(|error| error.to_string())?;
     for (index, row) in rows.iter().enumerate() {
         let top = gap + index * (row_height + gap);
         if let Some(name) = row.class.as_ref().filter(|_| index == 0 || rows[index - 1].class != row.class) {
-            let middle = top + (row_height - font::HEIGHT * letter) / 2;
-            canvas.text(gap + 2, middle, name, letter);
+            let middle = top + (row_height - LETTER * letter) / 2;
+            sheet.text(gap + 2, middle, name, letter);
         }
         let left = |column: usize| margin + gap + column * (cell_width + gap);
         match (shape.depth, row.images.first()) {
@@ -183,17 +171,17 @@ fn draw(images: &dyn ImageSource, rows: &[SheetRow], options: &MontageOptions) -
                 let slice = pixels.len() / depth;
                 for column in 0..columns {
                     let at = slice_at(column, columns, depth) * slice;
-                    canvas.picture(left(column), top, shape, &pixels[at..at + slice], scale);
+                    sheet.picture(left(column), top, shape, &pixels[at..at + slice], scale);
                 }
             }
             _ => {
                 for (column, &image) in row.images.iter().enumerate() {
-                    canvas.picture(left(column), top, shape, images.image(image), scale);
+                    sheet.picture(left(column), top, shape, images.image(image), scale);
                 }
             }
         }
     }
-    Ok(canvas)
+    Ok(sheet)
 }
 
 /// The slice in a column: the first in the first, the last in the last, the middle one in a single column.

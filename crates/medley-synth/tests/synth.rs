@@ -140,7 +140,7 @@ fn what_cannot_be_drawn_is_refused() {
     let mut huge = spec("breastmnist");
     huge.shape = medley_core::ImageShape::flat(usize::MAX, usize::MAX, 1);
     for (spec, part) in
-        [(other, "no painter"), (grey, "28x28x1"), (fewer, "9 classes, not 8"), (oblong, "28x30x1"), (huge, "shape")]
+        [(other, "no generator"), (grey, "28x28x1"), (fewer, "9 classes, not 8"), (oblong, "28x30x1"), (huge, "shape")]
     {
         let error = generate(&spec, [1, 1, 1], 0).unwrap_err();
         assert!(matches!(error, SynthError::Unsupported { .. }) && error.to_string().contains(part), "{error}");

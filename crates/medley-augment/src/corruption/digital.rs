@@ -1,7 +1,10 @@
 //! Pixelation and compression.
 
-use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
-use image::{ExtendedColorType, ImageDecoder as _, ImageError};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::ImagePlanes;
 use crate::kernel::histogram::level;
@@ -36,7 +39,7 @@ pub(super) fn jpeg(image: &mut ImagePlanes<'_>, quality: u8) {
             for (place, byte) in bytes.iter_mut().enumerate() {
                 *byte = level(planes[place % together * area + z * slice + place / together]);
             }
-            if round_trip(&mut bytes, [width, height], together, quality).is_ok() {
+            if round_trip(&mut bytes, [width, height], together, quality).is_some() {
                 for (place, byte) in bytes.iter().enumerate() {
                     planes[place % together * area + z * slice + place / together] = f32::from(*byte) / 255.0;
                 }
@@ -45,13 +48,16 @@ pub(super) fn jpeg(image: &mut ImagePlanes<'_>, quality: u8) {
     }
 }
 
-fn round_trip(bytes: &mut [u8], [width, height]: [usize; 2], channels: usize, quality: u8) -> Result<(), ImageError> {
-    let colour = if channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
+/// `None` when the codec refuses.
+fn round_trip(bytes: &mut [u8], [width, height]: [usize; 2], channels: usize, quality: u8) -> Option<()> {
+    let colour = if channels == 3 { ColorType::Rgb } else { ColorType::Luma };
+    let (width, height) = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
     let mut file = Vec::new();
-    JpegEncoder::new_with_quality(&mut file, quality).encode(bytes, width as u32, height as u32, colour)?;
-    let decoder = JpegDecoder::new(std::io::Cursor::new(file))?;
-    if decoder.total_bytes() == bytes.len() as u64 {
-        decoder.read_image(bytes)?;
-    }
-    Ok(())
+    let mut encoder = Encoder::new(&mut file, quality);
+    // Colour is kept at the resolution of brightness.
+    encoder.set_sampling_factor(SamplingFactor::F_1_1);
+    encoder.encode(bytes, width, height, colour).ok()?;
+    let space = if channels == 3 { ColorSpace::RGB } else { ColorSpace::Luma };
+    let options = DecoderOptions::default().jpeg_set_out_colorspace(space);
+    JpegDecoder::new_with_options(ZCursor::new(&file), options).decode_into(bytes).ok()
 }

@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use medley_augment::preview::{ContactSheet, Draws, corruption_sheet, policy_sheet};
-use medley_augment::{AugmentError, Corruption, Policy, PolicyConfig, TransformConfig};
+use medley_augment::preview::{PreviewOptions, preview_corruptions, preview_policy};
+use medley_augment::{Corruption, Policy, PolicyConfig, TransformConfig};
 use medley_core::ImageSource;
 use medley_data::{OpenOptions, Registry, open_task};
+use medley_import::sheet::{Grid, Sheet};
 use medley_storage::{RealFs, write_new, write_whole};
 use serde::Serialize;
 
@@ -68,16 +69,18 @@ fn preview(arguments: &PreviewArguments) -> anyhow::Result<()> {
         let opened = open_task(&arguments.sheet.data.data, task, experiment.data.size, &OpenOptions::default())?;
         let images = opened.task.train.images();
         let policy = Policy::new(&experiment.policy(task)).map_err(|error| usage(task, &error))?;
-        let draws = Draws {
+        let options = PreviewOptions {
             indices: evenly(images.len(), arguments.images),
             draws: arguments.draws,
             seed: arguments.sheet.seed,
             task: position,
-            zoom: zoom(&arguments.sheet, images.as_ref()),
         };
-        let sheet = policy_sheet(images.as_ref(), &policy, &draws).map_err(|error| usage(task, &error))?;
-        let path = write(&sheet, &arguments.sheet, &format!("preview-{task}.png"))?;
-        let rows = draws.indices.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let columns = options.draws.saturating_add(1);
+        let mut grid = grid(task, &arguments.sheet, images.as_ref(), options.indices.len(), columns)?;
+        preview_policy(images.as_ref(), &policy, &options, &mut |row, column, image| grid.place(row, column, image))
+            .map_err(|error| usage(task, &error))?;
+        let path = write(&grid.into_sheet(), &arguments.sheet, &format!("preview-{task}.png"))?;
+        let rows = options.indices.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
         output::line(&format!("{} (training images {rows})", path.display()))?;
     }
     Ok(())
@@ -93,15 +96,16 @@ fn corruptions(arguments: &CorruptionsArguments) -> anyhow::Result<()> {
             Usage(format!("{set}: no corruptions are known of segmented shapes, as no camera took them")).into()
         );
     }
-    let drawn = corruption_sheet(images, modality, *index, sheet.seed, zoom(sheet, images))
+    let mut grid = grid(set, sheet, images, kinds.len(), 6)?;
+    preview_corruptions(images, modality, *index, sheet.seed, &mut |row, column, image| grid.place(row, column, image))
         .map_err(|error| usage(set, &error))?;
-    let path = write(&drawn, sheet, &format!("corruptions-{set}.png"))?;
+    let path = write(&grid.into_sheet(), sheet, &format!("corruptions-{set}.png"))?;
     let rows = kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
     output::line(&format!("{} (from top to bottom: {rows})", path.display()))
 }
 
 /// What was asked for cannot be drawn.
-fn usage(place: &str, error: &AugmentError) -> Usage {
+fn usage(place: &str, error: &dyn std::error::Error) -> Usage {
     Usage(format!("{place}: {error}"))
 }
 
@@ -111,12 +115,23 @@ fn evenly(count: usize, wanted: usize) -> Vec<usize> {
     (0..wanted).map(|place| place * count / wanted).collect()
 }
 
-fn zoom(sheet: &SheetArguments, images: &dyn ImageSource) -> usize {
-    sheet.zoom.unwrap_or_else(|| (84 / images.shape().width.max(1)).max(1))
+/// An empty grid for images of a set.
+fn grid(
+    set: &str,
+    sheet: &SheetArguments,
+    images: &dyn ImageSource,
+    rows: usize,
+    columns: usize,
+) -> Result<Grid, Usage> {
+    let zoom = sheet.zoom.unwrap_or_else(|| (84 / images.shape().width.max(1)).max(1));
+    if !(1..=64).contains(&zoom) {
+        return Err(Usage(format!("--zoom {zoom}: give a number from 1 to 64")));
+    }
+    Grid::new(images.shape(), rows, columns, zoom).map_err(|error| usage(set, &error))
 }
 
 /// Writes a sheet and says where.
-fn write(sheet: &ContactSheet, arguments: &SheetArguments, name: &str) -> anyhow::Result<PathBuf> {
+fn write(sheet: &Sheet, arguments: &SheetArguments, name: &str) -> anyhow::Result<PathBuf> {
     fs_err::create_dir_all(&arguments.out)?;
     let path = arguments.out.join(name);
     let bytes = sheet.to_png()?;

@@ -79,7 +79,6 @@ pub(super) fn synth(error: &SynthError) -> Code {
 pub(super) fn import(error: &ImportError) -> Code {
     match error {
         ImportError::Data(error) => data(error),
-        ImportError::Storage(error) => storage(error),
         ImportError::Source { .. } | ImportError::Image { .. } => Code::Data,
         ImportError::InTheWay { .. } => Code::Disk,
         ImportError::Sealed { .. } => Code::Usage,
@@ -93,10 +92,9 @@ pub(super) fn augment(error: &AugmentError) -> Code {
         | AugmentError::ChannelMismatch { .. }
         | AugmentError::View { .. }
         | AugmentError::Resize { .. }
-        | AugmentError::SheetSize { .. }
         | AugmentError::NoImage { .. } => Code::Usage,
         AugmentError::ImageSize { .. } | AugmentError::Normalisation { .. } => Code::Data,
-        AugmentError::NoSources | AugmentError::Png { .. } => Code::Internal,
+        AugmentError::NoSources => Code::Internal,
     }
 }
 
