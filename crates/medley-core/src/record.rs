@@ -33,7 +33,7 @@ pub struct Manifest {
     /// What pixels were normalised by, by task: who uses the weights elsewhere needs it. Empty in older manifests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub normalisation: BTreeMap<String, ChannelStatistics>,
-    /// The weights that training started from, if they were not drawn.
+    /// The weights that training started from, if they were not initialised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<WeightsRecord>,
     /// SHA-256 of `config.toml`.
@@ -63,7 +63,7 @@ pub struct TestOpening {
 }
 
 impl Manifest {
-    /// Whether any data set was drawn rather than measured.
+    /// Whether any data set is synthetic rather than measured.
     pub fn is_synthetic(&self) -> bool {
         self.data.iter().any(|data| data.task.origin == Origin::Synthetic)
     }
@@ -286,7 +286,7 @@ pub enum Event {
     },
 }
 
-/// One task's figures after an epoch.
+/// One task's metrics after an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskMetrics {
     /// Task name.
@@ -302,7 +302,7 @@ pub struct TaskMetrics {
     pub macro_f1: f64,
 }
 
-/// One line of `metrics.csv`: one figure row per (seed, epoch, task), and one with the task `all` for the harmonic mean.
+/// One line of `metrics.csv`: one row per (seed, epoch, task), and one with the task `all` for the harmonic mean.
 /// It has no times, so two equal runs have equal files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricRow {
@@ -343,7 +343,7 @@ pub struct ClassResult {
     pub f1: f64,
 }
 
-/// The figures of one task on one split.
+/// The metrics of one task on one split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskResult {
     /// Task name.
@@ -477,7 +477,7 @@ pub struct PredictionRecord {
     pub sha256: String,
 }
 
-/// Mean and spread of one figure over seeds.
+/// Mean and spread of one metric over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Task name, or `all` for the harmonic mean.
@@ -501,7 +501,7 @@ pub struct RunResults {
     pub schema_version: u32,
     /// Name of the run folder.
     pub run: String,
-    /// Whether any data was synthetic: such figures say nothing of medicine or of the benchmark.
+    /// Whether any data was synthetic: such results say nothing of medicine or of the benchmark.
     pub synthetic: bool,
     /// One entry per seed.
     pub seeds: Vec<SeedResult>,
@@ -511,7 +511,7 @@ pub struct RunResults {
     /// runs of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_intervals: Option<ScoreIntervals>,
-    /// Test figures of the mean of all seeds' probabilities; `None` for a single seed. The submission is made of it.
+    /// Test metrics of the mean of all seeds' probabilities; `None` for a single seed. The submission is made of it.
     pub ensemble: Option<ScoreSet>,
 }
 

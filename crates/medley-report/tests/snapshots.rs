@@ -1,6 +1,9 @@
 //! What each section and each text looks like. `cargo insta review` (or `INSTA_UPDATE=always`) accepts a change.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
+// The shared fixtures draw with it.
+use rand as _;
+
 #[path = "../../medley-predictions/tests/common/mod.rs"]
 mod common;
 mod markup;

@@ -21,7 +21,7 @@ pub enum TrainError {
     /// The network.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A figure.
+    /// A metric.
     #[error(transparent)]
     Metric(#[from] MetricError),
     /// A checkpoint.

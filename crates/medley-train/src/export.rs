@@ -106,7 +106,7 @@ fn metadata(
     }
     metadata.extend(model.map(|model| ("model".to_owned(), model.to_owned())));
     if manifest.is_synthetic() {
-        metadata.insert("synthetic".to_owned(), "trained on drawn images".to_owned());
+        metadata.insert("synthetic".to_owned(), "trained on synthetic images".to_owned());
     }
     metadata
 }

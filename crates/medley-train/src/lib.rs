@@ -2,8 +2,9 @@
 //!
 //! The crate is a short pipeline of parts that are tested alone. [`config`] reads and checks what was written; [`data`] parts
 //! the opened sets into what learning may see and what scoring may see; [`sampler`] is a pure function of the position in a run;
-//! [`components`] are what configs choose by name: losses, optimizers, schedules, selections; [`engine`] puts them together for
-//! one seed; [`run`] runs all seeds and writes the results; [`pretrained`] and [`export`] are the ways in and out for weights. The
+//! [`components`] are what configs choose by name: losses, optimizers, schedules, selections, and the callbacks that may act on
+//! training; [`engine`] puts them together for one seed; [`run`] runs all seeds and writes the results; a [`session`] starts
+//! runs, many on the same data if that is wanted; [`pretrained`] and [`export`] are the ways in and out for weights. The
 //! loop itself knows no file and no progress bar: it says [`Event`](medley_core::record::Event)s to [`observer`]s, and those
 //! write, draw or count.
 //!
@@ -12,7 +13,8 @@
 //! - **Same config, data, seed, machine and libtorch: same bits.** Every draw is a function of its position, so nothing
 //!   depends on the clock, on loader threads or on where a run was interrupted. [`checkpoint`]s hold whatever else there is.
 //!   The clock decides once: what a config leaves open of how to compute is chosen by trying, and recorded ([`compute`]).
-//! - **Test labels are opened once.** [`scoring`] holds the only call that opens them, in exchange for finished predictions.
+//! - **Test labels are opened once.** [`scoring`] holds the only call that opens them, in exchange for predictions that are
+//!   written, and the manifest records each opening.
 //! - **What is refused leaves nothing behind.** Config, device and data are checked before a run folder is made.
 //!
 //! ```no_run

@@ -119,7 +119,7 @@ impl Pretrained {
         Err(PretrainedError::Changed { path: self.path.clone(), expected, found })
     }
 
-    /// Loads the trunk, and every task's copy of it; heads stay as they were drawn.
+    /// Loads the trunk, and every task's copy of it; heads stay as they were initialised.
     ///
     /// # Errors
     /// [`PretrainedError`]; nothing was changed then.

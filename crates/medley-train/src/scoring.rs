@@ -26,7 +26,7 @@ impl Written {
 /// Scores predictions of the test split, with bootstrap intervals.
 ///
 /// # Errors
-/// When predictions do not cover the split, or a figure cannot be computed.
+/// When predictions do not cover the split, or a metric cannot be computed.
 pub fn score_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Written]) -> Result<ScoreSet, TrainError> {
     let mut results = Vec::with_capacity(tasks.len());
     for ((task, sealed), written) in tasks.iter().zip(&test.labels).zip(predictions) {
@@ -66,7 +66,7 @@ fn resample_test(tasks: &[TaskSpec], test: &TestData, predictions: &[Written]) -
 /// Scores predictions of the validation split.
 ///
 /// # Errors
-/// When a figure cannot be computed.
+/// When a metric cannot be computed.
 pub fn score_validation(tasks: &[TaskSpec], labels: &[Labels], predictions: &[Scores]) -> Result<ScoreSet, TrainError> {
     let mut results = Vec::with_capacity(tasks.len());
     for ((task, labels), scores) in tasks.iter().zip(labels).zip(predictions) {

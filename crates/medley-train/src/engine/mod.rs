@@ -2,35 +2,33 @@
 
 pub mod average;
 mod buffers;
+mod epoch;
 pub mod predict;
+mod step;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use medley_augment::{Batch, BatchAssembler};
-use medley_core::record::{Event, ScoreSet, TaskMetrics};
-use medley_core::seed::{Purpose, number};
-use medley_core::{CoreError, RunLayout, Split, TaskSpec};
-use medley_models::{BuildOptions, ComputePlan, MultiTaskNet, Segment};
+use medley_augment::BatchAssembler;
+use medley_core::{RunLayout, TaskSpec};
+use medley_models::{BuildOptions, ComputePlan, MultiTaskNet};
 use medley_storage::Storage;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Tensor};
 
 use crate::TrainError;
-use crate::checkpoint::{Best, CheckpointFolder, Progress};
-use crate::components::callbacks::{Callbacks, EpochReport};
-use crate::components::losses::{TaskLoss, TaskReduction};
-use crate::components::optimizers::{self, Optimizer, Parameter, clip_scale, gradient_norm};
+use crate::checkpoint::{CheckpointFolder, Progress};
+use crate::components::callbacks::Callbacks;
+use crate::components::losses::TaskLoss;
+use crate::components::optimizers::{self, Optimizer, Parameter};
 use crate::components::schedules::LearningRate;
-use crate::components::selections::{Selected, Validation};
 use crate::config::Experiment;
 use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
 use crate::engine::average::MovingAverage;
-use crate::engine::buffers::{copies, restore_finite};
-use crate::engine::predict::{Prediction, Predictor, batch_tensor};
+use crate::engine::epoch::Throughput;
+use crate::engine::predict::{Prediction, Predictor};
 use crate::observer::Observers;
 use crate::pretrained::Pretrained;
 use crate::sampler::Sampler;
-use crate::scoring::score_validation;
 use crate::stop::StopFlag;
 
 /// Values of the images that are predicted at once unless the config says how many: 512 images of 64x64 pixels in colour.
@@ -43,22 +41,6 @@ pub enum Outcome {
     Finished,
     /// A stop was asked for; a checkpoint is written.
     Interrupted,
-}
-
-/// How fast an epoch was.
-struct Throughput {
-    images_per_second: f64,
-    /// Share of the time in which the loop waited for data.
-    data_wait: f64,
-}
-
-impl Throughput {
-    /// `None` where nothing was done.
-    fn new(images: u64, started: Instant, waited: Duration) -> Option<Self> {
-        let seconds = started.elapsed().as_secs_f64().max(1e-9);
-        let data_wait = (waited.as_secs_f64() / seconds).min(1.0);
-        (images > 0).then(|| Self { images_per_second: images as f64 / seconds, data_wait })
-    }
 }
 
 /// The network of an experiment with the initial parameters of a seed, those that the config freezes without gradients.
@@ -229,206 +211,6 @@ impl<'a> SeedRun<'a> {
         self.progress.epoch >= self.experiment.train.epochs || self.progress.stopped.is_some()
     }
 
-    /// The rest of the epoch in progress; `None` when it was interrupted, else the time spent waiting for data.
-    fn train_epoch(&mut self, observers: &mut Observers, stop: &StopFlag) -> Result<Option<Duration>, TrainError> {
-        let mut requests = self.sampler.epoch(self.progress.epoch);
-        requests.drain(..self.progress.step.min(requests.len()));
-        let assembler = Arc::clone(&self.train_assembler);
-        let mut stream = assembler.stream(requests, true);
-        while let Some(batch) = stream.next() {
-            if stop.requested() {
-                return Ok(None);
-            }
-            self.train_step(&batch, observers)?;
-            stream.recycle(batch);
-        }
-        Ok(Some(stream.waited()))
-    }
-
-    fn train_step(&mut self, batch: &Batch, observers: &mut Observers) -> Result<(), TrainError> {
-        let (epoch, step) = (self.progress.epoch, self.progress.step);
-        let position = epoch * self.steps_per_epoch() + step;
-        let images = batch.request.samples.len();
-        let before = if self.average.is_none() { copies(&self.net.buffers())? } else { Vec::new() };
-        let loss = self.batch_loss(batch, position)?;
-        let value = loss.f_double_value(&[])?;
-        let learning_rate = self.rate_at(position);
-        // A loss that is not finite has no gradient worth the work.
-        let gradients = if value.is_finite() { Some(self.net.gradients(&loss)?) } else { None };
-        let norm = gradients.as_deref().map_or(Ok(f64::NAN), gradient_norm)?;
-        if let (Some(gradients), true) = (gradients, norm.is_finite()) {
-            let scale = clip_scale(norm, self.experiment.optimizer.gradient_clip);
-            self.optimizer.step(&gradients, scale, learning_rate)?;
-            if let Some(average) = &mut self.average {
-                average.update(position, &self.state)?;
-            }
-            self.progress.bad_steps = 0;
-            self.progress.loss_sum += value * images as f64;
-            self.progress.images += images as u64;
-        } else {
-            self.restore_buffers(&before)?;
-            self.count_bad_step(if value.is_finite() { "gradient" } else { "loss" }, observers)?;
-        }
-        self.progress.step += 1;
-        observers.send(&Event::Step {
-            seed: self.seed,
-            epoch,
-            step,
-            loss: value,
-            learning_rate,
-            gradient_norm: norm,
-            images,
-        })
-    }
-
-    /// One number from the losses of all rows in the batch.
-    fn batch_loss(&self, batch: &Batch, position: usize) -> Result<Tensor, TrainError> {
-        let segments = segments(batch);
-        // Dropout is a function of the position, which makes resuming exact.
-        let noise = number(self.seed, Purpose::Network, &[position as u64]);
-        let logits = self.net.forward_with_noise(&batch_tensor(batch, self.device)?, &segments, noise)?;
-        let mut sums = Vec::with_capacity(segments.len());
-        for (segment, logits) in segments.iter().zip(&logits) {
-            let from = segment.start as usize;
-            let samples = &batch.request.samples[from..from + segment.len as usize];
-            let rows: Vec<usize> = samples.iter().map(|sample| sample.index).collect();
-            let loss = &self.losses[segment.task];
-            let targets = loss.targets(&self.data.train_labels[segment.task], &rows)?.f_to_device(self.device)?;
-            let divisor = match self.experiment.loss.task_reduction() {
-                TaskReduction::Samples => batch.request.samples.len(),
-                TaskReduction::Tasks => rows.len() * segments.len(),
-            };
-            sums.push(loss.per_row(logits, &targets)?.f_sum(Kind::Float)?.f_div_scalar(divisor as f64)?);
-        }
-        Ok(Tensor::f_stack(&sums, 0)?.f_sum(Kind::Float)?)
-    }
-
-    fn count_bad_step(&mut self, what: &'static str, observers: &mut Observers) -> Result<(), TrainError> {
-        self.progress.bad_steps += 1;
-        let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
-        if self.progress.bad_steps > self.experiment.train.max_bad_steps {
-            return Err(TrainError::Diverged { what, steps: self.progress.bad_steps, seed: self.seed, epoch, step });
-        }
-        let message =
-            format!("the {what} is not finite (seed {}, epoch {epoch}, step {step}); step skipped", self.seed);
-        observers.send(&Event::Warning { message })
-    }
-
-    /// The forward pass of a bad step may have left infinite running statistics, on which every later step would fail: those
-    /// are taken back from the moving average or, without one, from `before` the step.
-    fn restore_buffers(&self, before: &[(String, Tensor)]) -> Result<(), TchError> {
-        match &self.average {
-            Some(average) => restore_finite(&self.state, &average.state()),
-            None => restore_finite(&self.net.buffers(), before),
-        }
-    }
-
-    /// Validates, keeps the best, saves. `false`, with nothing changed, when a stop was asked for before validation ended.
-    fn finish_epoch(
-        &mut self,
-        throughput: Option<Throughput>,
-        observers: &mut Observers,
-        stop: &StopFlag,
-    ) -> Result<bool, TrainError> {
-        let epoch = self.progress.epoch;
-        let train_loss = self.progress.loss_sum / self.progress.images.max(1) as f64;
-        let last_step = epoch * self.steps_per_epoch() + self.progress.step.saturating_sub(1);
-        let learning_rate = self.rate_at(last_step);
-        self.swap_average()?;
-        let predictions = self.predict_validation(observers, stop).map_err(|error| match error {
-            TrainError::Core(source @ CoreError::NotFinite { .. }) => {
-                TrainError::DivergedScores { seed: self.seed, epoch: epoch + 1, source }
-            }
-            other => other,
-        })?;
-        let Some(predictions) = predictions else {
-            self.swap_average()?;
-            return Ok(false);
-        };
-        let losses: Vec<Option<f64>> = predictions.iter().map(|prediction| prediction.loss).collect();
-        let scores: Vec<_> = predictions.into_iter().map(|prediction| prediction.scores).collect();
-        let result = score_validation(&self.data.tasks, &self.data.val_labels, &scores)?;
-        let loss = losses.iter().flatten().sum::<f64>() / losses.len().max(1) as f64;
-        let validation = Validation { scores: &result, loss };
-        let selected = Selected::new(&*self.experiment.select.choice, &validation);
-        let best = self.progress.best.is_none_or(|best| best.selected().is_beaten_by(&selected));
-        self.progress = Progress {
-            epoch: epoch + 1,
-            best: if best {
-                Some(Best { epoch: epoch + 1, harmonic_mean: result.harmonic_mean, selected: Some(selected) })
-            } else {
-                self.progress.best
-            },
-            bad_steps: self.progress.bad_steps,
-            learning_rate: self.progress.learning_rate,
-            ..Progress::START
-        };
-        let validation = figures(&result, &losses);
-        self.ask_callbacks(&EpochReport {
-            seed: self.seed,
-            epoch: epoch + 1,
-            train_loss,
-            validation: &validation,
-            score: selected.score,
-            best,
-        })?;
-        if best {
-            self.checkpoints.save_best(self.storage, &self.progress, &self.model_state())?;
-            observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: epoch + 1, kind: "best".to_owned() })?;
-        }
-        self.swap_average()?;
-        observers.send(&Event::EpochFinished {
-            seed: self.seed,
-            epoch,
-            train_loss,
-            learning_rate,
-            validation,
-            harmonic_mean: result.harmonic_mean,
-            best,
-            images_per_second: throughput.as_ref().map(|throughput| throughput.images_per_second),
-            data_wait: throughput.map(|throughput| throughput.data_wait),
-        })?;
-        if let Some(reason) = self.progress.stopped.clone() {
-            observers.send(&Event::SeedStopped { seed: self.seed, epoch: epoch + 1, reason })?;
-        }
-        self.save_last(observers)?;
-        Ok(true)
-    }
-
-    fn rate_at(&self, position: usize) -> f64 {
-        self.progress.learning_rate.unwrap_or_else(|| self.learning_rate.at(position))
-    }
-
-    /// Asks the callbacks, and takes note of what they want.
-    fn ask_callbacks(&mut self, report: &EpochReport<'_>) -> Result<(), TrainError> {
-        let decision = self.callbacks.after_epoch(report);
-        if let Some(rate) = decision.learning_rate {
-            if !rate.is_finite() || rate < 0.0 {
-                let problem = format!("{rate} is no learning rate: it must be finite and not negative");
-                return Err(TrainError::Callback { name: "learning rate".to_owned(), problem });
-            }
-            self.progress.learning_rate = Some(rate);
-        }
-        self.progress.stopped = decision.stop;
-        self.progress.callbacks = self.callbacks.state();
-        Ok(())
-    }
-
-    fn predict_validation(
-        &self,
-        observers: &mut Observers,
-        stop: &StopFlag,
-    ) -> Result<Option<Vec<Prediction>>, TrainError> {
-        let (assembler, rows) = (&self.val_assembler, self.data.val.rows());
-        self.predictor().predict(Split::Val, assembler, &rows, Some(&self.data.val_labels), observers, stop)
-    }
-
-    fn save_last(&mut self, observers: &mut Observers) -> Result<(), TrainError> {
-        self.progress.callbacks = self.callbacks.state();
-        self.checkpoints.save_last(self.storage, &self.progress, &self.full_state())?;
-        observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: self.progress.epoch, kind: "last".to_owned() })
-    }
-
     /// Loads the best checkpoint into the network. Training cannot go on afterwards.
     ///
     /// # Errors
@@ -516,30 +298,6 @@ impl BestNetwork<'_> {
         let assembler = images.assembler(self.seed_run.experiment, self.seed_run.seed)?;
         self.seed_run.predictor().predict(images.split(), &assembler, &images.rows(), None, observers, stop)
     }
-}
-
-/// Where each task lies in a batch that is sorted by task.
-fn segments(batch: &Batch) -> Vec<Segment> {
-    let mut segments: Vec<Segment> = Vec::new();
-    for (row, sample) in batch.request.samples.iter().enumerate() {
-        match segments.last_mut() {
-            Some(segment) if segment.task == sample.task => segment.len += 1,
-            _ => segments.push(Segment { task: sample.task, start: row as i64, len: 1 }),
-        }
-    }
-    segments
-}
-
-fn figures(result: &ScoreSet, losses: &[Option<f64>]) -> Vec<TaskMetrics> {
-    (result.tasks.iter().zip(losses))
-        .map(|(task, loss)| TaskMetrics {
-            task: task.task.clone(),
-            loss: loss.unwrap_or(f64::NAN),
-            auc: task.auc,
-            accuracy: task.accuracy,
-            macro_f1: task.macro_f1,
-        })
-        .collect()
 }
 
 fn share((name, tensor): &(String, Tensor)) -> (String, Tensor) {

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_that_are_no_numbers_are_read_back() {
+    fn values_that_are_not_finite_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         write(&path, 1, &[samples::step(7, 0, 0, f64::NAN), samples::step(7, 0, 1, f64::INFINITY)]);

@@ -1,4 +1,4 @@
-//! `metrics.csv`: the figures of every epoch, for spreadsheets and reports.
+//! `metrics.csv`: the metrics of every epoch, for spreadsheets and reports.
 
 use std::path::{Path, PathBuf};
 
@@ -65,15 +65,15 @@ fn rows_of(event: &Event) -> Vec<MetricRow> {
     };
     let (seed, epoch) = (*seed, epoch + 1);
     let mut rows: Vec<MetricRow> = (validation.iter())
-        .map(|figures| MetricRow {
+        .map(|metrics| MetricRow {
             seed,
             epoch,
-            task: figures.task.clone(),
+            task: metrics.task.clone(),
             train_loss: None,
-            val_loss: Some(figures.loss),
-            val_auc: figures.auc,
-            val_accuracy: Some(figures.accuracy),
-            val_macro_f1: figures.macro_f1,
+            val_loss: Some(metrics.loss),
+            val_auc: metrics.auc,
+            val_accuracy: Some(metrics.accuracy),
+            val_macro_f1: metrics.macro_f1,
             learning_rate: None,
         })
         .collect();
@@ -99,7 +99,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<MetricRow>> {
     };
     let rows: Result<_, csv::Error> = csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
     rows.with_context(|| {
-        format!("`{}` is damaged; move it away to go on without the figures of earlier epochs", path.display())
+        format!("`{}` is damaged; move it away to go on without the metrics of earlier epochs", path.display())
     })
 }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn infinite_figures_are_read_back() {
+    fn infinite_metrics_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         let mut rows = rows_of(&samples::epoch_finished(7, 0));

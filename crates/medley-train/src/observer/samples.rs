@@ -26,7 +26,7 @@ pub(crate) fn step(seed: u64, epoch: usize, step: usize, loss: f64) -> Event {
 }
 
 pub(crate) fn epoch_finished(seed: u64, epoch: usize) -> Event {
-    let figures = |task: &str, auc, macro_f1| TaskMetrics {
+    let metrics = |task: &str, auc, macro_f1| TaskMetrics {
         task: task.to_owned(),
         loss: 0.1 + 0.2,
         auc,
@@ -38,7 +38,7 @@ pub(crate) fn epoch_finished(seed: u64, epoch: usize) -> Event {
         epoch,
         train_loss: 1.5 / (epoch + 1) as f64,
         learning_rate: 0.003,
-        validation: vec![figures("breastmnist", Some(0.9), 0.5), figures("octmnist", None, 1.0 / 3.0)],
+        validation: vec![metrics("breastmnist", Some(0.9), 0.5), metrics("octmnist", None, 1.0 / 3.0)],
         harmonic_mean: 0.4,
         best: epoch == 0,
         images_per_second: Some(1234.5),

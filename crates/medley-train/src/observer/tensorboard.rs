@@ -86,7 +86,7 @@ impl Observer for TensorBoard {
                 data_wait,
                 ..
             } => {
-                let mut scalars: Vec<(String, f64)> = validation.iter().flat_map(figures).collect();
+                let mut scalars: Vec<(String, f64)> = validation.iter().flat_map(scalars_of).collect();
                 scalars.extend([
                     ("val/harmonic_mean".to_owned(), *harmonic_mean),
                     ("train/epoch_loss".to_owned(), *train_loss),
@@ -101,11 +101,11 @@ impl Observer for TensorBoard {
     }
 }
 
-fn figures(figures: &TaskMetrics) -> Vec<(String, f64)> {
-    let tag = |name: &str| format!("val/{}/{name}", figures.task);
+fn scalars_of(metrics: &TaskMetrics) -> Vec<(String, f64)> {
+    let tag = |name: &str| format!("val/{}/{name}", metrics.task);
     let mut scalars =
-        vec![(tag("loss"), figures.loss), (tag("accuracy"), figures.accuracy), (tag("macro_f1"), figures.macro_f1)];
-    scalars.extend(figures.auc.map(|auc| (tag("auc"), auc)));
+        vec![(tag("loss"), metrics.loss), (tag("accuracy"), metrics.accuracy), (tag("macro_f1"), metrics.macro_f1)];
+    scalars.extend(metrics.auc.map(|auc| (tag("auc"), auc)));
     scalars
 }
 

@@ -1,0 +1,152 @@
+//! The end of an epoch: validation, selection, callbacks, checkpoints.
+
+use std::time::{Duration, Instant};
+
+use medley_core::record::{Event, ScoreSet, TaskMetrics};
+use medley_core::{CoreError, Split};
+
+use super::SeedRun;
+use super::predict::Prediction;
+use crate::TrainError;
+use crate::checkpoint::{Best, Progress};
+use crate::components::callbacks::EpochReport;
+use crate::components::selections::{Selected, Validation};
+use crate::observer::Observers;
+use crate::scoring::score_validation;
+use crate::stop::StopFlag;
+
+/// How fast an epoch was.
+pub(super) struct Throughput {
+    images_per_second: f64,
+    /// Share of the time in which the loop waited for data.
+    data_wait: f64,
+}
+
+impl Throughput {
+    /// `None` where nothing was done.
+    pub(super) fn new(images: u64, started: Instant, waited: Duration) -> Option<Self> {
+        let seconds = started.elapsed().as_secs_f64().max(1e-9);
+        let data_wait = (waited.as_secs_f64() / seconds).min(1.0);
+        (images > 0).then(|| Self { images_per_second: images as f64 / seconds, data_wait })
+    }
+}
+
+impl SeedRun<'_> {
+    /// Validates, keeps the best, saves. `false`, with nothing changed, when a stop was asked for before validation ended.
+    pub(super) fn finish_epoch(
+        &mut self,
+        throughput: Option<Throughput>,
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<bool, TrainError> {
+        let epoch = self.progress.epoch;
+        let train_loss = self.progress.loss_sum / self.progress.images.max(1) as f64;
+        let last_step = epoch * self.steps_per_epoch() + self.progress.step.saturating_sub(1);
+        let learning_rate = self.rate_at(last_step);
+        self.swap_average()?;
+        let predictions = self.predict_validation(observers, stop).map_err(|error| match error {
+            TrainError::Core(source @ CoreError::NotFinite { .. }) => {
+                TrainError::DivergedScores { seed: self.seed, epoch: epoch + 1, source }
+            }
+            other => other,
+        })?;
+        let Some(predictions) = predictions else {
+            self.swap_average()?;
+            return Ok(false);
+        };
+        let losses: Vec<Option<f64>> = predictions.iter().map(|prediction| prediction.loss).collect();
+        let scores: Vec<_> = predictions.into_iter().map(|prediction| prediction.scores).collect();
+        let result = score_validation(&self.data.tasks, &self.data.val_labels, &scores)?;
+        let loss = losses.iter().flatten().sum::<f64>() / losses.len().max(1) as f64;
+        let validation = Validation { scores: &result, loss };
+        let selected = Selected::new(&*self.experiment.select.choice, &validation);
+        let best = self.progress.best.is_none_or(|best| best.selected().is_beaten_by(&selected));
+        self.progress = Progress {
+            epoch: epoch + 1,
+            best: if best {
+                Some(Best { epoch: epoch + 1, harmonic_mean: result.harmonic_mean, selected: Some(selected) })
+            } else {
+                self.progress.best
+            },
+            bad_steps: self.progress.bad_steps,
+            learning_rate: self.progress.learning_rate,
+            ..Progress::START
+        };
+        let validation = metrics(&result, &losses);
+        self.ask_callbacks(&EpochReport {
+            seed: self.seed,
+            epoch: epoch + 1,
+            train_loss,
+            validation: &validation,
+            score: selected.score,
+            best,
+        })?;
+        if best {
+            self.checkpoints.save_best(self.storage, &self.progress, &self.model_state())?;
+            observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: epoch + 1, kind: "best".to_owned() })?;
+        }
+        self.swap_average()?;
+        observers.send(&Event::EpochFinished {
+            seed: self.seed,
+            epoch,
+            train_loss,
+            learning_rate,
+            validation,
+            harmonic_mean: result.harmonic_mean,
+            best,
+            images_per_second: throughput.as_ref().map(|throughput| throughput.images_per_second),
+            data_wait: throughput.map(|throughput| throughput.data_wait),
+        })?;
+        if let Some(reason) = self.progress.stopped.clone() {
+            observers.send(&Event::SeedStopped { seed: self.seed, epoch: epoch + 1, reason })?;
+        }
+        self.save_last(observers)?;
+        Ok(true)
+    }
+
+    pub(super) fn rate_at(&self, position: usize) -> f64 {
+        self.progress.learning_rate.unwrap_or_else(|| self.learning_rate.at(position))
+    }
+
+    /// Asks the callbacks, and takes note of what they want.
+    fn ask_callbacks(&mut self, report: &EpochReport<'_>) -> Result<(), TrainError> {
+        let decision = self.callbacks.after_epoch(report);
+        if let Some(rate) = decision.learning_rate {
+            if !rate.is_finite() || rate < 0.0 {
+                let problem = format!("{rate} is no learning rate: it must be finite and not negative");
+                return Err(TrainError::Callback { name: "learning rate".to_owned(), problem });
+            }
+            self.progress.learning_rate = Some(rate);
+        }
+        self.progress.stopped = decision.stop;
+        self.progress.callbacks = self.callbacks.state();
+        Ok(())
+    }
+
+    pub(super) fn predict_validation(
+        &self,
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<Option<Vec<Prediction>>, TrainError> {
+        let (assembler, rows) = (&self.val_assembler, self.data.val.rows());
+        self.predictor().predict(Split::Val, assembler, &rows, Some(&self.data.val_labels), observers, stop)
+    }
+
+    pub(super) fn save_last(&mut self, observers: &mut Observers) -> Result<(), TrainError> {
+        self.progress.callbacks = self.callbacks.state();
+        self.checkpoints.save_last(self.storage, &self.progress, &self.full_state())?;
+        observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: self.progress.epoch, kind: "last".to_owned() })
+    }
+}
+
+fn metrics(result: &ScoreSet, losses: &[Option<f64>]) -> Vec<TaskMetrics> {
+    (result.tasks.iter().zip(losses))
+        .map(|(task, loss)| TaskMetrics {
+            task: task.task.clone(),
+            loss: loss.unwrap_or(f64::NAN),
+            auc: task.auc,
+            accuracy: task.accuracy,
+            macro_f1: task.macro_f1,
+        })
+        .collect()
+}
