@@ -1,7 +1,7 @@
 //! The work that `scripts/compare/metrics` sets beside scikit-learn, as a process that waits to be asked.
 //!
 //! It reads `ROWS CLASSES`, then for each line `auc N` or `bootstrap N` does the work N times and prints the seconds it
-//! took and the last figures. Scores follow from SplitMix64, in both languages.
+//! took and the last metrics. Scores follow from SplitMix64, in both languages.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example that measures")]
 
@@ -32,11 +32,11 @@ fn main() {
         let (work, count) = line.split_once(' ').unwrap();
         let count: usize = count.parse().unwrap();
         let start = Instant::now();
-        let figures = match work {
+        let values = match work {
             "auc" => vec![(0..count).fold(0.0, |_, _| one_auc_pass(&labels, &values, classes))],
             _ => full_score(&spec, &labels, &values, count),
         };
-        println!("{} {figures:?}", start.elapsed().as_secs_f64());
+        println!("{} {values:?}", start.elapsed().as_secs_f64());
     }
 }
 
@@ -55,12 +55,12 @@ fn full_score(spec: &TaskSpec, labels: &[u16], values: &[f64], resamples: usize)
     let scores = Scores::new(values.to_vec(), labels.len(), spec.outputs()).unwrap();
     let sample = Sample::new(spec, Labels::single(labels.to_vec()).unwrap(), scores).unwrap();
     let options = Resampling { resamples, ..Resampling::default() };
-    let figures = bootstrap(&sample, HEADLINE, &options);
-    let of = |figure: &medley_metrics::bootstrap::Resampled| {
-        let interval = figure.interval(0.95).unwrap();
-        [figure.value.unwrap(), interval.low, interval.high]
+    let bootstrapped = bootstrap(&sample, HEADLINE, &options);
+    let of = |metric: &medley_metrics::bootstrap::Resampled| {
+        let interval = metric.interval(0.95).unwrap();
+        [metric.value.unwrap(), interval.low, interval.high]
     };
-    figures.iter().flat_map(of).collect()
+    bootstrapped.iter().flat_map(of).collect()
 }
 
 fn made_up(rows: usize, classes: usize) -> (Vec<u16>, Vec<f64>) {

@@ -24,7 +24,7 @@ pub fn score_set(tasks: Vec<TaskResult>) -> ScoreSet {
     ScoreSet { harmonic_mean: harmonic_mean(&values), tasks, intervals: None }
 }
 
-/// Mean and spread over seeds of the test figures: AUC, accuracy and macro-F1 of each task, then the harmonic mean under the
+/// Mean and spread over seeds of the test metrics: AUC, accuracy and macro-F1 of each task, then the harmonic mean under the
 /// task name `all`. An AUC that is undefined for a seed is left out for that task.
 pub fn summarise(seeds: &[SeedResult]) -> Vec<Spread> {
     summarise_sets(&seeds.iter().filter_map(|seed| seed.test.as_ref()).collect::<Vec<_>>())

@@ -50,13 +50,13 @@ pub struct Baseline {
 pub enum SelectedOn {
     /// The validation split, as it should be.
     Validation,
-    /// The test split: its figures are optimistic.
+    /// The test split: its results are optimistic.
     Test,
     /// Not said.
     Unknown,
 }
 
-/// Figures of one method on one task, test split, 0-1.
+/// Metrics of one method on one task, test split, 0-1.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedMetrics {
@@ -83,7 +83,7 @@ pub struct PublishedHarmonicMean {
     pub source: String,
     /// `leaderboard` (a hidden share of the test rows) or `test` (all of them, scored by its authors).
     pub measured_on: String,
-    /// The figure.
+    /// The metric.
     pub value: f64,
 }
 
@@ -99,7 +99,7 @@ impl Baselines {
 
     /// Methods with a result on a task, in the order of the file.
     pub fn of_task<'a>(&'a self, task: &'a str) -> impl Iterator<Item = (&'a Baseline, PublishedMetrics)> {
-        self.rows.iter().filter_map(move |row| row.results.get(task).map(|figures| (row, *figures)))
+        self.rows.iter().filter_map(move |row| row.results.get(task).map(|metrics| (row, *metrics)))
     }
 }
 
@@ -112,8 +112,8 @@ mod tests {
         let baselines = Baselines::builtin();
         for row in &baselines.rows {
             assert!(!row.results.is_empty(), "{}", row.method);
-            for (task, figures) in &row.results {
-                let values = [figures.auc, figures.accuracy, figures.macro_f1];
+            for (task, metrics) in &row.results {
+                let values = [metrics.auc, metrics.accuracy, metrics.macro_f1];
                 assert!(values.iter().any(Option::is_some), "{} {task}", row.method);
                 assert!(values.iter().flatten().all(|value| (0.0..=1.0).contains(value)), "{} {task}", row.method);
             }
@@ -122,17 +122,17 @@ mod tests {
 
     #[test]
     fn the_official_resnet_18_is_there() {
-        let (_, figures) =
+        let (_, metrics) =
             Baselines::builtin().of_task("retinamnist").find(|(row, _)| row.method == "ResNet-18 (28)").unwrap();
-        assert_eq!((figures.auc, figures.accuracy, figures.verified), (Some(0.717), Some(0.524), true));
+        assert_eq!((metrics.auc, metrics.accuracy, metrics.verified), (Some(0.717), Some(0.524), true));
         assert_eq!(Baselines::builtin().of_task("imagenet").count(), 0);
     }
 
     #[test]
-    fn printed_harmonic_means_follow_from_the_printed_figures() {
+    fn printed_harmonic_means_follow_from_the_printed_metrics() {
         for (method, printed) in [("Shared ConvNeXt-Tiny, 11 heads", 0.7202), ("Tiny CNN per set", 0.6228)] {
             let row = Baselines::builtin().rows.iter().find(|row| row.method == method).unwrap();
-            let values: Vec<f64> = row.results.values().filter_map(|figures| figures.macro_f1).collect();
+            let values: Vec<f64> = row.results.values().filter_map(|metrics| metrics.macro_f1).collect();
             assert_eq!(values.len(), 11);
             assert!((crate::harmonic_mean(&values) - printed).abs() < 5e-5, "{method}");
         }

@@ -1,7 +1,7 @@
-//! How far figures can be trusted, and whether two of them differ: bootstrap and permutation over the test images.
+//! How far metrics can be trusted, and whether two of them differ: bootstrap and permutation over the test images.
 //!
 //! **Bootstrap** (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993): the rows are drawn again with replacement,
-//! as many as there are, and the figures computed again; the central 95 % of a thousand such figures is the percentile
+//! as many as there are, and the metrics computed again; the central 95 % of a thousand such values is the percentile
 //! interval. Drawing is stratified by true class, so that every resample has the test set's number of examples of each class:
 //! without that, a class of twenty images comes and goes, and its F1 with it. A multi-label task is drawn as a whole.
 //!
@@ -15,7 +15,7 @@
 //! of the two said what: the predictions of each row are exchanged by the toss of a coin.
 //!
 //! A resample is never materialised. It is a weight per row, and metrics are functions of weights (see [`crate::metric`]): scores
-//! are sorted once, counts are added up. Resample `r` of a task draws from a stream of its own, so figures depend neither on the
+//! are sorted once, counts are added up. Resample `r` of a task draws from a stream of its own, so metrics depend neither on the
 //! number of threads nor on which other tasks or metrics are asked for.
 
 pub use medley_core::record::Resampling;
@@ -31,17 +31,17 @@ use crate::interval::percentile_interval;
 use crate::metric::{Metric, Prepared, prepare};
 use crate::sample::{Draw, Sample};
 
-/// A figure, or a difference of figures, with its resamples.
+/// A metric, or a difference of metrics, with its resamples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resampled {
-    /// The figure itself; `None` where it is not defined.
+    /// The metric itself; `None` where it is not defined.
     pub value: Option<f64>,
-    /// The figure of each resample, NaN where it is not defined.
+    /// The metric of each resample, NaN where it is not defined.
     pub draws: Vec<f64>,
 }
 
 impl Resampled {
-    /// The percentile interval. `None` if the figure, or that of any resample, is not defined: what is left would be a
+    /// The percentile interval. `None` if the metric, or that of any resample, is not defined: what is left would be a
     /// selection.
     pub fn interval(&self, confidence: f64) -> Option<Interval> {
         self.is_defined().then(|| percentile_interval(self.draws.clone(), confidence)).flatten()
@@ -104,7 +104,7 @@ impl Resampled {
     }
 }
 
-/// Figures of one predictor with their bootstrap resamples, in the order of `metrics`.
+/// Metrics of one predictor with their bootstrap resamples, in the order of `metrics`.
 pub fn bootstrap(sample: &Sample, metrics: &[&dyn Metric], options: &Resampling) -> Vec<Resampled> {
     let prepared = prepare_all(sample, metrics);
     let strata = sample.strata();
@@ -116,14 +116,14 @@ pub fn bootstrap(sample: &Sample, metrics: &[&dyn Metric], options: &Resampling)
             |draw, number| {
                 let mut rng = stream(options.seed, Purpose::Bootstrap, &[place, number]);
                 draw.reweigh(sample, |weights| resample(weights, &strata, || rng.next_u32()));
-                figures(&prepared, draw)
+                values(&prepared, draw)
             },
         )
         .collect();
-    collect(&figures(&prepared, &Draw::once(sample)), &draws)
+    collect(&values(&prepared, &Draw::once(sample)), &draws)
 }
 
-/// Figures of two predictors on the same rows, and what they would be if the predictions of each row were exchanged by the
+/// Metrics of two predictors on the same rows, and what they would be if the predictions of each row were exchanged by the
 /// toss of a coin, in the order of `metrics`. The p-value of their difference is `a.minus(&b).permutation_p()`.
 ///
 /// For AUC this supposes that both predictors score on one scale; see [`crate::delong`] for a test that does not.
@@ -154,7 +154,7 @@ pub fn permute(
                 }
             }
         });
-        figures(&prepared, draw)
+        values(&prepared, draw)
     };
     let permuted: Vec<(Vec<f64>, Vec<f64>)> = (0..options.resamples as u64)
         .into_par_iter()
@@ -170,7 +170,7 @@ pub fn permute(
     Ok(a.into_iter().zip(b).collect())
 }
 
-/// The harmonic mean over tasks of one figure of each, resample by resample: test sets of different tasks are independent, so
+/// The harmonic mean over tasks of one metric of each, resample by resample: test sets of different tasks are independent, so
 /// resample `r` of each task together make a resample of all. `None` when the numbers of resamples differ or there is no task.
 /// Zeros count strictly, see [`harmonic_mean`].
 pub fn harmonic_mean_of(tasks: &[&Resampled]) -> Option<Resampled> {
@@ -179,8 +179,8 @@ pub fn harmonic_mean_of(tasks: &[&Resampled]) -> Option<Resampled> {
         return None;
     }
     let of = |at: usize| {
-        let figures: Vec<f64> = tasks.iter().map(|task| task.draws[at]).collect();
-        if figures.iter().any(|value| value.is_nan()) { f64::NAN } else { harmonic_mean(&figures) }
+        let values: Vec<f64> = tasks.iter().map(|task| task.draws[at]).collect();
+        if values.iter().any(|value| value.is_nan()) { f64::NAN } else { harmonic_mean(&values) }
     };
     let values: Option<Vec<f64>> = tasks.iter().map(|task| task.value).collect();
     Some(Resampled { value: values.map(|values| harmonic_mean(&values)), draws: (0..resamples).map(of).collect() })
@@ -190,8 +190,8 @@ fn prepare_all<'a>(sample: &'a Sample, metrics: &[&dyn Metric]) -> Vec<Prepared<
     metrics.iter().map(|metric| prepare(*metric, sample)).collect()
 }
 
-/// NaN where a figure is not defined.
-fn figures(prepared: &[Prepared<'_>], draw: &Draw) -> Vec<f64> {
+/// NaN where a metric is not defined.
+fn values(prepared: &[Prepared<'_>], draw: &Draw) -> Vec<f64> {
     prepared.iter().map(|metric| metric(draw).unwrap_or(f64::NAN)).collect()
 }
 

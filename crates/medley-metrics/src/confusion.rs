@@ -46,7 +46,7 @@ impl Confusion {
     }
 }
 
-/// Figures of one class from its three counts.
+/// Metrics of one class from its three counts.
 pub(crate) fn class_result(name: &str, hits: u64, support: u64, predicted: u64) -> ClassResult {
     ClassResult {
         name: name.to_owned(),

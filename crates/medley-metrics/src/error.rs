@@ -29,7 +29,7 @@ pub enum MetricError {
         /// Task name.
         task: String,
     },
-    /// More rows than figures are computed for.
+    /// More rows than metrics are computed for.
     #[error("task `{task}`: {rows} rows are more than can be scored at once (2^30)")]
     TooManyRows {
         /// Task name.

@@ -1,15 +1,15 @@
-//! The figures that the field reports, by their exact definitions, and how far they can be trusted.
+//! The metrics that the field reports, by their exact definitions, and how far they can be trusted.
 //!
 //! Small differences between implementations of "the same" metric have cost this field comparisons: whether 0.5 is positive,
 //! whether a class that never occurs counts, what a task with F1 of 0 does to a harmonic mean. Here each is defined,
 //! documented and tested: AUC and ACC as the official MedMNIST evaluator, everything else as scikit-learn, the mean over tasks
 //! as the competition. No tensors and no files: [`medley_core::Labels`] and [`medley_core::Scores`] in, records out.
 //!
-//! A test set of 156 images does not tell models apart that differ by two points, so no figure comes alone. A [`Metric`] is a
+//! A test set of 156 images does not tell models apart that differ by two points, so no metric comes without an interval. A [`Metric`] is a
 //! function of a [`Sample`] and of a weight for each of its rows; intervals, paired differences and permutation tests are then
 //! ways to draw weights, and cost a pass over sorted rows instead of a sort.
 //!
-//! - [`metrics`] has the figures, one file each; [`mod@bootstrap`] resamples them; [`delong`], [`mcnemar()`] and [`inference`] test
+//! - [`metrics`] has the metrics, one file each; [`mod@bootstrap`] resamples them; [`delong`], [`mcnemar()`] and [`inference`] test
 //!   without resampling.
 //! - [`uncertainty`] has the intervals of a run: of each seed, of the ensemble, and of the mean over seeds.
 //! - [`evaluate`] makes the record that every run keeps; [`scorecard`] has the numbers that `medley score` and `medley compare` print.

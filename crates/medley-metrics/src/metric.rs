@@ -13,7 +13,7 @@ pub const SINGLE_LABEL: &[TaskKind] = &[TaskKind::Binary, TaskKind::MultiClass, 
 /// All kinds of task.
 pub const ANY_KIND: &[TaskKind] = &[TaskKind::Binary, TaskKind::MultiClass, TaskKind::Ordinal, TaskKind::MultiLabel];
 
-/// A figure of predictions. Whoever implements it runs [`crate::conformance::check_metric`] on it.
+/// A metric of predictions. Whoever implements it runs [`crate::conformance::check_metric`] on it.
 pub trait Metric: Send + Sync {
     /// What it is called and what it asks for.
     fn info(&self) -> MetricInfo;

@@ -190,7 +190,7 @@ impl Sample {
         self.labels.class_counts(self.classes())
     }
 
-    /// The score columns that figures of ranking look at, each with the class it is of: all of them, and for binary tasks the
+    /// The score columns that metrics of ranking look at, each with the class it is of: all of them, and for binary tasks the
     /// last alone, as in the official evaluator. Empty without scores.
     pub fn ranked_columns(&self) -> Vec<(usize, usize)> {
         match (&self.scores, self.kind()) {

@@ -66,10 +66,10 @@ proptest! {
     #[test]
     fn figures_stay_in_their_range_in_every_resample(number in 0_u64..1 << 40, seed: u64) {
         let sample = Case::new(number).sample();
-        let figures = bootstrap(&sample, ALL, &Resampling { resamples: 6, seed, ..Resampling::default() });
-        for (metric, figure) in ALL.iter().zip(figures) {
+        let resampled = bootstrap(&sample, ALL, &Resampling { resamples: 6, seed, ..Resampling::default() });
+        for (metric, resampled) in ALL.iter().zip(resampled) {
             let (low, high) = metric.info().range;
-            let all = figure.draws.iter().copied().chain(figure.value).filter(|draw| !draw.is_nan());
+            let all = resampled.draws.iter().copied().chain(resampled.value).filter(|draw| !draw.is_nan());
             for draw in all {
                 prop_assert!((low..=high).contains(&draw), "{}: {draw}", metric.info().id);
             }
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn a_perfect_prediction_has_perfect_figures(labels in prop::collection::vec(0_u16..4, 1..40)) {
+    fn a_perfect_prediction_has_perfect_metrics(labels in prop::collection::vec(0_u16..4, 1..40)) {
         let truth = Labels::single(labels.clone()).unwrap();
         let scores: Vec<f64> = labels.iter().flat_map(|&label| (0..4).map(move |class| f64::from(u8::from(class == label)))).collect();
         let scores = Scores::new(scores, labels.len(), 4).unwrap();

@@ -29,7 +29,7 @@ fn predictor(seed: u64, rows: usize, skill: f64) -> Sample {
 }
 
 fn bits(resampled: &[Resampled]) -> Vec<u64> {
-    resampled.iter().flat_map(|figure| figure.draws.iter().map(|draw| draw.to_bits())).collect()
+    resampled.iter().flat_map(|one| one.draws.iter().map(|draw| draw.to_bits())).collect()
 }
 
 fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
@@ -43,7 +43,7 @@ fn threads_and_company_do_not_matter() {
     let options = Resampling { resamples: 64, ..Resampling::default() };
     let one = with_threads(1, || bootstrap(&sample, HEADLINE, &options));
     assert_eq!(bits(&one), bits(&with_threads(4, || bootstrap(&sample, HEADLINE, &options))));
-    // A figure asked for among others is the figure asked for alone.
+    // A metric asked for among others is the metric asked for alone.
     let alone = bootstrap(&sample, &HEADLINE[2..], &options);
     assert_eq!(bits(&alone), bits(&one[2..]));
     let permuted = |threads| {
@@ -62,15 +62,15 @@ fn resamples_keep_the_classes() {
     let sample =
         Sample::from_decisions(&task(TaskKind::MultiClass, 3), Labels::single(labels).unwrap(), vec![0; 45]).unwrap();
     let accuracy = metrics::by_id("accuracy").unwrap();
-    let figure = &bootstrap(&sample, &[accuracy], &Resampling::default())[0];
-    assert!(figure.draws.iter().all(|&draw| draw == 30.0 / 45.0));
-    assert!(figure.standard_error().unwrap() < 1e-12);
+    let resampled = &bootstrap(&sample, &[accuracy], &Resampling::default())[0];
+    assert!(resampled.draws.iter().all(|&draw| draw == 30.0 / 45.0));
+    assert!(resampled.standard_error().unwrap() < 1e-12);
 }
 
 #[test]
 fn interval_of_accuracy_is_that_of_its_strata() {
     let sample = predictor(3, 600, 0.3);
-    let figure = &bootstrap(&sample, HEADLINE, &Resampling { resamples: 4000, ..Resampling::default() })[1];
+    let resampled = &bootstrap(&sample, HEADLINE, &Resampling { resamples: 4000, ..Resampling::default() })[1];
     // Accuracy is a sum of independent binomials, one per class.
     let draw = Draw::once(&sample);
     let variance = draw.classes().iter().map(|class| {
@@ -78,18 +78,18 @@ fn interval_of_accuracy_is_that_of_its_strata() {
         hits * (support - hits) / support
     });
     let expected = variance.sum::<f64>().sqrt() / 600.0;
-    assert!((figure.standard_error().unwrap() / expected - 1.0).abs() < 0.05);
-    assert!((figure.interval(0.95).unwrap().half_width() / (1.96 * expected) - 1.0).abs() < 0.06);
+    assert!((resampled.standard_error().unwrap() / expected - 1.0).abs() < 0.05);
+    assert!((resampled.interval(0.95).unwrap().half_width() / (1.96 * expected) - 1.0).abs() < 0.06);
 }
 
 #[test]
 fn delong_and_bootstrap_agree_on_the_error_of_an_auc() {
     for skill in [0.1, 0.4] {
         let sample = predictor(5, 400, skill);
-        let figure = &bootstrap(&sample, HEADLINE, &Resampling { resamples: 4000, ..Resampling::default() })[0];
+        let resampled = &bootstrap(&sample, HEADLINE, &Resampling { resamples: 4000, ..Resampling::default() })[0];
         let exact = auc_variance(&sample).unwrap();
-        assert!((exact.auc - figure.value.unwrap()).abs() < 1e-12);
-        assert!((figure.standard_error().unwrap() / exact.standard_error - 1.0).abs() < 0.06);
+        assert!((exact.auc - resampled.value.unwrap()).abs() < 1e-12);
+        assert!((resampled.standard_error().unwrap() / exact.standard_error - 1.0).abs() < 0.06);
     }
 }
 
@@ -172,14 +172,14 @@ fn under_the_null_p_values_are_spread_evenly() {
 
 #[test]
 fn harmonic_means_are_made_draw_by_draw() {
-    let figure = |value, draws: &[f64]| Resampled { value: Some(value), draws: draws.to_vec() };
-    let (one, two) = (figure(0.5, &[0.4, 0.0, f64::NAN]), figure(1.0, &[0.8, 0.9, 0.9]));
+    let resampled = |value, draws: &[f64]| Resampled { value: Some(value), draws: draws.to_vec() };
+    let (one, two) = (resampled(0.5, &[0.4, 0.0, f64::NAN]), resampled(1.0, &[0.8, 0.9, 0.9]));
     let mean = harmonic_mean_of(&[&one, &two]).unwrap();
     assert_eq!(mean.value, Some(harmonic_mean(&[0.5, 1.0])));
     assert_eq!(mean.draws[..2], [harmonic_mean(&[0.4, 0.8]), 0.0]);
     assert!(mean.draws[2].is_nan());
     assert_eq!((mean.interval(0.95), mean.standard_error()), (None, None));
-    assert!(harmonic_mean_of(&[&one, &figure(1.0, &[])]).is_none());
+    assert!(harmonic_mean_of(&[&one, &resampled(1.0, &[])]).is_none());
     assert!(harmonic_mean_of(&[]).is_none());
 }
 

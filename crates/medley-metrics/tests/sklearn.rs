@@ -1,4 +1,4 @@
-//! Every figure against scikit-learn, and AUC and ACC against the official evaluator, on thousands of small predictions: with
+//! Every metric against scikit-learn, and AUC and ACC against the official evaluator, on thousands of small predictions: with
 //! ties, absent classes, one-class truth, one row. `scripts/fixtures/metrics_sklearn.py` made the results.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
@@ -13,15 +13,15 @@ use medley_metrics::{evaluate, metric, metrics};
 
 const FIXTURE: &str = include_str!("fixtures/sklearn.csv");
 
-/// Case number, and figures by key, NaN where the library has none.
+/// Case number, and metrics by key, NaN where the library has none.
 fn cases() -> impl Iterator<Item = (u64, BTreeMap<&'static str, f64>)> {
     let mut lines = FIXTURE.lines().filter(|line| !line.starts_with('#'));
     let names: Vec<&str> = lines.next().unwrap().split(',').collect();
     lines.map(move |line| {
         let cells = names.iter().copied().zip(line.split(','));
-        let mut figures: BTreeMap<_, f64> =
+        let mut values: BTreeMap<_, f64> =
             cells.filter(|(_, cell)| !cell.is_empty()).map(|(name, cell)| (name, cell.parse().unwrap())).collect();
-        (figures.remove("case").unwrap() as u64, figures)
+        (values.remove("case").unwrap() as u64, values)
     })
 }
 
@@ -33,7 +33,7 @@ fn close(found: Option<f64>, expected: f64) -> bool {
 }
 
 #[test]
-fn all_figures_agree() {
+fn all_metrics_agree() {
     let (mut compared, mut undefined) = (0, 0);
     for (number, expected) in cases() {
         let sample = Case::new(number).sample();
@@ -49,7 +49,7 @@ fn all_figures_agree() {
             undefined += usize::from(expected.get(id).is_some_and(|value| value.is_nan()));
         }
     }
-    assert!(compared > 30_000 && undefined > 1_000, "{compared} figures compared, {undefined} not defined");
+    assert!(compared > 30_000 && undefined > 1_000, "{compared} metrics compared, {undefined} not defined");
 }
 
 #[test]

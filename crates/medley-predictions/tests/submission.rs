@@ -92,9 +92,9 @@ fn labels_are_those_that_were_scored() {
         let scored = fixture.results.ensemble.as_ref().unwrap_or(fixture.results.seeds[0].test.as_ref().unwrap());
         let lines = write(&fixture, &SubmissionOrder::Competition);
         for task in &scored.tasks {
-            for (class, figures) in task.per_class.iter().enumerate() {
+            for (class, of_class) in task.per_class.iter().enumerate() {
                 let count = lines.iter().filter(|line| line.task == task.task && line.label == class).count();
-                assert_eq!(count as u64, figures.predicted, "{} {class}", task.task);
+                assert_eq!(count as u64, of_class.predicted, "{} {class}", task.task);
             }
         }
     }

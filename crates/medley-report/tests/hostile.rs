@@ -83,7 +83,7 @@ fn fields_of_a_later_day_are_passed_over() {
 }
 
 #[test]
-fn figures_that_cannot_be_are_named() {
+fn metrics_that_cannot_be_are_named() {
     type Damage<'a> = &'a dyn Fn(&mut Fixture);
     let cases: [(&str, Damage<'_>); 9] = [
         ("`seeds[0].test.tasks[1].macro_f1`: 1.5 lies outside 0 to 1", &|fixture| {
@@ -122,7 +122,7 @@ fn figures_that_cannot_be_are_named() {
 }
 
 #[test]
-fn figures_that_are_not_numbers_are_placed() {
+fn metrics_that_are_not_numbers_are_placed() {
     let fixture = common::one_seed();
     let text = std::fs::read_to_string(fixture.layout.results()).unwrap();
     let at = text.find("\"macro_f1\": ").unwrap();
@@ -203,8 +203,8 @@ fn nan_in_metrics_is_a_gap() {
     std::fs::write(fixture.layout.metrics(), lines.join("\n")).unwrap();
     let run = load_run(&fixture.layout).unwrap();
     assert_eq!(run.notes, Vec::<String>::new());
-    let figures = run.history.seeds[0].epochs[1].tasks["retinamnist"];
-    assert_eq!((figures.loss, figures.auc, figures.accuracy, figures.macro_f1), (None, None, None, None));
+    let metrics = run.history.seeds[0].epochs[1].tasks["retinamnist"];
+    assert_eq!((metrics.loss, metrics.auc, metrics.accuracy, metrics.macro_f1), (None, None, None, None));
     let page = html(&run).unwrap();
     assert!(!page.contains("NaN") && !page.contains("inf\""));
 }

@@ -111,7 +111,7 @@ fn a_class_that_is_never_predicted_is_alarming() {
 }
 
 #[test]
-fn an_unfinished_run_shows_its_curves_and_no_figures() {
+fn an_unfinished_run_shows_its_curves_and_no_results() {
     let fixture = common::small_three();
     fixture.make_unfinished();
     let page = page(&fixture);

@@ -70,7 +70,7 @@ pub fn by_id(id: &str) -> Option<&'static dyn Metric> {
     ALL.iter().copied().find(|metric| metric.info().id == id)
 }
 
-/// How figures of classes become one.
+/// How metrics of classes become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Average {
     /// The mean over classes: those that are true or predicted anywhere (scikit-learn's union of labels); all labels of a
@@ -83,25 +83,25 @@ pub enum Average {
 }
 
 impl Average {
-    /// Averages `figure`, a function of the counts of one class, as scikit-learn with `zero_division=0`.
-    pub(crate) fn of(self, classes: &[ClassCounts], multi_label: bool, figure: fn(ClassCounts) -> f64) -> f64 {
+    /// Averages `metric`, a function of the counts of one class, as scikit-learn with `zero_division=0`.
+    pub(crate) fn of(self, classes: &[ClassCounts], multi_label: bool, metric: fn(ClassCounts) -> f64) -> f64 {
         match self {
             Self::Macro => {
                 let (mut sum, mut count) = (0.0, 0_usize);
                 for &class in classes.iter().filter(|class| multi_label || class.occurs()) {
-                    sum += figure(class);
+                    sum += metric(class);
                     count += 1;
                 }
                 sum / count.max(1) as f64
             }
-            Self::Micro => figure(classes.iter().fold(ClassCounts::default(), |sum, class| ClassCounts {
+            Self::Micro => metric(classes.iter().fold(ClassCounts::default(), |sum, class| ClassCounts {
                 hits: sum.hits + class.hits,
                 support: sum.support + class.support,
                 predicted: sum.predicted + class.predicted,
             })),
             Self::Weighted => {
                 let support: u64 = classes.iter().map(|class| class.support).sum();
-                let sum: f64 = classes.iter().map(|&class| class.support as f64 * figure(class)).sum();
+                let sum: f64 = classes.iter().map(|&class| class.support as f64 * metric(class)).sum();
                 if support == 0 { 0.0 } else { sum / support as f64 }
             }
         }
@@ -113,14 +113,14 @@ pub(crate) fn ratio(a: u64, b: u64) -> f64 {
     if b == 0 { 0.0 } else { a as f64 / b as f64 }
 }
 
-/// The mean over the ranked columns of a figure of one of them; not defined when one of them is not.
-fn mean_over_columns(sample: &Sample, figure: fn(&RankOrder, &Draw) -> Option<f64>) -> Prepared<'_> {
+/// The mean over the ranked columns of a metric of one of them; not defined when one of them is not.
+fn mean_over_columns(sample: &Sample, metric: fn(&RankOrder, &Draw) -> Option<f64>) -> Prepared<'_> {
     let orders: Vec<&RankOrder> =
         sample.ranked_columns().into_iter().map(|(column, class)| sample.order(column, class)).collect();
     Box::new(move |draw| {
         let mut sum = 0.0;
         for order in &orders {
-            sum += figure(order, draw)?;
+            sum += metric(order, draw)?;
         }
         Some(sum / orders.len() as f64)
     })

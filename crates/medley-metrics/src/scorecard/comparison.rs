@@ -10,7 +10,7 @@ use crate::inference::{holm, minimum_detectable_difference};
 use crate::metric::Metric;
 use crate::{McNemar, MetricError, mcnemar};
 
-/// Probability of a false alarm, over all tasks and pairs of a figure together, below which a difference survives.
+/// Probability of a false alarm, over all tasks and pairs of a metric together, below which a difference survives.
 const ALPHA: f64 = 0.05;
 
 /// Paired differences between predictors.
@@ -54,7 +54,7 @@ pub struct TaskComparison {
     pub mcnemar: McNemar,
 }
 
-/// The difference of a figure, the first predictor less the second.
+/// The difference of a metric, the first predictor less the second.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
     /// Key of the metric.
@@ -75,7 +75,7 @@ pub struct Difference {
     pub p: Option<f64>,
     /// `DeLong` (AUC), `McNemar` (accuracy), or `permutation`.
     pub test: &'static str,
-    /// Holm's correction over all tasks and pairs of this figure.
+    /// Holm's correction over all tasks and pairs of this metric.
     pub p_holm: Option<f64>,
     /// Whether the corrected p-value is below 0.05.
     pub survives: bool,
@@ -187,7 +187,7 @@ fn pair(
     Ok(PairComparison { a: first.to_owned(), b: other.to_owned(), split, tasks, harmonic_mean })
 }
 
-/// Holm's correction, figure by figure, over all tasks and pairs.
+/// Holm's correction, metric by metric, over all tasks and pairs.
 fn correct(pairs: &mut [PairComparison]) {
     let mut families: BTreeMap<&'static str, Vec<&mut Difference>> = BTreeMap::new();
     for pair in pairs {

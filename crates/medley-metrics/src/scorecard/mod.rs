@@ -1,4 +1,4 @@
-//! What is said of predictions: every figure with its interval, the harmonic mean, the published rows beside them.
+//! What is said of predictions: every metric with its interval, the harmonic mean, the published rows beside them.
 //!
 //! A [`Scorecard`] is data, made from [`Prediction`]s alone; how it is shown is a matter of `medley-report`. Nothing here opens a file.
 
@@ -76,7 +76,7 @@ pub struct TaskScore {
     pub title: String,
     /// How labels are read.
     pub kind: TaskKind,
-    /// Where the images come from: figures of synthetic ones say nothing of medicine.
+    /// Where the images come from: results on synthetic ones say nothing of medicine.
     pub origin: Origin,
     /// Edge length of the images.
     pub size: usize,
@@ -92,7 +92,7 @@ pub struct TaskScore {
     pub detectable_difference: Option<f64>,
     /// Classes that are true for some image, and predicted for none.
     pub never_predicted: Vec<String>,
-    /// Counts and figures of each class.
+    /// Counts and metrics of each class.
     pub per_class: Vec<ClassResult>,
     /// `confusion[truth][decision]`; empty for multi-label tasks.
     pub confusion: Vec<Vec<u64>>,
@@ -104,7 +104,7 @@ pub struct TaskScore {
     pub remarks: Vec<String>,
 }
 
-/// A figure with its uncertainty.
+/// A metric with its uncertainty.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MetricScore {
     /// Key of the metric.
@@ -216,7 +216,7 @@ impl PredictorScore {
         let tasks: Vec<&Resampled> = macro_f1.iter().collect();
         let mean = harmonic_mean_of(&tasks)?;
         self.harmonic_mean = Some(MetricScore::of("harmonic_mean", "harmonic mean", &mean, confidence));
-        let values: Vec<f64> = macro_f1.iter().filter_map(|figure| figure.value).collect();
+        let values: Vec<f64> = macro_f1.iter().filter_map(|metric| metric.value).collect();
         if values.contains(&0.0) {
             self.harmonic_mean_without_zeros = Some(harmonic_mean_without_zeros(&values));
         }
@@ -275,7 +275,7 @@ fn task_score(
     }
 }
 
-/// Published figures are of the official test splits.
+/// Published results are of the official test splits.
 fn published(sample: &Sample, split: Split) -> Vec<PublishedRow> {
     if sample.spec().origin != Origin::Official || split != Split::Test {
         return Vec::new();

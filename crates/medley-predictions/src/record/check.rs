@@ -128,8 +128,8 @@ impl Check<'_> {
             let message = format!("{} classes, but the task has {classes}", result.per_class.len());
             return self.fail(format!("{key}.per_class"), message);
         }
-        for (class, figures) in result.per_class.iter().enumerate() {
-            self.class(&format!("{key}.per_class[{class}]"), figures)?;
+        for (class, of_class) in result.per_class.iter().enumerate() {
+            self.class(&format!("{key}.per_class[{class}]"), of_class)?;
         }
         self.confusion(&format!("{key}.confusion"), result, data.task.kind, classes)
     }
@@ -154,13 +154,13 @@ impl Check<'_> {
             let total = total.map_or_else(|| "too many".to_owned(), |total| total.to_string());
             return self.fail(key.to_owned(), format!("the counts add up to {total}, not to {} rows", result.rows));
         }
-        for (class, figures) in result.per_class.iter().enumerate() {
+        for (class, of_class) in result.per_class.iter().enumerate() {
             let truth: u64 = matrix[class].iter().sum();
             let predicted: u64 = matrix.iter().map(|row| row[class]).sum();
-            if (truth, predicted) != (figures.support, figures.predicted) {
+            if (truth, predicted) != (of_class.support, of_class.predicted) {
                 let message = format!(
                     "class {class} has {truth} examples and {predicted} predictions, but per_class says {} and {}",
-                    figures.support, figures.predicted
+                    of_class.support, of_class.predicted
                 );
                 return self.fail(key.to_owned(), message);
             }

@@ -303,7 +303,7 @@ fn summary(tasks: &[Task], seeds: &[SeedResult]) -> Vec<Spread> {
     let mut all = Vec::new();
     for (index, task) in tasks.iter().enumerate() {
         let values =
-            |figure: fn(&TaskResult) -> f64| seeds.iter().map(|seed| figure(&test_of(seed).tasks[index])).collect();
+            |metric: fn(&TaskResult) -> f64| seeds.iter().map(|seed| metric(&test_of(seed).tasks[index])).collect();
         all.push(spread(&task.spec.name, "auc", values(|task| task.auc.unwrap())));
         all.push(spread(&task.spec.name, "accuracy", values(|task| task.accuracy)));
         all.push(spread(&task.spec.name, "macro_f1", values(|task| task.macro_f1)));
@@ -381,7 +381,7 @@ fn write_history(fixture: &Fixture, epochs: usize) {
                 });
             }
             let learnt = 1.0 - 0.7 * (-4.0 * progress).exp();
-            let figures: Vec<TaskMetrics> = (seed.validation.tasks.iter())
+            let metrics_of_tasks: Vec<TaskMetrics> = (seed.validation.tasks.iter())
                 .map(|task| TaskMetrics {
                     task: task.task.clone(),
                     loss: loss + 0.1,
@@ -390,8 +390,9 @@ fn write_history(fixture: &Fixture, epochs: usize) {
                     macro_f1: (task.macro_f1 * learnt + normal(&mut noise) * 0.012).clamp(0.0, 1.0),
                 })
                 .collect();
-            let harmonic_mean = figures.len() as f64 / figures.iter().map(|task| 1.0 / task.macro_f1).sum::<f64>();
-            for task in &figures {
+            let harmonic_mean =
+                metrics_of_tasks.len() as f64 / metrics_of_tasks.iter().map(|task| 1.0 / task.macro_f1).sum::<f64>();
+            for task in &metrics_of_tasks {
                 let _ = writeln!(
                     metrics,
                     "{},{},{},,{},{},{},{},",
@@ -410,7 +411,7 @@ fn write_history(fixture: &Fixture, epochs: usize) {
                 epoch,
                 train_loss: loss,
                 learning_rate,
-                validation: figures,
+                validation: metrics_of_tasks,
                 harmonic_mean,
                 best: epoch + 1 == seed.best_epoch,
                 images_per_second: Some(812.0 + epoch as f64),
