@@ -9,6 +9,8 @@ use common::Fixture;
 use medley_report::{html, load_run, sections, write_report};
 use medley_storage::{Fault, FaultyFs, RealFs};
 use proptest::prelude::*;
+// The run folders of `common` are made with it.
+use rand as _;
 
 fn page(fixture: &Fixture) -> String {
     html(&load_run(&fixture.layout).unwrap()).unwrap()
