@@ -136,6 +136,14 @@ fn report_never_needs_train_or_data() {
 }
 
 #[test]
+fn training_needs_no_network_no_templates_and_no_image_files() {
+    let needed = closure("medley-train");
+    for forbidden in ["ureq", "askama", "image"] {
+        assert!(!needed.contains(forbidden), "medley-train needs {forbidden}");
+    }
+}
+
+#[test]
 fn models_know_no_data_set() {
     let needed = closure("medley-models");
     for forbidden in ["medley-data", "medley-augment", "medley-train"] {
