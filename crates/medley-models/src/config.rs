@@ -166,15 +166,22 @@ mod tests {
         );
         assert!(error(r#"{"backbone":{"name":"resnet9","width":0}}"#).starts_with("`net.backbone.width` is 0"));
         let linear = |rest: &str| error(&format!(r#"{{"backbone":{{"name":"linear"{rest}"#));
-        assert_eq!(linear(r#","width":3}}"#), "`net.backbone.width` is 3: `linear` has no width to choose");
+        let message = linear(r#","width":3}}"#);
+        assert!(message.starts_with("`net.backbone.width` is 3: it is no key of `linear`, but of mlp,"), "{message}");
+        assert_eq!(
+            error(r#"{"backbone":{"name":"resnet9","depth":16}}"#),
+            "`net.backbone.depth` is 16: it is no key of `resnet9`, but of wide_resnet"
+        );
+        let message = error(r#"{"backbone":{"name":"vit_tiny","width":100}}"#);
+        assert_eq!(message, "`net.backbone.width` is 100: `vit_tiny` takes [64, 4096], a multiple of 64");
         assert_eq!(
             linear(r#"},"batch_norm":"per_task"}"#),
             "`net.batch_norm` is not `shared`: `linear` has no BatchNorm"
         );
         assert!(linear(r#"},"adapters":true}"#).contains("no convolutions"));
         assert!(linear(r#"},"task_embedding":8}"#).contains("no normalisation"));
-        assert!(linear(r#","convolution":"acs"}}"#).contains("flat images"));
-        assert!(error(r#"{"backbone":{"name":"wide_resnet","depth":17}}"#).contains("[16, 22, 28, 40]"));
+        assert!(linear(r#","convolution":"acs"}}"#).ends_with("but of resnet18_3d, resnet50_3d"));
+        assert!(error(r#"{"backbone":{"name":"wide_resnet","depth":17}}"#).ends_with("takes 16, 22, 28, 40"));
         assert!(error(r#"{"dropout":1.0}"#).starts_with("`net.dropout` is 1"));
         assert!(error(r#"{"drop":0.1}"#).contains("unknown field `drop`"));
         assert!(error(r#"{"shared_heads":{"a":["x"],"b":["x"]}}"#).contains("also listed under `a`"));

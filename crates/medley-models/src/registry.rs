@@ -1,5 +1,6 @@
 //! What there is to choose from, and what it costs, for programs to print.
 
+use medley_core::keys::Key;
 use serde::Serialize;
 
 use crate::backbones::{self, Entry, Stem};
@@ -35,6 +36,8 @@ pub struct BackboneSummary {
     pub task_embedding: bool,
     /// Library and model whose weights fit, with the stem for large images.
     pub pretrained: Option<&'static str>,
+    /// The keys of `[net.backbone]` that it has.
+    pub keys: Vec<Key>,
 }
 
 /// All backbones, in order.
@@ -56,6 +59,7 @@ fn summarise(entry: &Entry) -> BackboneSummary {
         adapters: entry.adapters,
         task_embedding: entry.norms,
         pretrained: entry.pretrained.map(|pretrained| pretrained.model),
+        keys: entry.keys(),
     }
 }
 

@@ -57,13 +57,13 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
     let Some(first) = described.first() else { return Ok(()) };
     output::line(&format!("{}: {}\n", first.summary.name, first.summary.summary))?;
     for (what, text) in facts(first) {
-        output::line(&format!("{what:<19}{text}"))?;
+        output::line(&format!("{what:<22}{text}"))?;
     }
     output::line("")?;
     let header = ["input", "stem", "parameters", "weights", "MACs", "activations", "receptive field"];
     output::line(&output::table(&header, &described.iter().map(row).collect::<Vec<_>>()))?;
     output::line(
-        "\nPer image; MACs are those of the way forward, training takes about three times as many. Activations are what\n\
+        "\nPer image; MACs are those of the forward pass, training takes about three times as many. Activations are what\n\
          training keeps in bfloat16, estimated; fp32 keeps twice as much. Heads come on top: features x classes + classes.",
     )
 }
@@ -85,16 +85,13 @@ fn described(config: &BackboneConfig, arguments: &ShowArguments) -> Result<Vec<B
 }
 
 /// What does not depend on the size of the input.
-fn facts(model: &BackboneDescription) -> Vec<(&'static str, String)> {
+fn facts(model: &BackboneDescription) -> Vec<(&str, String)> {
     let summary = &model.summary;
     let mut facts = Vec::new();
-    if summary.default_width > 0 {
-        let step =
-            if summary.width_step > 1 { format!("; multiples of {}", summary.width_step) } else { String::new() };
-        facts.push(("width", format!("{} (published: {}{step})", model.width, summary.default_width)));
-    }
-    if !summary.depths.is_empty() {
-        facts.push(("depths", format!("{:?}, the first by default", summary.depths)));
+    for key in summary.keys.iter().skip(1) {
+        let name = key.path.trim_start_matches("net.");
+        let default = key.default.as_ref().map_or_else(String::new, |default| format!("; published: {default}"));
+        facts.push((name, format!("{}{default}", key.range.as_deref().unwrap_or(key.kind))));
     }
     let pixels = if summary.volumes { "voxels" } else { "pixels" };
     facts.push(("smallest input", format!("{} {pixels} a side", summary.smallest_input)));

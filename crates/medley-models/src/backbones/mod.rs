@@ -20,6 +20,7 @@
 mod convnext;
 mod densenet;
 mod efficientnet;
+mod keys;
 mod linear;
 mod mlp;
 mod resnet;
@@ -30,6 +31,8 @@ mod vit;
 mod wide_resnet;
 
 use tch::Tensor;
+
+pub use keys::mark_owners;
 
 use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
 use crate::layers::{Space, VolumeConvolution};
@@ -196,36 +199,7 @@ impl Entry {
         let refuse = |key: &str, value: &dyn std::fmt::Display, problem: String| {
             Err(ModelError::config(format!("net.{key}"), value, problem))
         };
-        let BackboneConfig { width, depth, stem, convolution, .. } = &config.backbone;
-        if let Some(value) = width {
-            let Some(published) = self.width else {
-                return refuse("backbone.width", value, format!("`{}` has no width to choose", self.name));
-            };
-            if !(1..=LARGEST_WIDTH).contains(value) || *value as i64 % self.width_step != 0 {
-                let step =
-                    if self.width_step > 1 { format!(", a multiple of {}", self.width_step) } else { String::new() };
-                let problem =
-                    format!("the channels of the first stage, 1 to {LARGEST_WIDTH}{step}; published: {published}");
-                return refuse("backbone.width", value, problem);
-            }
-        }
-        if let Some(value) = depth
-            && !self.depths.contains(value)
-        {
-            let problem = if self.depths.is_empty() {
-                format!("`{}` has no depth to choose", self.name)
-            } else {
-                format!("`{}` has a depth of {:?}", self.name, self.depths)
-            };
-            return refuse("backbone.depth", value, problem);
-        }
-        if stem.is_some() && !self.stems {
-            return refuse("backbone.stem", &"given", format!("`{}` has no stem to choose", self.name));
-        }
-        if convolution.is_some() && !self.volumes {
-            let problem = format!("`{}` works on flat images; this key is for the `_3d` backbones", self.name);
-            return refuse("backbone.convolution", &"given", problem);
-        }
+        self.check_keys(&config.backbone)?;
         if config.batch_norm != BatchNormScope::Shared && !self.batch_norm {
             return refuse("batch_norm", &"not `shared`", format!("`{}` has no BatchNorm", self.name));
         }

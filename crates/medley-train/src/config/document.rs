@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use medley_core::keys::{Key, Table};
 use medley_models::NetConfig;
+use medley_models::backbones::mark_owners;
 use serde::Serialize;
 
 use super::schema::{AugmentConfig, DataConfig, SamplerConfig, TrainConfig};
@@ -34,7 +35,7 @@ pub fn tables() -> Vec<TableDescription> {
         top,
         table::<DataConfig>("data"),
         table::<AugmentConfig>("augment"),
-        table::<NetConfig>("net"),
+        TableDescription { keys: mark_owners(NetConfig::keys("net")), ..table::<NetConfig>("net") },
         table::<SamplerConfig>("sampler"),
         table::<LossTable>("loss"),
         table::<OptimizerConfig>("optimizer"),
@@ -128,7 +129,12 @@ fn sentence(key: &Key) -> String {
     }
     if !key.only_with.is_empty() {
         let names: Vec<String> = key.only_with.iter().map(|name| format!("`{name}`")).collect();
-        let _ = write!(text, " Only with {}.", names.join(" and "));
+        let _ = match names.split_last() {
+            Some((last, others)) if !others.is_empty() => {
+                write!(text, " Only with {} and {last}.", others.join(", "))
+            }
+            _ => write!(text, " Only with {}.", names.concat()),
+        };
     }
     text
 }
