@@ -30,8 +30,8 @@ fn drawn_map() -> BTreeMap<String, Crate> {
     let crates = entries.iter().filter(|entry| entry.starts_with("medley-"));
     let read = |entry: &String| {
         let name = entry.split_whitespace().next().unwrap_or_default().to_owned();
-        let used = entry.split_once("->").map_or("", |(_, used)| used).replace("(tch)", "");
-        let uses = used.split_whitespace().map(|short| format!("medley-{short}")).collect();
+        let needed = entry.split_once("->").map_or("", |(_, needed)| needed).replace("(tch)", "");
+        let uses = needed.split_whitespace().map(|short| format!("medley-{short}")).collect();
         (name, Crate { uses, tensors: entry.contains("(tch)") })
     };
     crates.map(read).collect()
