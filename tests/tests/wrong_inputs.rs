@@ -156,6 +156,14 @@ fn an_unknown_key() {
 }
 
 #[test]
+fn a_key_of_another_optimizer() {
+    let (lab, said) = with_config("[optimizer]\nname = \"sgd\"\nbeta2 = 0.9\n");
+    // All keys that sgd has, to the last.
+    assert_refused(&lab, &said, 2, &["`beta2` is a key of `adamw`", "`sgd` has", "`momentum`", "`nesterov`"]);
+    assert!(!said.stderr.contains('…'), "{}", said.stderr);
+}
+
+#[test]
 fn a_wrong_type() {
     let (lab, said) = with_config("name = 'lab'\ntasks = ['breastmnist']\n[train]\nepochs = 'ten'\n");
     assert_refused(&lab, &said, 2, &["lab.toml", "train.epochs", "4"]);
@@ -241,9 +249,12 @@ fn a_run_name_that_exists() {
 #[test]
 fn a_run_that_is_none() {
     let lab = Lab::new();
-    for subcommand in ["resume", "report", "submission"] {
-        let said = lab.run(&[subcommand, "runs/nowhere"]);
-        assert_refused(&lab, &said, 4, &["runs/nowhere"]);
+    std::fs::create_dir(lab.path().join("empty")).unwrap();
+    for subcommand in ["resume", "test", "report", "submission"] {
+        for folder in ["runs/nowhere", "empty"] {
+            let said = lab.run(&[subcommand, folder]);
+            assert_refused(&lab, &said, 4, &[folder, "run folder"]);
+        }
     }
 }
 

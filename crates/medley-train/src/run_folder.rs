@@ -111,23 +111,8 @@ impl RunFolder {
     /// # Errors
     /// When it is no run folder, is in use, has another schema version, or its files were changed.
     pub fn open(root: &Path) -> Result<Self, RunFolderError> {
+        Self::check(root)?; // Before the lock, whose file would be left in a folder that is none of ours.
         let layout = RunLayout::new(root);
-        let not_one = |problem| RunFolderError::NotARunFolder { path: root.to_owned(), problem };
-        match root.metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(RunFolderError::Missing { path: root.to_owned() });
-            }
-            Err(source) => return Err(RunFolderError::Unreadable { path: root.to_owned(), source }),
-            Ok(metadata) if !metadata.is_dir() => return Err(not_one("it is a file")),
-            Ok(_) => {}
-        }
-        // Before the lock, whose file would be left in a folder that is none of ours.
-        if !layout.manifest().is_file() {
-            return Err(not_one("it has no manifest.json"));
-        }
-        if !layout.config().is_file() {
-            return Err(not_one("it has no config.toml"));
-        }
         let lock = RunLock::acquire(&layout)?;
         let manifest = read_manifest(&layout.manifest())?;
         let config_text = read_text(&layout.config())?;
@@ -139,6 +124,30 @@ impl RunFolder {
             sweep_temporary(folder)?;
         }
         Ok(Self { layout, manifest, config_text, _lock: lock })
+    }
+
+    /// Whether a folder is one of a run, from the files that it has; nothing is read or written.
+    ///
+    /// # Errors
+    /// When there is no such folder, or it has no manifest or no config.
+    pub fn check(root: &Path) -> Result<(), RunFolderError> {
+        let layout = RunLayout::new(root);
+        let not_one = |problem| RunFolderError::NotARunFolder { path: root.to_owned(), problem };
+        match root.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(RunFolderError::Missing { path: root.to_owned() });
+            }
+            Err(source) => return Err(RunFolderError::Unreadable { path: root.to_owned(), source }),
+            Ok(metadata) if !metadata.is_dir() => return Err(not_one("it is a file")),
+            Ok(_) => {}
+        }
+        if !layout.manifest().is_file() {
+            return Err(not_one("it has no manifest.json"));
+        }
+        if !layout.config().is_file() {
+            return Err(not_one("it has no config.toml"));
+        }
+        Ok(())
     }
 
     /// Where everything lies.

@@ -13,7 +13,7 @@ use medley_storage::RealFs;
 use medley_train::config::Experiment;
 use medley_train::observer::Observers;
 use medley_train::run::{Run, RunEnd};
-use medley_train::run_folder::read_manifest;
+use medley_train::run_folder::{RunFolder, read_manifest};
 use medley_train::session::{RunRequest, Session};
 use medley_train::stop::StopFlag;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -84,6 +84,7 @@ fn session(data: &DataFolder, reading: &Reading) -> Session<'static> {
 
 /// The experiment of a run folder.
 fn experiment_of(run: &Path, data: &DataFolder) -> anyhow::Result<Experiment> {
+    RunFolder::check(run)?;
     let layout = RunLayout::new(run);
     read_manifest(&layout.manifest())?;
     config::read_recorded(&layout, &data.data)

@@ -187,7 +187,8 @@ impl ConfigError {
             Self::TooManyFiles { .. } => "put several of them into one".to_owned(),
             Self::BadOverride { .. } => "examples: --set train.epochs=5, --set 'seeds=[0, 1]'".to_owned(),
             Self::NotATable { key, .. } => format!("override `{}` itself", brief(key)),
-            Self::UnknownKey { meant: Some(meant), .. } => brief(meant),
+            // Names of the schema and no text of the file, so it needs no cutting.
+            Self::UnknownKey { meant: Some(meant), .. } => printable(meant),
             Self::UnknownKey { key, suggestion: Some(known), .. } => {
                 let parent = key.rfind('.').map_or("", |dot| &key[..=dot]);
                 format!("did you mean `{}{}`?", brief(parent), brief(known))
