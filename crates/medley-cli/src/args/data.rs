@@ -47,7 +47,7 @@ pub(crate) enum DataSubcommand {
     Fetch(fetch::FetchArguments),
     /// Remove the decoded copies of large files
     Clean(look::CleanArguments),
-    /// Draw synthetic data sets of the official shapes
+    /// Generate synthetic data sets of the official shapes
     Synth(SynthArguments),
     /// Write a datasheet whose claims are checked against the file
     Datasheet(datasheet::DatasheetArguments),
@@ -75,7 +75,7 @@ pub(crate) struct SynthArguments {
     /// Edge length of the images
     #[arg(long, default_value_t = 28)]
     pub(crate) size: usize,
-    /// Seed of the drawing
+    /// Seed of the generator
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Replace synthetic files that exist (never other files)

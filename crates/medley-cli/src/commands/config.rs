@@ -18,8 +18,10 @@ pub(crate) fn run(arguments: &ConfigArguments) -> anyhow::Result<ExitCode> {
         ConfigSubcommand::Keys { prefix, json } => {
             let keys = document::keys(prefix.as_deref().unwrap_or_default());
             if keys.is_empty() {
-                let problem = "no key begins so; `medley config keys` prints all";
-                return Err(Usage(format!("{:?}: {problem}", prefix.as_deref().unwrap_or_default())).into());
+                let prefix = prefix.as_deref().unwrap_or_default();
+                return Err(
+                    Usage(format!("no key starts with {prefix:?}; `medley config keys` prints all keys")).into()
+                );
             }
             if *json { output::json(&keys)? } else { output::line(document::text(&keys).trim_end())? }
         }

@@ -96,7 +96,7 @@ fn print_precision(set: &SetFindings) -> anyhow::Result<()> {
     ))?;
     match (precision.half_width, precision.unpaired_difference) {
         (Some(half), Some(difference)) => output::line(&format!(
-            "                   at a recall of 80% it is known to ±{:.1} points (95%); figures closer than {:.1} points\n\
+            "                   at a recall of 80% it is known to ±{:.1} points (95%); scores closer than {:.1} points\n\
              \x20                  say nothing about which model is better unless they are compared image by image\n",
             100.0 * half,
             100.0 * difference
@@ -109,7 +109,8 @@ fn groups(title: &str, groups: &[Group], shown: usize) -> anyhow::Result<()> {
     let across = groups.iter().filter(|group| group.is_across()).count();
     let differ = groups.iter().filter(|group| group.labels_differ).count();
     let pair = |one: Split, other: Split| groups.iter().filter(|group| group.joins(one, other)).count();
-    output::line(&format!("{title}: {} groups", groups.len()))?;
+    let noun = if groups.len() == 1 { "group" } else { "groups" };
+    output::line(&format!("{title}: {} {noun}", groups.len()))?;
     if groups.is_empty() {
         return output::line("");
     }
@@ -136,7 +137,7 @@ fn groups(title: &str, groups: &[Group], shown: usize) -> anyhow::Result<()> {
         output::line(&format!("  {}{more}{marks}", places.join(" = ")))?;
     }
     if groups.len() > shown {
-        output::line(&format!("  and {} groups more: --all prints them", groups.len() - shown))?;
+        output::line(&format!("  and {} more: --all prints them", groups.len() - shown))?;
     }
     output::line("")
 }
