@@ -153,6 +153,14 @@ struct Encoded {
     state: Vec<u8>,
 }
 
+/// Where a checkpoint waits while another is written in its place: it is still found, but read after the new one.
+fn replaced(target: &Path) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    // `-` sorts before every digit.
+    let name = name.rsplit_once('-').map_or_else(|| format!("{name}--"), |(kind, place)| format!("{kind}--{place}"));
+    target.with_file_name(name)
+}
+
 /// The checkpoints of one seed run.
 #[derive(Debug, Clone)]
 pub struct CheckpointFolder {
@@ -225,10 +233,15 @@ impl CheckpointFolder {
             if read(&target.join(STATE_FILE)).is_ok_and(|there| there == state) && self.verify(target).is_ok() {
                 return Ok(());
             }
-            fs_err::remove_dir_all(target).map_err(io)?;
+            let replaced = replaced(target);
+            if replaced.exists() {
+                fs_err::remove_dir_all(&replaced).map_err(io)?;
+            }
+            storage.rename_synced(target, &replaced).map_err(io)?;
         }
         commit_directory(storage, target, &parts)?;
         self.verify(target)?;
+        let _ = fs_err::remove_dir_all(replaced(target));
         Ok(())
     }
 
@@ -420,6 +433,26 @@ mod tests {
         let (progress, skipped) = checkpoints.load_last(&target).unwrap().unwrap();
         assert_eq!((progress, skipped.len(), value(&target)), (at(2), 0, 2.0));
         assert_eq!(checkpoints.list("last").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn one_is_always_there_while_another_takes_its_place() {
+        for fail_at in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+            checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
+            // The same place in training, but callbacks remember something else.
+            let storage = FaultyFs::new(fail_at, Fault::Crash);
+            let saved = checkpoints.save_last(&storage, &at(1), &groups(2.0));
+            let target = groups(0.0);
+            let (progress, _) = checkpoints.load_last(&target).unwrap().expect("one is there");
+            assert_eq!((progress, saved.is_ok()), (at(1), !storage.tripped()));
+            assert!(value(&target) == 2.0 || (storage.tripped() && value(&target) == 1.0), "{fail_at}");
+            if saved.is_ok() {
+                assert_eq!(checkpoints.list("last").unwrap().len(), 1);
+                break;
+            }
+        }
     }
 
     #[test]

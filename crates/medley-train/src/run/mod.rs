@@ -22,7 +22,7 @@ use medley_models::ComputePlan;
 use medley_storage::Storage;
 
 use crate::TrainError;
-use crate::checkpoint::{CheckpointFolder, hex};
+use crate::checkpoint::{CheckpointError, CheckpointFolder, hex};
 use crate::components::callbacks::Callbacks;
 use crate::compute;
 use crate::config::Experiment;
@@ -247,6 +247,13 @@ impl<'a> Run<'a> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<SeedRecord>, TrainError> {
+        if kept.is_some() {
+            // Its results stand: a network that is trained again is not the one that they are of.
+            let folder = self.layout().checkpoints(seed);
+            if CheckpointFolder::new(folder.clone(), seed).is_fresh()? {
+                return Err(CheckpointError::None { kind: "last", folder, skipped: Vec::new() }.into());
+            }
+        }
         let Some(predicted) = self.predict_seed(seed, kept.is_none(), test, observers, stop)? else { return Ok(None) };
         let run = format!("{}-seed{seed}", self.layout().name());
         let (validation, mut predictions) = match (kept, predicted.validation) {
@@ -380,8 +387,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Epochs that the newest checkpoint of a seed holds: rows of later ones are from work that was lost.
+    /// Epochs that the newest checkpoint of a seed holds: rows of later ones are from work that was lost. Of a seed whose results
+    /// are kept, all rows stay.
     fn finished_epochs(&self, seed: u64) -> usize {
+        if self.files().kept(seed).is_ok_and(|kept| kept.is_some()) {
+            return usize::MAX;
+        }
         let newest = CheckpointFolder::new(self.layout().checkpoints(seed), seed).newest();
         newest.map_or(0, |progress| progress.epoch)
     }
