@@ -358,7 +358,7 @@ pub fn choice_range(choices: &[(&str, String)]) -> String {
     choices.join("; ")
 }
 
-/// Declares the keys of a TOML table: `name: type = default, in range;`, with the meaning as doc comment. See [`keys`](crate::keys).
+/// Declares the keys of a TOML table: `name: type = default, in range;`, with the meaning as doc comment. See [`keys`](mod@crate::keys).
 ///
 /// The crate that uses it needs serde. A value of another type than numbers, strings, words of [`choices!`](crate::choices!) and
 /// tables of this macro implements [`Value`].
@@ -438,7 +438,7 @@ macro_rules! keys {
     };
 }
 
-/// Declares a key's words, each with its meaning as doc comment: an enum that serde reads and writes. See [`keys`](crate::keys).
+/// Declares a key's words, each with its meaning as doc comment: an enum that serde reads and writes. See [`keys`](mod@crate::keys).
 #[macro_export]
 macro_rules! choices {
     (

@@ -25,7 +25,7 @@ pub struct FetchOptions {
     pub backoff: Duration,
     /// The longest pause that a server may ask for (`Retry-After`); a longer one counts as a failure.
     pub longest_pause: Duration,
-    /// Downloads at the same time in [`fetch_all`].
+    /// Downloads at the same time in [`fetch_all`](crate::fetch_all).
     pub parallel: usize,
 }
 

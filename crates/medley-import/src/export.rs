@@ -59,7 +59,7 @@ pub struct Exported {
 ///
 /// # Errors
 /// [`ImportError::Sealed`] for the test split without a token, [`ImportError::InTheWay`] when a split is there already and may not be
-/// replaced or the list is of another make, [`ImportError::Image`] for volumes in colour, [`DataError::Storage`](medley_data::DataError::Storage).
+/// replaced or the list is of another make, [`ImportError::Image`] for volumes in colour, [`DataError::Storage`].
 pub fn export(
     task: &OpenedTask,
     parent: &Path,

@@ -174,7 +174,7 @@ pub struct Imported {
 ///
 /// # Errors
 /// [`ImportError::Source`] for sources that cannot be used, with the first ten reasons; [`ImportError::InTheWay`] when the set is there
-/// already; [`DataError::TooLarge`]; [`DataError::Storage`](medley_data::DataError::Storage). Nothing is written before everything is read and checked.
+/// already; [`DataError::TooLarge`](medley_data::DataError::TooLarge); [`DataError::Storage`](medley_data::DataError::Storage). Nothing is written before everything is read and checked.
 pub fn import(
     source: &Source,
     folder: &Path,

@@ -65,7 +65,7 @@ impl<'a> Session<'a> {
     {
         let experiment = request.experiment;
         check_free(request.runs_folder, &experiment.name, request.run_name)?;
-        environment::require_cuda(experiment.device())?;
+        find_device(experiment)?;
         let prepared = self.data_of(experiment)?;
         // Calibration changes the number of threads.
         let _threads = RestoreThreads::later();
@@ -94,7 +94,7 @@ impl<'a> Session<'a> {
         'a: 'r,
     {
         let folder = RunFolder::open(run)?;
-        environment::require_cuda(experiment.device())?;
+        find_device(experiment)?;
         let prepared = self.data_of(experiment)?;
         folder.check_data(&prepared.records)?;
         let plan = compute::recorded(experiment, &folder.manifest().environment);
@@ -140,4 +140,10 @@ fn recorded_weights(experiment: &Experiment, folder: &RunFolder) -> Result<Optio
         }
     }
     Ok(Some(pretrained))
+}
+
+/// The device of a config, if this machine has it.
+fn find_device(experiment: &Experiment) -> Result<(), TrainError> {
+    let found = environment::require_cuda(experiment.device());
+    found.map_err(|error| experiment.refuse("train.device", error.to_string()).into())
 }
