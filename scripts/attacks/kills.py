@@ -1,0 +1,67 @@
+"""SIGKILL at random moments. Whatever was going on, doing it again ends as if nothing had happened."""
+import signal
+
+from .kinds import Kind
+from .lab import promised
+from .room import DISK, snapshot
+from .works import Export, Import, Synth, Train, Weights
+
+MOST_KILLS = 4
+
+
+class Kills(Kind):
+    about = "SIGKILL at random moments of train, resume, test, synth, import, export; then the same bits as undisturbed"
+
+    def prepare(self):
+        self.works = {
+            "train": Train(self.lab), "synth": Synth(self.lab), "import": Import(self.lab), "export": Export(self.lab),
+            "weights": Weights(self.lab),
+        }
+
+    def cases(self):
+        # Training has the most states to be killed in.
+        return ["train"] * 6 + ["train --no-test"] * 2 + ["synth", "import", "export", "weights"]
+
+    def attack(self, room, case):
+        if case.startswith("train"):
+            killed_training(room, self.works["train"], no_test=case.endswith("--no-test"))
+        else:
+            killed_writing(room, self.works[case])
+
+
+def killed_training(room, work, no_test):
+    """Kills a run and its resumptions, then lets it end."""
+    with room.attack("a run is killed, resumed, killed again" + (", then tested" if no_test else "")) as attack:
+        run, option = room.work / "runs/out", ["--no-test"] if no_test else []
+        for _ in range(room.random.randint(1, MOST_KILLS)):
+            process = attack.start(*work.command(run, option))
+            process.wait_until(room.random.uniform(0, work.seconds * 1.1))
+            process.send(signal.SIGKILL)
+            outcome = process.wait()
+            attack.check(outcome, process.limits, {0}, signals={signal.SIGKILL})
+        attack.run(*work.command(run, option), codes={0})
+        if no_test:
+            attack.run("test", run, "--data", room.lab.data, "--quiet", codes={0})
+        attack.same(work.expected, promised(run), "the run has other bits")
+        attack.demand([path.name for path in run.parent.iterdir()] == ["out"],
+                      f"left in the folder of runs: {sorted(path.name for path in run.parent.iterdir())}")
+
+
+def killed_writing(room, work):
+    """Kills what writes a set or a folder, then does it again."""
+    with room.attack(f"{work.name} is killed, then done again") as attack:
+        place = room.work / "out"
+        for _ in range(room.random.randint(1, MOST_KILLS)):
+            process = attack.start(*work.command(place))
+            process.wait_until(room.random.uniform(0, work.seconds * 1.1))
+            process.send(signal.SIGKILL)
+            outcome = process.wait()
+            # The one before may have come to its end: what is there is not written again without being asked to.
+            attack.check(outcome, process.limits, {0, DISK}, signals={signal.SIGKILL})
+        again = attack.run(*work.command(place), codes={0, DISK}, names=[work.refusal])
+        if again.code == DISK:
+            # Refused, because it is there.
+            if work.whole:
+                attack.same(work.expected, snapshot(place), f"{work.name} was refused, and what is there is not whole")
+            attack.run(*work.command(place), "--overwrite", codes={0})
+        attack.same(work.expected, snapshot(place), f"{work.name} wrote something else")
