@@ -1,4 +1,5 @@
 """`.npy` and `.npz` files, good and hostile, from the formats' specifications (NEP 1, APPNOTE.TXT) alone."""
+
 import io
 import struct
 import zipfile

@@ -1,4 +1,5 @@
 """Hostile experiments: what is no experiment is refused by its file and key, at once."""
+
 import os
 
 from .kinds import Kind
@@ -6,16 +7,75 @@ from .lab import CONFIG
 from .room import DATA, DISK, DIVERGED, SECRET, USAGE
 
 # Keys that take a number, with what a number must not be. Sizes that no machine has memory for are refused before anything is taken.
-NUMBERS = ("optimizer.learning_rate", "optimizer.weight_decay", "schedule.warmup", "train.epochs", "train.batch_size", "train.ema_decay",
-           "train.threads", "train.replicas", "net.dropout", "net.backbone.width", "sampler.alpha", "sampler.samples_per_epoch",
-           "loss.label_smoothing", "loss.class_weight_power", "data.size", "augment.workers", "augment.prefetch", "stop.patience",
-           "train.predict_batch_size", "train.max_bad_steps")
-VALUES = ("1e-320", "5e-324", "-1e-310", "nan", "inf", "-inf", "-1", "-0.0", "1e308", "9223372036854775807", "99999999999999999999", "0x7fffffffffffffff",
-          "''", "[]", "{}", "true", "1979-05-27")
+NUMBERS = (
+    "optimizer.learning_rate",
+    "optimizer.weight_decay",
+    "schedule.warmup",
+    "train.epochs",
+    "train.batch_size",
+    "train.ema_decay",
+    "train.threads",
+    "train.replicas",
+    "net.dropout",
+    "net.backbone.width",
+    "sampler.alpha",
+    "sampler.samples_per_epoch",
+    "loss.label_smoothing",
+    "loss.class_weight_power",
+    "data.size",
+    "augment.workers",
+    "augment.prefetch",
+    "stop.patience",
+    "train.predict_batch_size",
+    "train.max_bad_steps",
+)
+VALUES = (
+    "1e-320",
+    "5e-324",
+    "-1e-310",
+    "nan",
+    "inf",
+    "-inf",
+    "-1",
+    "-0.0",
+    "1e308",
+    "9223372036854775807",
+    "99999999999999999999",
+    "0x7fffffffffffffff",
+    "''",
+    "[]",
+    "{}",
+    "true",
+    "1979-05-27",
+)
 # Of these, some are in the range of some keys.
 POSSIBLE = ("-0.0", "1e308", "9223372036854775807", "0x7fffffffffffffff")
-NAMES = ("-x", "--help", "CON", "nul", "COM1.txt", "..", ".", "", "a/b", "/tmp/x", "a\\\\b", "a\\u0000b", "a\\u001b[2Jb", "a\\nb", " ", "a ", "x" * 300,
-         ".hidden", "\u202egnp", "~", "$HOME", "a:b", "con.json", "aux")
+NAMES = (
+    "-x",
+    "--help",
+    "CON",
+    "nul",
+    "COM1.txt",
+    "..",
+    ".",
+    "",
+    "a/b",
+    "/tmp/x",
+    "a\\\\b",
+    "a\\u0000b",
+    "a\\u001b[2Jb",
+    "a\\nb",
+    " ",
+    "a ",
+    "x" * 300,
+    ".hidden",
+    "\u202egnp",
+    "~",
+    "$HOME",
+    "a:b",
+    "con.json",
+    "aux",
+)
 PATHS = ("FIFO", "directory", "device", "link", "itself", "circle", "ladder", "missing", "giant", "outside", "long")
 
 
@@ -23,8 +83,22 @@ class Configs(Kind):
     about = "hostile TOML: huge, deep, cycles and FIFOs in extends, denormals, impossible sizes, names"
 
     def cases(self):
-        return [*(["number"] * 8), *(["name"] * 4), *(["extends"] * 8), "run_name", "huge", "huge", "deep", "deep", "noise", "noise",
-                "tasks", "override", "policy", "bytes"]
+        return [
+            *(["number"] * 8),
+            *(["name"] * 4),
+            *(["extends"] * 8),
+            "run_name",
+            "huge",
+            "huge",
+            "deep",
+            "deep",
+            "noise",
+            "noise",
+            "tasks",
+            "override",
+            "policy",
+            "bytes",
+        ]
 
     def attack(self, room, case):
         self.path = room.work / "hostile.toml"
@@ -37,7 +111,18 @@ class Configs(Kind):
         with room.attack(f"{what}; config show") as attack:
             shown = attack.run("config", "show", self.path, *more, codes={0, *codes}, names=names)
         with room.attack(f"{what}; train") as attack:
-            attack.run("train", self.path, "--data", self.lab.data, "--runs", room.work / "runs", "--quiet", *more, codes=codes, names=names)
+            attack.run(
+                "train",
+                self.path,
+                "--data",
+                self.lab.data,
+                "--runs",
+                room.work / "runs",
+                "--quiet",
+                *more,
+                codes=codes,
+                names=names,
+            )
         return shown
 
     def number(self, room):
@@ -47,7 +132,9 @@ class Configs(Kind):
         more = ("--set", f"{key}={value}", "--set", "train.epochs=1") if key != "train.epochs" else ("--set", f"{key}={value}")
         # What is taken must then train to its end, or fail for its own documented reason.
         codes = {0, USAGE, DATA, DISK, DIVERGED} if value in POSSIBLE else {USAGE}
-        self.tried(room, f"{key} = {value}", text, codes=codes, more=more, names=(name, table, "hostile", "memory", "loss", "data"))
+        self.tried(
+            room, f"{key} = {value}", text, codes=codes, more=more, names=(name, table, "hostile", "memory", "loss", "data")
+        )
 
     def name(self, room):
         name = room.random.choice(NAMES)
@@ -58,7 +145,18 @@ class Configs(Kind):
         name = room.random.choice([name for name in NAMES if "\\u" not in name and "\\n" not in name] + ["a\nb", "\x1b[2J"])
         self.path.write_text(CONFIG)
         with room.attack(f"train --name={name[:20]!r}") as attack:
-            attack.run("train", self.path, "--data", self.lab.data, "--runs", room.work / "runs", "--quiet", f"--name={name}", codes={USAGE}, names=("name",))
+            attack.run(
+                "train",
+                self.path,
+                "--data",
+                self.lab.data,
+                "--runs",
+                room.work / "runs",
+                "--quiet",
+                f"--name={name}",
+                codes={USAGE},
+                names=("name",),
+            )
 
     def extends(self, room):
         kind = room.random.choice(PATHS)
@@ -99,15 +197,18 @@ class Configs(Kind):
         """Files of many megabytes: of keys, of one string, of a sparse nothing."""
         what = room.random.choice(("keys", "tables", "string", "array", "comment", "sparse", "tasks"))
         count = room.random.choice((100_000, 400_000))
-        text = CONFIG + {
-            "keys": "".join(f"key{index} = {index}\n" for index in range(count)),
-            "tables": "".join(f"[table{index}]\n" for index in range(count)),
-            "string": f"long = '{'x' * count * 100}'\n",
-            "array": f"long = [{'0,' * count * 10}]\n",
-            "comment": f"#{'x' * count * 100}\n",
-            "sparse": "",
-            "tasks": "",
-        }[what]
+        text = (
+            CONFIG
+            + {
+                "keys": "".join(f"key{index} = {index}\n" for index in range(count)),
+                "tables": "".join(f"[table{index}]\n" for index in range(count)),
+                "string": f"long = '{'x' * count * 100}'\n",
+                "array": f"long = [{'0,' * count * 10}]\n",
+                "comment": f"#{'x' * count * 100}\n",
+                "sparse": "",
+                "tasks": "",
+            }[what]
+        )
         if what == "tasks":
             text = text.replace("tasks = [", f"tasks = [{', '.join(repr(f'task{index}') for index in range(count))}, ", 1)
         self.path.write_text(text)
@@ -117,14 +218,19 @@ class Configs(Kind):
         self.tried(room, f"many megabytes: {what}", None, codes=codes, names=("hostile", "tasks", "long"))
 
     def deep(self, room):
-        what, depth = room.random.choice(("arrays", "tables", "dots", "inline", "open")), room.random.choice((200, 5_000, 100_000))
-        text = CONFIG + {
-            "arrays": f"deep = {'[' * depth}{']' * depth}\n",
-            "open": f"deep = {'[' * depth}\n",
-            "tables": f"[{'.'.join('a' * depth)}]\n",
-            "dots": f"{'.'.join('a' * depth)} = 1\n",
-            "inline": f"deep = {'{a=' * depth}1{'}' * depth}\n",
-        }[what]
+        what, depth = room.random.choice(("arrays", "tables", "dots", "inline", "open")), room.random.choice(
+            (200, 5_000, 100_000)
+        )
+        text = (
+            CONFIG
+            + {
+                "arrays": f"deep = {'[' * depth}{']' * depth}\n",
+                "open": f"deep = {'[' * depth}\n",
+                "tables": f"[{'.'.join('a' * depth)}]\n",
+                "dots": f"{'.'.join('a' * depth)} = 1\n",
+                "inline": f"deep = {'{a=' * depth}1{'}' * depth}\n",
+            }[what]
+        )
         self.tried(room, f"{depth} levels of {what}", text)
 
     def noise(self, room):
@@ -132,8 +238,16 @@ class Configs(Kind):
         text = bytearray(CONFIG.replace("seeds = [0, 1]", "seeds = [0]").encode())
         for _ in range(room.random.randint(1, 3)):
             place = room.random.randrange(len(text))
-            text[place : place + room.random.randint(0, 2)] = room.random.choice((b"\xff", b"\x00", b"'", b"[", b"]", b"=", b"\r", b"\n", b"9", b"-", b"", b"\x1b"))
-        self.tried(room, f"accidents: {bytes(text)!r:.60}", bytes(text), codes={0, USAGE, DATA}, names=("hostile", "seeds", "tasks", "name", "mnist", "folder"))
+            text[place : place + room.random.randint(0, 2)] = room.random.choice(
+                (b"\xff", b"\x00", b"'", b"[", b"]", b"=", b"\r", b"\n", b"9", b"-", b"", b"\x1b")
+            )
+        self.tried(
+            room,
+            f"accidents: {bytes(text)!r:.60}",
+            bytes(text),
+            codes={0, USAGE, DATA},
+            names=("hostile", "seeds", "tasks", "name", "mnist", "folder"),
+        )
 
     def bytes(self, room):
         start = room.random.choice((b"\xff\xfe", b"\xef\xbb\xbf", b"\x00", b"\x1b[2J", b"PK\x03\x04", b"\x80" * 40))
@@ -141,18 +255,58 @@ class Configs(Kind):
         self.tried(room, f"a file that begins with {start[:4]!r}", start + CONFIG.encode(), codes=codes)
 
     def tasks(self, room):
-        task = room.random.choice(("../../etc/passwd", "/dev/zero", "breastmnist\\u0000", "\\u001b[2J", "", "x" * 100_000, "breastmnist", "breastmnist.npz", "."))
+        task = room.random.choice(
+            (
+                "../../etc/passwd",
+                "/dev/zero",
+                "breastmnist\\u0000",
+                "\\u001b[2J",
+                "",
+                "x" * 100_000,
+                "breastmnist",
+                "breastmnist.npz",
+                ".",
+            )
+        )
         text = CONFIG.replace("tasks = ['breastmnist', 'retinamnist']", f'tasks = ["breastmnist", "{task}"]', 1)
         self.tried(room, f"the task {task[:20]!r}", text, codes={USAGE, DATA}, names=("task", "hostile"))
 
     def override(self, room):
-        value = room.random.choice(("", "=", "a", "a.b.c.d=1", "net=1", "train.epochs=[" + "[" * 5000, "name='\x1b[2J'", "x" * 50_000 + "=1",
-                                    "=".join("a" * 1000), "tasks=" + "['a']" * 100, "\x1b[2J=1", "extends='/dev/zero'"))
-        self.tried(room, f"--set {value[:20]!r}", CONFIG, more=("--set", value), names=("--set", value[:10], "hostile", "epochs", "name", "net"))
+        value = room.random.choice(
+            (
+                "",
+                "=",
+                "a",
+                "a.b.c.d=1",
+                "net=1",
+                "train.epochs=[" + "[" * 5000,
+                "name='\x1b[2J'",
+                "x" * 50_000 + "=1",
+                "=".join("a" * 1000),
+                "tasks=" + "['a']" * 100,
+                "\x1b[2J=1",
+                "extends='/dev/zero'",
+            )
+        )
+        self.tried(
+            room,
+            f"--set {value[:20]!r}",
+            CONFIG,
+            more=("--set", value),
+            names=("--set", value[:10], "hostile", "epochs", "name", "net"),
+        )
 
     def policy(self, room):
-        step = room.random.choice(("type = 'affine', degrees = 1e300", "type = 'affine', scale = [5e-324, 1e-320]", "type = 'affine', scale = [0.0, 0.0]",
-                                   "type = 'affine', translate = nan", "type = 'nothing'", "type = 'colour_jitter', brightness = inf",
-                                   "type = 'affine', scale = [1e300, 1e308]"))
+        step = room.random.choice(
+            (
+                "type = 'affine', degrees = 1e300",
+                "type = 'affine', scale = [5e-324, 1e-320]",
+                "type = 'affine', scale = [0.0, 0.0]",
+                "type = 'affine', translate = nan",
+                "type = 'nothing'",
+                "type = 'colour_jitter', brightness = inf",
+                "type = 'affine', scale = [1e300, 1e308]",
+            )
+        )
         text = CONFIG + f"[augment.policies.breastmnist]\nsteps = [{{ {step} }}]\n"
         self.tried(room, f"a policy with {step}", text, names=("augment", "polic", "step"))

@@ -1,4 +1,5 @@
 """Full disks. Everything that writes says so with one exit code, leaves nothing half done, and goes on when there is room."""
+
 import contextlib
 import errno
 import os
@@ -15,11 +16,13 @@ PAGE = 4096
 
 
 class Disk(Kind):
-    about = "a full disk (a tmpfs of random size) under train, synth, import, export, montage, fetch, datasheet, report, weights"
+    about = (
+        "a full disk (a tmpfs of random size) under train, synth, import, export, montage, fetch, datasheet, report, weights"
+    )
 
     def prepare(self):
         works = [Train, Synth, Import, Export, Weights, Montage, Preview, Datasheet, Cache]
-        self.works = {work.name: work(self.lab) for work in works}
+        self.works = {work.name: work.of(self.lab) for work in works}
         self.sizes = {name: size_of(work.place) for name, work in self.works.items()}
 
     def cases(self):
@@ -32,7 +35,9 @@ class Disk(Kind):
         # Up to a little more than it needs: the last bytes are the ones that are forgotten.
         share = room.random.choice((room.random.random(), room.random.uniform(0.85, 1.1)))
         size = max(PAGE, int(self.sizes[case] * share) // PAGE * PAGE)
-        with room.attack(f"{case} on a disk of {size} bytes, of {self.sizes[case]} that it needs") as attack, disk(room, size) as place:
+        with room.attack(f"{case} on a disk of {size} bytes, of {self.sizes[case]} that it needs") as attack, disk(
+            room, size
+        ) as place:
             target = place.path / "out"
             outcome = attack.run(*work.command(target), codes={0, DISK}, wrap=place.wrap)
             if case == "train":
@@ -56,8 +61,9 @@ class Disk(Kind):
         """A download has a part, which stays."""
         body = self.lab.published.read_bytes() if self.lab.published else room.random.randbytes(500_000)
         size = room.random.randrange(PAGE, len(body) * 9 // 10) // PAGE * PAGE
-        with room.attack(f"fetch on a disk of {size} bytes, of {len(body)} that it needs") as attack, disk(room, size) as place, \
-                Server(lambda request: request.answer(200, body, etag='"one"', ranges=True)) as server:
+        with room.attack(f"fetch on a disk of {size} bytes, of {len(body)} that it needs") as attack, disk(
+            room, size
+        ) as place, Server(lambda request: request.answer(200, body, etag='"one"', ranges=True)) as server:
             target = place.path / "out"
             fetch = ["data", "fetch", "breastmnist", "--base-url", server.address, "--attempts", "2", "--data", target]
             outcome = attack.run(*fetch, codes={DISK}, names=["breastmnist.npz"], wrap=place.wrap)
@@ -85,7 +91,7 @@ class SmallDisk:
     def __init__(self, path, size, real):
         self.path, self.real = path, real
         # Bash counts in KiB. With the signal ignored, writing more fails, as on a full disk.
-        self.wrap = () if real else ("bash", "-c", f"trap '' XFSZ; ulimit -f {size // 1024}; exec \"$0\" \"$@\"")
+        self.wrap = () if real else ("bash", "-c", f'trap \'\' XFSZ; ulimit -f {size // 1024}; exec "$0" "$@"')
 
     def make_room(self):
         if self.real:

@@ -1,4 +1,5 @@
 """Damaged and hostile .npz and .npy files. What is read must be what was written, or it is refused."""
+
 import json
 import os
 import zipfile
@@ -12,7 +13,9 @@ IMAGES = [name for name in MEMBERS if "images" in name]
 
 
 class Files(Kind):
-    about = "damaged and hostile .npz and .npy: flipped bits, cut ends, brackets, huge shapes, wrong types, bombs, sparse giants"
+    about = (
+        "damaged and hostile .npz and .npy: flipped bits, cut ends, brackets, huge shapes, wrong types, bombs, sparse giants"
+    )
 
     def prepare(self):
         self.path = self.lab.data / "breastmnist.npz"
@@ -28,8 +31,23 @@ class Files(Kind):
         return json.dumps(without_places(json.loads(text)), sort_keys=True)
 
     def cases(self):
-        return [*(["damage"] * 4), "header", "header", "header", "header", "labels", "npy", "npy", "npy labels", "bomb", "shrunk",
-                "sparse", "names", "one of many", "types"]
+        return [
+            *(["damage"] * 4),
+            "header",
+            "header",
+            "header",
+            "header",
+            "labels",
+            "npy",
+            "npy",
+            "npy labels",
+            "bomb",
+            "shrunk",
+            "sparse",
+            "names",
+            "one of many",
+            "types",
+        ]
 
     def attack(self, room, case):
         getattr(self, case.replace(" ", "_"))(room)
@@ -52,11 +70,24 @@ class Files(Kind):
     def readers(self, room, path):
         """Commands that read a set."""
         return [
-            ["data", "verify", path], ["data", "info", path], ["data", "audit", path, "--near", "off"], ["data", "datasheet", path],
+            ["data", "verify", path],
+            ["data", "info", path],
+            ["data", "audit", path, "--near", "off"],
+            ["data", "datasheet", path],
             ["data", "montage", path, "--out", room.work / "sheet.png", "--overwrite"],
             ["data", "export", path, "--out", room.work / "exported", "--overwrite"],
             ["data", "stats", path, "--memory", "10kB", "--cache", room.work / "cache"],
-            ["train", self.lab.config, "--data", path.parent, "--runs", room.work / "runs", "--set", "tasks=['breastmnist']", "--quiet"],
+            [
+                "train",
+                self.lab.config,
+                "--data",
+                path.parent,
+                "--runs",
+                room.work / "runs",
+                "--set",
+                "tasks=['breastmnist']",
+                "--quiet",
+            ],
         ]
 
     def refused(self, room, what, path, codes=frozenset({DATA}), commands=None):
@@ -81,7 +112,9 @@ class Files(Kind):
     def types(self, room):
         count = len(self.members["train_labels.npy"][128:])
         dtype, size = room.random.choice((("<f8", 8), ("<f2", 2), ("<u8", 8), ("<i8", 8), ("|b1", 1), ("|i1", 1)))
-        value = room.random.choice((bytes([255] * size), bytes([0] * (size - 1) + [0x7F]), bytes([0, 0x7E] * (size // 2 + 1))[:size]))
+        value = room.random.choice(
+            (bytes([255] * size), bytes([0] * (size - 1) + [0x7F]), bytes([0, 0x7E] * (size // 2 + 1))[:size])
+        )
         content = arrays.array(dtype, (count, 1), value * count)
         self.replaced(room, f"labels of type {dtype} with the bytes {value.hex()}", "train_labels.npy", content)
 
@@ -92,9 +125,21 @@ class Files(Kind):
 
     def names(self, room):
         """Members that are called what no file should be."""
-        name = room.random.choice(("../../escape.npy", "/etc/escape.npy", "train_images", "\x1b[2Jclear.npy", "x" * 60_000 + ".npy",
-                                   "train_images.npy/", "train\x00images.npy", "\u202eyp.npy"))
-        contents = {key: value for key, value in self.members.items() if key != "train_images.npy"} | {name: self.members["train_images.npy"]}
+        name = room.random.choice(
+            (
+                "../../escape.npy",
+                "/etc/escape.npy",
+                "train_images",
+                "\x1b[2Jclear.npy",
+                "x" * 60_000 + ".npy",
+                "train_images.npy/",
+                "train\x00images.npy",
+                "\u202eyp.npy",
+            )
+        )
+        contents = {key: value for key, value in self.members.items() if key != "train_images.npy"} | {
+            name: self.members["train_images.npy"]
+        }
         path = room.work / "breastmnist.npz"
         path.write_bytes(arrays.archive(contents))
         self.refused(room, f"a member called {name[:40]!r}", path, codes=frozenset({0, DATA}))
@@ -117,13 +162,24 @@ class Files(Kind):
             start = arrays.header(arrays.dictionary("'|u1'", (size // 784, 28, 28)))
         packed, checksum = arrays.deflate_zeros(start, size)
         claim = len(start) + size if honest else len(start) + 40 * 784
-        rest = [(name, content, 0, arrays.zlib.crc32(content), len(content)) for name, content in self.members.items() if name != "train_images.npy"]
+        rest = [
+            (name, content, 0, arrays.zlib.crc32(content), len(content))
+            for name, content in self.members.items()
+            if name != "train_images.npy"
+        ]
         path = room.work / "breastmnist.npz"
         path.write_bytes(arrays.raw_archive([("train_images.npy", packed, 8, checksum, claim), *rest]))
         what = "a gigabyte of zeros in " + ("an honest" if honest else "a lying") + f" member of {len(packed)} bytes"
         # A gigabyte of images that says so may be read, by its rows; nobody has labels for them.
-        self.refused(room, what, path, commands=[["data", "stats", path, "--memory", "256MiB", "--cache", room.work / "cache"],
-                                                 ["data", "info", path, "--memory", "256MiB", "--cache", room.work / "cache"]])
+        self.refused(
+            room,
+            what,
+            path,
+            commands=[
+                ["data", "stats", path, "--memory", "256MiB", "--cache", room.work / "cache"],
+                ["data", "info", path, "--memory", "256MiB", "--cache", room.work / "cache"],
+            ],
+        )
 
     def shrunk(self, room):
         """Fewer rows or bytes than the header says."""
@@ -156,9 +212,30 @@ class Files(Kind):
         scores.write_bytes(arrays.array("<f8", (40, 2), bytes(8 * 80)))
         labels.write_bytes(content)
         with room.attack(f"{what} as labels; score") as attack:
-            attack.run("score", scores, "--task", "breastmnist", "--labels", labels, "--any-scores", codes={DATA}, names=[labels.name, scores.name])
+            attack.run(
+                "score",
+                scores,
+                "--task",
+                "breastmnist",
+                "--labels",
+                labels,
+                "--any-scores",
+                codes={DATA},
+                names=[labels.name, scores.name],
+            )
         with room.attack(f"{what} as images; import") as attack:
-            attack.run("data", "import", "mine", labels, "--labels", scores, "--data", room.work / "out", codes={DATA}, names=[labels.name])
+            attack.run(
+                "data",
+                "import",
+                "mine",
+                labels,
+                "--labels",
+                scores,
+                "--data",
+                room.work / "out",
+                codes={DATA},
+                names=[labels.name],
+            )
 
 
 def score_files(random):
@@ -177,7 +254,10 @@ def damaged(content, random):
     size = len(content)
     if kind == "bits":
         # Headers, the directory and the members alike.
-        places = [random.choice((random.randrange(size), random.randrange(200), size - 1 - random.randrange(700))) for _ in range(random.randint(1, 3))]
+        places = [
+            random.choice((random.randrange(size), random.randrange(200), size - 1 - random.randrange(700)))
+            for _ in range(random.randint(1, 3))
+        ]
         for place in places:
             content[place] ^= 1 << random.randrange(8)
         return content, f"bits flipped at {places}"
@@ -207,5 +287,7 @@ def damaged(content, random):
 def without_places(value):
     """A document without what depends on where a file lies and how large it is."""
     if isinstance(value, dict):
-        return {key: without_places(item) for key, item in value.items() if key not in ("path", "file", "bytes", "md5", "sha256")}
+        return {
+            key: without_places(item) for key, item in value.items() if key not in ("path", "file", "bytes", "md5", "sha256")
+        }
     return [without_places(item) for item in value] if isinstance(value, list) else value

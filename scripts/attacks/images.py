@@ -1,4 +1,5 @@
 """Hostile pictures, names and lists, against `medley data import`."""
+
 import os
 
 from . import pictures
@@ -7,15 +8,42 @@ from .room import DATA, DISK, USAGE
 
 # The rest of a folder is fine: one bad picture is named, or left out when that is asked for.
 GOOD = 12
-NAMES = (b"\x1b[2J.png", b"a\nb.png", b"\xff\xfe\xfd.png", b"a\rb.png", b"\x07bell.png", b"\xc2\x9b2J.png", b"-o.png", b"x" * 250 + b".png",
-         b"a,b\"c.png", b"=1+1.png", b" .png", b"..png", "\u202egnp.png".encode())
+NAMES = (
+    b"\x1b[2J.png",
+    b"a\nb.png",
+    b"\xff\xfe\xfd.png",
+    b"a\rb.png",
+    b"\x07bell.png",
+    b"\xc2\x9b2J.png",
+    b"-o.png",
+    b"x" * 250 + b".png",
+    b'a,b"c.png',
+    b"=1+1.png",
+    b" .png",
+    b"..png",
+    "\u202egnp.png".encode(),
+)
 
 
 class Images(Kind):
-    about = "picture bombs (PNG, TIFF, GIF, profiles), cut pictures, names with control characters, giant lists; for data import"
+    about = (
+        "picture bombs (PNG, TIFF, GIF, profiles), cut pictures, names with control characters, giant lists; for data import"
+    )
 
     def cases(self):
-        return [*(["hostile"] * 14), *(["damaged"] * 6), *(["name"] * 4), "kind", "kind", "kind", "many", "list", "list", "list", "cell"]
+        return [
+            *(["hostile"] * 14),
+            *(["damaged"] * 6),
+            *(["name"] * 4),
+            "kind",
+            "kind",
+            "kind",
+            "many",
+            "list",
+            "list",
+            "list",
+            "cell",
+        ]
 
     def attack(self, room, case):
         self.folder = room.work / "pictures"
@@ -29,13 +57,17 @@ class Images(Kind):
         """Imports; what was not, left nothing."""
         with room.attack(f"{what}; import {' '.join(more)}".rstrip(), limits) as attack:
             target = room.work / "data"
-            outcome = attack.run("data", "import", "mine", source or self.folder, "--data", target, *more, codes=codes, names=names)
+            outcome = attack.run(
+                "data", "import", "mine", source or self.folder, "--data", target, *more, codes=codes, names=names
+            )
             there = sorted(os.listdir(target)) if target.exists() else []
             if outcome.code == 0:
                 attack.demand({"mine.npz", "mine.toml"} <= set(there), f"imported, but there are {there}")
                 # It can be used, and it is removed for the next one.
                 attack.run("data", "stats", "mine", "--data", target, codes={0})
-                attack.run("data", "montage", "mine", "--data", target, "--out", room.work / "sheet.png", "--overwrite", codes={0})
+                attack.run(
+                    "data", "montage", "mine", "--data", target, "--out", room.work / "sheet.png", "--overwrite", codes={0}
+                )
                 for name in there:
                     (target / name).unlink()
             else:
@@ -58,11 +90,18 @@ class Images(Kind):
 
     def damaged(self, room):
         """A good picture with an accident."""
-        content = bytearray(room.random.choice((
-            pictures.grey(), pictures.tiff(28, 28, bytes(784), compression=1), pictures.bmp(28, 28, bytes(28 * 28 * 3)), pictures.gif(28, 28, 2),
-        )))
+        content = bytearray(
+            room.random.choice(
+                (
+                    pictures.grey(),
+                    pictures.tiff(28, 28, bytes(784), compression=1),
+                    pictures.bmp(28, 28, bytes(28 * 28 * 3)),
+                    pictures.gif(28, 28, 2),
+                )
+            )
+        )
         if room.random.random() < 0.5:
-            del content[room.random.randrange(len(content)):]
+            del content[room.random.randrange(len(content)) :]
         for _ in range(room.random.randint(1, 4)):
             if content:
                 content[room.random.randrange(min(len(content), 200))] = room.random.randrange(256)
@@ -78,7 +117,9 @@ class Images(Kind):
     def kind(self, room):
         """What is no regular file stands among the pictures."""
         path = self.folder / "a/odd.png"
-        what = room.random.choice(("FIFO", "device", "link to nothing", "link in a circle", "link to a device", "sparse giant", "folder"))
+        what = room.random.choice(
+            ("FIFO", "device", "link to nothing", "link in a circle", "link to a device", "sparse giant", "folder")
+        )
         if what == "FIFO":
             os.mkfifo(path)
         elif what == "device" and os.geteuid() == 0:
@@ -104,8 +145,18 @@ class Images(Kind):
 
     def list(self, room):
         """A CSV that is larger, wider or longer than any list of pictures."""
-        what = room.random.choice(("forty thousand rows", "a million rows of nothing", "a line without end", "a million columns", "a sparse giant", "a quote that never ends",
-                                   "rows outside the folder", "NUL bytes"))
+        what = room.random.choice(
+            (
+                "forty thousand rows",
+                "a million rows of nothing",
+                "a line without end",
+                "a million columns",
+                "a sparse giant",
+                "a quote that never ends",
+                "rows outside the folder",
+                "NUL bytes",
+            )
+        )
         path = room.work / "list.csv"
         with open(path, "w", encoding="utf-8") as file:
             file.write("path,label\n" if what != "a million columns" else "path,label" + ",x" * 1_000_000 + "\n")

@@ -1,4 +1,5 @@
 """SIGKILL at random moments. Whatever was going on, doing it again ends as if nothing had happened."""
+
 import signal
 
 from .kinds import Kind
@@ -13,14 +14,11 @@ class Kills(Kind):
     about = "SIGKILL at random moments of train, resume, test, synth, import, export; then the same bits as undisturbed"
 
     def prepare(self):
-        self.works = {
-            "train": Train(self.lab), "synth": Synth(self.lab), "import": Import(self.lab), "export": Export(self.lab),
-            "weights": Weights(self.lab),
-        }
+        self.works = {work.name: work.of(self.lab) for work in (Train, Synth, Import, Export, Weights)}
 
     def cases(self):
         # Training has the most states to be killed in.
-        return ["train"] * 6 + ["train --no-test"] * 2 + ["synth", "import", "export", "weights"]
+        return ["train"] * 6 + ["train --no-test"] * 2 + [name for name in self.works if name != "train"]
 
     def attack(self, room, case):
         if case.startswith("train"):
@@ -43,8 +41,10 @@ def killed_training(room, work, no_test):
         if no_test:
             attack.run("test", run, "--data", room.lab.data, "--quiet", codes={0})
         attack.same(work.expected, promised(run), "the run has other bits")
-        attack.demand([path.name for path in run.parent.iterdir()] == ["out"],
-                      f"left in the folder of runs: {sorted(path.name for path in run.parent.iterdir())}")
+        attack.demand(
+            [path.name for path in run.parent.iterdir()] == ["out"],
+            f"left in the folder of runs: {sorted(path.name for path in run.parent.iterdir())}",
+        )
 
 
 def killed_writing(room, work):

@@ -1,4 +1,5 @@
 """The list of kinds, and what one is."""
+
 import importlib
 import random
 
@@ -34,8 +35,11 @@ class Kind:
 def load(name):
     """The class of a kind: the one subclass that its file defines."""
     module = importlib.import_module(f".{name}", __package__)
-    return next(item for item in vars(module).values()
-                if isinstance(item, type) and issubclass(item, Kind) and item.__module__ == module.__name__)
+    return next(
+        item
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, Kind) and item.__module__ == module.__name__
+    )
 
 
 def generator(seed, name, number):

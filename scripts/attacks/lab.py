@@ -1,4 +1,5 @@
 """What the attacks of one call share: the program, a folder of its own, small data sets, a finished run."""
+
 import contextlib
 import functools
 import os
@@ -59,7 +60,7 @@ class Lab:
     """Made once; `close` takes everything away again."""
 
     def __init__(self, program, seed):
-        self.program, self.seed = program, seed
+        self.program, self.seed, self.works = program, seed, {}
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="medley-attack-"))
         keep = {"PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES"}
         self.environment = {key: value for key, value in os.environ.items() if key in keep}
@@ -95,8 +96,9 @@ class Lab:
     @functools.cached_property
     def run(self):
         """A finished run that nobody disturbed. Copy it."""
-        self.must(self.folder, "train", self.config, "--data", self.data, "--runs", self.folder / "runs",
-                  "--name", "tiny", "--quiet")
+        self.must(
+            self.folder, "train", self.config, "--data", self.data, "--runs", self.folder / "runs", "--name", "tiny", "--quiet"
+        )
         return self.folder / "runs/tiny"
 
     @functools.cached_property
@@ -143,5 +145,3 @@ def small_disk(place, size):
 def grow_disk(place, size):
     """Gives it more room."""
     subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True, capture_output=True)
-
-

@@ -1,10 +1,16 @@
 """Images, good and hostile, from the formats' specifications: PNG, GIF, TIFF, BMP, JPEG."""
+
 import struct
 import zlib
 
 
 def chunk(kind, data, checksum=None):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if checksum is None else checksum)
+    return (
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data) if checksum is None else checksum)
+    )
 
 
 def png(width, height, packed, depth=8, colour=0, before=b"", after=b"", interlace=0):
@@ -38,7 +44,9 @@ def tiff(width, height, packed, compression=8, **tags):
 
 def gif(width, height, frames, frame_width=None, frame_height=None):
     """A GIF of empty frames on a screen."""
-    frame = b"\x21\xf9\x04\x00\x0a\x00\x00\x00\x2c" + struct.pack("<HHHHB", 0, 0, frame_width or width, frame_height or height, 0)
+    frame = b"\x21\xf9\x04\x00\x0a\x00\x00\x00\x2c" + struct.pack(
+        "<HHHHB", 0, 0, frame_width or width, frame_height or height, 0
+    )
     # One clear code and an end, which is less than any frame needs.
     frame += b"\x02\x02\x44\x01\x00"
     return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6) + frame * frames + b"\x3b"
@@ -72,16 +80,28 @@ def hostile(random):
         ("an interlaced PNG of 20000 x 20000", "png", lambda: png(20_000, 20_000, zeros(64 << 20), interlace=1)),
         ("a PNG with a colour profile of 1 GiB", "png", lambda: grey(before=chunk(b"iCCP", b"x\x00\x00" + zeros(1 << 30)))),
         ("a PNG with texts of 1 GiB", "png", lambda: grey(before=chunk(b"zTXt", b"x\x00\x00" + zeros(1 << 30)))),
-        ("a PNG with international texts of 1 GiB", "png", lambda: grey(after=chunk(b"iTXt", b"x\x00\x01\x00\x00\x00" + zeros(1 << 30)))),
+        (
+            "a PNG with international texts of 1 GiB",
+            "png",
+            lambda: grey(after=chunk(b"iTXt", b"x\x00\x01\x00\x00\x00" + zeros(1 << 30))),
+        ),
         ("a PNG with 100,000 empty texts", "png", lambda: grey(before=chunk(b"tEXt", b"x\x00") * 100_000)),
         ("a PNG whose chunk is longer than the file", "png", lambda: grey()[:33] + struct.pack(">I", 2**31 - 1) + b"IDAT"),
         ("a PNG with a wrong checksum", "png", lambda: grey()[:29] + b"\x00\x00\x00\x00" + grey()[33:]),
         ("an animated PNG of 4 billion frames", "png", lambda: grey(before=chunk(b"acTL", struct.pack(">II", 2**32 - 1, 0)))),
         (f"a TIFF of {side} x {side} that is a deflate bomb", "tiff", lambda: tiff(side, side, zeros(1 << 28))),
         ("a TIFF of one row in PackBits", "tiff", lambda: tiff(2**31 - 1, 1, b"\x81\x00" * 100_000, compression=32773)),
-        ("a TIFF whose directory follows itself", "tiff", lambda: tiff(28, 28, bytes(784), compression=1)[:-4] + struct.pack("<I", 8 + 784)),
+        (
+            "a TIFF whose directory follows itself",
+            "tiff",
+            lambda: tiff(28, 28, bytes(784), compression=1)[:-4] + struct.pack("<I", 8 + 784),
+        ),
         ("a TIFF with 4 billion samples", "tiff", lambda: tiff(28, 28, bytes(784), compression=1, tag277=2**32 - 1)),
-        ("a TIFF whose strip lies outside", "tiff", lambda: tiff(28, 28, bytes(784), compression=1, tag273=2**32 - 1, tag279=2**32 - 1)),
+        (
+            "a TIFF whose strip lies outside",
+            "tiff",
+            lambda: tiff(28, 28, bytes(784), compression=1, tag273=2**32 - 1, tag279=2**32 - 1),
+        ),
         ("a GIF of 65535 x 65535", "gif", lambda: gif(65_535, 65_535, 1)),
         ("a GIF of 100,000 frames", "gif", lambda: gif(2_000, 2_000, 100_000)),
         ("a GIF whose frame is larger than its screen", "gif", lambda: gif(1, 1, 3, 65_535, 65_535)),

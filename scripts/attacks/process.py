@@ -1,4 +1,5 @@
 """One run of the program, within limits."""
+
 import contextlib
 import dataclasses
 import os
@@ -68,7 +69,7 @@ class Limits:
         """What a run took too much of, in words."""
         if outcome.timed_out:
             return f"hangs: no end after {outcome.seconds:.0f} s, of which it worked {outcome.cpu:.1f} s"
-        if outcome.signal in (signal.SIGXCPU, signal.SIGKILL) and outcome.cpu >= self.cpu - 1:
+        if outcome.signal == signal.SIGXCPU:
             return f"did not end within {self.cpu:.0f} s of CPU time"
         if outcome.signal == signal.SIGXFSZ:
             return f"wrote a file of more than {FILE_BYTES >> 30} GiB"
@@ -89,8 +90,13 @@ class Process:
         self.output = [tempfile.TemporaryFile(), tempfile.TemporaryFile()]
         self.start = time.monotonic()
         self.child = subprocess.Popen(
-            self.command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=self.output[0],
-            stderr=self.output[1], start_new_session=True,
+            self.command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self.output[0],
+            stderr=self.output[1],
+            start_new_session=True,
         )
         cpu = int(limits.cpu)
         # Set from outside: code between fork and exec is unsafe beside the threads of our servers. It may be gone already.

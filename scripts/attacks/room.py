@@ -1,4 +1,5 @@
 """The folder of one round, and what "held" means there."""
+
 import contextlib
 import dataclasses
 import hashlib
@@ -61,11 +62,15 @@ def describe(path, status, read=True):
 
 def difference(before, after):
     """In words, how two snapshots differ."""
-    said = [f"{name} {verb}" for names, verb in (
-        (before.keys() - after.keys(), "is gone"),
-        (after.keys() - before.keys(), "is new"),
-        ({name for name in before.keys() & after.keys() if before[name] != after[name]}, "has changed"),
-    ) for name in sorted(names)]
+    said = [
+        f"{name} {verb}"
+        for names, verb in (
+            (before.keys() - after.keys(), "is gone"),
+            (after.keys() - before.keys(), "is new"),
+            ({name for name in before.keys() & after.keys() if before[name] != after[name]}, "has changed"),
+        )
+        for name in sorted(names)
+    ]
     return ", ".join(said[:5]) + (f" and {len(said) - 5} more" if len(said) > 5 else "")
 
 

@@ -1,4 +1,6 @@
 """Hostile run folders. What a run folder holds may come from anybody: it is read as files of the folder, or it is refused."""
+
+import json
 import os
 import re
 import shutil
@@ -6,16 +8,43 @@ import signal
 
 from .kinds import Kind
 from .lab import promised
-from .room import DATA, DISK, SECRET, USAGE, NotHeld, snapshot
+from .process import Limits, Process
+from .room import DATA, DISK, USAGE
 
-FILES = ("config.toml", "manifest.json", "results.json", "events.jsonl", "metrics.csv", "report.html", "submission*", "run.lock", "results/seed-0.json",
-         "predictions/*test*.csv", "checkpoints/seed-0/best-*/*.json", "checkpoints/seed-0/best-*/*.safetensors")
+FILES = (
+    "config.toml",
+    "manifest.json",
+    "results.json",
+    "events.jsonl",
+    "metrics.csv",
+    "report.html",
+    "submission*",
+    "run.lock",
+    "results/seed-0.json",
+    "predictions/*test*.csv",
+    "checkpoints/seed-0/best-*/*.json",
+    "checkpoints/seed-0/best-*/*.safetensors",
+)
 FOLDERS = ("predictions", "checkpoints", "checkpoints/seed-0", "checkpoints/seed-0/best-*", "results", "tb", "tb/seed-0")
-INSTEAD = ("FIFO", "device", "directory", "link outside", "link to nothing", "link to itself", "link to its copy", "sparse giant")
+INSTEAD = (
+    "FIFO",
+    "device",
+    "directory",
+    "link outside",
+    "link to nothing",
+    "link to itself",
+    "link to its copy",
+    "sparse giant",
+)
 WRONG = ("nothing", "another type", "deep", "numbers", "cut", "control characters", "invalid UTF-8", "long line")
 DOCUMENTS = {
-    "nothing": b"", "another type": b"[]", "deep": b"[" * 200_000, "numbers": b'{"schema": 1e999, "seeds": [-1, 1e40], "epoch": 99999999999999999999}',
-    "control characters": b'{"\x1b[2J\x07": "\x9b"}', "invalid UTF-8": b"\xff\xfe" * 500, "long line": b'{"a": "' + b"x" * (40 << 20) + b'"}',
+    "nothing": b"",
+    "another type": b"[]",
+    "deep": b"[" * 200_000,
+    "numbers": b'{"schema": 1e999, "seeds": [-1, 1e40], "epoch": 99999999999999999999}',
+    "control characters": b'{"\x1b[2J\x07": "\x9b"}',
+    "invalid UTF-8": b"\xff\xfe" * 500,
+    "long line": b'{"a": "' + b"x" * (40 << 20) + b'"}',
 }
 
 
@@ -29,7 +58,6 @@ class Runs(Kind):
     def stopped(self):
         """A run that was stopped in its second seed, with a finished first."""
         lab, run = self.lab, self.lab.folder / "stopped/tiny"
-        from .process import Limits, Process
         command = [lab.program, "train", lab.config, "--data", lab.data, "--runs", run.parent, "--name", run.name, "--quiet"]
         process = Process(command, lab.folder, lab.environment, Limits(cpu=600, wall=900))
         while not process.poll() and not list(run.glob("checkpoints/seed-1/*/state.json")):
@@ -41,8 +69,18 @@ class Runs(Kind):
     def cases(self):
         replaced = [("replace", target, instead) for target in (*FILES, *FOLDERS) for instead in INSTEAD]
         wrong = [("document", target, what) for target in FILES if "safetensors" not in target for what in WRONG]
-        digits = [("digit", target, "") for target in ("checkpoints/seed-1/*/*.json", "checkpoints/seed-1/*/*.safetensors", "config.toml", "manifest.json",
-                                                       "results/seed-0.json", "events.jsonl", "metrics.csv")] * 8
+        digits = [
+            ("digit", target, "")
+            for target in (
+                "checkpoints/seed-1/*/*.json",
+                "checkpoints/seed-1/*/*.safetensors",
+                "config.toml",
+                "manifest.json",
+                "results/seed-0.json",
+                "events.jsonl",
+                "metrics.csv",
+            )
+        ] * 8
         return replaced + wrong + digits + [("renamed", "", ""), ("foreign", "", ""), ("many tasks", "", "")] * 3
 
     def attack(self, room, case):
@@ -63,8 +101,11 @@ class Runs(Kind):
             inside = path.relative_to(run)
             said = replace(room, path, how) if what == "replace" else spoil(path, how)
             with room.attack(f"{said} in place of {inside}; {name}") as attack:
-                attack.run(*commands[name], codes={0, DATA, DISK, USAGE} if target == "config.toml" else {0, DATA, DISK},
-                           names=[part for part in inside.parts if part != "checkpoints"] + ["tiny"])
+                attack.run(
+                    *commands[name],
+                    codes={0, DATA, DISK, USAGE} if target == "config.toml" else {0, DATA, DISK},
+                    names=[part for part in inside.parts if part != "checkpoints"] + ["tiny"],
+                )
             clear(run)
             shutil.rmtree(room.elsewhere / "copy", ignore_errors=True)
 
@@ -72,10 +113,14 @@ class Runs(Kind):
         """Everything that reads a run folder."""
         data = ["--data", self.lab.data]
         every = {
-            "report": ["report", "tiny"], "report --print": ["report", "tiny", "--print", "markdown"], "score": ["score", "tiny", *data],
-            "resume": ["resume", "tiny", "--quiet", *data], "test": ["test", "tiny", "--quiet", *data],
+            "report": ["report", "tiny"],
+            "report --print": ["report", "tiny", "--print", "markdown"],
+            "score": ["score", "tiny", *data],
+            "resume": ["resume", "tiny", "--quiet", *data],
+            "test": ["test", "tiny", "--quiet", *data],
             "models export": ["models", "export", "tiny", "--out", "weights", *data],
-            "submission": ["submission", "tiny"], "compare": ["compare", self.run, "tiny", *data],
+            "submission": ["submission", "tiny"],
+            "compare": ["compare", self.run, "tiny", *data],
         }
         return every
 
@@ -95,10 +140,22 @@ class Runs(Kind):
         path.write_bytes(content)
         inside = path.relative_to(run)
         with room.attack(f"byte {place} of {inside} changed; resume") as attack:
-            outcome = attack.run("resume", "tiny", "--quiet", "--data", self.lab.data, codes={0, USAGE, DATA, DISK}, names=[*inside.parts, "tiny"])
+            outcome = attack.run(
+                "resume",
+                "tiny",
+                "--quiet",
+                "--data",
+                self.lab.data,
+                codes={0, USAGE, DATA, DISK},
+                names=[*inside.parts, "tiny"],
+            )
             # Only of what decides how training goes on; the rest is what it was made to say.
             if outcome.code == 0 and inside.parts[0] == "checkpoints":
-                changed = [name for name, content in promised(run).items() if content != self.expected.get(name) and name.startswith("predictions")]
+                changed = [
+                    name
+                    for name, content in promised(run).items()
+                    if content != self.expected.get(name) and name.startswith("predictions")
+                ]
                 attack.demand(not changed, f"it was not seen, and other results came out: {', '.join(changed[:3])}")
 
     def renamed(self, room):
@@ -109,7 +166,9 @@ class Runs(Kind):
             outcome = attack.run("resume", run, "--quiet", "--data", self.lab.data, codes={0, DISK}, names=[run.name])
             if outcome.code == 0:
                 weights = {name: content for name, content in promised(run).items() if name.endswith(".safetensors")}
-                attack.demand(all(self.expected.get(name) == content for name, content in weights.items()), "the run has other weights")
+                attack.demand(
+                    all(self.expected.get(name) == content for name, content in weights.items()), "the run has other weights"
+                )
             else:
                 attack.demand(outcome.cpu < 5, f"it was refused only after {outcome.cpu:.0f} s of work")
 
@@ -122,12 +181,15 @@ class Runs(Kind):
             (run / place / "a\x1b[2J\n.txt").write_text("mine")
         with room.attack("files of the user lie in every folder; resume") as attack:
             attack.run("resume", "tiny", "--quiet", "--data", self.lab.data, codes={0, DISK})
-            gone = [place for place in ("", "checkpoints", "checkpoints/seed-0", "predictions", "results", "tb") if not (run / place / "notes.txt").exists()]
+            gone = [
+                place
+                for place in ("", "checkpoints", "checkpoints/seed-0", "predictions", "results", "tb")
+                if not (run / place / "notes.txt").exists()
+            ]
             attack.demand(not gone, f"files of the user are gone from {', '.join(gone)}")
 
     def many_tasks(self, room):
         """Results of ten thousand tasks: a page, or a refusal, soon."""
-        import json
         run = room.work / "tiny"
         shutil.copytree(self.run, run)
         results = json.loads((run / "results.json").read_text())

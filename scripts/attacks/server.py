@@ -1,4 +1,5 @@
 """A small HTTP server on this machine that answers as it is told."""
+
 import contextlib
 import http.server
 import threading
@@ -65,7 +66,9 @@ class Request:
         if first and first >= len(body):
             return self.head(416, content_length=0, content_range=f"bytes */{len(body)}")
         if first:
-            self.head(206, content_length=len(body) - first, content_range=f"bytes {first}-{len(body) - 1}/{len(body)}", etag=etag)
+            self.head(
+                206, content_length=len(body) - first, content_range=f"bytes {first}-{len(body) - 1}/{len(body)}", etag=etag
+            )
             return self.send(body[first:])
         self.head(status, content_length=len(body) if length is None else length, etag=etag)
         return self.send(body)

@@ -1,4 +1,5 @@
 """Servers that lie, drip, cut and never end, against `medley data fetch`."""
+
 import time
 
 from .kinds import Kind
@@ -12,7 +13,9 @@ MUCH = 64 << 20
 
 
 class Servers(Kind):
-    about = "servers that cut at the same byte, answer 416, lie about ranges and lengths, never end, drip, redirect; for data fetch"
+    about = (
+        "servers that cut at the same byte, answer 416, lie about ranges and lengths, never end, drip, redirect; for data fetch"
+    )
 
     def prepare(self):
         self.body = self.lab.published.read_bytes() if self.lab.published else self.lab.data.joinpath(NAME).read_bytes()
@@ -23,25 +26,45 @@ class Servers(Kind):
     def attack(self, room, case):
         self.random, self.cut = room.random, room.random.randrange(1, len(self.body))
         answer = getattr(self, f"answer_{case}")
-        with room.attack(f"{case.replace('_', ' ')} ({self.cut} of {len(self.body)} bytes); fetch", Limits(wall=120)) as attack, Server(answer) as server:
+        with room.attack(
+            f"{case.replace('_', ' ')} ({self.cut} of {len(self.body)} bytes); fetch", Limits(wall=120, idle=120)
+        ) as attack, Server(answer) as server:
             folder = room.work / "data"
-            fetch = ["data", "fetch", "breastmnist", "--base-url", server.address, "--attempts", "2", "--timeout", "2", "--data", folder]
+            fetch = [
+                "data",
+                "fetch",
+                "breastmnist",
+                "--base-url",
+                server.address,
+                "--attempts",
+                "3",
+                "--timeout",
+                "2",
+                "--data",
+                folder,
+            ]
             process = attack.start(*fetch)
             outcome = process.wait()
             attack.check(outcome, process.limits, {0, DATA}, names=[NAME])
             arrived = folder / NAME
             if arrived.exists():
-                attack.demand(self.lab.published and arrived.read_bytes() == self.body, "what it took is not the published file")
+                attack.demand(
+                    self.lab.published and arrived.read_bytes() == self.body, "what it took is not the published file"
+                )
             attack.demand(outcome.code == DATA or arrived.exists(), "it says that it fetched, and there is nothing")
-            attack.demand(len(server.requests) <= 30, f"it asked {len(server.requests)} times without progress")
+            attack.demand(len(server.requests) <= 40, f"it asked {len(server.requests)} times without progress")
             written = sum((folder / name).stat().st_size for name in snapshot(folder, read=False)) if folder.exists() else 0
-            attack.demand(written <= 2 * len(self.body) + (1 << 20), f"it wrote {written} bytes, and the file has {len(self.body)}")
+            attack.demand(
+                written <= 2 * len(self.body) + (1 << 20), f"it wrote {written} bytes, and the file has {len(self.body)}"
+            )
         if self.lab.published:
             self.again(room, folder)
 
     def again(self, room, folder):
         """What a bad server left is no obstacle to a good one."""
-        with room.attack("a good server after a bad one; fetch") as attack, Server(lambda request: request.answer(200, self.body, etag='"one"', ranges=True)) as server:
+        with room.attack("a good server after a bad one; fetch") as attack, Server(
+            lambda request: request.answer(200, self.body, etag='"one"', ranges=True)
+        ) as server:
             fetch = ["data", "fetch", "breastmnist", "--base-url", server.address, "--attempts", "3", "--data", folder]
             if (folder / f"{NAME}.rejected").exists():
                 # Somebody has to look at it and take it away.
@@ -78,7 +101,14 @@ class Servers(Kind):
     def answer_cut_then_wrong_range(self, request):
         if request.first is None:
             return self.partial(request)
-        ranges = ("bytes 0-9/10", "bytes 9-0/10", "bytes -1-5/3", "bytes x-y/z", "items 0-1/2", f"bytes {2**64}-{2**65}/{2**66}")
+        ranges = (
+            "bytes 0-9/10",
+            "bytes 9-0/10",
+            "bytes -1-5/3",
+            "bytes x-y/z",
+            "items 0-1/2",
+            f"bytes {2**64}-{2**65}/{2**66}",
+        )
         request.head(206, content_length=10, content_range=self.random.choice(ranges))
         request.send(self.body[:10])
 
@@ -98,7 +128,12 @@ class Servers(Kind):
         if request.first is None:
             return self.partial(request)
         first = request.first
-        request.head(206, content_length=len(self.body) - first, content_range=f"bytes {first}-{len(self.body) - 1}/{len(self.body)}", etag='"one"')
+        request.head(
+            206,
+            content_length=len(self.body) - first,
+            content_range=f"bytes {first}-{len(self.body) - 1}/{len(self.body)}",
+            etag='"one"',
+        )
         request.send(self.body[first : first + self.random.choice((0, 10_000, 100_000))])
 
     def answer_another_version_each_time(self, request):
@@ -162,17 +197,29 @@ class Servers(Kind):
         request.head(302, location=f"/{request.number}/{NAME}", content_length=0)
 
     def answer_to_a_file(self, request):
-        request.head(302, location=self.random.choice(("file:///etc/passwd", "ftp://127.0.0.1/x", "javascript:1", "//", "http://[", "")), content_length=0)
+        request.head(
+            302,
+            location=self.random.choice(("file:///etc/passwd", "ftp://127.0.0.1/x", "javascript:1", "//", "http://[", "")),
+            content_length=0,
+        )
 
     def answer_come_back_later(self, request):
-        request.head(503, retry_after=self.random.choice(("86400", "-1", "x", str(2**64), "Fri, 31 Dec 9999 23:59:59 GMT")), content_length=0)
+        request.head(
+            503,
+            retry_after=self.random.choice(("86400", "-1", "x", str(2**64), "Fri, 31 Dec 9999 23:59:59 GMT")),
+            content_length=0,
+        )
 
     def answer_with_a_message(self, request):
         request.send(b"HTTP/1.1 500 \x1b[2J\x07cleared\r\nContent-Length: 0\r\nETag: \x1b[31m\r\n\r\n")
 
     def answer_with_an_odd_tag(self, request):
         tag = self.random.choice(('"' + "a" * 5000 + '"', "\x1b[31m", '"a"\tb', "W/", ""))
-        self.partial(request) if request.first else request.head(200, content_length=len(self.body), etag=tag) or request.send(self.body[: self.cut])
+        (
+            self.partial(request)
+            if request.first
+            else request.head(200, content_length=len(self.body), etag=tag) or request.send(self.body[: self.cut])
+        )
 
     def answer_compressed(self, request):
         request.head(200, content_encoding="gzip", content_length=len(self.body))

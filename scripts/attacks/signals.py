@@ -1,4 +1,5 @@
 """Chains of SIGINT, SIGTERM and SIGHUP. The first asks for a stop, the second ends the program at once; either way it can go on."""
+
 import signal
 
 from .kinds import Kind
@@ -14,7 +15,7 @@ class Signals(Kind):
     about = "chains of SIGINT, SIGTERM and SIGHUP while training, resuming and testing; documented codes, then the same bits"
 
     def prepare(self):
-        self.train = Train(self.lab)
+        self.train = Train.of(self.lab)
 
     def attack(self, room, case):
         random, work = room.random, self.train
@@ -33,8 +34,12 @@ class Signals(Kind):
                     moment += random.choice((0, 0.001, 0.05, 0.3))
                 outcome = process.wait()
                 # One that came before the handlers, and SIGHUP, for which there is none, end it as they end any program.
-                attack.check(outcome, process.limits, {0, *(CODES[number] for number in sent if number in CODES)}, signals=set(sent))
+                attack.check(
+                    outcome, process.limits, {0, *(CODES[number] for number in sent if number in CODES)}, signals=set(sent)
+                )
             attack.run(*work.command(run), codes={0})
             attack.same(work.expected, promised(run), "the run has other bits")
-            attack.demand([path.name for path in run.parent.iterdir()] == ["out"],
-                          f"left in the folder of runs: {sorted(path.name for path in run.parent.iterdir())}")
+            attack.demand(
+                [path.name for path in run.parent.iterdir()] == ["out"],
+                f"left in the folder of runs: {sorted(path.name for path in run.parent.iterdir())}",
+            )

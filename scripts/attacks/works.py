@@ -1,4 +1,5 @@
 """Commands that write, as they are when nobody disturbs them: for kills, signals and full disks."""
+
 from .lab import promised
 from .room import snapshot
 
@@ -15,6 +16,13 @@ class Work:
         self.place = lab.folder / f"undisturbed-{self.name}" / "out"
         self.seconds = lab.must(lab.folder, *self.command(self.place)).seconds
         self.expected = self.result()
+
+    @classmethod
+    def of(cls, lab):
+        """The one of a lab: kinds share it."""
+        if cls not in lab.works:
+            lab.works[cls] = cls(lab)
+        return lab.works[cls]
 
     def result(self):
         return snapshot(self.place)
@@ -55,7 +63,7 @@ class Export(Work):
 
 
 class Weights(Work):
-    name, refusal = "models export", "weights"
+    name, refusal = "weights", "weights"
 
     def command(self, place):
         return ["models", "export", self.lab.run, "--data", self.lab.data, "--out", place]
