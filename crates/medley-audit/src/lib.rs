@@ -25,3 +25,8 @@ pub mod audit;
 pub mod datasheet;
 pub mod inspect;
 pub mod stats;
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -47,6 +47,7 @@ pub mod scores;
 pub mod sealed;
 pub mod seed;
 pub mod task;
+pub mod text;
 
 pub use compute::{MemoryLayout, Precision};
 pub use dataset::{LabelledImages, OpenedTask, SealedTest};

@@ -1,8 +1,7 @@
 //! How numbers, dates and durations are written, everywhere in the same way.
 
-use medley_core::record::Spread;
-
-use medley_core::record::Interval;
+use medley_core::record::{Interval, Spread};
+pub(crate) use medley_core::text::{count, list, plural};
 
 /// Decimals of AUC, accuracy and macro-F1 of a task, as in the official tables.
 pub(crate) const TASK_DECIMALS: usize = 3;
@@ -50,21 +49,10 @@ pub(crate) fn spread(spread: Option<&Spread>, decimals: usize) -> String {
 
 /// `0.901–0.931`, or a dash.
 pub(crate) fn interval(interval: Option<&Interval>, decimals: usize) -> String {
-    interval
-        .map_or_else(|| NONE.to_owned(), |interval| format!("{:.decimals$}–{:.decimals$}", interval.low, interval.high))
-}
-
-/// `97,176`.
-pub(crate) fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    interval.map_or_else(
+        || NONE.to_owned(),
+        |ends| format!("{}–{}", signed(ends.low, decimals), signed(ends.high, decimals)),
+    )
 }
 
 /// `12.3 %`.
@@ -75,21 +63,6 @@ pub(crate) fn percent(share: f64) -> String {
 /// `95 %`.
 pub(crate) fn confidence(share: f64) -> String {
     format!("{} %", (share * 1000.0).round() / 10.0)
-}
-
-/// `3 seeds`, `1 seed`.
-pub(crate) fn plural(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", count(number as u64), if number == 1 { "" } else { "s" })
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub(crate) fn list(items: &[impl AsRef<str>]) -> String {
-    let Some((last, rest)) = items.split_last() else { return String::new() };
-    if rest.is_empty() {
-        return last.as_ref().to_owned();
-    }
-    let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
-    format!("{} and {}", rest.join(", "), last.as_ref())
 }
 
 /// `1 h 05 min`, `4 min 10 s`, `12 s`.
@@ -139,18 +112,12 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(999), "999");
-        assert_eq!(count(96_941), "96,941");
-        assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(number(Some(-0.000_01), 3), "0.000");
         assert_eq!(number(Some(-0.25), 2), "−0.25");
         assert_eq!(number(Some(f64::NAN), 3), "–");
         assert_eq!(difference(0.012, 3), "+0.012");
         assert_eq!(difference(-0.012, 3), "−0.012");
         assert_eq!(difference(0.000_01, 3), "0.000");
-        assert_eq!(plural(1, "seed"), "1 seed");
-        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
     }
 
     #[test]

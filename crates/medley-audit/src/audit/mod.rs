@@ -155,7 +155,7 @@ pub fn audit(audited: &[AuditedSet<'_>], options: &Options) -> Audit {
     let mut audit = Audit { sets, exact: Vec::new(), near: Vec::new(), near_threshold: options.near };
     for pool in Pool::by_shape(audited) {
         let classes = exact::equal_images(&pool);
-        audit.exact.extend(classes.iter().filter(|class| class.len() > 1).map(|class| pool.group(class, 1.0)));
+        audit.exact.extend(groups_of(&pool, &classes));
         if let Some(threshold) = options.near {
             let firsts: Vec<usize> = classes.iter().map(|class| class[0]).collect();
             for found in near::similar(&pool, &firsts, threshold) {
@@ -165,6 +165,16 @@ pub fn audit(audited: &[AuditedSet<'_>], options: &Options) -> Audit {
         }
     }
     audit
+}
+
+/// Groups of equal images alone, of any split and set.
+pub fn equal_groups(audited: &[AuditedSet<'_>]) -> Vec<Group> {
+    Pool::by_shape(audited).iter().flat_map(|pool| groups_of(pool, &exact::equal_images(pool))).collect()
+}
+
+/// The classes of equal images that have several members.
+fn groups_of(pool: &Pool<'_>, classes: &[Vec<usize>]) -> Vec<Group> {
+    classes.iter().filter(|class| class.len() > 1).map(|class| pool.group(class, 1.0)).collect()
 }
 
 fn findings(set: &AuditedSet<'_>, options: &Options) -> SetFindings {

@@ -3,8 +3,8 @@
 use medley_core::{Split, TaskKind};
 
 use super::document::{Claim, count};
+use super::facts::Facts;
 use super::known::{Known, KnownSet};
-use super::subject::Facts;
 use medley_data::registry::{Identity, Release};
 
 const SEALED: &str = "test labels are sealed; --open-test-labels opens them";

@@ -1,6 +1,15 @@
 //! What a datasheet consists of, whatever it is rendered to.
 
+use medley_core::text::plural;
 use serde::Serialize;
+
+/// The last line of every datasheet.
+pub(super) const COLOPHON: &str = concat!(
+    "Made by Medley ",
+    env!("CARGO_PKG_VERSION"),
+    " (medley data datasheet) from the file alone. Questions: Gebru et al., Datasheets for Datasets, Communications of the ACM \
+     64(12), 2021."
+);
 
 /// A datasheet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -227,33 +236,14 @@ impl Answer {
     }
 }
 
-/// `1 claim`, `2 claims`, `1,200 claims`.
-pub(super) fn plural(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
-}
-
 /// A count with commas between thousands.
 pub(super) fn count(value: usize) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    medley_core::text::count(value as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_have_commas() {
-        assert_eq!([0, 999, 1_000, 236_386, 1_000_000].map(count), ["0", "999", "1,000", "236,386", "1,000,000"]);
-        assert_eq!([plural(1, "claim"), plural(2, "claim")], ["1 claim", "2 claims"]);
-    }
 
     #[test]
     fn equal_texts_agree_and_others_show_what_was_found() {

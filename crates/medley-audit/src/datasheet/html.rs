@@ -2,15 +2,7 @@
 
 use askama::Template;
 
-use super::document::{Answer, Claim, Datasheet, Finding, Tally};
-
-/// The last line of every datasheet.
-pub(super) const COLOPHON: &str = concat!(
-    "Made by Medley ",
-    env!("CARGO_PKG_VERSION"),
-    " (medley data datasheet) from the file alone. Questions: Gebru et al., Datasheets for Datasets, Communications of the ACM \
-     64(12), 2021."
-);
+use super::document::{Answer, COLOPHON, Claim, Datasheet, Finding, Tally};
 
 #[derive(Template)]
 #[template(path = "datasheet.html")]

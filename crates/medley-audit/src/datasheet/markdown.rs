@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Answer, Claim, Datasheet, Finding, Table};
+use medley_core::text::markdown as escape;
+
+use super::document::{Answer, COLOPHON, Claim, Datasheet, Finding, Table};
 
 /// Stands for what nobody here can answer.
 const OPEN: &str = "To be answered by the maintainer";
@@ -31,7 +33,7 @@ impl Datasheet {
                 }
             }
         }
-        text.push_str(super::html::COLOPHON);
+        text.push_str(COLOPHON);
         text.push('\n');
         text
     }
@@ -84,34 +86,5 @@ fn table(text: &mut String, header: &[String], rows: &[Vec<String>]) {
     let _ = writeln!(text, "|{}", " --- |".repeat(header.len()));
     for row in rows {
         text.push_str(&line(row));
-    }
-}
-
-/// A text that cannot break out of its cell or paragraph, or turn into HTML. Code spans of our own texts stay.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '\\' | '|' | '*' | '_' | '[' | ']' | '#' | '~' | '`' => {
-                escaped.push('\\');
-                escaped.push(character);
-            }
-            _ if character.is_control() => escaped.push(' '),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_from_outside_stay_texts() {
-        assert_eq!(escape("a|b\n<i>&`x`"), "a\\|b &lt;i&gt;&amp;\\`x\\`");
     }
 }

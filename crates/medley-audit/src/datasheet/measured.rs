@@ -1,14 +1,12 @@
 //! What a look at every image and every open label says.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use medley_core::{ImageSource, Labels, OpenedTask, ScoringToken, Split};
+use medley_data::{DataError, OpenedFile};
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256};
 
-use medley_data::DataError;
-use medley_data::OpenedFile;
+use crate::audit::{AuditedSet, equal_groups};
 
 /// Figures of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +45,6 @@ struct Look {
     least: u8,
     greatest: u8,
     coloured: bool,
-    digest: [u8; 32],
 }
 
 impl Measured {
@@ -79,7 +76,7 @@ impl Measured {
             classes: [Some(task.train.labels()), Some(task.val.labels()), test]
                 .map(|labels| labels.map(|labels| labels.class_counts(outputs))),
             without_label: without_label(task.train.labels()) + without_label(task.val.labels()),
-            duplicates: duplicates(&looks, task),
+            duplicates: duplicates(task),
         })
     }
 
@@ -119,7 +116,6 @@ fn look(images: &Arc<dyn ImageSource>) -> Vec<Look> {
                 greatest: image.iter().copied().max().unwrap_or_default(),
                 coloured: channels > 1
                     && image.chunks_exact(channels).any(|pixel| pixel.iter().any(|&value| value != pixel[0])),
-                digest: Sha256::digest(image).into(),
             }
         })
         .collect()
@@ -132,28 +128,14 @@ fn without_label(labels: &Labels) -> usize {
     (0..labels.rows()).filter(|&row| labels.row(row).iter().all(|&label| label == 0)).count()
 }
 
-fn duplicates(looks: &[Vec<Look>; 3], task: &OpenedTask) -> Duplicates {
-    let mut groups: BTreeMap<[u8; 32], Vec<(Split, usize)>> = BTreeMap::new();
-    for (split, looks) in Split::ALL.into_iter().zip(looks) {
-        for (row, look) in looks.iter().enumerate() {
-            groups.entry(look.digest).or_default().push((split, row));
-        }
-    }
+fn duplicates(task: &OpenedTask) -> Duplicates {
     let mut found = Duplicates::default();
-    for members in groups.values().filter(|members| members.len() > 1) {
-        let splits: BTreeSet<Split> = members.iter().map(|&(split, _)| split).collect();
-        let labels: BTreeSet<&[u16]> = members
-            .iter()
-            .filter_map(|&(split, row)| match split {
-                Split::Train => Some(task.train.labels().row(row)),
-                Split::Val => Some(task.val.labels().row(row)),
-                Split::Test => None,
-            })
-            .collect();
+    // Test labels are not compared, also where they are open: a claim is about what training can see.
+    for group in equal_groups(&[AuditedSet { task, test_labels: None }]) {
         found.groups += 1;
-        found.across += usize::from(splits.len() > 1);
-        found.with_test += usize::from(splits.len() > 1 && splits.contains(&Split::Test));
-        found.contradicting += usize::from(labels.len() > 1);
+        found.across += usize::from(group.is_across());
+        found.with_test += usize::from(group.joins(Split::Train, Split::Test) || group.joins(Split::Val, Split::Test));
+        found.contradicting += usize::from(group.labels_differ);
     }
     found
 }

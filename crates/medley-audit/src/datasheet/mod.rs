@@ -25,6 +25,7 @@
 
 mod claims;
 mod document;
+mod facts;
 mod html;
 mod known;
 mod markdown;

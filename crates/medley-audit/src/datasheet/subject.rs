@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_core::{Origin, ScoringToken, TaskSpec};
+use medley_core::{Origin, ScoringToken};
 
 use super::document::{Datasheet, Section};
-use super::known::{Known, KnownSet};
+use super::facts::Facts;
+use super::known::Known;
 use super::measured::Measured;
 use super::sections;
 use medley_data::archive::Archive;
+use medley_data::registry::Entry;
 use medley_data::registry::user::UserEntry;
-use medley_data::registry::{Entry, Identity, Release};
 use medley_data::{DataError, OpenOptions, OpenedFile, SYNTHETIC_MEMBER, open_file, set_named, set_of};
 
 /// The longest remark of a drawn set that is read.
@@ -26,21 +27,6 @@ pub struct Subject {
     remark: Option<String>,
     /// How a user's own set was made, as its entry says.
     import: Vec<String>,
-}
-
-/// Everything that answers draw on.
-pub(super) struct Facts<'a> {
-    pub(super) opened: &'a OpenedFile,
-    pub(super) measured: Measured,
-    pub(super) remark: Option<&'a str>,
-    /// How a user's own set was made, a line each.
-    pub(super) import: &'a [String],
-    /// The set as it is registered, if it is.
-    pub(super) entry: Option<&'a Entry>,
-    /// What is published beyond the registry; `None` for drawn sets and a user's own.
-    pub(super) known: Option<&'a KnownSet>,
-    /// Size of the images, as in file names.
-    pub(super) size: usize,
 }
 
 impl Subject {
@@ -105,70 +91,6 @@ impl Subject {
             verdict: facts.verdict(),
             sections: sections::ALL.map(section).into(),
         })
-    }
-}
-
-impl<'a> Facts<'a> {
-    pub(super) fn spec(&self) -> &'a TaskSpec {
-        &self.opened.task.spec
-    }
-
-    pub(super) fn is_synthetic(&self) -> bool {
-        self.spec().origin == Origin::Synthetic
-    }
-
-    pub(super) fn is_official(&self) -> bool {
-        self.spec().origin == Origin::Official
-    }
-
-    /// Where the statements of the entry stand.
-    pub(super) fn registry(&self) -> &'static str {
-        if self.entry.is_some_and(|entry| entry.origin == Origin::User) { "entry beside the file" } else { "registry" }
-    }
-
-    /// Whether the images show people. Drawn ones do not; of a user's own nobody here knows.
-    pub(super) fn shows_people(&self) -> Option<bool> {
-        use medley_core::Modality::{ElectronMicroscope, Other};
-        match (self.spec().origin, self.spec().modality) {
-            (Origin::Synthetic, _) => Some(false),
-            (Origin::User, _) | (_, Other) => None,
-            // Synapses of a rat.
-            (Origin::Official, modality) => Some(modality != ElectronMicroscope),
-        }
-    }
-
-    /// How the file compares with the registered ones.
-    pub(super) fn identity(&self) -> Identity<'a> {
-        self.entry.map_or(Identity::Unknown, |entry| entry.identify(&self.opened.record.md5, self.measured.rows))
-    }
-
-    /// The release that claims are made for: the one that the file is of, else the current one.
-    pub(super) fn release(&self) -> Option<&'a Release> {
-        match self.identity() {
-            Identity::Published(release) | Identity::SameRows(release) => Some(release),
-            Identity::Unknown => self.entry.and_then(|entry| entry.releases.first()),
-        }
-    }
-
-    fn verdict(&self) -> String {
-        if self.is_synthetic() {
-            return "SYNTHETIC: drawn by Medley, no medical data.".to_owned();
-        }
-        match (self.identity(), self.is_official()) {
-            (Identity::Published(_), false) => "A user's own set, byte for byte the file that was imported.".to_owned(),
-            (_, false) if self.entry.is_some() => "A user's own set, but not the file that was imported.".to_owned(),
-            (_, false) => "A user's own set, known to no registry.".to_owned(),
-            (Identity::Published(release), _) if release.name == "any" => {
-                "Byte for byte the published file.".to_owned()
-            }
-            (Identity::Published(release), _) => {
-                format!("Byte for byte the published file of MedMNIST {}.", release.name)
-            }
-            (Identity::SameRows(_), _) => {
-                "As many images as a published file, but other bytes: repacked or changed.".to_owned()
-            }
-            (Identity::Unknown, _) => "Neither the rows nor the MD5 of any published file.".to_owned(),
-        }
     }
 }
 

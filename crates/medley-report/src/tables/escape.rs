@@ -1,23 +1,4 @@
-//! Names from outside stay text.
-
-/// A text that cannot break out of a Markdown table cell or turn into HTML.
-pub(crate) fn escape_markdown(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '~' => {
-                escaped.push('\\');
-                escaped.push(character);
-            }
-            _ if character.is_control() => escaped.push(' '),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
-}
+//! Names from outside stay text in LaTeX, and in comments. In Markdown [`medley_core::text::markdown`] sees to that.
 
 /// A text for LaTeX's text mode.
 pub(crate) fn escape_latex(text: &str) -> String {
@@ -61,22 +42,10 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_text() {
-        assert_eq!(escape_markdown("<script>|`x`"), "&lt;script&gt;\\|\\`x\\`");
         assert_eq!(escape_latex("a_b\\input{x} ± 5%"), "a\\_b\\textbackslash{}input\\{x\\} $\\pm$ 5\\%");
     }
 
     proptest! {
-        #[test]
-        fn markdown_has_no_bare_markup(text in "\\PC*") {
-            let escaped = escape_markdown(&text);
-            prop_assert!(!escaped.contains('<') && !escaped.contains('\n'));
-            let mut before = ' ';
-            for character in escaped.chars() {
-                prop_assert!(character != '|' || before == '\\');
-                before = if before == '\\' { ' ' } else { character };
-            }
-        }
-
         #[test]
         fn latex_braces_balance(text in "\\PC*") {
             let escaped = escape_latex(&text).replace("\\{", "").replace("\\}", "");

@@ -7,7 +7,8 @@ mod escape;
 
 use std::fmt::Write as _;
 
-pub(crate) use escape::{escape_latex, escape_markdown, one_line};
+pub(crate) use escape::{escape_latex, one_line};
+pub(crate) use medley_core::text::markdown as escape_markdown;
 
 /// A header and rows with as many cells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

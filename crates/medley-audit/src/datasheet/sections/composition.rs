@@ -1,7 +1,8 @@
+use medley_core::text::plural;
 use medley_core::{Split, TaskKind};
 
 use super::super::claims as check;
-use super::super::document::{Table, count, plural};
+use super::super::document::{Table, count};
 use super::{Answer, DRAWN, Facts, Question, claims, description, modality, of_people, sources, stated_source};
 
 pub(super) fn questions(facts: &Facts<'_>) -> Vec<Question> {

@@ -11,7 +11,7 @@ mod uses;
 use medley_core::{Modality, Origin};
 
 use super::document::{Answer, Claim, Question};
-use super::subject::Facts;
+use super::facts::Facts;
 
 /// Anchor, heading and questions.
 pub(super) type Titled = (&'static str, &'static str, fn(&Facts<'_>) -> Vec<Question>);

@@ -3,10 +3,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use medley_audit::datasheet::{Datasheet, Subject, Tally};
-use medley_core::ScoringToken;
 use medley_storage::{RealFs, write_whole};
 use serde::Serialize;
 
+use super::test_token;
 use crate::args::data::datasheet::{DatasheetArguments, Format};
 use crate::failure::Usage;
 use crate::output;
@@ -53,8 +53,7 @@ pub(super) fn run(arguments: &DatasheetArguments) -> anyhow::Result<ExitCode> {
 
 fn datasheet(set: &Path, arguments: &DatasheetArguments) -> anyhow::Result<Datasheet> {
     let subject = Subject::open_named(set, &arguments.data.data, &arguments.reading.options())?;
-    let task = &subject.opened().task;
-    let token = arguments.open_test_labels.then(|| ScoringToken::on_request(&task.spec.name, task.test.labels.rows()));
+    let token = test_token(arguments.open_test_labels, &subject.opened().task);
     Ok(subject.datasheet(token.as_ref())?)
 }
 

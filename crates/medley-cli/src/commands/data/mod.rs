@@ -16,7 +16,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use medley_core::COMPETITION_TASKS;
+use medley_core::{COMPETITION_TASKS, OpenedTask, ScoringToken};
 use medley_data::{Entry, Registry};
 
 use crate::args::data::{DataArguments, DataSubcommand};
@@ -41,6 +41,11 @@ pub(crate) fn run(arguments: &DataArguments) -> anyhow::Result<ExitCode> {
 /// An error and its cause, in one line.
 fn describe(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// What opens the test labels of a set: there where a person asked for them with `--open-test-labels`, and nowhere else.
+fn test_token(asked_for: bool, task: &OpenedTask) -> Option<ScoringToken> {
+    asked_for.then(|| ScoringToken::on_request(task.spec.name.as_str(), task.test.labels.rows()))
 }
 
 /// The sets that names stand for, each once.

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use medley_core::ScoringToken;
 use medley_data::open_named;
 use medley_import::montage::{MontageOptions, file_name, montage};
 use medley_storage::RealFs;
 
+use super::test_token;
 use crate::args::data::images::MontageArguments;
 use crate::output;
 
@@ -22,8 +22,7 @@ pub(super) fn run(arguments: &MontageArguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
         overwrite: arguments.overwrite,
     };
-    let token = (arguments.open_test_labels)
-        .then(|| ScoringToken::on_request(task.spec.name.as_str(), task.test.labels.rows()));
+    let token = test_token(arguments.open_test_labels, &task);
     let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from(file_name(&task, split)));
     let sheet = montage(&task, &path, &options, token.as_ref(), &RealFs)?;
     if arguments.json {

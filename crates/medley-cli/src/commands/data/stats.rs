@@ -1,9 +1,10 @@
 use std::process::ExitCode;
 
 use medley_audit::stats::{BINS, Statistics, statistics};
-use medley_core::{ScoringToken, Split};
+use medley_core::Split;
 use medley_data::open_named;
 
+use super::test_token;
 use crate::args::data::look::StatsArguments;
 use crate::output;
 
@@ -15,9 +16,7 @@ pub(super) fn run(arguments: &StatsArguments) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     for set in &arguments.sets {
         let task = open_named(set, &arguments.data.data, &options)?.task;
-        let token =
-            arguments.open_test_labels.then(|| ScoringToken::on_request(&task.spec.name, task.test.labels.rows()));
-        all.push(statistics(&task, token.as_ref())?);
+        all.push(statistics(&task, test_token(arguments.open_test_labels, &task).as_ref())?);
     }
     if arguments.json {
         output::json(&all)?;

@@ -1,0 +1,114 @@
+//! How counts, nouns and lists are written in messages and documents, and how a text from outside stays text in Markdown: once, for
+//! every crate that writes something a person reads.
+//!
+//! ```
+//! use medley_core::text::{count, list, markdown, plural};
+//!
+//! assert_eq!(count(97_176), "97,176");
+//! assert_eq!([plural(1, "seed"), plural(3, "class")], ["1 seed", "3 classes"]);
+//! assert_eq!(list(&["train", "val", "test"]), "train, val and test");
+//! assert_eq!(markdown("a|b"), "a\\|b");
+//! ```
+
+/// A number with commas between thousands: `97,176`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number and what is counted, given in the singular: `1 seed`, `3 seeds`, `2 classes`, `1,200 entries`.
+pub fn plural(number: usize, noun: &str) -> String {
+    let number_text = count(number as u64);
+    if number == 1 {
+        return format!("{number_text} {noun}");
+    }
+    // `epoch` ends in a k, `batch` does not.
+    if noun.ends_with(['s', 'x']) || noun.ends_with("sh") || noun.ends_with("tch") {
+        return format!("{number_text} {noun}es");
+    }
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{number_text} {stem}ies"),
+        _ => format!("{number_text} {noun}s"),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`; empty for nothing.
+pub fn list(items: &[impl AsRef<str>]) -> String {
+    let Some((last, rest)) = items.split_last() else { return String::new() };
+    if rest.is_empty() {
+        return last.as_ref().to_owned();
+    }
+    let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+    format!("{} and {}", rest.join(", "), last.as_ref())
+}
+
+/// A text that cannot break out of a paragraph or table cell of Markdown, nor turn into HTML. Control characters become spaces.
+pub fn markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '~' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            _ if character.is_control() => escaped.push(' '),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn thousands_are_parted() {
+        assert_eq!([0, 999, 1_000, 236_386, 1_234_567].map(count), ["0", "999", "1,000", "236,386", "1,234,567"]);
+    }
+
+    #[test]
+    fn nouns_have_their_plural() {
+        assert_eq!([0, 1, 2].map(|number| plural(number, "seed")), ["0 seeds", "1 seed", "2 seeds"]);
+        let two = ["epoch", "class", "batch", "index", "entry", "day", "published row"].map(|noun| plural(2, noun));
+        assert_eq!(two, ["2 epochs", "2 classes", "2 batches", "2 indexes", "2 entries", "2 days", "2 published rows"]);
+    }
+
+    #[test]
+    fn the_last_of_a_list_has_an_and() {
+        assert_eq!(
+            [list(&["a"; 0]), list(&["a"]), list(&["a", "b"]), list(&["a", "b", "c"])],
+            ["", "a", "a and b", "a, b and c"]
+        );
+    }
+
+    #[test]
+    fn hostile_names_stay_text() {
+        assert_eq!(markdown("<script>|`x`\n"), "&lt;script&gt;\\|\\`x\\` ");
+    }
+
+    proptest! {
+        #[test]
+        fn markdown_has_no_bare_markup(text in "\\PC*") {
+            let escaped = markdown(&text);
+            prop_assert!(!escaped.contains('<') && !escaped.contains('\n'));
+            let mut before = ' ';
+            for character in escaped.chars() {
+                prop_assert!(character != '|' || before == '\\');
+                before = if before == '\\' { ' ' } else { character };
+            }
+        }
+    }
+}
