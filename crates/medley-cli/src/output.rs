@@ -43,19 +43,9 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
-/// `1 seed`, `2 seeds`.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nouns_have_a_plural() {
-        assert_eq!([0, 1, 2].map(|count| counted(count, "seed")), ["0 seeds", "1 seed", "2 seeds"]);
-    }
 
     #[test]
     fn tables_align() {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use medley_core::record::Event;
+use medley_core::text::plural;
 use medley_train::observer::Observer;
 
-use crate::output::{counted, note};
+use crate::output::note;
 
 /// How often a run that is not on a terminal says where it is.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
@@ -72,7 +73,7 @@ impl Observer for Progress {
             Event::RunStarted { run, tasks, seeds, epochs, steps_per_epoch, resumed } => {
                 (self.epochs, self.steps_per_epoch, self.seeds) = (*epochs, *steps_per_epoch, seeds.len());
                 let start = if *resumed { "resuming" } else { "run" };
-                let (seeds_text, epochs_text) = (counted(seeds.len(), "seed"), counted(*epochs, "epoch"));
+                let (seeds_text, epochs_text) = (plural(seeds.len(), "seed"), plural(*epochs, "epoch"));
                 self.say(&format!("{start} {run}: {} ({seeds_text}, {epochs_text})", tasks.join(", ")));
                 if let Some(bar) = &self.bar {
                     bar.set_length((seeds.len() * epochs * steps_per_epoch) as u64);

@@ -100,7 +100,7 @@ fn a_folder_of_classes_opens_by_name() {
     let imported = desk.import(&desk.folder(), &options).unwrap();
     assert_eq!(imported.rows, [14, 2, 4]);
     assert_eq!(imported.class_counts, [vec![7, 7], vec![1, 1], vec![2, 2]]);
-    assert_eq!(imported.remarks, ["1 .txt file(s) passed over"]);
+    assert_eq!(imported.remarks, ["1 .txt file passed over"]);
     for size in [28, 64] {
         let opened = open_task(desk.data.path(), "moles", size, &OpenOptions::default()).unwrap();
         let spec = &opened.task.spec;
@@ -209,7 +209,7 @@ fn bad_lines_are_told_with_their_numbers() {
          benign/1.png,,val\nbenign/2.png,b,tset\nbenign/3.png\nbenign/4.png,b,test\n",
     );
     let message = desk.refused(&source, &moles());
-    assert!(message.contains("6 line(s) cannot be used"), "{message}");
+    assert!(message.contains("6 lines cannot be used"), "{message}");
     for part in [
         "line 3: there is no file",
         "line 4: the path \"../secret.png\"",
@@ -222,7 +222,7 @@ fn bad_lines_are_told_with_their_numbers() {
     }
     let many = "99.png,a\n".repeat(50);
     let message = desk.refused(&desk.table(&format!("path,label\n{many}")), &moles());
-    assert!(message.contains("50 line(s)") && message.lines().count() == 12, "{message}");
+    assert!(message.contains("50 lines") && message.lines().count() == 12, "{message}");
     assert!(desk.refused(&desk.table("file,label\nx,y\n"), &moles()).contains("--path-column"));
     assert!(desk.refused(&desk.table("path,label\n"), &moles()).contains("no images"));
     assert!(desk.refused(&desk.table(""), &moles()).contains("no column `path`"));
@@ -267,10 +267,7 @@ fn pictures_that_cannot_be_read_are_named_or_left_out() {
     desk.write("benign/broken.png", b"\x89PNG\r\n\x1a\nnot really");
     desk.write("malignant/empty.jpg", "");
     let message = desk.refused(&desk.folder(), &moles());
-    assert!(
-        message.contains("2 picture(s)") && message.contains("benign/broken.png: it cannot be decoded"),
-        "{message}"
-    );
+    assert!(message.contains("2 pictures") && message.contains("benign/broken.png: it cannot be decoded"), "{message}");
     let options = ImportOptions { skip_unreadable: true, ..moles() };
     let imported = desk.import(&desk.folder(), &options).unwrap();
     assert_eq!((imported.skipped.len(), imported.rows.iter().sum::<usize>()), (2, 20));

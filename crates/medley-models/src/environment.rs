@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use medley_core::text::plural;
 use tch::{Cuda, Device};
 
 use crate::ModelError;
@@ -135,7 +136,7 @@ pub fn require_cuda(device: Device) -> Result<(), ModelError> {
     }
     let count = usize::try_from(Cuda::device_count()).unwrap_or(0);
     if index >= count {
-        return refuse(format!("this machine has {count} CUDA device(s), numbered from 0"));
+        return refuse(format!("this machine has {}, numbered from 0", plural(count, "CUDA device")));
     }
     Ok(())
 }

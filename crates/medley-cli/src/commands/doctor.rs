@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use medley_core::text::plural;
 use medley_data::Registry;
 use medley_models::environment;
 use serde::Serialize;
@@ -105,7 +106,7 @@ fn threads() -> Finding {
 
 fn cuda() -> Finding {
     match environment::require_cuda(tch::Device::Cuda(0)) {
-        Ok(()) => Finding::ok("CUDA", output::counted(tch::Cuda::device_count().unsigned_abs() as usize, "device")),
+        Ok(()) => Finding::ok("CUDA", plural(tch::Cuda::device_count().unsigned_abs() as usize, "device")),
         Err(error) => Finding::note("CUDA", "not available", error.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use medley_core::RunLayout;
+use medley_core::text::plural;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::{load_run, write_report};
 use medley_storage::RealFs;
@@ -33,6 +34,6 @@ pub(crate) fn submission(arguments: &SubmissionArguments) -> anyhow::Result<Exit
         (None, OrderArgument::Alphabetical) => SubmissionOrder::Alphabetical,
     };
     let written = write_submission(&RunLayout::new(&arguments.run), &order, &RealFs)?;
-    output::line(&format!("{} ({} rows)", written.path.display(), written.rows))?;
+    output::line(&format!("{} ({})", written.path.display(), plural(written.rows, "row")))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use medley_core::Split;
+use medley_core::text::plural;
 use medley_data::DataError;
 
 use super::listing::{Found, Listing, Place, class_names, indices, refuse, split_of};
@@ -169,8 +170,8 @@ struct Others(BTreeMap<String, usize>);
 impl Others {
     fn remarks(&self) -> Vec<String> {
         let kinds = self.0.iter().map(|(ending, count)| match ending.as_str() {
-            "" => format!("{count} file(s) without an ending passed over"),
-            ending => format!("{count} .{ending} file(s) passed over"),
+            "" => format!("{} without an ending passed over", plural(*count, "file")),
+            ending => format!("{} passed over", plural(*count, &format!(".{ending} file"))),
         });
         kinds.collect()
     }

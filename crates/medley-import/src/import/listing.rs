@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use medley_core::Split;
+use medley_core::text::plural;
 
 use super::arrays::Stack;
 use crate::ImportError;
@@ -101,9 +102,9 @@ pub(super) fn refuse(path: &Path, problem: impl Into<String>) -> ImportError {
     ImportError::Source { path: path.to_owned(), problem: problem.into() }
 }
 
-/// An error about many things of a kind: the first are told, all are counted.
-pub(super) fn refuse_all(path: &Path, what: &str, problems: &[String]) -> ImportError {
-    let mut text = format!("{} {what}:", problems.len());
+/// An error about many things, `noun` in the singular: the first are told, all are counted.
+pub(super) fn refuse_all(path: &Path, noun: &str, what: &str, problems: &[String]) -> ImportError {
+    let mut text = format!("{} {what}:", plural(problems.len(), noun));
     for problem in problems.iter().take(TOLD) {
         text.push_str("\n  ");
         text.push_str(problem);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use medley_core::text::plural;
 use medley_core::{Split, TaskKind};
 use medley_data::{DataError, NpzWriter, hash_file};
 use medley_storage::{Storage, write_whole};
@@ -217,15 +218,14 @@ impl Made {
         let found = &self.duplicates;
         if found.across_splits > 0 {
             remarks.push(format!(
-                "{} picture(s) lie in more than one split: figures on val and test are too good by them; a `group` column keeps equal \
-                 ones together",
-                found.across_splits
+                "{} in more than one split: metrics on val and test are too good by them; a `group` column keeps equal ones together",
+                plural(found.across_splits, "equal picture")
             ));
         }
         if found.conflicting_labels > 0 {
             remarks.push(format!(
-                "{} picture(s) occur under different labels: one of them is wrong",
-                found.conflicting_labels
+                "{} under different labels: one of the labels is wrong",
+                plural(found.conflicting_labels, "equal picture")
             ));
         }
         for split in [Split::Val, Split::Test] {

@@ -72,8 +72,8 @@ pub(super) fn read_all(
     }
     let skipped: Vec<String> = results.iter().filter_map(|result| result.as_ref().err().cloned()).collect();
     if !skipped.is_empty() && (!options.skip_unreadable || skipped.len() == total) {
-        let what = "picture(s) cannot be read (--skip-unreadable leaves them out)";
-        return Err(refuse_all(source, what, &skipped));
+        let what = "cannot be read (--skip-unreadable leaves them out)";
+        return Err(refuse_all(source, "picture", what, &skipped));
     }
     let mut readable = results.iter().map(Result::is_ok);
     listing.images.retain(|_| readable.next().unwrap_or(false));

@@ -105,7 +105,7 @@ pub(super) fn list(
         let line =
             |text: &String| text.strip_prefix("line ").and_then(|rest| rest.split(':').next()?.parse::<u64>().ok());
         problems.sort_by_key(line);
-        return Err(refuse_all(csv, "line(s) cannot be used", &problems));
+        return Err(refuse_all(csv, "line", "cannot be used", &problems));
     }
     Ok(listing)
 }

@@ -56,12 +56,12 @@ pub enum SubmissionError {
         message: String,
     },
     /// A sample submission cannot be followed.
-    #[error("`{}`, line {line}: {message}", path.display())]
+    #[error("`{}`{}: {message}", path.display(), line.map_or_else(String::new, |line| format!(", line {line}")))]
     Sample {
         /// The sample.
         path: PathBuf,
-        /// 1-based line; 0 means the file as a whole.
-        line: u64,
+        /// 1-based line; `None` means the file as a whole.
+        line: Option<u64>,
         /// What is wrong.
         message: String,
     },

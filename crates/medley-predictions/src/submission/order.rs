@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use medley_core::text::plural;
+
 use super::SubmissionError;
 use super::write::TaskLabels;
 use crate::RecordError;
@@ -37,7 +39,8 @@ pub(super) fn like<'a>(
     sample: &Path,
     remarks: &mut Vec<String>,
 ) -> Result<Vec<Row<'a>>, SubmissionError> {
-    let fail = |line: u64, message: String| SubmissionError::Sample { path: sample.to_owned(), line, message };
+    let fail =
+        |line: u64, message: String| SubmissionError::Sample { path: sample.to_owned(), line: Some(line), message };
     let bytes = read_bytes(sample, SAMPLE_FILE)?.ok_or_else(|| RecordError::Io {
         path: sample.to_owned(),
         source: std::io::Error::from(std::io::ErrorKind::NotFound),
@@ -55,11 +58,12 @@ pub(super) fn like<'a>(
     let mut seen: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
-    while reader
-        .read_record(&mut record)
-        .map_err(|error| fail(error.position().map_or(0, csv::Position::line), error.to_string()))?
-    {
-        let line = record.position().map_or(0, csv::Position::line);
+    while reader.read_record(&mut record).map_err(|error| SubmissionError::Sample {
+        path: sample.to_owned(),
+        line: error.position().map(csv::Position::line),
+        message: error.to_string(),
+    })? {
+        let line = record.position().map_or(1, csv::Position::line);
         let field = |at: usize| {
             record.get(at).map(str::trim).ok_or_else(|| fail(line, format!("only {} fields", record.len())))
         };
@@ -75,7 +79,11 @@ pub(super) fn like<'a>(
         }
         rows.push(Row { id: field(id)?.to_owned().into(), image: number, task: &known.task, label });
     }
-    check_complete(tasks, &seen, remarks).map_err(|message| fail(0, message))?;
+    check_complete(tasks, &seen, remarks).map_err(|message| SubmissionError::Sample {
+        path: sample.to_owned(),
+        line: None,
+        message,
+    })?;
     Ok(rows)
 }
 
@@ -98,7 +106,7 @@ fn check_complete(
             Some(seen) => {
                 if let Some(missing) = seen.iter().position(|seen| !seen) {
                     let count = seen.iter().filter(|seen| !**seen).count();
-                    let images = if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
+                    let images = plural(count, "image");
                     return Err(format!("{images} of `{}` missing, the first is {missing}", task.task));
                 }
             }

@@ -1,9 +1,11 @@
 use std::process::ExitCode;
 
 use medley_audit::audit::{Audit, AuditedSet, Group, ImageId, Options, SetFindings, audit};
-use medley_core::{ScoringToken, Split};
+use medley_core::Split;
+use medley_core::text::plural;
 use medley_data::open_named;
 
+use super::test_token;
 use crate::args::data::look::AuditArguments;
 use crate::output;
 
@@ -18,11 +20,9 @@ pub(super) fn run(arguments: &AuditArguments) -> anyhow::Result<ExitCode> {
     }
     let mut sets = Vec::new();
     for task in &tasks {
-        sets.push(if arguments.open_test_labels {
-            let token = ScoringToken::on_request(&task.spec.name, task.test.labels.rows());
-            AuditedSet::with_test_labels(task, &token)?
-        } else {
-            AuditedSet { task, test_labels: None }
+        sets.push(match test_token(arguments.open_test_labels, task) {
+            Some(token) => AuditedSet::with_test_labels(task, &token)?,
+            None => AuditedSet { task, test_labels: None },
         });
     }
     let found = audit(&sets, &Options { near: arguments.near.0, blank_levels: arguments.blank_levels });
@@ -109,8 +109,7 @@ fn groups(title: &str, groups: &[Group], shown: usize) -> anyhow::Result<()> {
     let across = groups.iter().filter(|group| group.is_across()).count();
     let differ = groups.iter().filter(|group| group.labels_differ).count();
     let pair = |one: Split, other: Split| groups.iter().filter(|group| group.joins(one, other)).count();
-    let noun = if groups.len() == 1 { "group" } else { "groups" };
-    output::line(&format!("{title}: {} {noun}", groups.len()))?;
+    output::line(&format!("{title}: {}", plural(groups.len(), "group")))?;
     if groups.is_empty() {
         return output::line("");
     }

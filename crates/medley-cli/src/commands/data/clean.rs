@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use medley_core::text::plural;
 use medley_data::cache;
 
 use crate::args::data::look::CleanArguments;
@@ -19,6 +20,6 @@ pub(super) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
         output::line(&format!("{} ({}) {done}", cached.path.display(), output::bytes(cached.bytes)))?;
     }
     let total = found.iter().map(|cached| cached.bytes).sum();
-    output::line(&format!("{} files, {}, in {}", found.len(), output::bytes(total), folder.display()))?;
+    output::line(&format!("{}, {}, in {}", plural(found.len(), "file"), output::bytes(total), folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,12 @@
 use std::process::ExitCode;
 
-use medley_core::{ScoringToken, Split};
+use medley_core::Split;
+use medley_core::text::plural;
 use medley_data::open_named;
 use medley_import::export::{ExportOptions, Exported, export};
 use medley_storage::RealFs;
 
+use super::test_token;
 use crate::args::data::images::ExportArguments;
 use crate::output;
 use crate::progress::images_bar;
@@ -20,7 +22,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     for set in &arguments.sets {
         let opened = open_named(set, &arguments.data.data, &arguments.reading.options())?;
         let (rows, name) = (opened.rows(), opened.task.spec.name.as_str());
-        let token = arguments.open_test_labels.then(|| ScoringToken::on_request(name, rows[2]));
+        let token = test_token(arguments.open_test_labels, &opened.task);
         let bar = images_bar(name, options.splits.iter().map(|&split| rows[split as usize] as u64).sum());
         let progress = |done: usize| bar.set_position(done as u64);
         let exported = export(&opened.task, &arguments.out, &options, token.as_ref(), &RealFs, &progress);
@@ -32,7 +34,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
                 removed => format!(", {removed} of an earlier export removed"),
             };
             let (folder, list) = (exported.folder.display(), exported.list.display());
-            output::line(&format!("{folder}: {} images{removed}, listed in {list}", exported.images))?;
+            output::line(&format!("{folder}: {}{removed}, listed in {list}", plural(exported.images, "image")))?;
         }
         written.push(exported);
     }

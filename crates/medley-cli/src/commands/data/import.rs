@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use medley_core::Split;
+use medley_core::text::plural;
 use medley_data::OpenOptions;
 use medley_import::import::{Colour, ImportOptions, Imported, Source, TableOptions, import};
 use medley_storage::RealFs;
@@ -106,7 +107,8 @@ fn print(imported: &Imported) -> anyhow::Result<()> {
         output::line(&path.display().to_string())?;
     }
     if !imported.skipped.is_empty() {
-        output::note(&format!("warning: {} picture(s) could not be read and were left out:", imported.skipped.len()));
+        let pictures = plural(imported.skipped.len(), "picture");
+        output::note(&format!("warning: {pictures} could not be read and left out:"));
         for skipped in imported.skipped.iter().take(SHOWN) {
             output::note(&format!("  {skipped}"));
         }
