@@ -56,6 +56,20 @@ fn eleven_synthetic_tasks_become_a_report_that_says_so() {
 }
 
 #[test]
+fn a_run_of_multi_label_tasks_alone_ends_with_its_results() {
+    let lab = Lab::with_tasks(&["chestmnist"], 60);
+    lab.config("lab", &["chestmnist"], "");
+    let said = lab.train("lab", &["--set", "train.epochs=1"]);
+    for words in ["harmonic mean of macro-F1", "submission none:", "every task here has several labels"] {
+        assert!(said.stdout.contains(words), "`{words}` is not in: {}", said.stdout);
+    }
+    let files = files_under(&lab.path().join("runs/lab-1"));
+    assert!(files.contains_key("report.html") && !files.contains_key("submission.SYNTHETIC.csv"), "{:?}", files.keys());
+    // Asked for by itself, a submission that cannot be is an error.
+    assert_eq!(lab.run(&["submission", "runs/lab-1"]).code, Some(4));
+}
+
+#[test]
 fn learnable_data_are_learnt() {
     let lab = Lab::new();
     medley_tests::npz::Npz::learnable(2, [200, 60, 100]).write(&lab.path().join("data/breastmnist.npz"));

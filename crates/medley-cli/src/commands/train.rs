@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context as _;
 use medley_core::RunLayout;
 use medley_core::record::{Environment, RunResults, ScoreSet};
+use medley_core::text::plural;
 use medley_metrics::summarise_sets;
+use medley_predictions::SubmissionError;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
 use medley_storage::RealFs;
@@ -103,12 +105,11 @@ fn observers(quiet: bool) -> Observers {
 fn compute_plan(run: &Run<'_>) -> String {
     let Environment { precision, memory_layout, threads, replicas, .. } = run.environment();
     let cores = match (replicas, threads) {
-        (1, 1) => "1 thread".to_owned(),
-        (1, threads) => format!("{threads} threads"),
-        (replicas, _) => format!("{replicas} replicas"),
+        (1, threads) => plural(threads, "thread"),
+        (replicas, _) => plural(replicas, "replica"),
     };
-    let tried = run.calibration().len();
-    format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried} candidates")
+    let tried = plural(run.calibration().len(), "candidate");
+    format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried}")
 }
 
 fn finish(end: RunEnd, layout: &RunLayout, interruption: &Interruption, json: bool) -> anyhow::Result<ExitCode> {
@@ -123,22 +124,37 @@ fn finish(end: RunEnd, layout: &RunLayout, interruption: &Interruption, json: bo
     }
 }
 
-/// Writes the report, and a submission once the test split is scored.
+/// Writes the report, and a submission once the test split is scored, if it has a task that fits one.
 fn write_out(layout: &RunLayout, results: &RunResults) -> anyhow::Result<Vec<String>> {
     let mut lines = vec![format!("run        {}", layout.root().display())];
     lines.push(format!("report     {}", write_report(layout, &RealFs)?.display()));
     if results.is_tested() {
-        let submission = write_submission(layout, &SubmissionOrder::Competition, &RealFs)?;
-        lines.push(format!("submission {} ({} rows)", submission.path.display(), submission.rows));
+        lines.push(format!("submission {}", submission(layout)?));
     } else {
         lines.push(format!("test       not scored; `medley test {}` does that", layout.root().display()));
     }
     Ok(lines)
 }
 
+/// What became of the submission. That no task fits one, as of multi-label tasks alone, is no failure of the run.
+fn submission(layout: &RunLayout) -> anyhow::Result<String> {
+    let written = match write_submission(layout, &SubmissionOrder::Competition, &RealFs) {
+        Err(SubmissionError::NothingToSubmit { .. }) => {
+            return Ok("none: it holds one class per image, and every task here has several labels".to_owned());
+        }
+        written => written?,
+    };
+    let mut text = format!("{} ({})", written.path.display(), plural(written.rows, "row"));
+    for remark in &written.remarks {
+        text.push_str(&format!("\n           {remark}"));
+    }
+    Ok(text)
+}
+
+/// The results come first: they are told even if what is made of them cannot be written.
 fn print(layout: &RunLayout, results: &RunResults) -> anyhow::Result<()> {
-    let lines = write_out(layout, results)?;
     output::line(&summary(results))?;
+    let lines = write_out(layout, results)?;
     output::line(&format!("\n{}", lines.join("\n")))
 }
 
@@ -200,8 +216,8 @@ fn summary(results: &RunResults) -> String {
         })
         .collect();
     let seeds = results.seeds.len();
-    let (plural, spread) = if seeds > 1 { ("s", ", mean ± standard deviation") } else { ("", "") };
-    let mut text = format!("{split}, {seeds} seed{plural}{spread}\n\n");
+    let spread = if seeds > 1 { ", mean ± standard deviation" } else { "" };
+    let mut text = format!("{split}, {}{spread}\n\n", plural(seeds, "seed"));
     text.push_str(&output::table(&["task", "images", "AUC", "ACC", "macro-F1"], &rows));
     text.push_str("\n\nharmonic mean of macro-F1  ");
     text.push_str(&cell("all", "harmonic_mean"));
