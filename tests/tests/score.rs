@@ -185,3 +185,41 @@ fn a_run_its_files_and_its_submission_agree() {
         assert_eq!(task["mcnemar"]["p"], 1.0);
     }
 }
+
+#[test]
+fn the_result_comes_first_and_what_others_report_when_it_is_asked_for() {
+    let lab = lab();
+    let with = |more: &[&str]| must(lab.path(), &[&["score", NAME, "--labels", "labels.csv"], more].concat()).stdout;
+    let short = with(&[]);
+    assert!(short.starts_with("mine (test)\ntask"), "{short}");
+    assert!(!short.contains("Published"), "{short}");
+    let rows = |text: &str| text.lines().filter(|line| line.starts_with("breastmnist  ")).count();
+    let (best, all) = (with(&["--baselines", "best"]), with(&["--published"]));
+    assert!(best.contains("Published on these tasks") && best.contains("more published rows not shown"), "{best}");
+    assert!(rows(&all) > rows(&best) && rows(&best) > rows(&short), "{all}");
+    assert_eq!(lab.run(&["score", NAME, "--published", "--baselines", "best"]).code, Some(2));
+}
+
+#[test]
+fn runs_that_were_computed_differently_are_compared_with_a_word_on_it() {
+    let tasks = ["breastmnist"];
+    let lab = Lab::with_tasks(&tasks, 40);
+    lab.config("lab", &tasks, "");
+    lab.train("lab", &["--set", "train.epochs=1", "--name", "full"]);
+    lab.train("lab", &["--set", "train.epochs=1", "--set", "seeds=[1]", "--name", "other"]);
+    lab.train("lab", &["--set", "train.epochs=1", "--set", "train.precision=bf16", "--name", "half"]);
+    let compare = |other: &str| {
+        let said = must(lab.path(), &["compare", "runs/full", other, "--data", "data", "--json", "--resamples", "20"]);
+        json(&said)["remarks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(compare("runs/other"), Vec::<String>::new());
+    let remarks = compare("runs/half");
+    assert!(remarks[0].contains("`runs/full` in fp32 and `runs/half` in bf16;"), "{remarks:?}");
+    let text = must(lab.path(), &["compare", "runs/full", "runs/half", "--data", "data", "--resamples", "20"]).stdout;
+    assert!(text.contains(&remarks[0]), "{text}");
+}

@@ -41,6 +41,14 @@ pub struct AucDifference {
     pub p: f64,
 }
 
+impl AucDifference {
+    /// The normal interval of the same standard error as the test: it excludes 0 exactly where `p` is below `1 - confidence`.
+    pub fn interval(&self, confidence: f64) -> Interval {
+        let width = normal_quantile(0.5 + confidence / 2.0) * self.standard_error;
+        Interval { low: (self.difference - width).max(-1.0), high: (self.difference + width).min(1.0) }
+    }
+}
+
 /// Standard error of the official AUC. `None` without scores, where the AUC is not defined, and where a class has a single row.
 pub fn auc_variance(sample: &Sample) -> Option<AucVariance> {
     let shares = Shares::of(sample)?;

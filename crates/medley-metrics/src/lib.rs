@@ -72,3 +72,8 @@ pub use mcnemar::{McNemar, mcnemar};
 pub use medley_core::record::Interval;
 pub use metric::{Better, Metric, MetricInfo, Needs};
 pub use sample::{Draw, Sample};
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

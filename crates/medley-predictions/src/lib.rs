@@ -41,3 +41,8 @@ pub use problems::LineProblem;
 pub use record::{RecordError, RunFiles};
 pub use score_table::ScoreTable;
 pub use submission::{Submission, SubmissionError};
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -56,17 +56,24 @@ struct Block {
     sentences: Vec<String>,
 }
 
-/// Writes a scorecard.
+/// Writes a scorecard, the result first: ensembles and single predictors, then means over seeds, then each seed by itself.
 pub fn render_scorecard(card: &Scorecard, format: Format, show: Show) -> String {
-    let mut blocks = Vec::new();
-    for predictor in &card.predictors {
-        blocks.push(metrics(predictor));
+    let of_a_mean = |predictor: &&PredictorScore| {
+        let stem = predictor.predictor.rsplit_once("-seed").map(|(stem, _)| stem);
+        card.seeds.iter().any(|mean| Some(mean.predictor.as_str()) == stem && mean.split == predictor.split)
+    };
+    let (of_means, alone): (Vec<&PredictorScore>, Vec<&PredictorScore>) = card.predictors.iter().partition(of_a_mean);
+    let blocks_of = |predictor: &PredictorScore| {
+        let mut blocks = vec![metrics(predictor, show.published)];
         if show.details {
             blocks.push(classes(predictor));
             blocks.extend(calibration(predictor));
         }
-    }
+        blocks
+    };
+    let mut blocks: Vec<Block> = alone.into_iter().flat_map(blocks_of).collect();
     blocks.extend(card.seeds.iter().map(over_seeds));
+    blocks.extend(of_means.into_iter().flat_map(blocks_of));
     blocks.extend(published(&card.predictors, show.published));
     if let Some(last) = blocks.last_mut() {
         last.sentences.push(format!(
@@ -88,7 +95,7 @@ pub fn render_comparison(card: &ComparisonCard, format: Format) -> String {
     join(&blocks, format)
 }
 
-fn metrics(predictor: &PredictorScore) -> Block {
+fn metrics(predictor: &PredictorScore, show: ShowPublished) -> Block {
     let mut titles: Vec<&'static str> = Vec::new();
     for metric in predictor.tasks.iter().flat_map(|task| &task.metrics) {
         if !titles.contains(&metric.title) {
@@ -98,7 +105,7 @@ fn metrics(predictor: &PredictorScore) -> Block {
     let heading = format!("{} ({})", predictor.predictor, predictor.split);
     let table =
         if titles.len() > WIDEST { one_metric_a_line(predictor) } else { beside_each_other(predictor, &titles) };
-    Block { heading, table, sentences: sentences(predictor) }
+    Block { heading, table, sentences: sentences(predictor, show) }
 }
 
 fn beside_each_other(predictor: &PredictorScore, titles: &[&'static str]) -> Table {
@@ -125,7 +132,7 @@ fn one_metric_a_line(predictor: &PredictorScore) -> Table {
     table
 }
 
-fn sentences(predictor: &PredictorScore) -> Vec<String> {
+fn sentences(predictor: &PredictorScore, show: ShowPublished) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(mean) = &predictor.harmonic_mean {
         sentences.push(format!(
@@ -140,7 +147,7 @@ fn sentences(predictor: &PredictorScore) -> Vec<String> {
              {lenient:.4}; do not report that."
         ));
     }
-    for mean in &predictor.published {
+    for mean in predictor.published.iter().filter(|_| show != ShowPublished::None) {
         sentences
             .push(format!("  published: {:.4}  {} ({}, {})", mean.value, mean.method, mean.source, mean.measured_on));
     }
@@ -149,12 +156,15 @@ fn sentences(predictor: &PredictorScore) -> Vec<String> {
         if !task.never_predicted.is_empty() {
             sentences.push(format!("{}: never predicted: {}", task.task, task.never_predicted.join(", ")));
         }
-        if task.origin == Origin::Synthetic {
-            sentences.push(format!(
-                "{}: SYNTHETIC images; the results say nothing of medicine or of the benchmark",
-                task.task
-            ));
-        }
+    }
+    let synthetic: Vec<&str> = (predictor.tasks.iter())
+        .filter(|task| task.origin == Origin::Synthetic)
+        .map(|task| task.task.as_str())
+        .collect();
+    if !synthetic.is_empty() {
+        let tasks = format::list(&synthetic);
+        sentences
+            .push(format!("SYNTHETIC images of {tasks}: the results say nothing of medicine or of the benchmark."));
     }
     sentences.extend(detectable(&predictor.tasks));
     sentences
@@ -326,20 +336,32 @@ fn differences(pair: &PairComparison, card: &ComparisonCard) -> Block {
     }
     let significant = all.iter().filter(|difference| difference.survives).count();
     let tested = all.iter().filter(|difference| difference.p_holm.is_some()).count();
-    Block {
-        heading: format!("A = {}, B = {} ({})", pair.a, pair.b, pair.split),
-        table,
-        sentences: vec![
-            format!("{significant} of {tested} differences are significant at 5 % after Holm's correction over tasks."),
-            format!(
-                "Intervals: {} of {} paired bootstrap resamples (stratified by class, seed {}). Detectable: the smallest difference \
-                 that a test on these images would find with 80 % power.",
-                format::confidence(card.resampling.confidence),
-                card.resampling.resamples,
-                card.resampling.seed
-            ),
-        ],
+    let confidence = card.resampling.confidence;
+    let parted = pair.tasks.iter().flat_map(|task| task.differences.iter().map(|one| (task.task.as_str(), one)));
+    let parted = parted.chain(pair.harmonic_mean.iter().map(|one| ("all", one)));
+    let parted: Vec<String> = parted
+        .filter(|(_, difference)| difference.interval_disagrees(confidence))
+        .map(|(task, difference)| format!("{task} {}", difference.title))
+        .collect();
+    let mut sentences = vec![
+        format!("{significant} of {tested} differences are significant at 5 % after Holm's correction over tasks."),
+        format!(
+            "Intervals, {}: of AUC by DeLong's standard error, as its test; else of {} paired bootstrap resamples (stratified by \
+             class, seed {}). Detectable: the smallest difference that a test on these images would find with 80 % power.",
+            format::confidence(confidence),
+            card.resampling.resamples,
+            card.resampling.seed
+        ),
+    ];
+    if !parted.is_empty() {
+        sentences.push(format!(
+            "Interval and uncorrected p do not agree on whether there is a difference: {}. The interval asks how the \
+             difference would move on other images of the same classes, the test how often it would be as large if it did not \
+             matter who predicted what. Where they part the evidence is weak: go by p.",
+            parted.join(", ")
+        ));
     }
+    Block { heading: format!("A = {}, B = {} ({})", pair.a, pair.b, pair.split), table, sentences }
 }
 
 fn difference_row(task: &str, images: String, difference: &Difference) -> [String; 12] {

@@ -17,6 +17,7 @@ use super::DataFolder;
 Examples:
   medley score runs/small-three-1
   medley score 'breastmnist_test_[AUC]0.901_[ACC]0.863@1.csv' --data ~/medmnist
+  medley score runs/small-three-1 --published      what others report on the same tasks, below
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
 
@@ -30,12 +31,12 @@ pub(crate) struct ScoreArguments {
     pub(crate) truth: TruthArguments,
     #[command(flatten)]
     pub(crate) resampling: ResamplingArguments,
-    /// Published results beside ours: the official ResNet-18 and the best at our image size, or all
-    #[arg(long, value_enum, default_value = "best")]
+    /// Published results below ours: the official ResNet-18 and the best at our image size, or all
+    #[arg(long, value_enum, default_value = "none")]
     pub(crate) baselines: BaselinesArgument,
-    /// Leave the published results out, as --baselines none
+    /// All published results, as --baselines all
     #[arg(long, conflicts_with = "baselines")]
-    pub(crate) no_published: bool,
+    pub(crate) published: bool,
     /// Every class, and calibration by how rare the true class is
     #[arg(long)]
     pub(crate) details: bool,
@@ -110,9 +111,9 @@ pub(crate) enum SplitArgument {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BaselinesArgument {
+    None,
     Best,
     All,
-    None,
 }
 
 impl From<SplitArgument> for Split {

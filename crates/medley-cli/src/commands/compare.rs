@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use medley_metrics::scorecard::compare;
-use medley_predictions::matching::load_predictor;
+use medley_predictions::matching::{differing_computation, environment, load_predictor};
 use medley_report::render_comparison;
 
 use super::score::{DataTruth, chosen_metrics, format, request, resampling};
@@ -17,10 +17,15 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     for path in &arguments.predictions {
         predictors.push((path.display().to_string(), load_predictor(path, &request, &truth)?));
     }
-    let card = compare(&predictors, &metrics, &resampling(&arguments.resampling))?;
+    let mut card = compare(&predictors, &metrics, &resampling(&arguments.resampling))?;
     if card.pairs.is_empty() {
         bail!(Usage("they have no task in common".to_owned()));
     }
+    let mut computed = Vec::new();
+    for (path, (name, _)) in arguments.predictions.iter().zip(&predictors) {
+        computed.extend(environment(path)?.map(|environment| (name.as_str(), environment)));
+    }
+    card.remarks.extend(differing_computation(&computed));
     match format(&arguments.output) {
         None => output::json(&card)?,
         Some(format) => output::line(&render_comparison(&card, format))?,

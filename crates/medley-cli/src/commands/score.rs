@@ -31,10 +31,10 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
         None => output::json(&card)?,
         Some(format) => {
             let published = match arguments.baselines {
-                _ if arguments.no_published => ShowPublished::None,
+                _ if arguments.published => ShowPublished::All,
+                BaselinesArgument::None => ShowPublished::None,
                 BaselinesArgument::Best => ShowPublished::Best,
                 BaselinesArgument::All => ShowPublished::All,
-                BaselinesArgument::None => ShowPublished::None,
             };
             let show = Show { published, details: arguments.details };
             output::line(&render_scorecard(&card, format, show))?;

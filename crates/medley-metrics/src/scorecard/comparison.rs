@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Prediction;
 use crate::bootstrap::{Resampled, Resampling, bootstrap, harmonic_mean_of, permute};
-use crate::delong::auc_difference;
+use crate::delong::{AucDifference, auc_difference};
 use crate::inference::{holm, minimum_detectable_difference};
 use crate::metric::Metric;
 use crate::{McNemar, MetricError, mcnemar};
@@ -67,7 +67,7 @@ pub struct Difference {
     pub b: Option<f64>,
     /// `a - b`.
     pub difference: Option<f64>,
-    /// Lower end of the paired bootstrap interval.
+    /// Lower end of the interval: of the AUC by `DeLong`'s standard error, as its test; else of the paired bootstrap.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
@@ -101,6 +101,22 @@ impl Difference {
             survives: false,
             detectable: difference.standard_error().map(minimum_detectable_difference),
         }
+    }
+
+    /// The p-value of `DeLong`'s test, with the interval that belongs to it: the two agree on whether 0 is inside.
+    fn take_auc(&mut self, found: Option<AucDifference>, confidence: f64) -> Option<f64> {
+        let found = found?;
+        let interval = found.interval(confidence);
+        (self.low, self.high) = (Some(interval.low), Some(interval.high));
+        Some(found.p)
+    }
+
+    /// Whether the interval excludes 0 though the test, at the same level and before any correction, finds no difference, or the other
+    /// way round: a bootstrap interval and a permutation test or an exact one answer the same question by different means, and on few
+    /// images they may part.
+    pub fn interval_disagrees(&self, confidence: f64) -> bool {
+        let (Some(low), Some(high), Some(p)) = (self.low, self.high, self.p) else { return false };
+        (low > 0.0 || high < 0.0) != (p < 1.0 - confidence)
     }
 }
 
@@ -163,7 +179,7 @@ fn pair(
             let mut difference = Difference::new(info.id, info.title, &of_a[index], &of_b[index], options.confidence);
             let (one, two) = &exchanged[index];
             (difference.test, difference.p) = match info.id {
-                "auc" => ("DeLong", auc_difference(a, b)?.map(|found| found.p)),
+                "auc" => ("DeLong", difference.take_auc(auc_difference(a, b)?, options.confidence)),
                 "accuracy" if crate::metric::SINGLE_LABEL.contains(&a.kind()) => ("McNemar", Some(mcnemar.p)),
                 _ => ("permutation", one.minus(two).permutation_p()),
             };

@@ -3,6 +3,7 @@
 //! A path may be a result file, a submission, a table of scores, a run folder or any folder of result files. The order is always the
 //! same: predictions are read to the end, then a token is made for them, and only then the labels open.
 
+mod computation;
 mod folder;
 mod submission;
 mod truth;
@@ -17,6 +18,7 @@ use medley_metrics::{Sample, metric, metrics};
 use crate::result_file::{ResultName, parse_name};
 use crate::submission::is_submission;
 use crate::{PredictionError, ScoreTable};
+pub use computation::{differing_computation, environment};
 pub use truth::{PublishedTask, Truth, TruthSource};
 
 /// Largest file of predictions or labels that is read: TissueMNIST's takes 8 MB.
