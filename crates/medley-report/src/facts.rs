@@ -76,6 +76,17 @@ pub(crate) fn intervals(run: &RunRecord) -> String {
     text
 }
 
+/// Whose training ended before the last epoch and why, in one sentence; `None` where no seed's did.
+pub(crate) fn stops(run: &RunRecord) -> Option<String> {
+    let stopped: Vec<String> = (run.manifest.seeds.iter())
+        .filter_map(|&seed| {
+            let epochs = format::plural(run.history.seed(seed).map_or(0, |history| history.epochs.len()), "epoch");
+            Some(format!("seed {seed} after {epochs} ({})", run.stopped(seed)?))
+        })
+        .collect();
+    (!stopped.is_empty()).then(|| format!("Training was stopped early: {}.", format::list(&stopped)))
+}
+
 /// What a reader must know before using the results, as sentences. Empty while the run is unfinished.
 pub(crate) fn caveats(run: &RunRecord) -> Vec<String> {
     let mut all = Vec::new();

@@ -52,3 +52,8 @@ pub use record::{RunRecord, load_run};
 pub use scorecard::{Format, Show, ShowPublished, render_comparison, render_scorecard};
 pub use sections::{Section, sections};
 pub use text::{csv, latex, markdown, model_card};
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -126,6 +126,83 @@ fn an_unfinished_run_shows_its_curves_and_no_results() {
 }
 
 #[test]
+fn why_a_seed_stopped_is_said_wherever_it_is_known() {
+    let reason = "no better validation score in the last 5 epochs";
+    let mut fixture = common::small_three();
+    fixture.results.seeds[1].stopped = Some(reason.into());
+    fixture.write_results();
+    let run = load_run(&fixture.layout).unwrap();
+    assert_eq!((run.stopped(0), run.stopped(1)), (None, Some(reason)));
+    let page = html(&run).unwrap();
+    assert_eq!(page.matches(&format!("<td>stopped early: {reason}</td>")).count(), 1);
+    assert_eq!(page.matches("<td>after the last epoch</td>").count(), 2);
+    let sentence = format!("Training was stopped early: seed 1 after 20 epochs ({reason}).");
+    for text in [medley_report::markdown(&run), medley_report::model_card(&run)] {
+        assert!(text.contains(&sentence), "{text}");
+    }
+    // Without results the events know it.
+    fixture.make_unfinished();
+    let events = std::fs::read_to_string(fixture.layout.events()).unwrap();
+    let event = format!("{{\"time\":1.0,\"event\":\"seed_stopped\",\"seed\":0,\"epoch\":20,\"reason\":\"{reason}\"}}");
+    std::fs::write(fixture.layout.events(), format!("{events}\n{event}\n")).unwrap();
+    let run = load_run(&fixture.layout).unwrap();
+    assert_eq!((run.stopped(0), run.stopped(1)), (Some(reason), None));
+}
+
+#[test]
+fn whether_test_labels_were_opened_is_said_of_every_kind_of_run() {
+    let mut fixture = common::one_seed();
+    let said = |fixture: &Fixture| {
+        let page = page(fixture);
+        let (_, after) = page.split_once("<dt>Test labels opened</dt><dd>").unwrap();
+        after.split_once("</dd>").unwrap().0.to_owned()
+    };
+    assert_eq!(said(&fixture), "not recorded: this run was made before openings were");
+    fixture.manifest.test_openings = vec![medley_core::record::TestOpening {
+        when: "2026-11-23T10:26:05Z".into(),
+        by: "train".into(),
+        predictor: "seed 7".into(),
+        sha256: std::collections::BTreeMap::new(),
+    }];
+    fixture.write_manifest();
+    assert_eq!(said(&fixture), "1 time, for predictions of seed 7; 23 November 2026, 10:26 UTC");
+    fixture.manifest.test_openings.clear();
+    fixture.write_manifest();
+    fixture.make_unfinished();
+    assert_eq!(said(&fixture), "none is recorded so far");
+    fixture.manifest.no_test = true;
+    fixture.results.seeds[0].test = None;
+    fixture.results.summary.clear();
+    fixture.write_manifest();
+    fixture.write_results();
+    assert_eq!(said(&fixture), "never: the run leaves the test split alone (--no-test)");
+    assert!(
+        page(&fixture).contains("selected epoch 3,"),
+        "the selected epoch of a run that is not tested is not marked"
+    );
+}
+
+#[test]
+fn headings_are_in_order_and_what_scrolls_can_be_reached() {
+    for fixture in [common::small_three(), common::one_seed()] {
+        let found = markup::read(&page(&fixture));
+        let levels: Vec<u32> =
+            (found.elements.iter()).filter_map(|element| element.strip_prefix('h')?.parse().ok()).collect();
+        assert_eq!(levels[0], 1);
+        assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
+        let with = |attribute: &str, value: &str| {
+            found.attributes.iter().filter(|entry| entry.1 == attribute && entry.2 == value).count()
+        };
+        assert!(with("class", "scroll") > 5);
+        assert_eq!(
+            with("class", "scroll"),
+            with("tabindex", "0"),
+            "a part that scrolls must be in reach of the keyboard"
+        );
+    }
+}
+
+#[test]
 fn multi_label_tasks_have_no_matrix_and_no_interval() {
     let mut fixture = common::small_three();
     fixture.manifest.data[0].task.kind = medley_core::TaskKind::MultiLabel;
@@ -225,7 +302,11 @@ fn keep_pages_to_look_at() {
     unfinished.make_unfinished();
     let mut never = common::three();
     never[2].blind = true;
+    let mut stopped = common::small_three();
+    stopped.results.seeds[1].stopped = Some("no better validation score in the last 5 epochs".into());
+    stopped.write_results();
     let fixtures = [
+        ("stopped", stopped),
         ("three", common::small_three()),
         ("one", common::one_seed()),
         ("eleven", common::tensor_reloaded()),

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 
 use medley_core::RunLayout;
 use medley_core::record::MetricRow;
+use medley_core::text::plural;
 use medley_predictions::record::read_bytes;
 use serde::Deserialize;
 
@@ -58,6 +59,8 @@ pub struct SeedHistory {
     pub seed: u64,
     /// Trainable parameters.
     pub parameters: Option<usize>,
+    /// Why its training ended before the last epoch, if it did.
+    pub stopped: Option<String>,
     /// In order, each once.
     pub epochs: Vec<Epoch>,
     /// Training loss and learning rate by step, averaged over so many steps that at most 512 points remain.
@@ -124,6 +127,7 @@ struct Reader {
 #[derive(Default)]
 struct SeedReader {
     parameters: Option<usize>,
+    stopped: Option<String>,
     epochs: BTreeMap<usize, Epoch>,
     steps: Thinned,
 }
@@ -155,6 +159,10 @@ enum Line {
         validation: Vec<LoggedMetrics>,
         harmonic_mean: Option<f64>,
         images_per_second: Option<f64>,
+    },
+    SeedStopped {
+        seed: u64,
+        reason: String,
     },
     Warning {
         message: String,
@@ -208,8 +216,8 @@ impl Reader {
         }
         self.close_process();
         if let Some(first) = bad.first() {
-            let (count, noun) = (bad.len(), if bad.len() == 1 { "line" } else { "lines" });
-            notes.push(format!("events.jsonl: {count} {noun} could not be read, the first is line {first}"));
+            let lines = plural(bad.len(), "line");
+            notes.push(format!("events.jsonl: {lines} could not be read, the first is line {first}"));
         }
     }
 
@@ -257,6 +265,7 @@ impl Reader {
                 let row = Epoch { epoch, train_loss, learning_rate, harmonic_mean, tasks, images_per_second };
                 self.seed(seed).epochs.insert(epoch, row);
             }
+            Line::SeedStopped { seed, reason } => self.seed(seed).stopped = Some(reason),
             Line::Warning { message } => self.warn(message),
             Line::RunInterrupted {} => self.history.interrupted = true,
             Line::RunFinished {} => self.history.interrupted = false,
@@ -289,17 +298,20 @@ impl Reader {
             }
         };
         let mut rows: BTreeMap<u64, BTreeMap<usize, Epoch>> = BTreeMap::new();
-        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(bytes.as_slice());
+        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(bytes.as_slice()).into_deserialize();
         let mut bad = Vec::new();
-        for row in reader.deserialize::<MetricRow>() {
-            match row {
-                Ok(row) => add_row(&mut rows, row),
-                Err(error) => bad.push(error.position().map_or(0, csv::Position::line)),
+        loop {
+            // Errors do not all say where they are; the reader does.
+            let line = reader.reader().position().line();
+            match reader.next() {
+                Some(Ok(row)) => add_row(&mut rows, row),
+                Some(Err(error)) => bad.push(error.position().map_or(line, csv::Position::line)),
+                None => break,
             }
         }
         if let Some(first) = bad.first() {
-            let (count, noun) = (bad.len(), if bad.len() == 1 { "line" } else { "lines" });
-            notes.push(format!("metrics.csv: {count} {noun} could not be read, the first is line {first}"));
+            let lines = plural(bad.len(), "line");
+            notes.push(format!("metrics.csv: {lines} could not be read, the first is line {first}"));
         }
         for (seed, mut epochs) in rows {
             let reader = self.seed(seed);
@@ -323,6 +335,7 @@ impl Reader {
             .map(|(seed, reader)| SeedHistory {
                 seed,
                 parameters: reader.parameters,
+                stopped: reader.stopped,
                 epochs: reader.epochs.into_values().map(Epoch::finite).collect(),
                 steps: reader.steps.finish(),
             })

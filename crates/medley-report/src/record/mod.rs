@@ -9,7 +9,7 @@ mod history;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet, Spread};
+use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet, SeedResult, Spread};
 use medley_core::{RunLayout, Split};
 use medley_predictions::RunFiles;
 use medley_predictions::record::read_text;
@@ -30,6 +30,8 @@ pub struct RunRecord {
     pub manifest: Manifest,
     /// The results; `None` while the run is unfinished or its test split is not scored.
     pub results: Option<RunResults>,
+    /// What is known of each finished seed, of an untested run too.
+    pub seeds: Vec<SeedResult>,
     /// Whether it is finished but for the test split, which `medley test` scores.
     pub untested: bool,
     /// What happened on the way.
@@ -53,6 +55,7 @@ pub struct RunRecord {
 pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
     let RunFiles { layout, manifest, results } = RunFiles::read(run)?;
     let untested = results.as_ref().is_some_and(|results| !results.is_tested());
+    let seeds = results.as_ref().map(|results| results.seeds.clone()).unwrap_or_default();
     let results = results.filter(RunResults::is_tested);
     let mut notes = Vec::new();
     let (config_text, config) = read_config(run, &mut notes);
@@ -66,6 +69,7 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
         layout,
         manifest,
         results,
+        seeds,
         untested,
         history,
         config_text,
@@ -146,6 +150,13 @@ impl RunRecord {
             Some(results) => results.seeds.first().map_or_else(String::new, |seed| format!("seed {}", seed.seed)),
             None => String::new(),
         }
+    }
+
+    /// Why the training of a seed ended before its last epoch, if it did: as the results say, else as the events do.
+    pub fn stopped(&self, seed: u64) -> Option<&str> {
+        let of_results =
+            self.seeds.iter().find(|result| result.seed == seed).and_then(|result| result.stopped.as_ref());
+        of_results.or_else(|| self.history.seed(seed)?.stopped.as_ref()).map(String::as_str)
     }
 
     /// Intervals of the test results; computed once, when first asked for. `None` while the run is unfinished.

@@ -1,6 +1,7 @@
 use askama::Template;
 
 use super::Section;
+use crate::format::{self, MEAN_DECIMALS, NONE};
 use crate::record::{Epoch, SeedHistory};
 use crate::svg::{LineChart, Series, line_sample};
 use crate::{Fragment, RunRecord};
@@ -14,6 +15,16 @@ struct CurvesTemplate {
     legend: Vec<(Fragment, String)>,
     main: Vec<Chart>,
     tasks: Vec<Chart>,
+    seeds: Vec<SeedRow>,
+}
+
+/// How far the training of a seed went.
+struct SeedRow {
+    seed: u64,
+    epochs: String,
+    selected: String,
+    validation: String,
+    ended: String,
 }
 
 struct Chart {
@@ -54,13 +65,33 @@ impl Section for Curves {
                 chart(run, &data.task.title, SHARE, &values)
             })
             .collect();
-        if main.is_empty() && tasks.is_empty() {
+        let seeds: Vec<SeedRow> = run.history.seeds.iter().map(|seed| seed_row(run, seed)).collect();
+        if main.is_empty() && tasks.is_empty() && seeds.is_empty() {
             return Ok(None);
         }
         let legend = (run.history.seeds.iter().enumerate())
             .map(|(index, seed)| (line_sample(index), format!("seed {}", seed.seed)))
             .collect();
-        Fragment::render(&CurvesTemplate { legend, main, tasks }).map(Some)
+        Fragment::render(&CurvesTemplate { legend, main, tasks, seeds }).map(Some)
+    }
+}
+
+fn seed_row(run: &RunRecord, history: &SeedHistory) -> SeedRow {
+    let done = history.epochs.len();
+    let planned = run.history.planned_epochs;
+    let result = run.seeds.iter().find(|result| result.seed == history.seed);
+    let ended = match run.stopped(history.seed) {
+        Some(reason) => format!("stopped early: {reason}"),
+        None if planned.is_some_and(|planned| done >= planned) => "after the last epoch".to_owned(),
+        None if result.is_some() => NONE.to_owned(),
+        None => "not yet".to_owned(),
+    };
+    SeedRow {
+        seed: history.seed,
+        epochs: planned.map_or_else(|| done.to_string(), |planned| format!("{done} of {planned}")),
+        selected: result.map_or_else(|| NONE.to_owned(), |result| result.best_epoch.to_string()),
+        validation: format::number(result.map(|result| result.validation.harmonic_mean), MEAN_DECIMALS),
+        ended,
     }
 }
 
@@ -111,7 +142,7 @@ fn chart(
 
 /// The epoch whose network was scored.
 fn best_mark(run: &RunRecord, seed: &SeedHistory, points: &[(f64, f64)]) -> Vec<(f64, f64, String)> {
-    let scored = run.results.as_ref().and_then(|results| results.seeds.iter().find(|result| result.seed == seed.seed));
+    let scored = run.seeds.iter().find(|result| result.seed == seed.seed);
     let Some(best) = scored.map(|result| result.best_epoch) else { return Vec::new() };
     points
         .iter()

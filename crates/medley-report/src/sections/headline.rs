@@ -30,7 +30,7 @@ impl Section for Headline {
 #[template(path = "headline.html")]
 struct HeadlineTemplate {
     cards: Vec<Card>,
-    tasks: usize,
+    tasks: String,
     seeds: usize,
     intervals: String,
     ensemble: bool,
@@ -83,7 +83,7 @@ fn finished(run: &RunRecord) -> HeadlineTemplate {
     let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref());
     HeadlineTemplate {
         cards: cards(run, seeds),
-        tasks: run.data().len(),
+        tasks: format::plural(run.data().len(), "task"),
         seeds,
         intervals: facts::intervals(run),
         ensemble: ensemble.is_some(),

@@ -47,23 +47,28 @@ fn hashes(run: &RunRecord) -> Vec<(&'static str, String)> {
         hashes.push(("Started from", weights.file.clone()));
         hashes.push(("its SHA-256", weights.sha256.clone()));
     }
-    if let Some(openings) = openings(run) {
-        hashes.push(("Test labels opened", openings));
-    }
     hashes
 }
 
-/// How often test labels were opened, for whose predictions and when. `None` of older runs, which did not record it.
-fn openings(run: &RunRecord) -> Option<String> {
+/// How often test labels were opened, for whose predictions and when. A run that left them shut says so; of an older run, which kept no
+/// record, nobody can tell.
+fn openings(run: &RunRecord) -> String {
     let all = &run.manifest.test_openings;
-    let (first, last) = (all.first()?, all.last()?);
+    let (Some(first), Some(last)) = (all.first(), all.last()) else {
+        let text = match &run.results {
+            _ if run.manifest.no_test => "never: the run leaves the test split alone (--no-test)",
+            Some(_) => "not recorded: this run was made before openings were",
+            None => "none is recorded so far",
+        };
+        return text.to_owned();
+    };
     let predictors: Vec<&str> = all.iter().map(|opening| opening.predictor.as_str()).collect();
     let when = if first.when == last.when {
         format::date(&first.when)
     } else {
         format!("{} to {}", format::date(&first.when), format::date(&last.when))
     };
-    Some(format!("{}, for predictions of {}; {when}", format::plural(all.len(), "time"), format::list(&predictors)))
+    format!("{}, for predictions of {}; {when}", format::plural(all.len(), "time"), format::list(&predictors))
 }
 
 fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
@@ -80,6 +85,7 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
         ("Memory layout", environment.memory_layout.to_string()),
         ("Seeds", format::list(&seeds)),
     ];
+    facts.push(("Test labels opened", openings(run)));
     if environment.replicas > 1 {
         facts.push(("Replicas", format!("{}, one thread each", environment.replicas)));
     }
@@ -89,7 +95,10 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
     if run.history.processes > 0 {
         let time = format::duration(run.history.seconds);
         let processes = run.history.processes;
-        facts.push(("Wall time", if processes > 1 { format!("{time} in {processes} processes") } else { time }));
+        facts.push((
+            "Wall time",
+            if processes > 1 { format!("{time} in {}", format::plural(processes, "process")) } else { time },
+        ));
     }
     if let Some(speed) = speed(run) {
         facts.push(("Training speed", format!("{} images/s (median epoch)", format::count(speed.round() as u64))));

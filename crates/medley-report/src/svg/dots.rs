@@ -41,7 +41,8 @@ pub struct DotRow {
     pub note: String,
 }
 
-/// Values on rows over a common axis.
+/// Values on rows over a common axis, drawn twice: for wide screens and paper with the label of a row at its left, for narrow screens with
+/// the label above it, so that the axis keeps the whole width. The style sheet shows one of the two.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DotChart {
     /// What a screen reader says of it.
@@ -50,18 +51,63 @@ pub struct DotChart {
     pub x_label: String,
     /// Top to bottom.
     pub rows: Vec<DotRow>,
-    /// Natural width.
+    /// Natural width on a wide screen.
     pub width: f64,
-    /// Width of the labels.
+    /// Width of the labels on a wide screen.
     pub label_width: f64,
     /// Width of the notes.
     pub note_width: f64,
 }
 
-const ROW: f64 = 28.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 38.0;
 const RADIUS: f64 = 4.5;
+/// What a character of a label takes, more rather than less.
+const CHARACTER: f64 = 6.6;
+
+/// Where the parts of a row stand, relative to its top.
+struct Layout {
+    width: f64,
+    /// Ends of the axis.
+    axis: (f64, f64),
+    row: f64,
+    /// Base line of label and note.
+    text: f64,
+    /// Where the label ends or begins.
+    label: (f64, Anchor),
+    /// Characters of a label that there is room for.
+    longest: usize,
+    marks: f64,
+}
+
+impl Layout {
+    /// The label at the left, the note at the right.
+    fn wide(chart: &DotChart) -> Self {
+        Self {
+            width: chart.width,
+            axis: (chart.label_width + 12.0, chart.width - chart.note_width - 12.0),
+            row: 28.0,
+            text: 18.0,
+            label: (chart.label_width, Anchor::End),
+            longest: (chart.label_width / CHARACTER) as usize,
+            marks: 14.0,
+        }
+    }
+
+    /// Both above the marks.
+    fn narrow(chart: &DotChart) -> Self {
+        let width = 340.0;
+        Self {
+            width,
+            axis: (8.0, width - 8.0),
+            row: 42.0,
+            text: 14.0,
+            label: (0.0, Anchor::Start),
+            longest: ((width - chart.note_width) / CHARACTER) as usize,
+            marks: 28.0,
+        }
+    }
+}
 
 impl DotChart {
     /// Draws it; `None` when there is no finite value.
@@ -74,19 +120,25 @@ impl DotChart {
         if values.is_empty() {
             return None;
         }
-        let (left, right) = (self.label_width + 12.0, self.width - self.note_width - 12.0);
-        let x = Scale::around(values, 0.05, (left, right)).within((0.0, 1.0));
-        let height = TOP + ROW * self.rows.len() as f64 + BOTTOM;
-        let mut canvas = SvgCanvas::new(self.width, height, &self.label);
-        self.axis(&mut canvas, &x, height - BOTTOM, (left, right));
+        let [wide, narrow] = [Layout::wide(self), Layout::narrow(self)].map(|layout| self.draw_as(&layout, &values));
+        Some(Fragment::trusted(format!(
+            "<div class=\"wide\">\n{wide}\n</div>\n<div class=\"narrow\">\n{narrow}\n</div>"
+        )))
+    }
+
+    fn draw_as(&self, layout: &Layout, values: &[f64]) -> Fragment {
+        let x = Scale::around(values.iter().copied(), 0.05, layout.axis).within((0.0, 1.0));
+        let height = TOP + layout.row * self.rows.len() as f64 + BOTTOM;
+        let mut canvas = SvgCanvas::new(layout.width, height, &self.label);
+        self.axis(&mut canvas, &x, height - BOTTOM, layout.axis);
         for (index, row) in self.rows.iter().enumerate() {
-            self.row(&mut canvas, row, &x, TOP + ROW * (index as f64 + 0.5));
+            draw_row(&mut canvas, row, &x, TOP + layout.row * index as f64, layout);
         }
-        Some(canvas.finish())
+        canvas.finish()
     }
 
     fn axis(&self, canvas: &mut SvgCanvas, x: &Scale, base: f64, (left, right): (f64, f64)) {
-        for (value, label) in x.ticks(6) {
+        for (value, label) in x.ticks(if right - left < 350.0 { 4 } else { 6 }) {
             let at = x.at(value);
             canvas.line("gridline", (at, TOP), (at, base));
             canvas.text("tick", (at, base + 16.0), Anchor::Middle, &label);
@@ -94,20 +146,19 @@ impl DotChart {
         canvas.line("axis", (left, base), (right, base));
         canvas.text("axis-label", (right, base + 32.0), Anchor::End, &self.x_label);
     }
+}
 
-    fn row(&self, canvas: &mut SvgCanvas, row: &DotRow, x: &Scale, y: f64) {
-        let longest = (self.label_width / 6.6) as usize;
-        canvas.cut_text("row-label", (self.label_width, y + 4.0), Anchor::End, &row.label, longest);
-        if let Some((low, high, title)) = row.interval.as_ref().filter(|ends| ends.0.is_finite() && ends.1.is_finite())
-        {
-            let (from, to) = (x.at(low.min(*high)), x.at(low.max(*high)));
-            canvas.rect("interval", (from, y - 4.0), ((to - from).max(1.0), 8.0), 1.0, title);
-        }
-        for mark in row.marks.iter().filter(|mark| mark.value.is_finite()) {
-            draw_mark(canvas, mark.shape, (x.at(mark.value), y), &mark.title);
-        }
-        canvas.text("row-note", (self.width, y + 4.0), Anchor::End, &row.note);
+fn draw_row(canvas: &mut SvgCanvas, row: &DotRow, x: &Scale, top: f64, layout: &Layout) {
+    let (text, y) = (top + layout.text, top + layout.marks);
+    canvas.cut_text("row-label", (layout.label.0, text), layout.label.1, &row.label, layout.longest);
+    if let Some((low, high, title)) = row.interval.as_ref().filter(|ends| ends.0.is_finite() && ends.1.is_finite()) {
+        let (from, to) = (x.at(low.min(*high)), x.at(low.max(*high)));
+        canvas.rect("interval", (from, y - 4.0), ((to - from).max(1.0), 8.0), 1.0, title);
     }
+    for mark in row.marks.iter().filter(|mark| mark.value.is_finite()) {
+        draw_mark(canvas, mark.shape, (x.at(mark.value), y), &mark.title);
+    }
+    canvas.text("row-note", (layout.width, text), Anchor::End, &row.note);
 }
 
 fn draw_mark(canvas: &mut SvgCanvas, shape: Shape, (x, y): (f64, f64), title: &str) {
@@ -159,8 +210,13 @@ mod tests {
             note_width: 60.0,
         };
         let drawn = chart.draw().unwrap();
-        assert_eq!(drawn.as_str().matches("<circle").count(), 1);
-        assert_eq!(drawn.as_str().matches("class=\"interval\"").count(), 1);
+        let (wide, narrow) = drawn.as_str().split_once("<div class=\"narrow\">").unwrap();
+        for drawn in [wide, narrow] {
+            assert_eq!(drawn.matches("<circle").count(), 1);
+            assert_eq!(drawn.matches("class=\"interval\"").count(), 1);
+            assert_eq!(drawn.matches(">BreastMNIST</text>").count(), 1);
+        }
+        assert!(wide.contains("width=\"600\"") && narrow.contains("width=\"340\""));
         assert!(DotChart { rows: Vec::new(), ..chart }.draw().is_none());
     }
 }

@@ -21,7 +21,7 @@ pub struct ConfusionMatrix<'a> {
 
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 6.0;
-const LONGEST: usize = 20;
+const LONGEST: usize = 16;
 const NUMBER: f64 = 20.0;
 const NOTE: f64 = 54.0;
 
@@ -92,8 +92,8 @@ fn cell_size(classes: usize, digits: usize) -> f64 {
         return 12.0;
     }
     let room = match classes {
-        0..=3 => 64.0,
-        4..=6 => 52.0,
+        0..=3 => 60.0,
+        4..=6 => 42.0,
         7..=9 => 34.0,
         _ => 30.0,
     };

@@ -21,6 +21,9 @@ pub fn markdown(run: &RunRecord) -> String {
         text.push_str(&published_table(run));
         let _ = writeln!(text, "- {}", escape_markdown(&facts::intervals(run)));
     }
+    if let Some(stops) = facts::stops(run) {
+        let _ = writeln!(text, "- {}", escape_markdown(&stops));
+    }
     for caveat in facts::caveats(run).iter().filter(|caveat| *caveat != facts::SYNTHETIC) {
         let _ = writeln!(text, "- {}", escape_markdown(caveat));
     }

@@ -60,6 +60,7 @@ fn details(run: &RunRecord) -> String {
         items.push(format!("Trainable parameters: {}.", format::count(parameters as u64)));
     }
     items.push(format!("Seeds: {}.", format::list(&run.manifest.seeds.iter().map(u64::to_string).collect::<Vec<_>>())));
+    items.extend(facts::stops(run));
     items.push(format!("Config SHA-256: {}.", run.manifest.config_sha256));
     if let Some(revision) = &run.manifest.git_revision {
         items.push(format!("Source revision: {revision}."));
