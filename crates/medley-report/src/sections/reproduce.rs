@@ -57,7 +57,7 @@ fn openings(run: &RunRecord) -> String {
     let (Some(first), Some(last)) = (all.first(), all.last()) else {
         let text = match &run.results {
             _ if run.manifest.no_test => "never: the run leaves the test split alone (--no-test)",
-            Some(_) => "not recorded: this run was made before openings were",
+            Some(_) => "not recorded: this run is older than the record of openings",
             None => "none is recorded so far",
         };
         return text.to_owned();
