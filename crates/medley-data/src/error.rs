@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use medley_core::CoreError;
-use medley_storage::StorageError;
+use medley_storage::{ReadError, StorageError};
 
 /// Why a data file could not be used. Every variant names the file, and the member where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,9 @@ pub enum DataError {
         #[source]
         source: io::Error,
     },
+    /// A file is not read: a folder, a pipe, one that is larger than it can be.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Not a zip archive, or a truncated or damaged one.
     #[error(
         "`{}` is no readable .npz archive: {problem}; if it was downloaded, delete it and fetch it again",
