@@ -1,7 +1,6 @@
 //! The registry: every transform by the name it has in TOML.
 
-use std::fmt::Display;
-
+use medley_core::keys::Number;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::transforms as t;
@@ -93,28 +92,28 @@ transforms! {
     RandomCorruption(crate::corruption::RandomCorruptionConfig) = "random_corruption",
 }
 
-/// Refuses what is not between `low` and `high`, NaN among it.
-pub(crate) fn check<T: PartialOrd + Display + Copy>(key: &str, value: T, low: T, high: T) -> Result<(), AugmentError> {
-    if low <= value && value <= high {
-        Ok(())
-    } else {
-        Err(AugmentError::out_of_range(key, value, format!("between {low} and {high}")))
+/// Refuses what is not between `low` and `high`, NaN among it, and what is too small to compute with.
+pub(crate) fn check<T: Number>(key: &str, value: T, low: T, high: T) -> Result<(), AugmentError> {
+    if !(low <= value && value <= high) {
+        return Err(AugmentError::out_of_range(key, value, format!("between {low} and {high}")));
     }
+    check_normal(key, value)
 }
 
-/// Refuses ranges that are empty or not between `low` and `high`.
-pub(crate) fn check_range<T: PartialOrd + Display + Copy>(
-    key: &str,
-    range: [T; 2],
-    low: T,
-    high: T,
-) -> Result<(), AugmentError> {
-    if low <= range[0] && range[0] <= range[1] && range[1] <= high {
-        Ok(())
-    } else {
+/// Refuses ranges that are empty or not between `low` and `high`, and ends that are too small to compute with.
+pub(crate) fn check_range<T: Number>(key: &str, range: [T; 2], low: T, high: T) -> Result<(), AugmentError> {
+    if !(low <= range[0] && range[0] <= range[1] && range[1] <= high) {
         let value = format!("[{}, {}]", range[0], range[1]);
-        Err(AugmentError::out_of_range(key, value, format!("[least, most] between {low} and {high}")))
+        return Err(AugmentError::out_of_range(key, value, format!("[least, most] between {low} and {high}")));
     }
+    range.into_iter().try_for_each(|end| check_normal(key, end))
+}
+
+fn check_normal<T: Number>(key: &str, value: T) -> Result<(), AugmentError> {
+    if value.is_normal() {
+        return Ok(());
+    }
+    Err(AugmentError::out_of_range(key, format!("{value:?}"), format!("0, or at least {:?}", f32::MIN_POSITIVE)))
 }
 
 /// Writes 0.1 as 0.1 where it is widened: a config in TOML holds 64 bits, and nobody wants to read 0.10000000149011612.
@@ -147,6 +146,20 @@ pub(crate) fn half() -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_are_too_small_to_compute_with_are_refused() {
+        let refusal = |step: &str| {
+            let step: TransformConfig = toml::from_str(step).unwrap();
+            step.build().unwrap_err().to_string()
+        };
+        assert_eq!(
+            refusal("type = 'affine'\ndegrees = 1e-40"),
+            "`degrees` is 1e-40, but must be 0, or at least 1.1754944e-38"
+        );
+        let message = refusal("type = 'intensity'\nfactor = [1e-40, 1.0]");
+        assert!(message.starts_with("`factor` is 1e-40, but must be 0"), "{message}");
+    }
 
     #[test]
     fn numbers_are_written_as_they_were_read() {

@@ -66,7 +66,9 @@ impl PolicyConfig {
             }
             Modality::AbdominalCt | Modality::Shape | Modality::Other => {}
         }
-        Self { steps, ..Self::default() }
+        // The disc of the fundus lies on black; mirrored, its rim would be a second crescent.
+        let padding = if modality == Modality::Fundus { Padding::Zero } else { Padding::default() };
+        Self { steps, padding, ..Self::default() }
     }
 
     /// Why [`Self::builtin`] is what it is, in a sentence or two.
@@ -83,7 +85,7 @@ impl PolicyConfig {
             }
             Modality::Fundus => {
                 "Signs of disease lie in any direction from the centre and left eyes mirror right ones, so all 8 symmetries \
-                 of the square are taken; light varies."
+                 of the square are taken; light varies. Around the disc it is black."
             }
             Modality::Oct => {
                 "The layers of the retina fix up and down. Left eyes mirror right ones: horizontal flips only; gain varies."
@@ -213,6 +215,14 @@ mod tests {
                     "{modality:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn only_around_the_disc_of_a_fundus_it_is_black() {
+        for modality in ALL {
+            let expected = if modality == Modality::Fundus { Padding::Zero } else { Padding::Reflect };
+            assert_eq!(PolicyConfig::builtin(modality).padding, expected, "{modality:?}");
         }
     }
 

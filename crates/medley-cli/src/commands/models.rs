@@ -5,7 +5,7 @@ mod export;
 use std::process::ExitCode;
 
 use medley_models::backbones::Stem;
-use medley_models::{BackboneConfig, BackboneDescription, ModelError, describe, registry};
+use medley_models::{BackboneConfig, BackboneDescription, BackboneSummary, ModelError, describe, registry};
 
 use crate::args::models::{ModelsArguments, ModelsSubcommand, ShowArguments};
 use crate::output;
@@ -96,11 +96,7 @@ fn facts(model: &BackboneDescription) -> Vec<(&str, String)> {
     let pixels = if summary.volumes { "voxels" } else { "pixels" };
     facts.push(("smallest input", format!("{} {pixels} a side", summary.smallest_input)));
     facts.push(("features", model.features.to_string()));
-    let pretrained = summary.pretrained.map_or_else(
-        || "none".to_owned(),
-        |name| if summary.stems { format!("{name}, with stem = \"imagenet\"") } else { name.to_owned() },
-    );
-    facts.push(("pretrained names", pretrained));
+    facts.push(("weights that fit", weights_that_fit(summary)));
     let cost = &model.cost_per_task;
     let mut options = Vec::new();
     if let Some(cost) = cost.batch_norm {
@@ -115,6 +111,16 @@ fn facts(model: &BackboneDescription) -> Vec<(&str, String)> {
     let options = if options.is_empty() { "those of its head".to_owned() } else { options.join("; ") };
     facts.push(("parameters a task", options));
     facts
+}
+
+/// Files that `net.pretrained` may name.
+fn weights_that_fit(model: &BackboneSummary) -> String {
+    let own = "what `medley models export` writes of a run with the same backbone";
+    match model.pretrained {
+        None => own.to_owned(),
+        Some(published) if model.stems => format!("{published}, with stem = \"imagenet\"; {own}"),
+        Some(published) => format!("{published}; {own}"),
+    }
 }
 
 fn row(model: &BackboneDescription) -> Vec<String> {
@@ -145,6 +151,15 @@ fn count(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn own_exports_fit_every_backbone() {
+        for model in registry() {
+            let text = weights_that_fit(&model);
+            assert!(text.ends_with("`medley models export` writes of a run with the same backbone"), "{text}");
+            assert_eq!(text.starts_with("what"), model.pretrained.is_none(), "{text}");
+        }
+    }
 
     #[test]
     fn counts_are_short() {
