@@ -99,6 +99,15 @@ pub fn shell(folder: &Path, line: &str) -> Command {
     shell
 }
 
+/// Runs `medley ARGUMENTS` with so many kibibytes of address space.
+///
+/// # Panics
+/// If bash cannot be started.
+pub fn with_address_space(folder: &Path, kibibytes: u64, arguments: &[&str]) -> Said {
+    let script = format!("ulimit -v {kibibytes}; exec \"$0\" \"$@\"");
+    shell(folder, &script).arg(medley()).args(arguments).output().expect("bash starts").into()
+}
+
 /// Runs `medley ARGUMENTS` where no file may hold a byte: the system refuses to write, as it does on a full disk.
 ///
 /// # Panics

@@ -1,6 +1,7 @@
 //! Errors as people and scripts see them: a chain of causes on standard error, and an exit code.
 
 mod codes;
+pub(crate) mod memory;
 
 use std::error::Error;
 use std::io;
@@ -17,13 +18,13 @@ pub(crate) const TERMINATED: u8 = 143;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Code {
-    /// An internal error, or one that is nobody's fault, such as no memory.
+    /// An internal error, or one that is nobody's fault.
     Internal = 1,
     /// Wrong usage, or a config that cannot be used.
     Usage = 2,
     /// Data that are missing, damaged or not what they should be.
     Data = 3,
-    /// A run folder, a checkpoint, or the disk.
+    /// A run folder, a checkpoint, the disk, or memory.
     Disk = 4,
     /// The loss, the gradient or the scores are not finite.
     Diverged = 5,
@@ -47,11 +48,14 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
             said = cause;
         }
     }
+    if error.chain().any(|cause| medley_models::is_out_of_memory(&cause.to_string())) {
+        text = format!("{text}\n{}", memory::ADVICE);
+    }
     note(&text);
     ExitCode::from(code(error) as u8)
 }
 
-/// A full disk is a full disk, whatever was written. Else the first cause of a known type decides.
+/// A full disk is a full disk, whatever was written, and so with memory. Else the first cause of a known type decides.
 fn code(error: &anyhow::Error) -> Code {
     if error.chain().filter_map(|cause| cause.downcast_ref()).any(is_full) {
         return Code::Disk;
@@ -59,9 +63,10 @@ fn code(error: &anyhow::Error) -> Code {
     error.chain().find_map(code_of).unwrap_or(Code::Internal)
 }
 
-/// No space, a quota, or the limit on the size of files.
+/// No space, a quota, the limit on the size of files, or no memory.
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+    use io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | OutOfMemory)
 }
 
 /// What the type of an error says; `None` for errors of unknown type.
@@ -116,15 +121,20 @@ mod tests {
     #[test]
     fn errors_have_the_documented_codes() {
         let path = || PathBuf::from("x");
-        let torch = || ModelError::Torch { doing: "x".into(), message: "can't allocate memory".into() };
+        let torch = |message: &str| ModelError::Torch { doing: "x".into(), message: message.into() };
+        let full = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes";
         let unreadable = |kind| DataError::Io { path: path(), source: io(kind) };
         let unwritable = |kind| StorageError::Io { path: path(), source: io(kind) };
         let config = ConfigError::BadValue { key: "x".into(), problem: "x".into(), place: None };
         let table: Vec<(anyhow::Error, Code)> = vec![
             (anyhow::anyhow!("something else"), Code::Internal),
-            (torch().into(), Code::Internal),
-            (TrainError::from(torch()).into(), Code::Internal),
+            (torch("x").into(), Code::Internal),
+            (TrainError::from(torch("x")).into(), Code::Internal),
             (TrainError::Torch(tch::TchError::Torch("x".into())).into(), Code::Internal),
+            (torch(full).into(), Code::Disk),
+            (TrainError::from(torch(full)).into(), Code::Disk),
+            (TrainError::Torch(tch::TchError::Torch(full.into())).into(), Code::Disk),
+            (unreadable(io::ErrorKind::OutOfMemory).into(), Code::Disk),
             (Usage("x".into()).into(), Code::Usage),
             (config.into(), Code::Usage),
             (TrainError::NotInRun { what: "seed", name: "x".into(), known: "y".into() }.into(), Code::Usage),

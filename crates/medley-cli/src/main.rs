@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod output;
 mod progress;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,10 @@ use crate::args::{Arguments, Command};
 fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| args::hint::with_config_key(error).exit());
     install_logging(arguments.verbose);
+    if arguments.command.trains() {
+        waiting::sleep_while_waiting();
+        failure::memory::watch();
+    }
     let result = run(&arguments);
     match result {
         Ok(code) => code,

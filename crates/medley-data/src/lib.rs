@@ -39,6 +39,7 @@ pub mod cache;
 mod error;
 mod identify;
 mod labels;
+pub mod memory;
 mod open;
 mod options;
 mod private_copy;

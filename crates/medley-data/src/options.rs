@@ -1,6 +1,7 @@
 //! How much a reader may take.
 
 use crate::cache::{self, CacheUse};
+use crate::memory;
 
 /// Limits of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,15 +16,8 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {
-            memory_limit: free_memory().map_or(8 << 30, |free| free / 2),
+            memory_limit: memory::available().map_or(8 << 30, |free| free.bytes / 2),
             cache: cache::default_folder().map_or(CacheUse::Never, CacheUse::WhenLarge),
         }
     }
-}
-
-/// `MemAvailable` of the kernel, bytes.
-fn free_memory() -> Option<u64> {
-    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }

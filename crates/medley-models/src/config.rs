@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use medley_core::keys::{KeyError, Table as _};
 
-use crate::ModelError;
 use crate::backbones::{self, Stem};
+use crate::conformance::task;
 use crate::layers::VolumeConvolution;
+use crate::{BuildOptions, ModelError, MultiTaskNet};
 
 medley_core::keys! {
     /// Which backbone, and in which form. What is left out is as published.
@@ -71,6 +72,10 @@ medley_core::keys! {
     pub struct NetConfig {
         /// The shared trunk.
         backbone: BackboneConfig = BackboneConfig::default();
+        /// Edge length that images are resized to in the batch, after augmentation, in training and in prediction; left out, they stay as
+        /// they are. Bilinear, as PyTorch's `interpolate` with `align_corners=False`. Weights trained on large images are then of
+        /// use for small ones: with `stem = "imagenet"`, 64 or more.
+        input_size: Option<usize> = None, in 8..=4096;
         /// A safetensors file that the trunk starts from, under the names of torchvision, timm or the official benchmark (`medley models
         /// show` says whose fit); relative to the folder in which `medley` runs; heads are initialised as usual.
         pretrained: Option<PathBuf> = None;
@@ -126,6 +131,20 @@ impl NetConfig {
 }
 
 impl ValidatedNet {
+    /// Edge length of what the trunk sees of images of edge length `image_size`.
+    pub fn input_size(&self, image_size: i64) -> i64 {
+        self.config.input_size.map_or(image_size, |side| side as i64)
+    }
+
+    /// Whether the trunk can be built for images of edge length `image_size`. It is built without its memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] with the key.
+    pub fn check_image_size(&self, input_channels: i64, image_size: i64) -> Result<(), ModelError> {
+        let options = BuildOptions { input_channels, input_size: image_size, ..BuildOptions::default() };
+        MultiTaskNet::outline(self, &[task("any", 1)], &options).map(drop)
+    }
+
     /// The config as written.
     pub fn config(&self) -> &NetConfig {
         &self.config

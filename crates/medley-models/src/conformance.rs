@@ -376,7 +376,7 @@ impl Adam {
 /// Moves every parameter a little, so that no scale is 1 and no shift or adapter 0.
 fn disturb(net: &MultiTaskNet) -> Result<(), ModelError> {
     for (name, mut parameter) in net.parameters() {
-        let values = Init::Uniform { bound: 0.05 }.values(17, &name, parameter.numel());
+        let values = Init::Uniform { bound: 0.05 }.values(17, &name, parameter.numel())?;
         let _ = parameter.f_add_(&Tensor::f_from_slice(&values)?.f_view(parameter.size().as_slice())?)?;
     }
     Ok(())

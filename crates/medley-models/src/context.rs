@@ -134,6 +134,8 @@ pub struct Work {
     pub macs: u64,
     /// Activations that training keeps for the backward pass, in values: times two bytes in bfloat16, four in fp32. An estimate.
     pub kept_activations: u64,
+    /// Values of the largest activation: prediction keeps a few of this size at once.
+    pub largest_activation: u64,
     /// Pixels a side of the window of the input that one position of the last feature map depends on; `None` is all of them.
     pub receptive_field: Option<i64>,
 }
@@ -146,8 +148,9 @@ impl Recorder {
 
     /// A product of `macs_per_output` multiplications per value of `output`, for one image.
     pub(crate) fn product(&self, output: &Tensor, macs_per_output: i64) {
-        let per_image = (output.numel() as i64 / output.size()[0].max(1)) as u64;
-        self.totals.borrow_mut().macs += per_image * macs_per_output as u64;
+        let mut totals = self.totals.borrow_mut();
+        totals.macs += per_image(output) * macs_per_output as u64;
+        totals.largest_activation = totals.largest_activation.max(per_image(output));
     }
 
     /// A window that slid over `input`, sides as in the last dimension. Branches that run beside each other must not both
@@ -168,10 +171,16 @@ impl Recorder {
 
     /// An activation that is kept for the backward pass.
     pub(crate) fn keep(&self, activation: &Tensor) {
-        self.totals.borrow_mut().kept_activations += (activation.numel() as i64 / activation.size()[0].max(1)) as u64;
+        let mut totals = self.totals.borrow_mut();
+        totals.kept_activations += per_image(activation);
+        totals.largest_activation = totals.largest_activation.max(per_image(activation));
     }
 
     pub(crate) fn into_work(self) -> Work {
         self.totals.into_inner()
     }
+}
+
+fn per_image(tensor: &Tensor) -> u64 {
+    (tensor.numel() as i64 / tensor.size()[0].max(1)) as u64
 }

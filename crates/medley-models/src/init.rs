@@ -7,6 +7,8 @@
 use medley_core::seed::{Purpose, stream};
 use rand::Rng as _;
 
+use crate::ModelError;
+
 /// A distribution of initial values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
@@ -48,28 +50,32 @@ impl Init {
     }
 
     /// `len` values for the tensor called `name`.
-    pub fn values(self, seed: u64, name: &str, len: usize) -> Vec<f32> {
-        if let Self::Constant(value) = self {
-            return vec![value; len];
-        }
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] when memory runs out.
+    pub fn values(self, seed: u64, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
+        let mut values = Vec::new();
+        values.try_reserve_exact(len).map_err(|_| ModelError::Torch {
+            doing: format!("initialising `{name}`"),
+            message: format!("cannot allocate memory for {len} values"),
+        })?;
         let position: Vec<u64> = name.bytes().map(u64::from).collect();
         let mut rng = stream(seed, Purpose::Init, &position);
         let mut uniform = move || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         match self {
-            Self::Constant(value) => vec![value; len],
-            Self::Uniform { bound } => (0..len).map(|_| ((2.0 * uniform() - 1.0) * bound) as f32).collect(),
-            Self::Normal { std } => (0..len).map(|_| (gaussian(&mut uniform) * std) as f32).collect(),
-            Self::TruncatedNormal { std } => (0..len)
-                .map(|_| {
-                    loop {
-                        let value = gaussian(&mut uniform) * std;
-                        if value.abs() <= 2.0 {
-                            return value as f32;
-                        }
+            Self::Constant(value) => values.resize(len, value),
+            Self::Uniform { bound } => values.extend((0..len).map(|_| ((2.0 * uniform() - 1.0) * bound) as f32)),
+            Self::Normal { std } => values.extend((0..len).map(|_| (gaussian(&mut uniform) * std) as f32)),
+            Self::TruncatedNormal { std } => values.extend((0..len).map(|_| {
+                loop {
+                    let value = gaussian(&mut uniform) * std;
+                    if value.abs() <= 2.0 {
+                        return value as f32;
                     }
-                })
-                .collect(),
+                }
+            })),
         }
+        Ok(values)
     }
 }
 
@@ -93,17 +99,17 @@ mod tests {
     #[test]
     fn distributions_have_their_moments() {
         let n = 100_000;
-        let values = Init::torch_default(27).values(1, "conv1.weight", n);
+        let values = Init::torch_default(27).values(1, "conv1.weight", n).unwrap();
         let bound = 1.0 / 27_f64.sqrt();
         let (mean, std) = moments(&values);
         assert!(values.iter().all(|&value| f64::from(value).abs() <= bound));
         assert!(mean.abs() < 0.01 * bound && (std / (bound / 3_f64.sqrt()) - 1.0).abs() < 0.01, "{mean} {std}");
 
-        let (mean, std) = moments(&Init::kaiming_normal_fan_out(576).values(1, "conv1.weight", n));
+        let (mean, std) = moments(&Init::kaiming_normal_fan_out(576).values(1, "conv1.weight", n).unwrap());
         let expected = (2.0 / 576_f64).sqrt();
         assert!(mean.abs() < 0.02 * expected && (std / expected - 1.0).abs() < 0.01, "{mean} {std}");
 
-        let values = Init::TruncatedNormal { std: 1.0 }.values(1, "head.weight", n);
+        let values = Init::TruncatedNormal { std: 1.0 }.values(1, "head.weight", n).unwrap();
         let (_, std) = moments(&values);
         // The standard deviation of a unit Gaussian cut at two: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)).
         assert!(values.iter().all(|value| value.abs() <= 2.0) && (std - 0.8796).abs() < 0.01, "{std}");
@@ -111,10 +117,10 @@ mod tests {
 
     #[test]
     fn draws_depend_on_seed_and_name_alone() {
-        let values = |seed, name| Init::Normal { std: 1.0 }.values(seed, name, 4);
+        let values = |seed, name| Init::Normal { std: 1.0 }.values(seed, name, 4).unwrap();
         assert_eq!(values(1, "a"), values(1, "a"));
         assert_ne!(values(1, "a"), values(2, "a"));
         assert_ne!(values(1, "a"), values(1, "b"));
-        assert_eq!(Init::Normal { std: 1.0 }.values(1, "a", 8)[..4], values(1, "a"));
+        assert_eq!(Init::Normal { std: 1.0 }.values(1, "a", 8).unwrap()[..4], values(1, "a"));
     }
 }

@@ -13,7 +13,7 @@ use crate::context::{Prepared, Recorder, Rows, Work};
 use crate::layers::{Dropout, Linear};
 use crate::options::{BuildOptions, Segment};
 use crate::replicas::{self, Pass, Pending, Replicas, Share};
-use crate::scope::{Filling, Part, Scope, Store, in_layout};
+use crate::scope::{Filling, Part, Scope, Store};
 use crate::{Context, ModelError, environment};
 
 /// A shared backbone with one linear head per task (or per group of tasks that share one).
@@ -64,12 +64,12 @@ impl MultiTaskNet {
         Ok(network)
     }
 
-    /// A network whose parameters are zero: its tensors can be counted and its work measured.
-    pub(crate) fn build_zeroed(
-        net: &ValidatedNet,
-        tasks: &[TaskSpec],
-        options: &BuildOptions,
-    ) -> Result<Self, ModelError> {
+    /// The outline of a network: its tensors have their names and shapes and take no memory. They can be counted, and
+    /// [`Self::work`] says what computing takes; the values mean nothing.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn outline(net: &ValidatedNet, tasks: &[TaskSpec], options: &BuildOptions) -> Result<Self, ModelError> {
         Self::assemble(net, tasks, options, Filling::Zero)
     }
 
@@ -115,7 +115,7 @@ impl MultiTaskNet {
         // The network's own tensors under the names that the copies have too: its trunk's.
         let mut own = self.tensors.share();
         own.parameters.retain(|name, _| trunk.parameters.contains_key(name));
-        self.replicas = Some(Replicas::start(&own, copies));
+        self.replicas = Some(Replicas::start(&own, copies)?);
         environment::set_threads(1);
         Ok(())
     }
@@ -260,7 +260,18 @@ impl MultiTaskNet {
         &self.options
     }
 
-    /// The work of one image, found by computing one.
+    /// Height and width (and depth) that the trunk sees, in pixels.
+    pub fn input_size(&self) -> i64 {
+        self.config().input_size(self.options.input_size)
+    }
+
+    /// Values of an image as the trunk sees it, all channels.
+    pub fn input_values(&self) -> usize {
+        let axes = if self.volumes() { 3 } else { 2 };
+        self.options.input_channels as usize * (self.input_size() as usize).pow(axes)
+    }
+
+    /// The work of one image, found by following one through the layers, without their products.
     ///
     /// # Errors
     /// [`ModelError::Torch`] when memory runs out.
@@ -269,7 +280,7 @@ impl MultiTaskNet {
         let BuildOptions { plan, input_channels: c, input_size: side, .. } = self.options;
         let space = vec![side; if self.volumes() { 3 } else { 2 }];
         let images = Tensor::f_zeros([&[1, c], &space[..]].concat().as_slice(), (Kind::Float, plan.device))?;
-        let recorder = Recorder::new(side);
+        let recorder = Recorder::new(self.input_size());
         let segment = Segment { task: 0, start: 0, len: 1 };
         self.compute(&images, &[segment], self.pass(false, 0, None), None, Some(&recorder))?;
         Ok(recorder.into_work())
@@ -277,7 +288,8 @@ impl MultiTaskNet {
 
     fn pass(&self, train: bool, noise: u64, inference: Option<u64>) -> Pass {
         let plan = self.options.plan;
-        Pass { train, kind: plan.kind(), layout: plan.memory_layout, noise, inference }
+        let input_size = self.config().config().input_size;
+        Pass { train, kind: plan.kind(), layout: plan.memory_layout, input_size, noise, inference }
     }
 
     fn compute(
@@ -301,18 +313,15 @@ impl MultiTaskNet {
                     self.pending.replace(pending);
                     features
                 }
-                _ => self.features(images, &context)?,
+                _ => {
+                    let images = pass.input(&images.f_to_device(self.options.plan.device)?)?;
+                    self.backbone.forward(&images, &context)?
+                }
             };
             self.logits(features, &context)
         };
         logits()
             .map_err(|error: ModelError| error.while_doing(|| format!("computing images of size {:?}", images.size())))
-    }
-
-    /// The trunk.
-    fn features(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let images = images.f_to_device(self.options.plan.device)?.f_to_kind(context.kind)?;
-        self.backbone.forward(&in_layout(&images, self.options.plan.memory_layout)?, context)
     }
 
     /// Dropout and heads, in fp32: they are a sliver of the work, and logits decide.
@@ -372,8 +381,8 @@ impl Blueprint {
     fn trunk(&self, options: &BuildOptions, filling: Filling) -> Result<(Scope, Box<dyn Backbone>), ModelError> {
         let root = Scope::root(&self.net.config, self.tasks.clone(), options, filling)?;
         let config = &self.net.config.backbone;
-        let backbone =
-            self.net.backbone.build(&root.enter("backbone"), config, options.input_channels, options.input_size)?;
+        let input_size = self.net.input_size(options.input_size);
+        let backbone = self.net.backbone.build(&root.enter("backbone"), config, options.input_channels, input_size)?;
         Ok((root, backbone))
     }
 }

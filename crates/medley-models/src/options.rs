@@ -11,7 +11,7 @@ pub struct BuildOptions {
     pub seed: u64,
     /// Channels of the input, 3 unless grey images are fed as they are.
     pub input_channels: i64,
-    /// Height and width (and depth) of the input in pixels.
+    /// Height and width (and depth) of the images in pixels, before `net.input_size` resizes them.
     pub input_size: i64,
 }
 

@@ -131,8 +131,9 @@ fn plain_name(net: &MultiTaskNet, trunk: &BTreeSet<String>, name: &str) -> Optio
 
 /// Names and shapes of the trunk of a plain network of the same form.
 fn plain_trunk(net: &MultiTaskNet) -> Result<Vec<(String, Vec<i64>)>, ModelError> {
-    let config = NetConfig { backbone: net.config().config().backbone.clone(), ..NetConfig::default() };
-    let plain = MultiTaskNet::build_zeroed(&config.validated()?, &[task("plain", 1)], net.options())?;
+    let NetConfig { backbone, input_size, .. } = net.config().config();
+    let config = NetConfig { backbone: backbone.clone(), input_size: *input_size, ..NetConfig::default() };
+    let plain = MultiTaskNet::outline(&config.validated()?, &[task("plain", 1)], net.options())?;
     let tensors = plain.parameters().into_iter().chain(plain.buffers());
     let trunk = tensors.filter_map(|(name, tensor)| Some((name.strip_prefix("backbone.")?.to_owned(), tensor.size())));
     Ok(trunk.collect())

@@ -121,7 +121,7 @@ pub fn describe(
     let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
     let build = |config: NetConfig| {
         let config = NetConfig { backbone: backbone.clone(), ..config };
-        MultiTaskNet::build_zeroed(&config.validated()?, &[task("task", 1)], &options)
+        MultiTaskNet::outline(&config.validated()?, &[task("task", 1)], &options)
     };
     let part = |net: &MultiTaskNet, part| net.parameter_cost().get(&part).copied().unwrap_or(0);
     let net = build(NetConfig::default())?;

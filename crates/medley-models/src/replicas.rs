@@ -16,7 +16,8 @@ use tch::{Device, Kind, Tensor};
 use crate::backbones::Backbone;
 use crate::context::{Prepared, Rows};
 use crate::options::Segment;
-use crate::scope::{Buffer, Store};
+use crate::resize::resize;
+use crate::scope::{Buffer, Store, in_layout};
 use crate::{Context, MemoryLayout, ModelError};
 
 /// The rows of a batch that one replica computes.
@@ -57,9 +58,19 @@ pub(crate) struct Pass {
     pub(crate) train: bool,
     pub(crate) kind: Kind,
     pub(crate) layout: MemoryLayout,
+    /// What images are resized to.
+    pub(crate) input_size: Option<usize>,
     pub(crate) noise: u64,
     /// Weights prepared for this inference are kept under its number.
     pub(crate) inference: Option<u64>,
+}
+
+impl Pass {
+    /// Images as the trunk takes them: resized in fp32, then in the dtype and layout of the pass.
+    pub(crate) fn input(&self, images: &Tensor) -> Result<Tensor, ModelError> {
+        let resized = self.input_size.map(|side| resize(images, side as i64)).transpose()?;
+        in_layout(&resized.as_ref().unwrap_or(images).f_to_kind(self.kind)?, self.layout)
+    }
 }
 
 enum Job {
@@ -98,9 +109,13 @@ pub(crate) struct Pending {
 
 impl Replicas {
     /// Starts a thread for each copy of the trunk. All stores list the trunk's tensors by name.
-    pub(crate) fn start(own: &Store, copies: Vec<(Box<dyn Backbone>, Store)>) -> Self {
-        let workers = copies.into_iter().map(|(backbone, store)| Worker::start(backbone, &store)).collect();
-        Self { workers, parameters: own.share().parameters, buffers: own.buffers.values().map(Buffer::share).collect() }
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] when a thread cannot be started.
+    pub(crate) fn start(own: &Store, copies: Vec<(Box<dyn Backbone>, Store)>) -> Result<Self, ModelError> {
+        let workers = copies.into_iter().map(|(backbone, store)| Worker::start(backbone, &store));
+        let (parameters, buffers) = (own.share().parameters, own.buffers.values().map(Buffer::share).collect());
+        Ok(Self { workers: workers.collect::<Result<_, _>>()?, parameters, buffers })
     }
 
     /// Whether a parameter of the network is one of the trunk, which replicas compute.
@@ -211,13 +226,18 @@ impl Replicas {
 }
 
 impl Worker {
-    fn start(backbone: Box<dyn Backbone>, store: &Store) -> Self {
+    fn start(backbone: Box<dyn Backbone>, store: &Store) -> Result<Self, ModelError> {
         let (jobs, inbox) = channel();
         let (outbox, replies) = channel();
         let parameters: Vec<Tensor> = store.parameters.values().map(Tensor::shallow_clone).collect();
         let buffers = store.buffers.values().map(|buffer| buffer.tensor.shallow_clone()).collect();
-        let thread = std::thread::spawn(move || work(backbone.as_ref(), &parameters, &inbox, &outbox));
-        Self { jobs: Some(jobs), replies, thread: Some(thread), buffers }
+        let work = move || work(backbone.as_ref(), &parameters, &inbox, &outbox);
+        let thread = std::thread::Builder::new().name("medley-replica".to_owned()).spawn(work);
+        let thread = thread.map_err(|error| ModelError::Torch {
+            doing: "starting the thread of a replica".into(),
+            message: error.to_string(),
+        })?;
+        Ok(Self { jobs: Some(jobs), replies, thread: Some(thread), buffers })
     }
 
     fn send(&self, job: Job) -> Result<(), ModelError> {
@@ -286,8 +306,7 @@ pub(crate) fn forward(
     let numbers = share.rows.iter().map(|&row| row as u64).collect();
     let rows = Rows::new(&share.segments, numbers, Device::Cpu)?;
     let context = Context { prepared, ..Context::new(pass.train, pass.kind, &rows, pass.noise) };
-    let images = crate::scope::in_layout(&images.f_to_kind(pass.kind)?, pass.layout)?;
-    let features = backbone.forward(&images, &context);
+    let features = pass.input(images).and_then(|images| backbone.forward(&images, &context));
     drop(guard);
     features
 }

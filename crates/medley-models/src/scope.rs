@@ -65,7 +65,7 @@ impl Buffer {
 pub(crate) enum Filling {
     /// Initialised from the seed.
     Initialised,
-    /// Zero: to count parameters, their values do not matter.
+    /// Zero, and all values of a tensor in one place: to count parameters and to follow shapes, however large a network is.
     Zero,
     /// The memory of another network's parameters, as leaves of their own to autograd. Buffers are separate.
     Shared(Store),
@@ -185,7 +185,8 @@ impl Scope {
                 Some(tensor) if tensor.size() == shape => tensor.shallow_clone(),
                 _ => return Err(ModelError::config("net", full, "the network to be copied has another shape")),
             },
-            _ => in_layout(&self.tensor(&full, shape, init)?, self.site.layout)?,
+            Filling::Zero => self.tensor(&full, shape, init)?,
+            Filling::Initialised => in_layout(&self.tensor(&full, shape, init)?, self.site.layout)?,
         };
         // A copy of what is frozen is frozen too.
         let frozen = match &self.site.filling {
@@ -233,15 +234,15 @@ impl Scope {
             .filter(|&len| len <= LARGEST_TENSOR)
             .ok_or_else(|| ModelError::config("net", full, format!("a tensor of shape {shape:?} is too large")))?;
         if matches!(self.site.filling, Filling::Zero) {
-            return Ok(Tensor::f_zeros(shape, (Kind::Float, self.site.device))?);
+            return Ok(Tensor::f_zeros([1], (Kind::Float, self.site.device))?.f_expand(shape, false)?);
         }
-        let values = init.values(self.site.seed, full, len);
+        let values = init.values(self.site.seed, full, len)?;
         Ok(Tensor::f_from_slice(&values)?.f_view(shape)?.f_to_kind(Kind::Float)?.f_to_device(self.site.device)?)
     }
 }
 
-/// 8 GiB of fp32: beyond any network of this crate at its largest sensible width.
-const LARGEST_TENSOR: usize = 1 << 31;
+/// 64 GiB of fp32: beyond any network of this crate at its largest width.
+const LARGEST_TENSOR: usize = 1 << 34;
 
 /// Gives a tensor `[N, C, H, W]` or `[N, C, D, H, W]` the strides of a layout; others, and those that have them already,
 /// pass without a copy.

@@ -17,7 +17,7 @@ fn disturbed(config: &NetConfig) -> MultiTaskNet {
     let net = MultiTaskNet::build(&config.validated().unwrap(), &tasks, &BuildOptions::default()).unwrap();
     let _guard = tch::no_grad_guard();
     for (name, mut tensor) in net.parameters().into_iter().chain(net.buffers()) {
-        let values = Init::Uniform { bound: 0.1 }.values(5, &name, tensor.numel());
+        let values = Init::Uniform { bound: 0.1 }.values(5, &name, tensor.numel()).unwrap();
         let _ = tensor.g_add_(&Tensor::from_slice(&values).view_as(&tensor));
         if name.ends_with("running_var") {
             let _ = tensor.abs_();

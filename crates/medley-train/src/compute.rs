@@ -12,6 +12,7 @@ use medley_core::TaskSpec;
 use medley_core::record::Environment;
 use medley_models::calibration::{Calibration, ComputeChoices, Workload, calibrate};
 use medley_models::{ComputePlan, MemoryLayout, ModelError, Precision, device, environment};
+use tch::Device;
 
 use crate::config::Experiment;
 use crate::config::schema::{LayoutChoice, PrecisionChoice};
@@ -20,12 +21,32 @@ use crate::data::INPUT_CHANNELS;
 /// Wall time that the choice may take for a small network.
 const BUDGET: Duration = Duration::from_secs(2);
 
-/// Decides what the config leaves open.
+/// Of the plans that may be chosen, the one that takes the least memory.
+pub fn least(experiment: &Experiment) -> ComputePlan {
+    let choices = choices(experiment);
+    let precision = match choices.precision {
+        Some(fixed) => fixed,
+        None if environment::fast_bf16(choices.device) => Precision::Bf16,
+        None => Precision::Fp32,
+    };
+    let replicas = choices.replicas.unwrap_or(1);
+    ComputePlan { device: choices.device, precision, replicas, ..ComputePlan::default() }
+}
+
+/// A plan with as many replicas as may be tried.
+pub fn most_replicas(experiment: &Experiment, plan: ComputePlan) -> ComputePlan {
+    let choices = choices(experiment);
+    let most = if choices.device == Device::Cpu { choices.cores } else { 1 };
+    ComputePlan { replicas: choices.replicas.unwrap_or(most), ..plan }
+}
+
+/// Decides what the config leaves open, with `replicas` whether it may be several of them.
 ///
 /// # Errors
 /// When the network cannot be built.
-pub fn choose(experiment: &Experiment, tasks: &[TaskSpec]) -> Result<Calibration, ModelError> {
+pub fn choose(experiment: &Experiment, tasks: &[TaskSpec], replicas: bool) -> Result<Calibration, ModelError> {
     let choices = choices(experiment);
+    let choices = ComputeChoices { replicas: choices.replicas.or((!replicas).then_some(1)), ..choices };
     environment::keep_freed_memory();
     environment::set_threads(choices.cores);
     let workload = Workload {

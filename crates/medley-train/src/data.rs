@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use medley_augment::{AssemblerOptions, BatchAssembler, Normalisation, PolicyConfig, TaskSource};
 use medley_core::record::{ChannelStatistics, DataRecord};
-use medley_core::{ImageSource, Labels, SealedLabels, Split, TaskSpec};
+use medley_core::{ImageShape, ImageSource, Labels, SealedLabels, Split, TaskSpec};
 use medley_data::OpenedFile;
 
 use crate::TrainError;
@@ -32,6 +32,20 @@ impl SplitSources {
     /// Number of images of each task.
     pub fn rows(&self) -> Vec<usize> {
         self.sources.iter().map(|source| source.images.len()).collect()
+    }
+
+    /// Values of the largest image as the network reads it, in [`INPUT_CHANNELS`].
+    pub fn image_values(&self) -> usize {
+        let values = |source: &TaskSource| {
+            let ImageShape { depth, height, width, .. } = source.images.shape();
+            INPUT_CHANNELS * depth.unwrap_or(1) * height * width
+        };
+        self.sources.iter().map(values).max().unwrap_or(0)
+    }
+
+    /// Bytes of all images as they are stored.
+    pub fn bytes(&self) -> u64 {
+        self.sources.iter().map(|source| (source.images.len() * source.images.shape().len()) as u64).sum()
     }
 
     /// What the pixels of each task are normalised by.

@@ -46,6 +46,9 @@ pub enum TrainError {
     /// The weights to start from.
     #[error(transparent)]
     Pretrained(#[from] crate::pretrained::PretrainedError),
+    /// There is too little memory.
+    #[error(transparent)]
+    Memory(#[from] crate::memory::MemoryError),
     /// Something was asked of a run that it does not have.
     #[error("the run has no {what} `{name}`; it has {known}")]
     NotInRun {

@@ -55,7 +55,7 @@ pub fn export(
         || checkpoints.load_best(checkpoints.newest().and_then(|last| last.best).map(|best| best.epoch), &groups);
     // While the run goes on, a better one may take its place between listing and reading.
     let progress = load().or_else(|_| load())?;
-    let model = net.config().backbone().published_model(&experiment.net.backbone, net.options().input_size);
+    let model = net.config().backbone().published_model(&experiment.net.backbone, net.input_size());
     let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
     wanted
         .map(|(index, task)| {
@@ -91,13 +91,18 @@ fn metadata(
         ("task".to_owned(), spec.name.clone()),
         ("classes".to_owned(), json(spec.classes.clone().into())),
         ("backbone".to_owned(), json(backbone)),
-        ("input_size".to_owned(), net.options().input_size.to_string()),
+        ("input_size".to_owned(), net.input_size().to_string()),
         ("run".to_owned(), manifest.run.clone()),
         ("seed".to_owned(), seed.to_string()),
         ("epoch".to_owned(), epoch.to_string()),
         ("medley".to_owned(), manifest.environment.medley.clone()),
         ("notice".to_owned(), "Not for clinical use.".to_owned()),
     ]);
+    if net.input_size() != net.options().input_size {
+        let size = net.options().input_size;
+        let resized = format!("from {size}, after normalisation, bilinear (trilinear) with align_corners=False");
+        metadata.insert("resized".to_owned(), resized);
+    }
     if let Some(statistics) = manifest.normalisation.get(&spec.name) {
         // Grey images are replicated: the network sees three channels of one.
         let three = |values: &[f32]| if let [one] = values { vec![*one; 3] } else { values.to_vec() };

@@ -52,6 +52,7 @@ pub mod data;
 pub mod engine;
 mod error;
 pub mod export;
+pub mod memory;
 pub mod observer;
 pub mod pretrained;
 pub mod run;

@@ -6,11 +6,25 @@
 //! all others of its task were drawn, and any epoch can be computed without the ones before it.
 //!
 //! Within an epoch the tasks are spread evenly: each batch holds about each task's share, so batch statistics do
-//! not swing.
+//! not swing. The batches of an epoch are equally large, to within one sample: a small last one would have a gradient of its own
+//! kind, and batch statistics of few rows.
 
 use medley_augment::{BatchRequest, SampleRef};
 use medley_core::seed::{Purpose, stream};
 use rand::seq::SliceRandom as _;
+
+use crate::config::Experiment;
+use crate::config::schema::SamplerConfig;
+
+/// How the samples of an epoch become batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Batches {
+    /// As few as `batch_size` allows, equally large to within one sample.
+    #[default]
+    Even,
+    /// Full ones and a smaller last one, as version 0.1 made them. A lone sample joins the batch before it.
+    Full,
+}
 
 /// The plan of all epochs of one seed run.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +33,7 @@ pub struct Sampler {
     rows: Vec<usize>,
     per_epoch: Vec<usize>,
     batch_size: usize,
+    batches: Batches,
 }
 
 impl Sampler {
@@ -29,7 +44,20 @@ impl Sampler {
         let weights: Vec<f64> = rows.iter().map(|&n| (n as f64).powf(alpha)).collect();
         let sum: f64 = weights.iter().sum();
         let per_epoch = weights.iter().map(|weight| ((total as f64 * weight / sum).round() as usize).max(1)).collect();
-        Self { seed, rows: rows.to_vec(), per_epoch, batch_size }
+        Self { seed, rows: rows.to_vec(), per_epoch, batch_size, batches: Batches::default() }
+    }
+
+    /// That of an experiment.
+    pub fn of(experiment: &Experiment, seed: u64, rows: &[usize]) -> Self {
+        let SamplerConfig { alpha, samples_per_epoch } = experiment.sampler;
+        Self::new(seed, rows, alpha, samples_per_epoch, experiment.train.batch_size)
+            .with_batches(experiment.rules().batches)
+    }
+
+    /// With batches made by another rule.
+    #[must_use]
+    pub fn with_batches(self, batches: Batches) -> Self {
+        Self { batches, ..self }
     }
 
     /// Samples of each task in an epoch.
@@ -37,28 +65,36 @@ impl Sampler {
         &self.per_epoch
     }
 
-    /// Batches in an epoch. The last one may be smaller, but never a single sample, on which batch statistics are
-    /// undefined: such a sample joins the batch before it.
+    /// Batches in an epoch. None holds more than `batch_size` samples, and none a single one, on which batch statistics are
+    /// undefined; where both cannot be had, with an odd number of samples in batches of two, one holds three.
     pub fn batches_per_epoch(&self) -> usize {
         let samples: usize = self.per_epoch.iter().sum();
-        let (full, rest) = (samples / self.batch_size, samples % self.batch_size);
-        (full + usize::from(rest > 1)).max(1)
+        match self.batches {
+            Batches::Even => samples.div_ceil(self.batch_size).min(samples / 2).max(1),
+            Batches::Full => {
+                let (full, rest) = (samples / self.batch_size, samples % self.batch_size);
+                (full + usize::from(rest > 1)).max(1)
+            }
+        }
     }
 
     /// The batches of an epoch, each sorted by task so that a task's samples lie together.
     pub fn epoch(&self, epoch: usize) -> Vec<BatchRequest> {
-        let mut samples = self.spread(epoch);
+        let samples = self.spread(epoch);
         let batches = self.batches_per_epoch();
-        let mut requests = Vec::with_capacity(batches);
-        for batch in 0..batches {
-            let take = if batch + 1 == batches { samples.len() } else { self.batch_size };
-            let mut chunk: Vec<SampleRef> = samples.drain(..take).collect();
+        let end = |batch: usize| match self.batches {
+            // Where there are larger and smaller ones, they take turns.
+            Batches::Even => (batch * samples.len()).div_ceil(batches),
+            Batches::Full if batch == batches => samples.len(),
+            Batches::Full => batch * self.batch_size,
+        };
+        let request = |batch: usize| {
+            let mut chunk = samples[end(batch)..end(batch + 1)].to_vec();
             chunk.sort_by_key(|sample| sample.task);
             // A row of a small task comes several times in an epoch: each visit must be drawn anew.
-            let position = (epoch * batches + batch) as u64;
-            requests.push(BatchRequest { epoch: position, samples: chunk });
-        }
-        requests
+            BatchRequest { epoch: (epoch * batches + batch) as u64, samples: chunk }
+        };
+        (0..batches).map(request).collect()
     }
 
     /// All samples of an epoch, tasks evenly interleaved: sample `j` of a task with `c` samples stands at `(j + u) / c`,
@@ -129,12 +165,31 @@ mod tests {
         assert_eq!(sampler.per_epoch(), [100, 100]);
     }
 
+    fn sizes(sampler: &Sampler) -> Vec<usize> {
+        sampler.epoch(3).iter().map(|request| request.samples.len()).collect()
+    }
+
     #[test]
-    fn a_lone_last_sample_joins_its_neighbour() {
-        let sampler = Sampler::new(1, &[17], 1.0, None, 8);
-        let sizes: Vec<_> = sampler.epoch(0).iter().map(|request| request.samples.len()).collect();
-        assert_eq!(sizes, [8, 9]);
-        assert_eq!(sizes.len(), sampler.batches_per_epoch());
+    fn batches_are_equally_large() {
+        for (rows, batch_size, expected) in [
+            (32, 8, vec![8; 4]),
+            (34, 8, vec![7, 7, 7, 7, 6]),
+            (17, 8, vec![6, 6, 5]),
+            (5, 8, vec![5]),
+            (5, 2, vec![3, 2]),
+            (7, 3, vec![3, 2, 2]),
+        ] {
+            assert_eq!(sizes(&Sampler::new(1, &[rows], 1.0, None, batch_size)), expected, "{rows} by {batch_size}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_version_0_1_has_the_batches_it_began_with() {
+        let old = |rows| sizes(&Sampler::new(1, &[rows], 1.0, None, 8).with_batches(Batches::Full));
+        assert_eq!((old(32), old(18), old(17), old(5)), (vec![8; 4], vec![8, 8, 2], vec![8, 9], vec![5]));
+        // Where the rows divide, nothing has changed.
+        let even = Sampler::new(9, &[20, 44], 1.0, None, 16);
+        assert_eq!(even.epoch(2), even.clone().with_batches(Batches::Full).epoch(2));
     }
 
     proptest! {
@@ -161,6 +216,9 @@ mod tests {
             let sampler = Sampler::new(seed, &rows, 0.5, None, batch_size);
             let requests = sampler.epoch(epoch);
             prop_assert_eq!(requests.len(), sampler.batches_per_epoch());
+            let sizes = sizes(&sampler);
+            let (smallest, largest) = (*sizes.iter().min().unwrap(), *sizes.iter().max().unwrap());
+            prop_assert!(largest <= batch_size && largest - smallest <= 1, "{:?}", sizes);
             let total: usize = sampler.per_epoch().iter().sum();
             for request in &requests {
                 prop_assert!(request.samples.is_sorted_by_key(|sample| sample.task));

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use medley_data::{OpenOptions, open_task};
+use medley_data::{OpenOptions, memory, open_task};
 use medley_models::environment;
 use medley_storage::Storage;
 
@@ -20,6 +20,7 @@ use crate::compute;
 use crate::config::Experiment;
 use crate::data::{OpenedSet, Prepared, prepare};
 use crate::engine::build_network;
+use crate::memory::{Footprint, MemoryEstimate};
 use crate::pretrained::{Pretrained, PretrainedError};
 use crate::run::{RestoreThreads, Run, manifest};
 use crate::run_folder::{RunFolder, check_free};
@@ -29,6 +30,7 @@ pub struct Session<'a> {
     data_folder: PathBuf,
     options: OpenOptions,
     storage: &'a dyn Storage,
+    allow_memory: bool,
     opened: Mutex<BTreeMap<(String, usize), OpenedSet>>,
 }
 
@@ -51,14 +53,21 @@ impl<'a> Session<'a> {
     /// A session on the `.npz` files of a folder, read within the limits of `options`. Nothing is opened yet. A file that changes
     /// later is not read again.
     pub fn open(data_folder: impl Into<PathBuf>, options: OpenOptions, storage: &'a dyn Storage) -> Self {
-        Self { data_folder: data_folder.into(), options, storage, opened: Mutex::default() }
+        Self { data_folder: data_folder.into(), options, storage, allow_memory: false, opened: Mutex::default() }
+    }
+
+    /// Whether runs may begin for which there is too little memory by its estimate.
+    #[must_use]
+    pub fn allow_memory(self, allow_memory: bool) -> Self {
+        Self { allow_memory, ..self }
     }
 
     /// Checks everything that can be checked, what costs least first, and only then makes the run folder: what is refused leaves
     /// nothing behind.
     ///
     /// # Errors
-    /// A name that is taken or cannot be one, an unavailable device, bad data, weights that do not fit, an unwritable folder.
+    /// A name that is taken or cannot be one, an unavailable device, bad data, too little memory, weights that do not fit, an
+    /// unwritable folder.
     pub fn start<'r>(&self, request: &RunRequest<'r>) -> Result<Run<'r>, TrainError>
     where
         'a: 'r,
@@ -69,7 +78,12 @@ impl<'a> Session<'a> {
         let prepared = self.data_of(experiment)?;
         // Calibration changes the number of threads.
         let _threads = RestoreThreads::later();
-        let calibration = compute::choose(experiment, &prepared.learning.tasks)?;
+        let least = compute::least(experiment);
+        let footprint = Footprint::of(experiment, &prepared.learning, &least)?;
+        self.check_memory(&footprint)?;
+        let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
+        let calibration = compute::choose(experiment, &prepared.learning.tasks, replicas)?;
+        self.check_memory(&footprint.with_plan(&calibration.plan))?;
         let (plan, calibration) = (calibration.plan, calibration.trials());
         let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
         let pretrained = experiment.net.pretrained.as_deref().map(Pretrained::open).transpose()?;
@@ -98,8 +112,18 @@ impl<'a> Session<'a> {
         let prepared = self.data_of(experiment)?;
         folder.check_data(&prepared.records)?;
         let plan = compute::recorded(experiment, &folder.manifest().environment);
+        if !folder.layout().results().exists() {
+            self.check_memory(&Footprint::of(experiment, &prepared.learning, &plan)?)?;
+        }
         let pretrained = recorded_weights(experiment, &folder)?;
         Ok(Run::new(experiment, prepared, plan, Vec::new(), pretrained, folder, self.storage).resumed())
+    }
+
+    fn check_memory(&self, footprint: &Footprint) -> Result<(), TrainError> {
+        match memory::available() {
+            Some(available) if !self.allow_memory => Ok(MemoryEstimate::of(footprint).check(&available)?),
+            _ => Ok(()),
+        }
     }
 
     /// The data of an experiment. The first set that cannot be opened is the error.

@@ -24,6 +24,8 @@ use tch::Tensor;
 mod callbacks;
 #[path = "run/hostile.rs"]
 mod hostile;
+#[path = "run/rules.rs"]
+mod rules;
 #[path = "run/scoring.rs"]
 mod scoring;
 #[path = "run/session.rs"]

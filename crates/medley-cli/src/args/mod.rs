@@ -31,7 +31,7 @@ use self::score::ScoreArguments;
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
   medley resume runs/small-three-1                 resume after an interruption
 
-Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder or disk, 5 training failed,
+Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, disk or memory, 5 training failed,
 130 interrupted (Ctrl-C), 143 terminated.
 
 Medley is for research. It is not for clinical use."
@@ -75,6 +75,13 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// Whether it computes with a network for long.
+    pub(crate) fn trains(&self) -> bool {
+        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_))
+    }
 }
 
 /// Where the data files lie.
@@ -143,6 +150,9 @@ pub(crate) struct TrainArguments {
     /// Name of the run folder, which must not exist; by default the config's name and a number
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Train though the estimate of memory is more than is free
+    #[arg(long)]
+    pub(crate) allow_memory: bool,
     /// Predict no test images and leave test labels shut; `medley test` does both later
     #[arg(long)]
     pub(crate) no_test: bool,
@@ -162,6 +172,9 @@ pub(crate) struct ResumeArguments {
     pub(crate) data: DataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
+    /// Train though the estimate of memory is more than is free
+    #[arg(long)]
+    pub(crate) allow_memory: bool,
     /// Print the results as JSON
     #[arg(long)]
     pub(crate) json: bool,

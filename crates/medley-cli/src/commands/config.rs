@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use medley_core::RunLayout;
 use medley_data::Registry;
+use medley_predictions::record::read_manifest;
 use medley_train::config::{Experiment, document};
 
 use crate::args::{ConfigArguments, ConfigSubcommand};
@@ -39,5 +40,6 @@ pub(crate) fn read(path: &Path, set: &[String], folder: &Path) -> anyhow::Result
 
 /// Reads the config of a run folder.
 pub(crate) fn read_recorded(layout: &RunLayout, folder: &Path) -> anyhow::Result<Experiment> {
-    Ok(Experiment::load_recorded(&layout.config(), &Registry::of_folder(folder)?)?)
+    let begun_by = read_manifest(layout)?.environment.medley;
+    Ok(Experiment::load_recorded(&layout.config(), &begun_by, &Registry::of_folder(folder)?)?)
 }

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use medley_core::text::plural;
 use medley_data::Registry;
+use medley_data::memory::{self, AvailableMemory};
 use medley_models::environment;
 use serde::Serialize;
 
@@ -66,7 +67,7 @@ fn examine(data: &Path) -> Vec<Finding> {
         cuda(),
     ];
     findings.extend(library_paths());
-    findings.push(memory());
+    findings.push(free_memory());
     findings.push(data_folder(data));
     findings
 }
@@ -124,21 +125,14 @@ fn library_paths() -> Vec<Finding> {
     paths.into_iter().map(|path| Finding::ok("library", path)).collect()
 }
 
-fn memory() -> Finding {
-    let text = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|kibibytes| kibibytes.parse::<u64>().ok());
-    match available {
+fn free_memory() -> Finding {
+    let free = |free: &AvailableMemory| format!("{} free {}", output::bytes(free.bytes), free.limit);
+    match memory::available() {
         None => Finding::note("memory", "unknown", "free memory can be read on Linux only"),
-        Some(kibibytes) if kibibytes < 4 << 20 => Finding::note(
-            "memory",
-            format!("{} free", output::bytes(kibibytes * 1024)),
-            "the eleven tasks together need up to 4 GB",
-        ),
-        Some(kibibytes) => Finding::ok("memory", format!("{} free", output::bytes(kibibytes * 1024))),
+        Some(available) if available.bytes < 4 << 30 => {
+            Finding::note("memory", free(&available), "the eleven tasks together need up to 4 GB")
+        }
+        Some(available) => Finding::ok("memory", free(&available)),
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         run_name: arguments.name.as_deref(),
         no_test: arguments.no_test,
     };
-    let session = session(&arguments.data, &arguments.reading);
+    let session = session(&arguments.data, &arguments.reading).allow_memory(arguments.allow_memory);
     let run = session.start(&request)?;
     if !arguments.quiet && !run.calibration().is_empty() {
         output::note(&compute_plan(&run));
@@ -49,7 +49,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     let experiment = experiment_of(&arguments.run, &arguments.data)?;
-    let session = session(&arguments.data, &arguments.reading);
+    let session = session(&arguments.data, &arguments.reading).allow_memory(arguments.allow_memory);
     let run = session.resume(&experiment, &arguments.run)?;
     let layout = run.layout().clone();
     let interruption = Interruption::watch()?;

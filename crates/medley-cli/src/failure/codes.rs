@@ -6,7 +6,7 @@ use medley_data::DataError;
 use medley_fetch::FetchError;
 use medley_import::ImportError;
 use medley_metrics::MetricError;
-use medley_models::ModelError;
+use medley_models::{ModelError, is_out_of_memory};
 use medley_predictions::{PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
 use medley_storage::{ReadError, StorageError};
@@ -131,7 +131,8 @@ pub(super) fn model(error: &ModelError) -> Code {
         | ModelError::OneValuePerChannel { .. }
         | ModelError::Device { .. } => Code::Usage,
         ModelError::Misfit { .. } | ModelError::WeightsFile { .. } => Code::Data,
-        // Out of memory, among others: nothing that was typed or read is wrong.
+        ModelError::Torch { message, .. } if is_out_of_memory(message) => Code::Disk,
+        // Nothing that was typed or read is wrong.
         ModelError::Torch { .. }
         | ModelError::DuplicateName { .. }
         | ModelError::Input { .. }
@@ -211,12 +212,14 @@ pub(super) fn train(error: &TrainError) -> Code {
         TrainError::RunFolder(error) => run_folder(error),
         TrainError::Pretrained(error) => pretrained(error),
         TrainError::NotInRun { .. } => Code::Usage,
+        TrainError::Memory(_) => Code::Disk,
         // Observers write files of the run folder.
         TrainError::Observer(_)
         | TrainError::Read(_)
         | TrainError::Predictions { .. }
         | TrainError::Unfinished { .. } => Code::Disk,
         TrainError::Record(error) | TrainError::Results(error) => record(error),
+        TrainError::Torch(error) if is_out_of_memory(&error.to_string()) => Code::Disk,
         TrainError::Torch(_) | TrainError::Callback { .. } => Code::Internal,
         TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => Code::Diverged,
     }

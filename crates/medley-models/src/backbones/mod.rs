@@ -245,8 +245,13 @@ impl Entry {
         let smallest =
             if self.stems && stem == Stem::Imagenet { self.smallest_input.max(32) } else { self.smallest_input };
         if !(smallest..=LARGEST_INPUT).contains(&input_size) {
-            let problem = format!("`{}` takes {smallest} to {LARGEST_INPUT} pixels a side", self.name);
-            return Err(ModelError::config("input_size", input_size, problem));
+            let with = if smallest > self.smallest_input { " with `stem = \"imagenet\"`" } else { "" };
+            let problem = format!(
+                "`{}`{with} takes {smallest} to {LARGEST_INPUT} pixels a side; images are resized by `net.input_size`, such as {}",
+                self.name,
+                smallest.max(64)
+            );
+            return Err(ModelError::config("net.input_size", input_size, problem));
         }
         let request = Request {
             width: config.width.map_or(self.width.unwrap_or(1), |width| width as i64),

@@ -43,7 +43,7 @@ impl Vit {
         let side = if request.stem == Stem::Small { 4 } else { 16 };
         if request.input_size % side != 0 {
             let problem = format!("`vit_tiny` cuts the image into patches of {side} pixels: a multiple of {side}");
-            return Err(ModelError::config("input_size", request.input_size, problem));
+            return Err(ModelError::config("net.input_size", request.input_size, problem));
         }
         let width = request.width;
         let tokens = (request.input_size / side) * (request.input_size / side) + 1;

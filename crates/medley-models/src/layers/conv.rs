@@ -128,6 +128,7 @@ impl Conv {
     /// [`ModelError::Torch`] when shapes do not fit or memory runs out.
     pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         let y = match context.prepared {
+            _ if context.recorder.is_some() => self.outline(x)?,
             Some(prepared) if self.adapters.is_empty() => {
                 let (weight, bias) = prepared.get(self.layer, usize::MAX, || self.merged(0, context))?;
                 self.apply(x, &weight, bias.as_ref())?
@@ -140,6 +141,19 @@ impl Conv {
         };
         self.record(x, &y, context);
         Ok(y)
+    }
+
+    /// Zeros of the output's shape: the work of a network is counted without being done.
+    fn outline(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let ConvOptions { kernel, stride, padding, space, .. } = self.options;
+        let mut shape = x.size();
+        shape[1] = self.weight.size()[0];
+        for (axis, side) in shape.iter_mut().enumerate().skip(2) {
+            let flat = axis == 2 && space == Space::Volume(VolumeConvolution::Slices);
+            let (kernel, padding) = if flat { (1, 0) } else { (kernel, padding) };
+            *side = (*side + 2 * padding - kernel) / stride + 1;
+        }
+        Ok(Tensor::f_zeros(shape.as_slice(), (x.kind(), x.device()))?)
     }
 
     /// With the fp32 masters, cast here.
@@ -283,6 +297,7 @@ mod tests {
             for (stride, side) in [(1, 7), (2, 4)] {
                 let (conv, x) = conv(form, stride);
                 assert_eq!(forward(&conv, &x).size(), [2, 5, side, side, side], "{form:?}");
+                assert_eq!(conv.outline(&x).unwrap().size(), [2, 5, side, side, side], "{form:?}");
             }
         }
     }

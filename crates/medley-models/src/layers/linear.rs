@@ -35,16 +35,21 @@ impl Linear {
     /// # Errors
     /// [`ModelError::Torch`] when shapes do not fit or memory runs out.
     pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+        if let Some(recorder) = context.recorder {
+            // Its work is counted without being done.
+            let (mut shape, weight) = (x.size(), self.weight.size());
+            shape.pop();
+            shape.push(weight[0]);
+            let y = Tensor::f_zeros(shape.as_slice(), (x.kind(), x.device()))?;
+            recorder.keep(x);
+            recorder.product(&y, weight[1]);
+            return Ok(y);
+        }
         let cast = || Ok((self.weight.f_to_kind(context.kind)?, Some(self.bias.f_to_kind(context.kind)?)));
         let (weight, bias) = match context.prepared {
             Some(prepared) => prepared.get(self.layer, usize::MAX, cast)?,
             None => cast()?,
         };
-        let y = x.f_linear(&weight, bias.as_ref())?;
-        if let Some(recorder) = context.recorder {
-            recorder.keep(x);
-            recorder.product(&y, weight.size()[1]);
-        }
-        Ok(y)
+        Ok(x.f_linear(&weight, bias.as_ref())?)
     }
 }

@@ -10,9 +10,11 @@ use medley_models::{ModelError, ValidatedNet, device};
 use tch::Device;
 
 use super::load::{self, ConfigError, Places};
+use super::rules::Rules;
 use super::schema::{PolicyChoice, RawExperiment};
 use super::upgrade;
 use crate::components::optimizers;
+use crate::data::INPUT_CHANNELS;
 
 /// A checked experiment, with what was parsed in checking it. There is no way to make one but [`Self::load`],
 /// [`Self::load_recorded`] and [`RawExperiment::check`].
@@ -23,6 +25,7 @@ pub struct Experiment {
     device: Device,
     /// By task.
     policies: BTreeMap<String, PolicyConfig>,
+    rules: Rules,
     /// `None` for one that was not read from a file.
     places: Option<Places>,
 }
@@ -34,16 +37,18 @@ impl Experiment {
     /// [`ConfigError`], with the place of what is wrong.
     pub fn load(path: &Path, overrides: &[String], registry: &Registry) -> Result<Self, ConfigError> {
         let loaded = load::load(path, overrides)?;
-        check(loaded.value, registry, Some(loaded.places))
+        check(loaded.value, registry, Rules::CURRENT, Some(loaded.places))
     }
 
-    /// Reads the `config.toml` of a run folder, be it one that an older program wrote.
+    /// Reads the `config.toml` of a run folder, be it one that an older program wrote. The run goes on by the [`Rules`] of
+    /// the version that began it, `begun_by`, as its manifest has it; if that is a later one, by those of this version.
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn load_recorded(path: &Path, registry: &Registry) -> Result<Self, ConfigError> {
+    pub fn load_recorded(path: &Path, begun_by: &str, registry: &Registry) -> Result<Self, ConfigError> {
         let loaded = load::load_recorded(path, upgrade::upgrade)?;
-        check(loaded.value, registry, Some(loaded.places))
+        let rules = Rules::of(begun_by).unwrap_or(Rules::CURRENT);
+        check(loaded.value, registry, rules, Some(loaded.places))
     }
 
     /// All keys, those that have their default too, as TOML. Reading it gives the same experiment.
@@ -57,6 +62,11 @@ impl Experiment {
     /// The network, checked.
     pub fn validated_net(&self) -> &ValidatedNet {
         &self.net
+    }
+
+    /// What it does that its config does not say.
+    pub fn rules(&self) -> Rules {
+        self.rules
     }
 
     /// Where it trains.
@@ -89,13 +99,18 @@ impl RawExperiment {
     /// # Errors
     /// [`ConfigError::BadValue`] for the first value that cannot be used.
     pub fn check(self, registry: &Registry) -> Result<Experiment, ConfigError> {
-        check(self, registry, None)
+        check(self, registry, Rules::CURRENT, None)
     }
 }
 
-fn check(raw: RawExperiment, registry: &Registry, places: Option<Places>) -> Result<Experiment, ConfigError> {
-    match parse(&raw, registry) {
-        Ok((net, device, policies)) => Ok(Experiment { raw, net, device, policies, places }),
+fn check(
+    raw: RawExperiment,
+    registry: &Registry,
+    rules: Rules,
+    places: Option<Places>,
+) -> Result<Experiment, ConfigError> {
+    match parse(&raw, registry, rules) {
+        Ok((net, device, policies)) => Ok(Experiment { raw, net, device, policies, rules, places }),
         Err(refusal) => Err(refuse(places.as_ref(), &refusal.key, refusal.problem)),
     }
 }
@@ -125,7 +140,7 @@ impl From<medley_core::keys::KeyError> for Refusal {
 
 type Parsed = (ValidatedNet, Device, BTreeMap<String, PolicyConfig>);
 
-fn parse(raw: &RawExperiment, registry: &Registry) -> Result<Parsed, Refusal> {
+fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parsed, Refusal> {
     check_names(raw, registry)?;
     raw.check_ranges()?;
     optimizers::check_groups(&raw.optimizer.groups)?;
@@ -137,7 +152,7 @@ fn parse(raw: &RawExperiment, registry: &Registry) -> Result<Parsed, Refusal> {
     if raw.stop.patience.is_none() && raw.stop.min_delta > 0.0 {
         return Err(refusal("stop.min_delta", "it needs `stop.patience`, which is left out"));
     }
-    let policies = policies(raw, registry)?;
+    let policies = policies(raw, registry, rules)?;
     for task in raw.loss.tasks() {
         check_is_task(raw, "loss.tasks", task)?;
     }
@@ -147,6 +162,7 @@ fn parse(raw: &RawExperiment, registry: &Registry) -> Result<Parsed, Refusal> {
         other => refusal("net", other.to_string()),
     })?;
     check_axes(raw, registry, net.backbone().volumes)?;
+    check_size(raw, &net)?;
     Ok((net, device, policies))
 }
 
@@ -208,7 +224,7 @@ fn check_replicas(raw: &RawExperiment, device: Device) -> Result<(), Refusal> {
 }
 
 /// The policy of every task.
-fn policies(raw: &RawExperiment, registry: &Registry) -> Result<BTreeMap<String, PolicyConfig>, Refusal> {
+fn policies(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<BTreeMap<String, PolicyConfig>, Refusal> {
     for (task, policy) in &raw.augment.policies.0 {
         check_is_task(raw, "augment.policies", task)?;
         let at = format!("augment.policies.{task}");
@@ -222,7 +238,7 @@ fn policies(raw: &RawExperiment, registry: &Registry) -> Result<BTreeMap<String,
     let policy = |task: &String| match (raw.augment.policies.0.get(task), raw.augment.policy, registry.get(task)) {
         (Some(own), _, _) => own.clone(),
         (None, PolicyChoice::Builtin, Some(entry)) => {
-            PolicyConfig::builtin(entry.spec(raw.data.size, entry.origin).modality)
+            rules.builtin_policy(entry.spec(raw.data.size, entry.origin).modality)
         }
         _ => PolicyConfig::none(),
     };
@@ -247,6 +263,17 @@ fn check_axes(raw: &RawExperiment, registry: &Registry, volumes: bool) -> Result
             Err(refusal("net.backbone.name", format!("{name:?} works on {ours}, and {other} has {theirs}{hint}")))
         }
     }
+}
+
+/// The network takes images of this size.
+fn check_size(raw: &RawExperiment, net: &ValidatedNet) -> Result<(), Refusal> {
+    net.check_image_size(INPUT_CHANNELS as i64, raw.data.size as i64).map_err(|error| match error {
+        ModelError::Config { key, value, problem } => {
+            let resized = raw.net.input_size.is_some() || key != "net.input_size";
+            refusal(if resized { key } else { "data.size".to_owned() }, format!("it is {value}: {problem}"))
+        }
+        other => refusal("net", other.to_string()),
+    })
 }
 
 #[cfg(test)]
@@ -305,6 +332,10 @@ mod tests {
             ("schedule", "milestones", "[2.0]\nname = 'multi_step'"),
             ("data", "size", "29"),
             ("net", "dropout", "1.0"),
+            ("net", "input_size", "7"),
+            ("net", "input_size", "31\nbackbone = { name = 'resnet18', stem = 'imagenet' }"),
+            ("net", "input_size", "30\nbackbone = { name = 'vit_tiny' }"),
+            ("data", "size", "28\n[net]\nbackbone = { name = 'resnet18', stem = 'imagenet' }"),
             ("net", "task_embedding", "2000"),
         ] {
             let line = if value.starts_with('\n') { value.to_owned() } else { format!("{key} = {value}") };
@@ -333,6 +364,18 @@ mod tests {
             assert!(message.contains(key) && message.contains(words), "{message}");
         }
         assert!(read(&text("'adrenalmnist3d'", "resnet18_3d")).check(Registry::builtin()).is_ok());
+    }
+
+    #[test]
+    fn small_images_are_resized_for_large_stems() {
+        let text = |net: &str| format!("name = 'x'\ntasks = ['breastmnist']\n[net]\n{net}");
+        let imagenet = "backbone = { name = 'resnet18', stem = 'imagenet' }";
+        let message = refused(&text(imagenet));
+        assert!(
+            message.contains("takes 32 to 4096 pixels a side; images are resized by `net.input_size`"),
+            "{message}"
+        );
+        assert!(read(&text(&format!("input_size = 64\n{imagenet}"))).check(Registry::builtin()).is_ok());
     }
 
     #[test]

@@ -49,7 +49,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         fs_err::write(&path, text).unwrap();
-        Experiment::load_recorded(&path, Registry::builtin()).unwrap()
+        Experiment::load_recorded(&path, "0.1.0", Registry::builtin()).unwrap()
     }
 
     #[test]

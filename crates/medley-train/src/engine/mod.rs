@@ -63,6 +63,21 @@ pub fn build_network(
     Ok(net)
 }
 
+/// The outline of that network, which takes no memory.
+///
+/// # Errors
+/// As [`build_network`].
+pub fn outline(experiment: &Experiment, tasks: &[TaskSpec]) -> Result<MultiTaskNet, TrainError> {
+    let (input_channels, input_size) = (INPUT_CHANNELS as i64, experiment.data.size as i64);
+    let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
+    Ok(MultiTaskNet::outline(experiment.validated_net(), tasks, &options)?)
+}
+
+/// Images that are predicted at once, of so many values as the network sees them.
+pub(crate) fn predict_batch_size(experiment: &Experiment, values: usize) -> usize {
+    experiment.train.predict_batch_size.unwrap_or_else(|| (PREDICTED_VALUES / values.max(1)).clamp(1, 512))
+}
+
 /// The parameters of a network, as the groups of the config treat them.
 fn parameters(experiment: &Experiment, net: &MultiTaskNet) -> Result<Vec<Parameter>, TrainError> {
     let assigned = optimizers::assign(&experiment.optimizer, &net.parameters());
@@ -116,13 +131,7 @@ impl<'a> SeedRun<'a> {
             .map(|(task, labels)| TaskLoss::new(experiment.loss.of(&task.name), task, labels, plan.device))
             .collect();
         let decay = experiment.train.ema_decay;
-        let sampler = Sampler::new(
-            seed,
-            &data.train.rows(),
-            experiment.sampler.alpha,
-            experiment.sampler.samples_per_epoch,
-            experiment.train.batch_size,
-        );
+        let sampler = Sampler::of(experiment, seed, &data.train.rows());
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
         let mut seed_run = Self {
             optimizer: experiment.optimizer.choice.build(parameters(experiment, &net)?, plan.cores())?,
@@ -228,10 +237,7 @@ impl<'a> SeedRun<'a> {
             losses: &self.losses,
             tasks: &self.data.tasks,
             device: self.device,
-            batch_size: self.experiment.train.predict_batch_size.unwrap_or_else(|| {
-                let values = self.val_assembler.shape().len().max(1);
-                (PREDICTED_VALUES / values).clamp(1, 512)
-            }),
+            batch_size: predict_batch_size(self.experiment, self.net.input_values()),
             seed: self.seed,
         }
     }

@@ -26,13 +26,14 @@ use crate::TrainError;
 use crate::checkpoint::{CheckpointError, CheckpointFolder, hex};
 use crate::components::callbacks::Callbacks;
 use crate::compute;
-use crate::config::Experiment;
+use crate::config::{Experiment, Rules};
 use crate::data::Prepared;
 use crate::engine::predict::Prediction;
 use crate::engine::{Outcome, SeedRun};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
 use crate::pretrained::Pretrained;
 use crate::run_folder::{RunFolder, utc_now};
+use crate::sampler::Sampler;
 use crate::scoring::{Written, mean_intervals, score_test, score_validation};
 use crate::stop::StopFlag;
 use predictions::{PredictionFiles, as_printed, write_json};
@@ -211,14 +212,8 @@ impl<'a> Run<'a> {
 
     fn announce(&self, observers: &mut Observers) -> Result<(), TrainError> {
         let tasks: Vec<String> = self.prepared.learning.tasks.iter().map(|task| task.name.clone()).collect();
-        let steps_per_epoch = crate::sampler::Sampler::new(
-            0,
-            &self.prepared.learning.train.rows(),
-            self.experiment.sampler.alpha,
-            self.experiment.sampler.samples_per_epoch,
-            self.experiment.train.batch_size,
-        )
-        .batches_per_epoch();
+        let rows = self.prepared.learning.train.rows();
+        let steps_per_epoch = Sampler::of(self.experiment, 0, &rows).batches_per_epoch();
         observers.send(&Event::RunStarted {
             run: self.name().to_owned(),
             tasks,
@@ -237,12 +232,23 @@ impl<'a> Run<'a> {
                 observers.send(&Event::Warning { message })?;
             }
         }
-        if self.resumed && self.folder.manifest().environment != self.environment() {
-            let message = "this machine or libtorch differs from the one the run began on: it goes on, but not to \
-                           the same bits";
-            observers.send(&Event::Warning { message: message.to_owned() })?;
+        if self.resumed
+            && let Some(difference) = self.difference()
+        {
+            let message = format!("{difference}: it goes on, but not to the same bits");
+            observers.send(&Event::Warning { message })?;
         }
         Ok(())
+    }
+
+    /// What keeps a run that goes on from the bits it would have had where it began.
+    fn difference(&self) -> Option<String> {
+        let (began, now) = (&self.folder.manifest().environment, self.environment());
+        if Rules::of(&began.medley) != Some(self.experiment.rules()) {
+            return Some(format!("the run was begun by medley {}, and this is {}", began.medley, now.medley));
+        }
+        let elsewhere = Environment { medley: now.medley.clone(), ..began.clone() } != now;
+        elsewhere.then(|| "this machine or libtorch differs from the one the run began on".to_owned())
     }
 
     /// Trains and scores one seed, or what is left of that; `None` when it was interrupted.

@@ -17,6 +17,10 @@ medley_core::keys! {
 }
 
 impl Build for AdamW {
+    fn states(&self) -> usize {
+        Self::STATES.len()
+    }
+
     fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError> {
         Stepper::boxed(self.clone(), parameters, threads)
     }

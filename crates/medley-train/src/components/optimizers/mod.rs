@@ -47,6 +47,9 @@ pub trait Optimizer {
 
 /// An optimizer that was chosen, to be made.
 pub trait Build {
+    /// How many numbers it keeps beside each value.
+    fn states(&self) -> usize;
+
     /// The optimizer over parameters, its state zero. `threads` share the work of a step.
     ///
     /// # Errors

@@ -14,6 +14,10 @@ medley_core::keys! {
 }
 
 impl Build for Sgd {
+    fn states(&self) -> usize {
+        Self::STATES.len()
+    }
+
     fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError> {
         Stepper::boxed(self.clone(), parameters, threads)
     }
