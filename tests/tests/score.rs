@@ -223,3 +223,13 @@ fn runs_that_were_computed_differently_are_compared_with_a_word_on_it() {
     let text = must(lab.path(), &["compare", "runs/full", "runs/half", "--data", "data", "--resamples", "20"]).stdout;
     assert!(text.contains(&remarks[0]), "{text}");
 }
+
+#[test]
+fn a_run_folder_whose_manifest_cannot_be_read_is_no_folder_of_result_files() {
+    let lab = lab();
+    std::fs::create_dir(lab.path().join("run")).unwrap();
+    std::os::unix::fs::symlink("manifest.json", lab.path().join("run/manifest.json")).unwrap();
+    let said = lab.run(&["score", "run", "--labels", "labels.csv"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.stderr.contains("manifest.json"), "{said:?}");
+}

@@ -37,7 +37,8 @@ impl Matching<'_> {
     /// The result files of the split that was asked for.
     pub(super) fn folder(&self, path: &Path) -> Result<Vec<Prediction>, PredictionError> {
         let layout = RunLayout::new(path);
-        let (files, data) = if layout.manifest().is_file() {
+        // Whatever lies at that name makes it a run folder: a manifest that cannot be read is not one that is missing.
+        let (files, data) = if layout.manifest().symlink_metadata().is_ok() {
             (layout.predictions(), RunData::new(read_manifest(&layout)?.data))
         } else {
             (path.to_owned(), RunData::default())
