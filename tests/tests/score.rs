@@ -224,6 +224,7 @@ fn runs_that_were_computed_differently_are_compared_with_a_word_on_it() {
     assert!(text.contains(&remarks[0]), "{text}");
 }
 
+<<<<<<< HEAD
 #[test]
 fn a_run_folder_whose_manifest_cannot_be_read_is_no_folder_of_result_files() {
     let lab = lab();
@@ -232,4 +233,130 @@ fn a_run_folder_whose_manifest_cannot_be_read_is_no_folder_of_result_files() {
     let said = lab.run(&["score", "run", "--labels", "labels.csv"]);
     assert_eq!(said.code, Some(4), "{said:?}");
     assert!(said.stderr.contains("manifest.json"), "{said:?}");
+=======
+/// `synth` draws other images of the same task from another number of rows.
+fn lab_of_a_run() -> Lab {
+    let lab = Lab::with_tasks(&["breastmnist"], 40);
+    lab.config("lab", &["breastmnist"], "");
+    lab.train("lab", &[]);
+    must(lab.path(), &["data", "synth", "breastmnist", "--out", "other", "--rows", "40", "--seed", "7"]);
+    lab
+}
+
+#[test]
+fn a_run_is_scored_against_its_own_data_alone() {
+    let lab = lab_of_a_run();
+    // From anywhere, without --data: the run knows.
+    std::fs::create_dir(lab.path().join("elsewhere")).unwrap();
+    let elsewhere = lab.path().join("elsewhere");
+    let own = json(&must(&elsewhere, &["score", "../runs/lab-1", "--json"]));
+    assert_eq!(own["predictors"][0]["tasks"][0]["remarks"], serde_json::json!([]));
+    assert_eq!(must(&elsewhere, &["resume", "../runs/lab-1", "--quiet"]).code, Some(0));
+    assert_eq!(must(&elsewhere, &["test", "../runs/lab-1", "--quiet"]).code, Some(0));
+
+    let folder = lab.path().join("data").canonicalize().unwrap().display().to_string();
+    let file = std::fs::read_dir(lab.path().join("runs/lab-1/predictions")).unwrap();
+    let file =
+        file.map(|entry| entry.unwrap().path()).find(|path| path.display().to_string().contains("_test_")).unwrap();
+    let file = file.strip_prefix(lab.path()).unwrap().to_str().unwrap();
+    for path in ["runs/lab-1", "runs/lab-1/predictions", file, "runs/lab-1/submission.SYNTHETIC.csv"] {
+        let words = ["runs/lab-1", "another `breastmnist.npz`", "its SHA-256 was", "--allow-other-data", &folder];
+        assert_refused(&lab.run(&["score", path, "--data", "other"]), 3, &words);
+        let card = json(&must(lab.path(), &["score", path, "--data", "other", "--allow-other-data", "--json"]));
+        let remarks = card["predictors"][0]["tasks"][0]["remarks"].to_string();
+        assert!(remarks.contains("scored against another `breastmnist.npz` than that of the run"), "{path}: {remarks}");
+        let shown = must(lab.path(), &["score", path, "--data", "other", "--allow-other-data"]).stdout;
+        assert!(shown.contains("scored against another `breastmnist.npz`"), "{path}: {shown}");
+    }
+    let compare = ["compare", "runs/lab-1", file, "--data", "other", "--resamples", "20"];
+    assert_refused(&lab.run(&compare), 3, &["--allow-other-data"]);
+    let compared = must(lab.path(), &[&compare[..], &["--allow-other-data", "--json"]].concat());
+    assert!(json(&compared)["remarks"].to_string().contains("scored against another"), "{compared:?}");
+    for subcommand in ["resume", "test"] {
+        let words = ["cannot go on with other data", "its SHA-256 was", &folder];
+        assert_refused(&lab.run(&[subcommand, "runs/lab-1", "--data", "other"]), 3, &words);
+    }
+}
+
+#[test]
+fn a_data_folder_that_is_gone_is_said_and_the_default_is_read() {
+    let lab = lab_of_a_run();
+    std::fs::create_dir(lab.path().join("elsewhere")).unwrap();
+    std::fs::rename(lab.path().join("data"), lab.path().join("elsewhere/data")).unwrap();
+    let said = must(&lab.path().join("elsewhere"), &["score", "../runs/lab-1"]);
+    assert!(said.stderr.contains("is not there any more: reading `data`"), "{}", said.stderr);
+    let named = must(lab.path(), &["score", "runs/lab-1", "--data", "elsewhere/data"]);
+    assert_eq!((named.stdout, named.stderr.as_str()), (said.stdout, ""));
+}
+
+#[test]
+fn a_header_says_where_each_class_stands() {
+    let lab = lab();
+    let labels = ["--task", "breastmnist", "--labels", "labels.csv", "--json"];
+    let auc_and_remarks = |content: &str| {
+        lab.write("scores.csv", content);
+        let card = json(&must(lab.path(), &[&["score", "scores.csv"], &labels[..]].concat()));
+        let task = &card["predictors"][0]["tasks"][0];
+        (figures(task)[0].1, task["remarks"].as_array().unwrap().len())
+    };
+    let rows = "0.8,0.2\n0.1,0.9\n0.6,0.4\n0.9,0.1\n";
+    assert_eq!(auc_and_remarks(rows), (Some(1.0), 0));
+    let turned = "0.2,0.8\n0.9,0.1\n0.4,0.6\n0.1,0.9\n";
+    assert_eq!(auc_and_remarks(&format!("\"normal, benign\",malignant\n{turned}")), (Some(1.0), 1));
+    assert_eq!(auc_and_remarks(&format!("1,0\n{rows}")), (Some(1.0), 1));
+    assert_eq!(auc_and_remarks(&format!("a,b\n{rows}")), (Some(0.0), 1));
+    lab.write("scores.csv", &format!("malignant,other\n{rows}"));
+    let refused = lab.run(&[&["score", "scores.csv"], &labels[..]].concat());
+    assert_refused(&refused, 3, &["line 1", "names only some of the classes", "\"normal, benign\""]);
+}
+
+#[test]
+fn names_that_the_official_evaluator_takes_are_taken() {
+    let rows = "3,0.9,0.1\n0,0.8,0.2\n1,0.1,0.9\n2,0.6,0.4\n";
+    for (name, predictor) in [
+        ("breastmnist_test_rounded@1.csv", "1"),
+        ("breastmnist_test@b.csv", "b"),
+        ("breastmnist_testset.txt", "breastmnist_testset"),
+        ("breastmnist_64_test_x@1", "1"),
+    ] {
+        let lab = lab();
+        lab.write(name, rows);
+        let card = json(&must(lab.path(), &["score", name, "--labels", "labels.csv", "--json"]));
+        assert_eq!(card["predictors"][0]["predictor"], predictor);
+        assert_eq!(figures(&card["predictors"][0]["tasks"][0])[1].1, Some(0.75), "{name}");
+    }
+    let lab = lab();
+    std::fs::remove_file(lab.path().join(NAME)).unwrap();
+    lab.write("breastmnist_test_mine@2.csv", rows);
+    lab.write("notes_test_mine@2.csv", "no scores");
+    let card = json(&must(lab.path(), &["score", ".", "--labels", "labels.csv", "--json"]));
+    assert_eq!(card["predictors"].as_array().unwrap().len(), 1);
+    // A flag that is no set says nothing; --task does.
+    lab.write("mine_test.csv", rows);
+    assert_refused(&lab.run(&["score", "mine_test.csv", "--labels", "labels.csv"]), 2, &["--task NAME"]);
+    must(lab.path(), &["score", "mine_test.csv", "--task", "breastmnist", "--labels", "labels.csv"]);
+}
+
+#[test]
+fn files_that_cannot_be_scores_are_not_read() {
+    let lab = lab();
+    let sparse = |name: &str, bytes: u64| {
+        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(lab.path().join(name));
+        file.unwrap().set_len(bytes).unwrap();
+    };
+    let labels = ["--labels", "labels.csv"];
+    for name in [NAME, "scores.npy", "scores.csv"] {
+        sparse(name, 3 << 30);
+        let said = lab.run(&[&["score", name, "--task", "breastmnist"], &labels[..]].concat());
+        assert_refused(&said, 3, &["holds 3221225472 bytes", "scores of 156 images and 2 classes", "at most 4194304"]);
+    }
+    sparse("labels.csv", 3 << 30);
+    lab.write("scores.csv", "0.5\n");
+    let said = lab.run(&[&["score", "scores.csv", "--task", "breastmnist"], &labels[..]].concat());
+    assert_refused(&said, 3, &["use the labels in", "holds 3221225472 bytes, but labels take at most 67108864"]);
+    lab.write("labels.csv", "0,0\n1,1\n");
+    lab.write("scores.csv", &"0.5,".repeat(1 << 20));
+    let said = lab.run(&[&["score", "scores.csv", "--task", "breastmnist"], &labels[..]].concat());
+    assert_refused(&said, 3, &["line 1 has 4194304 characters"]);
+>>>>>>> P
 }

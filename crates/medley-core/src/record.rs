@@ -30,6 +30,10 @@ pub struct Manifest {
     pub calibration: Vec<CalibrationTrial>,
     /// What it computed on, in the order of the tasks.
     pub data: Vec<DataRecord>,
+    /// Where those files lay when the run was made, an absolute path: resuming and scoring look there first. `None` in older
+    /// manifests, and where the path is not Unicode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_folder: Option<String>,
     /// What pixels were normalised by, by task: who uses the weights elsewhere needs it. Empty in older manifests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub normalisation: BTreeMap<String, ChannelStatistics>,
@@ -149,6 +153,15 @@ pub struct DataRecord {
     /// multi-label tasks, how often each label is set. May be empty, as in older manifests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub class_counts: BTreeMap<Split, Vec<u64>>,
+}
+
+impl DataRecord {
+    /// How a file with this SHA-256 differs from the one recorded; `None` if it does not. Everything that a run is to be used with
+    /// again is compared by this.
+    pub fn difference(&self, sha256: &str) -> Option<String> {
+        let short = |hash: &str| hash.chars().take(12).chain(['…']).collect::<String>();
+        (self.sha256 != sha256).then(|| format!("its SHA-256 was {}, it is {}", short(&self.sha256), short(sha256)))
+    }
 }
 
 /// One line of `events.jsonl`.

@@ -44,11 +44,6 @@ impl Init {
         Self::Normal { std: (2.0 / fan_out.max(1) as f64).sqrt() }
     }
 
-    /// `xavier_uniform_` (Glorot and Bengio 2010, eq. 16).
-    pub fn xavier_uniform(fan_in: i64, fan_out: i64) -> Self {
-        Self::Uniform { bound: (6.0 / (fan_in + fan_out).max(1) as f64).sqrt() }
-    }
-
     /// `len` values for the tensor called `name`.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use medley_core::CoreError;
 use medley_metrics::MetricError;
 use medley_npy::NpyError;
+use medley_storage::{ReadError, Shown};
 
 use crate::problems::describe;
 use crate::{LineProblem, RecordError};
@@ -26,7 +27,7 @@ pub enum PredictionError {
         problem: String,
     },
     /// A file cannot be read.
-    #[error("cannot read `{}`", path.display())]
+    #[error("cannot read `{}`", Shown(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -34,13 +35,44 @@ pub enum PredictionError {
         #[source]
         source: std::io::Error,
     },
-    /// A path that predictions or labels cannot be read from.
-    #[error("`{}` {problem}", path.display())]
-    Unreadable {
-        /// The path.
+    /// A file that a user named cannot be opened or read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file without a byte.
+    #[error("`{}` is empty (0 bytes)", Shown(path))]
+    Empty {
+        /// The file.
         path: PathBuf,
-        /// What it is.
+    },
+    /// A file is larger than what it should hold can be; it was not read.
+    #[error(
+        "`{}` holds {bytes} bytes, but {what} take at most {limit}: it is something else, or of another split or task",
+        Shown(path)
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+        /// What it should hold, such as `scores of 156 images and 2 classes`.
+        what: String,
+    },
+    /// The data folder holds another file than the one that a run was made with.
+    #[error(
+        "`{}` was made with another `{file}` than that of the data folder: {problem}; point --data to the files of the \
+         run{}, or give --allow-other-data to score against these", Shown(run), in_folder(made_in.as_deref())
+    )]
+    OtherData {
+        /// The run folder.
+        run: PathBuf,
+        /// Name of the data file.
+        file: String,
+        /// How they differ.
         problem: String,
+        /// The data folder of the run, as far as its manifest says.
+        made_in: Option<String>,
     },
     /// The request does not say what is needed, or contradicts itself.
     #[error("{message}")]
@@ -94,7 +126,7 @@ pub enum PredictionError {
         source: Box<PredictionError>,
     },
     /// Something is wrong with one of several files.
-    #[error("cannot {doing} `{}`", path.display())]
+    #[error("cannot {doing} `{}`", Shown(path))]
     InFile {
         /// `score`, or `use the labels in`.
         doing: &'static str,
@@ -123,4 +155,8 @@ impl PredictionError {
     pub(crate) fn in_file(self, doing: &'static str, path: impl Into<PathBuf>) -> Self {
         Self::InFile { doing, path: path.into(), source: Box::new(self) }
     }
+}
+
+fn in_folder(folder: Option<&str>) -> String {
+    folder.map_or_else(String::new, |folder| format!(", then in `{folder}`"))
 }

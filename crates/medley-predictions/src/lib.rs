@@ -26,6 +26,8 @@
 //! ```
 
 mod error;
+mod header;
+mod input;
 pub mod label_file;
 mod lines;
 pub mod matching;
@@ -39,7 +41,7 @@ pub use error::PredictionError;
 pub use matching::{MatchRequest, PublishedTask, Truth, TruthSource};
 pub use problems::LineProblem;
 pub use record::{RecordError, RunFiles};
-pub use score_table::ScoreTable;
+pub use score_table::{ScoreTable, TableShape};
 pub use submission::{Submission, SubmissionError};
 
 /// The example of the README runs.

@@ -40,10 +40,10 @@ pub struct ResultName {
     pub size: usize,
     /// The split.
     pub split: Split,
-    /// As printed, `None` for `nan`.
+    /// As printed; `None` for `nan`, and where the name has none.
     pub auc: Option<f64>,
-    /// As printed.
-    pub accuracy: f64,
+    /// As printed; `None` where the name has none.
+    pub accuracy: Option<f64>,
     /// What stands after the `@`.
     pub run: String,
 }
@@ -55,7 +55,7 @@ impl ResultName {
     }
 }
 
-/// Reads the name of a result file; `None` when it is not of the standard form.
+/// Reads the name of a result file; `None` when it is not of the standard form, which is what the official evaluator writes.
 pub fn parse_name(name: &str) -> Option<ResultName> {
     let (front, back) = name.strip_suffix(".csv")?.split_once("_[AUC]")?;
     let (auc, back) = back.split_once("_[ACC]")?;
@@ -70,9 +70,28 @@ pub fn parse_name(name: &str) -> Option<ResultName> {
         size,
         split,
         auc: auc.is_finite().then_some(auc),
-        accuracy: accuracy.parse().ok()?,
+        accuracy: Some(accuracy.parse().ok()?),
         run: run.to_owned(),
     })
+}
+
+/// Reads a name as the official evaluator does when it is to evaluate a file, `{flag}{_size}_{split}*`: what stands between the
+/// split and the `@`, and the ending, may be anything. Without an `@` the whole stem is the run. Many names that mean something else
+/// are of this form: heed it where the flag is that of a known set.
+pub fn parse_evaluator_name(name: &str) -> Option<ResultName> {
+    let mut parts = name.split('_');
+    let flag = parts.next().filter(|flag| !flag.is_empty())?;
+    let split_of = |part: &str| Split::ALL.into_iter().find(|split| part.starts_with(split.as_str()));
+    let second = parts.next()?;
+    let (size, split) = match split_of(second) {
+        Some(split) => (28, split),
+        None => (second.parse().ok()?, split_of(parts.next()?)?),
+    };
+    let run = match name.rsplit_once('@') {
+        Some((_, after)) => after.split_once('.').map_or(after, |(run, _)| run),
+        None => name.rsplit_once('.').map_or(name, |(stem, _)| stem),
+    };
+    Some(ResultName { flag: flag.to_owned(), size, split, auc: None, accuracy: None, run: run.to_owned() })
 }
 
 #[cfg(test)]
@@ -85,7 +104,7 @@ mod tests {
     fn names_are_read() {
         let name = parse_name("breastmnist_test_[AUC]0.901_[ACC]0.863@small-three-1-seed0.csv").unwrap();
         assert_eq!((name.flag.as_str(), name.size, name.split), ("breastmnist", 28, Split::Test));
-        assert_eq!((name.auc, name.accuracy, name.run.as_str()), (Some(0.901), 0.863, "small-three-1-seed0"));
+        assert_eq!((name.auc, name.accuracy, name.run.as_str()), (Some(0.901), Some(0.863), "small-three-1-seed0"));
         let sized = parse_name("pathmnist_64_val_[AUC]nan_[ACC]0.500@x.csv").unwrap();
         assert_eq!((sized.size, sized.auc), (64, None));
         let own = parse_name("my_cells_test_[AUC]1.000_[ACC]1.000@x.csv").unwrap();
@@ -94,6 +113,30 @@ mod tests {
         for wrong in ["x.csv", "a_test_[AUC]1_[ACC]1@r.txt", "a_dev_[AUC]1_[ACC]1@r.csv", "a_test_[AUC]x_[ACC]1@r.csv"]
         {
             assert_eq!(parse_name(wrong), None, "{wrong}");
+        }
+    }
+
+    /// What `flag, split, *_ = name.split("_")` and `name.split("@")[-1].split(".")[0]` make of them, with medmnist 3.0.2.
+    #[test]
+    fn names_that_the_evaluator_takes_are_read() {
+        for (name, flag, size, split, run) in [
+            ("breastmnist_test_rounded@1.csv", "breastmnist", 28, Split::Test, "1"),
+            ("breastmnist_test@1.csv", "breastmnist", 28, Split::Test, "1"),
+            ("breastmnist_testing@a@b.2.csv", "breastmnist", 28, Split::Test, "b"),
+            ("pathmnist_64_val_[AUC]x@resnet_18.txt", "pathmnist", 64, Split::Val, "resnet_18"),
+            ("breastmnist_train.csv", "breastmnist", 28, Split::Train, "breastmnist_train"),
+            ("breastmnist_val_mine", "breastmnist", 28, Split::Val, "breastmnist_val_mine"),
+        ] {
+            let found = parse_evaluator_name(name).unwrap();
+            assert_eq!(
+                (found.flag.as_str(), found.size, found.split, found.run.as_str()),
+                (flag, size, split, run),
+                "{name}"
+            );
+            assert_eq!((found.auc, found.accuracy), (None, None));
+        }
+        for wrong in ["", "x.csv", "_test@1.csv", "breastmnist_x_test@1.csv", "breastmnist_64@1.csv"] {
+            assert_eq!(parse_evaluator_name(wrong), None, "{wrong}");
         }
     }
 
@@ -139,6 +182,7 @@ mod tests {
             let _ = parse(&bytes);
             let _ = parse(text.as_bytes());
             let _ = parse_name(&name);
+            let _ = parse_evaluator_name(&name);
         }
     }
 }

@@ -31,6 +31,7 @@
 //!         # git_revision: None,
 //!         # no_test: false,
 //!         # test_openings: Vec::new(),
+//!         # data_folder: None,
 //!         // …
 //!     };
 //!     (manifest, config)
@@ -210,6 +211,7 @@ impl RunFolder {
             task: task.to_owned(),
             file: file.to_owned(),
             problem,
+            began_in: self.manifest.data_folder.clone(),
         };
         for (then, now) in then.iter().zip(now) {
             let (task, file) = (&now.task.name, &now.file);
@@ -217,8 +219,7 @@ impl RunFolder {
                 let problem = format!("the run began with `{}` in its place", then.task.name);
                 return Err(changed(task, file, problem));
             }
-            if then.sha256 != now.sha256 {
-                let problem = format!("its SHA-256 was {}, it is {}", short(&then.sha256), short(&now.sha256));
+            if let Some(problem) = then.difference(&now.sha256) {
                 return Err(changed(task, file, problem));
             }
             if then.rows != now.rows || then.task != now.task {
@@ -394,11 +395,6 @@ fn refuse_links(layout: &RunLayout, folder: &ConfinedFolder, seeds: &[u64]) -> R
         written.extend([layout.seed_results(seed), layout.checkpoints(seed), layout.tensorboard(seed)]);
     }
     written.iter().try_for_each(|path| folder.check(path))
-}
-
-/// The first digits of a hash, enough to tell two apart.
-fn short(hash: &str) -> String {
-    hash.chars().take(12).chain(['…']).collect()
 }
 
 #[cfg(test)]

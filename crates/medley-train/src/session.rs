@@ -92,7 +92,15 @@ impl<'a> Session<'a> {
         }
         drop(network);
         let create = |run: &str| {
-            let manifest = manifest::describe(run, request, &prepared, &plan, &calibration, pretrained.as_ref());
+            let manifest = manifest::describe(
+                run,
+                request,
+                &self.data_folder,
+                &prepared,
+                &plan,
+                &calibration,
+                pretrained.as_ref(),
+            );
             (manifest, request.config_text.to_owned())
         };
         let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, self.storage, create)?;

@@ -92,6 +92,14 @@ pub(crate) struct DataFolder {
     pub(crate) data: PathBuf,
 }
 
+/// Where the data files lie, for what is done with a run: it remembers where its own were.
+#[derive(Debug, Args)]
+pub(crate) struct RunDataFolder {
+    /// Folder with the .npz files; by default that of the run while it is there, else data
+    #[arg(long = "data", env = "MEDLEY_DATA", value_name = "DIR")]
+    pub(crate) named: Option<PathBuf>,
+}
+
 /// How much of the data files is held in memory.
 #[derive(Debug, Args)]
 pub(crate) struct Reading {
@@ -169,7 +177,7 @@ pub(crate) struct ResumeArguments {
     /// The run folder
     pub(crate) run: PathBuf,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub(crate) data: RunDataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
     /// Train though the estimate of memory is more than is free
@@ -195,7 +203,7 @@ pub(crate) struct TestArguments {
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub(crate) data: RunDataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
     /// Print the results as JSON, an array with one entry per run

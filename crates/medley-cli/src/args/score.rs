@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use medley_core::{Split, TaskKind};
 
-use super::DataFolder;
+use super::RunDataFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = "What can be scored, alone or mixed:
@@ -21,7 +21,7 @@ Examples:
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
 
-The truth is read from the data folder, or from --labels. What is wrong with a file is named with its lines, and then there
+The truth is read from the data folder (--data, else MEDLEY_DATA, else that of the run, else data), or from --labels. What is wrong with a file is named with its lines, and then there
 is no score.")]
 pub(crate) struct ScoreArguments {
     /// Result files, submissions, run folders, score files
@@ -48,7 +48,10 @@ pub(crate) struct ScoreArguments {
 #[derive(Debug, Args)]
 pub(crate) struct TruthArguments {
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub(crate) data: RunDataFolder,
+    /// Score predictions of a run against data files that are not the ones it was made with; the result says so
+    #[arg(long)]
+    pub(crate) allow_other_data: bool,
     /// True labels from this file instead: .npy, .npz, or CSV of index,label
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,

@@ -5,6 +5,7 @@ use medley_metrics::scorecard::compare;
 use medley_predictions::matching::{differing_computation, environment, load_predictor};
 use medley_report::render_comparison;
 
+use super::data_folder;
 use super::score::{DataTruth, chosen_metrics, format, request, resampling};
 use crate::args::compare::CompareArguments;
 use crate::failure::Usage;
@@ -12,9 +13,10 @@ use crate::output;
 
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let metrics = chosen_metrics(&arguments.resampling)?;
-    let (request, truth) = (request(&arguments.truth), DataTruth { folder: &arguments.truth.data.data });
+    let request = request(&arguments.truth);
     let mut predictors = Vec::new();
     for path in &arguments.predictions {
+        let truth = DataTruth { folder: data_folder::of(path, &arguments.truth.data) };
         predictors.push((path.display().to_string(), load_predictor(path, &request, &truth)?));
     }
     let mut card = compare(&predictors, &metrics, &resampling(&arguments.resampling))?;

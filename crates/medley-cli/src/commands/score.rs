@@ -14,15 +14,17 @@ use medley_report::{Format, Show, ShowPublished, render_scorecard};
 
 pub(crate) use truth::DataTruth;
 
+use super::data_folder;
 use crate::args::score::{BaselinesArgument, OutputArguments, ResamplingArguments, ScoreArguments, TruthArguments};
 use crate::failure::Usage;
 use crate::output;
 
 pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
     let metrics = chosen_metrics(&arguments.resampling)?;
-    let (request, truth) = (request(&arguments.truth), DataTruth { folder: &arguments.truth.data.data });
+    let request = request(&arguments.truth);
     let mut predictions = Vec::new();
     for path in &arguments.predictions {
+        let truth = DataTruth { folder: data_folder::of(path, &arguments.truth.data) };
         predictions.extend(load(path, &request, &truth)?);
     }
     refuse_doubles(&predictions)?;
@@ -79,5 +81,6 @@ pub(super) fn request(arguments: &TruthArguments) -> MatchRequest {
         labels: arguments.labels.clone(),
         sample: arguments.like.clone(),
         any_scores: arguments.any_scores,
+        allow_other_data: arguments.allow_other_data,
     }
 }

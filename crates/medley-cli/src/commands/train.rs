@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use medley_train::session::{RunRequest, Session};
 use medley_train::stop::StopFlag;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::config;
-use crate::args::{DataFolder, Reading, ResumeArguments, TestArguments, TrainArguments};
+use super::{config, data_folder};
+use crate::args::{Reading, ResumeArguments, TestArguments, TrainArguments};
 use crate::failure::{INTERRUPTED, TERMINATED};
 use crate::output;
 use crate::progress::Progress;
@@ -36,7 +37,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         run_name: arguments.name.as_deref(),
         no_test: arguments.no_test,
     };
-    let session = session(&arguments.data, &arguments.reading).allow_memory(arguments.allow_memory);
+    let session = session(&arguments.data.data, &arguments.reading).allow_memory(arguments.allow_memory);
     let run = session.start(&request)?;
     if !arguments.quiet && !run.calibration().is_empty() {
         output::note(&compute_plan(&run));
@@ -48,8 +49,9 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
-    let experiment = experiment_of(&arguments.run, &arguments.data)?;
-    let session = session(&arguments.data, &arguments.reading).allow_memory(arguments.allow_memory);
+    let folder = data_folder::of(&arguments.run, &arguments.data);
+    let experiment = experiment_of(&arguments.run, &folder)?;
+    let session = session(&folder, &arguments.reading).allow_memory(arguments.allow_memory);
     let run = session.resume(&experiment, &arguments.run)?;
     let layout = run.layout().clone();
     let interruption = Interruption::watch()?;
@@ -57,13 +59,15 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     finish(end, &layout, &interruption, arguments.json)
 }
 
-/// Runs share what is read of the data.
+/// Runs on the same folder share what is read of the data.
 pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
-    let session = session(&arguments.data, &arguments.reading);
+    let mut sessions = BTreeMap::new();
     let interruption = Interruption::watch()?;
     let mut all = Vec::new();
     for path in &arguments.runs {
-        let experiment = experiment_of(path, &arguments.data)?;
+        let folder = data_folder::of(path, &arguments.data);
+        let experiment = experiment_of(path, &folder)?;
+        let session = sessions.entry(folder.clone()).or_insert_with(|| session(&folder, &arguments.reading));
         let run = session.resume(&experiment, path)?;
         let layout = run.layout().clone();
         match run.test(observers(arguments.quiet), &interruption.stop)? {
@@ -81,16 +85,16 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn session(data: &DataFolder, reading: &Reading) -> Session<'static> {
-    Session::open(&data.data, reading.options(), &RealFs)
+fn session(data: &Path, reading: &Reading) -> Session<'static> {
+    Session::open(data, reading.options(), &RealFs)
 }
 
 /// The experiment of a run folder.
-fn experiment_of(run: &Path, data: &DataFolder) -> anyhow::Result<Experiment> {
+fn experiment_of(run: &Path, data: &Path) -> anyhow::Result<Experiment> {
     RunFolder::check(run)?;
     let layout = RunLayout::new(run);
     read_manifest(&layout)?;
-    config::read_recorded(&layout, &data.data)
+    config::read_recorded(&layout, data)
         .with_context(|| format!("`{}` is no run folder that can be resumed", run.display()))
 }
 

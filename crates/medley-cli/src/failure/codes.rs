@@ -231,7 +231,10 @@ pub(super) fn prediction(error: &PredictionError) -> Option<Code> {
         PredictionError::Lines { .. }
         | PredictionError::File { .. }
         | PredictionError::Io { .. }
-        | PredictionError::Unreadable { .. }
+        | PredictionError::Read(_)
+        | PredictionError::Empty { .. }
+        | PredictionError::TooLarge { .. }
+        | PredictionError::OtherData { .. }
         | PredictionError::OtherRelease { .. }
         | PredictionError::NotProbabilities { .. }
         | PredictionError::Npy(_) => Code::Data,

@@ -129,7 +129,12 @@ pub fn compare(
     metrics: &[&dyn Metric],
     options: &Resampling,
 ) -> Result<ComparisonCard, MetricError> {
-    let mut card = ComparisonCard { resampling: *options, pairs: Vec::new(), remarks: Vec::new() };
+    let remarks_of = |(name, predictions): &(String, Vec<Prediction>)| {
+        let remark = |one: &Prediction, remark: &String| format!("`{name}`, {}: {remark}", one.sample.spec().name);
+        predictions.iter().flat_map(|one| one.remarks.iter().map(move |said| remark(one, said))).collect::<Vec<_>>()
+    };
+    let remarks = predictors.iter().flat_map(remarks_of).collect();
+    let mut card = ComparisonCard { resampling: *options, pairs: Vec::new(), remarks };
     let Some(((first, of_first), others)) = predictors.split_first() else { return Ok(card) };
     for (other, of_other) in others {
         let common: Vec<(&Prediction, &Prediction)> =

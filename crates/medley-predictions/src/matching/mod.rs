@@ -5,6 +5,7 @@
 
 mod computation;
 mod folder;
+mod run_data;
 mod submission;
 mod truth;
 
@@ -14,15 +15,18 @@ use std::path::{Path, PathBuf};
 use medley_core::{ImageShape, Modality, Origin, Split, TaskKind, TaskSpec};
 use medley_metrics::scorecard::Prediction;
 use medley_metrics::{Sample, metric, metrics};
+use medley_storage::Shown;
 
-use crate::result_file::{ResultName, parse_name};
+use crate::input::Input;
+use crate::result_file::{ResultName, parse_evaluator_name, parse_name};
 use crate::submission::is_submission;
-use crate::{PredictionError, ScoreTable};
+use crate::{PredictionError, ScoreTable, TableShape};
 pub use computation::{differing_computation, environment};
+use run_data::RunData;
 pub use truth::{PublishedTask, Truth, TruthSource};
 
-/// Largest file of predictions or labels that is read: TissueMNIST's takes 8 MB.
-const LARGEST: u64 = 4 << 30;
+/// Largest file of scores of a task of which nothing is known: a million images and ten classes take less.
+const LARGEST_OF_OWN: u64 = 256 << 20;
 
 /// What the names of files do not say.
 #[derive(Debug, Clone)]
@@ -41,6 +45,8 @@ pub struct MatchRequest {
     pub sample: Option<PathBuf>,
     /// Whether scores need not be probabilities.
     pub any_scores: bool,
+    /// Whether predictions of a run may be compared with other data files than its own.
+    pub allow_other_data: bool,
 }
 
 /// Reads every prediction that a path holds and matches it with the truth.
@@ -48,13 +54,11 @@ pub struct MatchRequest {
 /// # Errors
 /// [`PredictionError`], with the file and its wrong lines.
 pub fn load(path: &Path, request: &MatchRequest, source: &dyn TruthSource) -> Result<Vec<Prediction>, PredictionError> {
-    let matching = Matching { request, source };
+    let matching = Matching { request, source, run: RunData::of(path)? };
     if path.is_dir() {
         return matching.folder(path);
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bytes = read(path)?;
-    matching.file(path, &name, &bytes).map_err(|error| error.in_file("score", path))
+    matching.file(path).map_err(|error| error.in_file("score", path))
 }
 
 /// The only predictor of a path, or the ensemble among several.
@@ -77,7 +81,7 @@ pub fn load_predictor(
         let names: Vec<String> = names.into_iter().collect();
         let message = format!(
             "`{}` holds predictions by several ({}), and not one ensemble; name the files of one of them",
-            path.display(),
+            Shown(path),
             names.join(", ")
         );
         return Err(PredictionError::Request { message });
@@ -106,89 +110,113 @@ pub fn refuse_doubles(predictions: &[Prediction]) -> Result<(), PredictionError>
     Ok(())
 }
 
-/// The bytes of a file, if it is one and not too large.
-fn read(path: &Path) -> Result<Vec<u8>, PredictionError> {
-    let io = |source| PredictionError::Io { path: path.to_owned(), source };
-    let unreadable = |problem: String| Err(PredictionError::Unreadable { path: path.to_owned(), problem });
-    let about = fs_err::metadata(path).map_err(io)?;
-    if !about.is_file() {
-        return unreadable("is no file: predictions and labels are read from regular files".to_owned());
-    }
-    if about.len() > LARGEST {
-        return unreadable(format!("holds {} bytes; at most {LARGEST} are read", about.len()));
-    }
-    if about.len() == 0 {
-        return unreadable("is empty (0 bytes)".to_owned());
-    }
-    #[expect(clippy::disallowed_methods, reason = "the error names the path by itself")]
-    std::fs::read(path).map_err(io)
-}
-
-/// A request and where its truth comes from.
+/// A request, where its truth comes from, and the run that a path belongs to.
 struct Matching<'a> {
     request: &'a MatchRequest,
     source: &'a dyn TruthSource,
+    run: RunData,
+}
+
+/// How the scores of a file are written.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    ResultFile,
+    Csv,
+    Array,
+}
+
+impl Form {
+    fn parse(self, bytes: &[u8], shape: TableShape<'_>) -> Result<ScoreTable, PredictionError> {
+        match self {
+            Self::ResultFile => ScoreTable::from_result_file(bytes),
+            Self::Csv => ScoreTable::from_csv(bytes, shape),
+            Self::Array => ScoreTable::from_npy(bytes),
+        }
+    }
+
+    fn limit(self, shape: TableShape<'_>, rows: usize) -> u64 {
+        match self {
+            Self::ResultFile | Self::Csv => shape.text_limit(rows),
+            Self::Array => shape.array_limit(rows),
+        }
+    }
 }
 
 impl Matching<'_> {
-    fn file(&self, path: &Path, name: &str, bytes: &[u8]) -> Result<Vec<Prediction>, PredictionError> {
+    fn file(&self, path: &Path) -> Result<Vec<Prediction>, PredictionError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let input = self.input(path)?;
         if name.to_lowercase().ends_with(".npy") {
-            let task = self.requested_task()?;
-            let table = ScoreTable::from_npy(bytes)?;
-            return Ok(vec![self.prediction(path, bytes, task, None, &table)?]);
+            return Ok(vec![self.prediction(input, Form::Array, self.requested_task()?, None)?]);
         }
-        if is_submission(bytes) {
-            return self.submission(path, bytes);
+        if is_submission(input.head()) {
+            return self.submission(input);
         }
-        if let Some(standard) = parse_name(name) {
-            return Ok(vec![self.result_file(path, bytes, standard, None)?]);
+        if let Some(name) = self.result_name(&name) {
+            return Ok(vec![self.result_file(input, name)?]);
         }
-        let task = self.requested_task()?;
-        let table = ScoreTable::from_csv(bytes, task.kind(), task.classes())?;
-        Ok(vec![self.prediction(path, bytes, task, None, &table)?])
+        Ok(vec![self.prediction(input, Form::Csv, self.requested_task()?, None)?])
     }
 
-    /// A result file; `spec` is what the run that it belongs to says of the task.
-    fn result_file(
-        &self,
-        path: &Path,
-        bytes: &[u8],
-        name: ResultName,
-        spec: Option<TaskSpec>,
-    ) -> Result<Prediction, PredictionError> {
-        let table = ScoreTable::from_result_file(bytes)?;
-        let task = match spec {
+    /// What a file's name says: of the standard form, or of the wider one that the official evaluator takes where its flag is known
+    /// and no other task was asked for.
+    fn result_name(&self, name: &str) -> Option<ResultName> {
+        let asked = |found: &ResultName| self.request.task.as_ref().is_none_or(|task| found.is_of(task));
+        let known = |found: &ResultName| {
+            self.run.position(found).is_some() || self.source.task(&found.flag, found.size).is_ok()
+        };
+        parse_name(name).or_else(|| parse_evaluator_name(name).filter(|found| asked(found) && known(found)))
+    }
+
+    /// A result file; what the run that it belongs to says of the task comes first.
+    fn result_file(&self, input: Input, name: ResultName) -> Result<Prediction, PredictionError> {
+        let task = match self.task_of_run(&name) {
             Some(spec) => Task::Known(spec),
             None => self.named_task(&name.flag, name.size)?,
         };
-        let mut prediction = self.prediction(path, bytes, task, Some((name.size, name.split)), &table)?;
+        let mut prediction = self.prediction(input, Form::ResultFile, task, Some((name.size, name.split)))?;
         prediction.predictor.clone_from(&name.run);
         prediction.remarks.extend(disagreement(&name, &prediction.sample));
+        self.check_data(&mut prediction)?;
         Ok(prediction)
     }
 
     fn prediction(
         &self,
-        path: &Path,
-        bytes: &[u8],
+        input: Input,
+        form: Form,
         task: Task,
         size_and_split: Option<(usize, Split)>,
-        table: &ScoreTable,
     ) -> Result<Prediction, PredictionError> {
         let (size, split) = size_and_split.unwrap_or((self.request.size, self.request.split));
-        let spec = match task {
-            Task::Known(spec) => spec,
-            Task::Own { name, kind } => own_spec(name, kind, table.scores.columns()),
+        let path = input.path().to_owned();
+        let (truth, table, bytes) = match task {
+            Task::Known(spec) => {
+                let truth = self.truth(&spec, size, split)?;
+                let shape =
+                    TableShape { kind: spec.kind, classes: Some(&spec.classes), rows: Some(truth.labels.rows()) };
+                let rows = self.most_rows(&truth, split);
+                let what = format!("scores of {rows} images and {} classes", spec.outputs());
+                let bytes = input.read(form.limit(shape, rows), &what)?;
+                (truth, form.parse(&bytes, shape)?, bytes)
+            }
+            Task::Own { name, kind } => {
+                let two = ["0".to_owned(), "1".to_owned()];
+                let shape = TableShape { kind, classes: (kind == TaskKind::Binary).then_some(&two[..]), rows: None };
+                let bytes = input.read(LARGEST_OF_OWN, "scores of a task of one's own")?;
+                let table = form.parse(&bytes, shape)?;
+                let spec = own_spec(name, kind, table.scores.columns());
+                (self.truth(&spec, size, split)?, table, bytes)
+            }
         };
         if !self.request.any_scores {
             table
-                .check_probabilities(spec.kind)
+                .check_probabilities(truth.spec.kind)
                 .map_err(|error| PredictionError::NotProbabilities { source: Box::new(error) })?;
         }
-        let truth = self.truth(&spec, size, split)?;
-        let labels = self.open(&truth, split, table.scores.rows(), bytes)?;
-        let sample = Sample::new(&truth.spec, labels, table.scores.clone())?;
-        Ok(new_prediction(path, size, split, sample))
+        let labels = self.open(&truth, split, table.scores.rows(), &bytes)?;
+        let sample = Sample::new(&truth.spec, labels, table.scores)?;
+        Ok(Prediction { remarks: table.remarks, ..new_prediction(&path, size, split, sample) })
     }
 
     fn requested_task(&self) -> Result<Task, PredictionError> {
@@ -220,7 +248,7 @@ fn new_prediction(path: &Path, size: usize, split: Split, sample: Sample) -> Pre
 /// A name has three decimals; the official evaluator rounds.
 fn disagreement(name: &ResultName, sample: &Sample) -> Vec<String> {
     let of = |id: &str| metrics::by_id(id).and_then(|metric| metric::value(metric, sample));
-    let pairs = [("AUC", name.auc, of("auc")), ("ACC", Some(name.accuracy), of("accuracy"))];
+    let pairs = [("AUC", name.auc, of("auc")), ("ACC", name.accuracy, of("accuracy"))];
     let differ = pairs.into_iter().filter_map(|(title, said, found)| {
         let (said, found) = (said?, found?);
         ((said - found).abs() > 0.000_501)
@@ -233,22 +261,6 @@ fn disagreement(name: &ResultName, sample: &Sample) -> Vec<String> {
 enum Task {
     Known(TaskSpec),
     Own { name: String, kind: TaskKind },
-}
-
-impl Task {
-    fn kind(&self) -> TaskKind {
-        match self {
-            Self::Known(spec) => spec.kind,
-            Self::Own { kind, .. } => *kind,
-        }
-    }
-
-    fn classes(&self) -> Option<usize> {
-        match self {
-            Self::Known(spec) => Some(spec.outputs()),
-            Self::Own { kind, .. } => (*kind == TaskKind::Binary).then_some(2),
-        }
-    }
 }
 
 /// One's own task has as many classes as its predictions have columns.

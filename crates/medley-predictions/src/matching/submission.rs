@@ -6,13 +6,17 @@ use medley_core::{COMPETITION_TASKS, Split, TaskKind};
 use medley_metrics::Sample;
 use medley_metrics::scorecard::Prediction;
 
-use super::{Matching, Task, new_prediction, read};
-use crate::{PredictionError, Submission};
+use super::{Matching, Task, new_prediction};
+use crate::input::Input;
+use crate::{PredictionError, Submission, submission};
 
 impl Matching<'_> {
-    pub(super) fn submission(&self, path: &Path, bytes: &[u8]) -> Result<Vec<Prediction>, PredictionError> {
-        let sample = self.request.sample.as_deref().map(read).transpose()?;
-        let submission = Submission::parse(bytes, sample.as_deref())?;
+    pub(super) fn submission(&self, input: Input) -> Result<Vec<Prediction>, PredictionError> {
+        let read = |input: Input| input.read(submission::LARGEST, "submissions");
+        let sample = self.request.sample.as_deref().map(|path| read(Input::open(path)?)).transpose()?;
+        let path = input.path().to_owned();
+        let bytes = read(input)?;
+        let submission = Submission::parse(&bytes, sample.as_deref())?;
         let names: Vec<&str> = submission.tasks().collect();
         if self.request.labels.is_some() && names.len() > 1 {
             let message = format!("--labels holds the truth of one task, but the submission has {}", names.len());
@@ -20,7 +24,9 @@ impl Matching<'_> {
         }
         let mut predictions = Vec::new();
         for name in names {
-            predictions.push(self.submitted_task(path, bytes, &submission, name)?);
+            let mut prediction = self.submitted_task(&path, &bytes, &submission, name)?;
+            self.check_data(&mut prediction)?;
+            predictions.push(prediction);
         }
         let position = |prediction: &Prediction| {
             let name = &prediction.sample.spec().name;

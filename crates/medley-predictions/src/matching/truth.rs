@@ -7,8 +7,12 @@ use medley_core::{Labels, ScoringToken, SealedLabels, Split, TaskSpec};
 use medley_metrics::MetricError;
 use sha2::{Digest as _, Sha256};
 
-use super::{Matching, read};
+use super::Matching;
+use crate::input::Input;
 use crate::{PredictionError, label_file};
+
+/// Largest file of labels that is read: a million images take a tenth of it.
+const LARGEST: u64 = 64 << 20;
 
 /// Where true labels come from: a data folder, or a test's own.
 pub trait TruthSource {
@@ -30,11 +34,11 @@ pub trait TruthSource {
         file: Option<&Path>,
     ) -> Result<Truth, Box<dyn Error + Send + Sync>>;
 
-    /// MD5 of one of its files, in hexadecimal.
+    /// SHA-256 of one of its files, in hexadecimal.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn md5(&self, file: &Path) -> Result<String, Box<dyn Error + Send + Sync>>;
+    fn sha256(&self, file: &Path) -> Result<String, Box<dyn Error + Send + Sync>>;
 }
 
 /// A task that others publish results on.
@@ -62,7 +66,7 @@ impl Matching<'_> {
         let extension = |path: &Path| path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match file {
             Some(path) if extension(path) != "npz" => {
-                let bytes = read(path)?;
+                let bytes = Input::open(path)?.read(LARGEST, "labels")?;
                 let numpy = extension(path) == "npy";
                 let found = if numpy { label_file::from_npy(&bytes, spec) } else { label_file::from_csv(&bytes, spec) };
                 let labels = found.map_err(|error| error.in_file("use the labels in", path))?;
@@ -73,6 +77,14 @@ impl Matching<'_> {
                 .labels(spec, size, split, file)
                 .map_err(|source| PredictionError::Truth { task: spec.name.clone(), source }),
         }
+    }
+
+    /// The rows that predictions of a split may have: those of its labels, or of another release, whose name is then worth saying.
+    pub(super) fn most_rows(&self, truth: &Truth, split: Split) -> usize {
+        let releases =
+            self.source.task(&truth.spec.name, self.request.size).map(|task| task.releases).unwrap_or_default();
+        let of_split = releases.iter().map(|(_, rows)| rows[place(split)]);
+        of_split.max().unwrap_or(0).max(truth.labels.rows())
     }
 
     /// The labels, opened for predictions of so many rows that were read to the end from a file with this content.
@@ -103,8 +115,7 @@ impl Matching<'_> {
     ) -> PredictionError {
         let task = truth.spec.name.clone();
         let releases = self.source.task(&task, self.request.size).map_or_else(|_| Vec::new(), |task| task.releases);
-        let position = Split::ALL.iter().position(|known| *known == split).unwrap_or_default();
-        let release = |rows: usize| releases.iter().find(|release| release.1[position] == rows);
+        let release = |rows: usize| releases.iter().find(|release| release.1[place(split)] == rows);
         match (release(rows), release(truth.labels.rows())) {
             (Some((theirs, _)), Some((ours, _))) if rows != truth.labels.rows() => PredictionError::OtherRelease {
                 what,
@@ -116,4 +127,9 @@ impl Matching<'_> {
             _ => error,
         }
     }
+}
+
+/// The place of a split among the rows of a release.
+fn place(split: Split) -> usize {
+    Split::ALL.iter().position(|known| *known == split).unwrap_or_default()
 }

@@ -4,7 +4,7 @@
 mod check;
 mod files;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
 use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet};
@@ -49,6 +49,20 @@ pub fn read_results(run: &RunLayout, manifest: &Manifest) -> Result<Option<RunRe
         check::results(&run.results(), results, manifest)?;
     }
     Ok(results)
+}
+
+/// The run folder that a path is, or lies in: as its predictions or one of them, or beside its manifest. Nothing is read.
+pub fn run_around(path: &Path) -> Option<RunLayout> {
+    let run = |folder: &Path| Some(RunLayout::new(folder)).filter(|run| run.manifest().is_file());
+    let holds = |folder: &Path| {
+        let above = run(folder.parent()?)?;
+        (above.predictions() == folder).then_some(above)
+    };
+    if let Some(run) = run(path) {
+        return Some(run);
+    }
+    let path = std::path::absolute(path).ok()?;
+    if path.is_dir() { holds(&path) } else { run(path.parent()?).or_else(|| holds(path.parent()?)) }
 }
 
 impl RunFiles {

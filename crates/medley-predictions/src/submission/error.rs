@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use medley_storage::StorageError;
+use medley_storage::{Shown, StorageError};
 
 use crate::RecordError;
 
@@ -8,25 +8,29 @@ use crate::RecordError;
 #[derive(Debug, thiserror::Error)]
 pub enum SubmissionError {
     /// The run has no results yet.
-    #[error("`{}` is unfinished: it has no results.json; `medley resume` goes on with it", run.display())]
+    #[error("`{}` is unfinished: it has no results.json; `medley resume` goes on with it", Shown(run))]
     Unfinished {
         /// The run folder.
         run: PathBuf,
     },
     /// The run has validation results only.
-    #[error("the test split of `{}` is not scored yet: `medley test {}` predicts and scores it", run.display(), run.display())]
+    #[error(
+        "the test split of `{}` is not scored yet: `medley test {}` predicts and scores it",
+        Shown(run),
+        Shown(run)
+    )]
     Untested {
         /// The run folder.
         run: PathBuf,
     },
     /// No task of the run fits a submission.
-    #[error("`{}` has no task with one label per image: a submission holds one class index per image", run.display())]
+    #[error("`{}` has no task with one label per image: a submission holds one class index per image", Shown(run))]
     NothingToSubmit {
         /// The run folder.
         run: PathBuf,
     },
     /// The predictions of a task are not there.
-    #[error("no test predictions of `{task}` in `{}`: expected a file named {wanted}", folder.display())]
+    #[error("no test predictions of `{task}` in `{}`: expected a file named {wanted}", Shown(folder))]
     NoPredictions {
         /// Task name.
         task: String,
@@ -48,7 +52,7 @@ pub enum SubmissionError {
         second: String,
     },
     /// A file of predictions cannot be used.
-    #[error("`{}`: {message}", path.display())]
+    #[error("`{}`: {message}", Shown(path))]
     Predictions {
         /// The file.
         path: PathBuf,
@@ -56,7 +60,7 @@ pub enum SubmissionError {
         message: String,
     },
     /// A sample submission cannot be followed.
-    #[error("`{}`{}: {message}", path.display(), line.map_or_else(String::new, |line| format!(", line {line}")))]
+    #[error("`{}`{}: {message}", Shown(path), line.map_or_else(String::new, |line| format!(", line {line}")))]
     Sample {
         /// The sample.
         path: PathBuf,

@@ -4,6 +4,9 @@
 //! class index. Public entries order the tasks in two ways, and both were accepted: any order is read ([`Submission`]), and the order
 //! that is written is the caller's choice, or follows a sample file ([`write_submission`]).
 
+/// Largest submission or sample of one that is read: that of the competition's eleven tasks takes 3 MB.
+pub(crate) const LARGEST: u64 = 16 << 20;
+
 mod error;
 mod of_run;
 mod order;

@@ -7,12 +7,7 @@ use medley_metrics::decide;
 use medley_storage::ConfinedFolder;
 
 use super::SubmissionError;
-use crate::{RecordError, RunFiles, result_file};
-
-/// Bytes that a number and its comma take at most, with room to spare.
-const LONGEST_SCORE: u64 = 64;
-/// Largest result file that is read: TissueMNIST's takes 5 MB.
-const RESULT_FILE: u64 = 4 << 30;
+use crate::{RecordError, RunFiles, TableShape, result_file};
 
 /// Predicted labels of one task's test split, checked against manifest and results.
 pub(super) fn labels(run: &RunFiles, index: usize) -> Result<Vec<u16>, SubmissionError> {
@@ -66,9 +61,9 @@ fn find(run: &RunFiles, task: &str) -> Result<PathBuf, SubmissionError> {
 /// The decisions of a file, by the official rule, if it has the rows and columns of the task.
 fn read(run: &RunFiles, path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, SubmissionError> {
     let fail = |message: String| SubmissionError::Predictions { path: path.to_owned(), message };
-    let limit = (rows as u64 + 1).saturating_mul(task.classes.len() as u64 * LONGEST_SCORE + LONGEST_SCORE);
+    let shape = TableShape { kind: task.kind, classes: Some(&task.classes), rows: Some(rows) };
     let folder = ConfinedFolder::new(run.layout.root());
-    let bytes = folder.read_file(path, limit.min(RESULT_FILE)).map_err(RecordError::from)?;
+    let bytes = folder.read_file(path, shape.text_limit(rows)).map_err(RecordError::from)?;
     let scores = result_file::parse(&bytes).map_err(|error| fail(error.to_string()))?;
     if scores.columns() != task.classes.len() {
         return Err(fail(format!(

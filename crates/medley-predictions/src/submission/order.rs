@@ -7,8 +7,8 @@ use std::path::Path;
 use medley_core::text::plural;
 use medley_storage::read_file;
 
-use super::SubmissionError;
 use super::write::TaskLabels;
+use super::{LARGEST, SubmissionError};
 use crate::RecordError;
 
 /// One row of the file.
@@ -29,9 +29,6 @@ pub(super) fn by_task<'a>(tasks: &'a [TaskLabels], key: &dyn Fn(&'a str) -> (usi
     rows.enumerate().map(|(id, (task, image, label))| Row { id: id.to_string().into(), image, task, label }).collect()
 }
 
-/// Largest sample that is read: that of the competition takes 3 MB.
-const SAMPLE_FILE: u64 = 256 << 20;
-
 /// Row by row as in a sample, which must name every image of each of its tasks once. Tasks of the run that the sample does
 /// not know are left out, with a remark.
 pub(super) fn like<'a>(
@@ -41,7 +38,7 @@ pub(super) fn like<'a>(
 ) -> Result<Vec<Row<'a>>, SubmissionError> {
     let fail =
         |line: u64, message: String| SubmissionError::Sample { path: sample.to_owned(), line: Some(line), message };
-    let bytes = read_file(sample, SAMPLE_FILE).map_err(RecordError::from)?;
+    let bytes = read_file(sample, LARGEST).map_err(RecordError::from)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
     let headers = reader.headers().map_err(|error| fail(1, error.to_string()))?.clone();
     let column = |name: &str| {

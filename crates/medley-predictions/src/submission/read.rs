@@ -3,10 +3,11 @@
 //! Public entries order the tasks in two ways, and both were accepted. What a row says is decided by its task and image, so
 //! either order is read, and so is any other. A file of `id,label` alone is read beside the sample whose ids it uses.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::PredictionError;
-use crate::lines::{lines, quoted, text, whole_number};
+use crate::lines::{cells, lines, quoted, text, whole_number};
 use crate::problems::{Problems, some};
 
 /// A submission, its rows sorted by task. Labels are checked when the task is known, by [`Self::labels`].
@@ -32,7 +33,7 @@ struct Columns {
 
 impl Columns {
     fn of(header: &str) -> Result<Self, PredictionError> {
-        let names: Vec<&str> = header.split(',').map(|name| name.trim().trim_matches('"')).collect();
+        let names: Vec<_> = cells(header).collect();
         let find = |name: &str| names.iter().position(|found| *found == name);
         let problem = |missing: &str| PredictionError::File {
             problem: format!(
@@ -49,10 +50,11 @@ impl Columns {
     }
 }
 
-/// Whether a header is that of a submission.
+/// Whether a header is that of a submission. The first bytes of a file are enough.
 pub fn is_submission(bytes: &[u8]) -> bool {
-    let first = text(bytes).ok().and_then(|text| lines(text).next());
-    first.is_some_and(|(_, header)| Columns::of(header).is_ok_and(|columns| columns.label.is_some()))
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let first = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).map(str::from_utf8);
+    matches!(first, Some(Ok(header)) if Columns::of(header).is_ok_and(|columns| columns.label.is_some()))
 }
 
 impl Submission {
@@ -77,24 +79,24 @@ impl Submission {
         }
         let mut problems = Problems::default();
         let mut tasks: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-        let mut ids: HashMap<&str, usize> = HashMap::new();
+        let mut ids: HashMap<Cow<'_, str>, usize> = HashMap::new();
         for (line, content) in lines {
-            let cells: Vec<&str> = content.split(',').map(|cell| cell.trim().trim_matches('"')).collect();
+            let cells: Vec<_> = cells(content).collect();
             if cells.len() != columns.count {
                 problems.add(line, format!("{} cells, but the header has {}", cells.len(), columns.count));
                 continue;
             }
-            let id = cells[columns.id];
-            if let Some(first) = ids.insert(id, line) {
+            let id = &cells[columns.id];
+            if let Some(first) = ids.insert(id.clone(), line) {
                 problems.add(line, format!("the id {} comes a second time; it is on line {first} too", quoted(id)));
                 continue;
             }
-            let Some(label) = whole_number(cells[label]) else {
-                problems.add(line, format!("the label {} is no class index", quoted(cells[label])));
+            let Some(label) = whole_number(&cells[label]) else {
+                problems.add(line, format!("the label {} is no class index", quoted(&cells[label])));
                 continue;
             };
             match place(&cells, &columns, places.as_ref()) {
-                Ok((task, image)) => tasks.entry(task.to_owned()).or_default().push(Row { line, image, label }),
+                Ok((task, image)) => tasks.entry(task.into_owned()).or_default().push(Row { line, image, label }),
                 Err(problem) => problems.add(line, problem),
             }
         }
@@ -103,7 +105,7 @@ impl Submission {
             return Err(whole("the submission has no rows"));
         }
         if let Some(places) = &places
-            && let Some(missing) = places.keys().filter(|id| !ids.contains_key(*id)).min()
+            && let Some(missing) = places.keys().filter(|id| !ids.contains_key(id.as_ref())).min()
         {
             let count = places.len() - ids.len();
             let problem =
@@ -155,19 +157,23 @@ impl Submission {
     }
 }
 
-type Places<'a> = HashMap<&'a str, (&'a str, usize)>;
+type Places<'a> = HashMap<Cow<'a, str>, (Cow<'a, str>, usize)>;
 
 /// Task and image of a row: as it says, as the sample says, or as both say.
-fn place<'a>(cells: &[&'a str], columns: &Columns, places: Option<&Places<'a>>) -> Result<(&'a str, usize), String> {
+fn place<'a>(
+    cells: &[Cow<'a, str>],
+    columns: &Columns,
+    places: Option<&Places<'a>>,
+) -> Result<(Cow<'a, str>, usize), String> {
     let own = columns.place.map(|(task, image)| {
         let number =
-            whole_number(cells[image]).ok_or_else(|| format!("{} is no image number", quoted(cells[image])))?;
-        Ok::<_, String>((cells[task], number))
+            whole_number(&cells[image]).ok_or_else(|| format!("{} is no image number", quoted(&cells[image])))?;
+        Ok::<_, String>((cells[task].clone(), number))
     });
     let own = own.transpose()?;
-    let id = cells[columns.id];
+    let id = &cells[columns.id];
     let sampled = places
-        .map(|places| places.get(id).copied().ok_or_else(|| format!("the id {} is not in the sample", quoted(id))));
+        .map(|places| places.get(id).cloned().ok_or_else(|| format!("the id {} is not in the sample", quoted(id))));
     match (own, sampled.transpose()?) {
         (Some(own), Some(sampled)) if own != sampled => Err(format!(
             "image {} of `{}`, but the sample gives this id to image {} of `{}`",
@@ -188,15 +194,15 @@ fn sample_places(bytes: &[u8]) -> Result<Places<'_>, PredictionError> {
     }
     let (mut places, mut problems) = (HashMap::new(), Problems::default());
     for (line, content) in lines {
-        let cells: Vec<&str> = content.split(',').map(|cell| cell.trim().trim_matches('"')).collect();
+        let cells: Vec<_> = cells(content).collect();
         if cells.len() != columns.count {
             problems.add(line, format!("{} cells, but the header has {}", cells.len(), columns.count));
             continue;
         }
         match place(&cells, &columns, None) {
             Ok(place) => {
-                if places.insert(cells[columns.id], place).is_some() {
-                    problems.add(line, format!("the id {} comes a second time", quoted(cells[columns.id])));
+                if places.insert(cells[columns.id].clone(), place).is_some() {
+                    problems.add(line, format!("the id {} comes a second time", quoted(&cells[columns.id])));
                 }
             }
             Err(problem) => problems.add(line, problem),

@@ -1,5 +1,7 @@
 //! What a manifest says of a run that begins.
 
+use std::path::Path;
+
 use medley_core::record::{CalibrationTrial, Manifest, SCHEMA_VERSION};
 use medley_models::ComputePlan;
 
@@ -12,6 +14,7 @@ use crate::session::RunRequest;
 pub(crate) fn describe(
     run: &str,
     request: &RunRequest<'_>,
+    data_folder: &Path,
     prepared: &Prepared,
     plan: &ComputePlan,
     calibration: &[CalibrationTrial],
@@ -27,6 +30,7 @@ pub(crate) fn describe(
         environment: compute::environment(plan),
         calibration: calibration.to_vec(),
         data: prepared.records.clone(),
+        data_folder: std::path::absolute(data_folder).ok().and_then(|path| path.into_os_string().into_string().ok()),
         normalisation: names.zip(learning.train.normalisations()).collect(),
         pretrained: pretrained.map(|pretrained| pretrained.record().clone()),
         config_sha256: config_sha256(request.config_text),

@@ -93,8 +93,8 @@ pub enum RunFolderError {
     /// The data is not what the run began with.
     #[error(
         "run `{}` cannot go on with other data: task `{task}`, file `{file}`: {problem}; point --data to the files the \
-         run began with, or begin a new run",
-        Shown(run)
+         run began with{}, or begin a new run",
+        Shown(run), in_folder(began_in.as_deref())
     )]
     DataChanged {
         /// The run folder.
@@ -105,10 +105,16 @@ pub enum RunFolderError {
         file: String,
         /// What differs.
         problem: String,
+        /// The data folder that the run began with, as far as the manifest says.
+        began_in: Option<String>,
     },
     /// A file of the folder could not be written.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+fn in_folder(folder: Option<&str>) -> String {
+    folder.map_or_else(String::new, |folder| format!(", then in `{folder}`"))
 }
 
 fn bytes(count: u64) -> String {

@@ -53,6 +53,7 @@ fn describe(run: &str) -> (Manifest, String) {
         git_revision: None,
         no_test: false,
         test_openings: Vec::new(),
+        data_folder: Some("/home/me/medmnist".to_owned()),
     };
     (manifest, CONFIG.to_owned())
 }
@@ -278,11 +279,11 @@ fn data_must_be_what_it_was() {
         change(&|data| data.push(record("bloodmnist"))),
     ];
     insta::assert_snapshot!(said.join("\n"), @"
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: its SHA-256 was 000000000000…, it is 111111111111…; point --data to the files the run began with, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: the run began with `breastmnist` in its place; point --data to the files the run began with, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `breastmnist`, file `breastmnist.npz`: it is read as another task than before; point --data to the files the run began with, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: it is not there any more; point --data to the files the run began with, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `bloodmnist`, file `bloodmnist.npz`: the run began without it; point --data to the files the run began with, or begin a new run
+    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: its SHA-256 was 000000000000…, it is 111111111111…; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
+    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: the run began with `breastmnist` in its place; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
+    run `DIR/small-1` cannot go on with other data: task `breastmnist`, file `breastmnist.npz`: it is read as another task than before; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
+    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: it is not there any more; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
+    run `DIR/small-1` cannot go on with other data: task `bloodmnist`, file `bloodmnist.npz`: the run began without it; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
     ");
 }
 

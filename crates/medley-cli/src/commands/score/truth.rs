@@ -8,11 +8,11 @@ use medley_data::{DataError, Registry, hash_file, read_labels};
 use medley_predictions::{PublishedTask, Truth, TruthSource};
 
 /// The `.npz` files of a data folder.
-pub(crate) struct DataTruth<'a> {
-    pub(crate) folder: &'a Path,
+pub(crate) struct DataTruth {
+    pub(crate) folder: PathBuf,
 }
 
-impl TruthSource for DataTruth<'_> {
+impl TruthSource for DataTruth {
     fn task(&self, name: &str, size: usize) -> Result<PublishedTask, Box<dyn Error + Send + Sync>> {
         let registry = Registry::builtin();
         let entry = registry.get(name).ok_or_else(|| DataError::UnknownSet {
@@ -35,12 +35,12 @@ impl TruthSource for DataTruth<'_> {
         Ok(Truth { spec: found.spec, labels: found.labels })
     }
 
-    fn md5(&self, file: &Path) -> Result<String, Box<dyn Error + Send + Sync>> {
-        Ok(hash_file(&self.folder.join(file))?.0)
+    fn sha256(&self, file: &Path) -> Result<String, Box<dyn Error + Send + Sync>> {
+        Ok(hash_file(&self.folder.join(file))?.1)
     }
 }
 
-impl DataTruth<'_> {
+impl DataTruth {
     fn file_of(&self, task: &TaskSpec, size: usize) -> Result<PathBuf, DataError> {
         let Some(entry) = Registry::builtin().get(&task.name) else {
             return Ok(self.folder.join(format!("{}.npz", task.name)));

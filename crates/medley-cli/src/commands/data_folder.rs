@@ -1,0 +1,30 @@
+//! Which data folder belongs to a run.
+
+use std::path::{Path, PathBuf};
+
+use medley_predictions::record::{read_manifest, run_around};
+
+use crate::args::RunDataFolder;
+use crate::output;
+
+/// The folder that is read when none is named and no run remembers one.
+const DEFAULT: &str = "data";
+
+/// The folder that was named, by `--data` or else by `MEDLEY_DATA`; else that of the run that a path is or lies in, as long as it is
+/// there; else `data`.
+pub(crate) fn of(path: &Path, folder: &RunDataFolder) -> PathBuf {
+    if let Some(named) = &folder.named {
+        return named.clone();
+    }
+    // What is wrong with a manifest is said by whoever needs it.
+    let manifest = run_around(path).and_then(|run| read_manifest(&run).ok());
+    match manifest.and_then(|manifest| manifest.data_folder).map(PathBuf::from) {
+        Some(remembered) if remembered.is_dir() => remembered,
+        Some(gone) => {
+            let (path, gone) = (path.display(), gone.display());
+            output::note(&format!("`{gone}`, the data folder of `{path}`, is not there any more: reading `{DEFAULT}`"));
+            DEFAULT.into()
+        }
+        None => DEFAULT.into(),
+    }
+}
