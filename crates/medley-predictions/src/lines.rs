@@ -2,6 +2,8 @@
 
 use crate::PredictionError;
 
+pub(crate) use medley_core::message::quoted;
+
 /// A table as text, without the mark that some spreadsheets put in front.
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, PredictionError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -19,13 +21,4 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// The number of a row; pandas writes integers, some spreadsheets `0.0`.
 pub(crate) fn whole_number(cell: &str) -> Option<usize> {
     cell.parse().ok().or_else(|| cell.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
-}
-
-/// A cell for a message, cut where it is long.
-pub(crate) fn quoted(cell: &str) -> String {
-    let mut start: String = cell.chars().take(40).collect();
-    if start.len() < cell.len() {
-        start.push('…');
-    }
-    format!("{start:?}")
 }
