@@ -219,3 +219,24 @@ fn pneumonia_has_its_known_duplicates() {
     assert_eq!(found.exact.len(), 27);
     assert_eq!(found.exact.iter().filter(|group| group.joins(Split::Train, Split::Val)).count(), 8);
 }
+
+#[test]
+fn a_set_of_equal_images_is_one_group_at_little_cost() {
+    // So many that whoever compares all with all does not come back.
+    let rows = 300_000;
+    let spec = TaskSpec {
+        shape: ImageShape::flat(2, 2, 1),
+        ..Registry::builtin().get("breastmnist").unwrap().spec(28, Origin::User)
+    };
+    let images = |rows: usize| Arc::new(Images::new(spec.shape, rows, [0, 255, 90, 9].repeat(rows)).unwrap());
+    let labels = |rows: usize| Labels::single(vec![1; rows]).unwrap();
+    let task = OpenedTask {
+        train: LabelledImages::new(&spec, Split::Train, images(rows), labels(rows)).unwrap(),
+        val: LabelledImages::new(&spec, Split::Val, images(9), labels(9)).unwrap(),
+        test: SealedTest::new(&spec, images(9), labels(9)).unwrap(),
+        spec: spec.clone(),
+    };
+    let found = look(&task);
+    assert_eq!((found.exact.len(), found.exact[0].images.len(), found.exact[0].labels_differ), (1, rows + 18, false));
+    assert!(found.exact[0].joins(Split::Train, Split::Test) && found.near.is_empty());
+}

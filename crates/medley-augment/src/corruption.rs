@@ -41,7 +41,8 @@ use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
 pub enum Corruption {
     /// Fewer, larger pixels.
     Pixelate,
-    /// Lossy compression.
+    /// Lossy compression. Pixels differ from Pillow's by about a level of 255 on the mean; colours, whose resolution is not halved here, by
+    /// 4 to 12.
     JpegCompression,
     /// Noise of the electronics.
     GaussianNoise,

@@ -42,6 +42,7 @@ pub mod image;
 pub mod keys;
 pub mod labels;
 pub mod layout;
+pub mod message;
 pub mod record;
 pub mod scores;
 pub mod sealed;

@@ -5,7 +5,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use md5::Md5;
-use medley_npy::{Header, read_header};
+use medley_core::message::quoted;
+use medley_npy::{Header, NpyError, read_header};
 use medley_storage::open_file;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -80,13 +81,29 @@ impl Archive {
         self.stamp
     }
 
-    /// Reads and checks the header of a member, and that its size is that of its array.
+    /// Reads and checks the header of a member of integers, and that its size is that of its array.
     ///
     /// # Errors
     /// [`DataError::MissingMember`], [`DataError::Array`].
     pub fn member(&self, name: &str) -> Result<Member, DataError> {
+        self.member_as(name, Header::require_row_major_integers)
+    }
+
+    /// As [`Self::member`], for a member of integers or floats.
+    ///
+    /// # Errors
+    /// As [`Self::member`].
+    pub fn member_of_numbers(&self, name: &str) -> Result<Member, DataError> {
+        self.member_as(name, Header::require_row_major)
+    }
+
+    fn member_as(
+        &self,
+        name: &str,
+        require: impl FnOnce(Header) -> Result<Header, NpyError>,
+    ) -> Result<Member, DataError> {
         if !self.has(name) {
-            let present = self.members.iter().take(20).cloned().collect();
+            let present = self.members.clone();
             return Err(DataError::MissingMember { path: self.path.clone(), member: name.to_owned(), present });
         }
         let mut zip = self.zip.clone();
@@ -98,7 +115,7 @@ impl Archive {
                 self.array_error(name, format!("{compressed} compressed bytes claim to hold {size}: not possible"))
             );
         }
-        let header = read_header(&mut file).and_then(Header::require_row_major_integers);
+        let header = read_header(&mut file).and_then(require);
         let header = header.map_err(|error| self.array_error(name, error.to_string()))?;
         let needed = header.offset as u64 + header.data_len as u64;
         if size != needed {
@@ -268,11 +285,11 @@ fn check_names<R: Read + Seek>(
     for name in archive.file_names() {
         let name = name.map_err(|error| hostile(error.to_string()))?;
         if name.contains("..") || name.starts_with(['/', '\\']) || name.contains('\0') {
-            return Err(hostile(format!("the name {name:?}")));
+            return Err(hostile(format!("the name {}", quoted(&name))));
         }
         let short = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
         if !names.insert(short) {
-            return Err(hostile(format!("two members {name:?}")));
+            return Err(hostile(format!("two members {}", quoted(&name))));
         }
     }
     Ok(names.into_iter().collect())

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use medley_core::CoreError;
+use medley_core::message::listed;
 use medley_storage::{ReadError, StorageError};
 
 /// Why a data file could not be used. Every variant names the file, and the member where there is one.
@@ -73,13 +74,13 @@ pub enum DataError {
         problem: String,
     },
     /// A member that must be there is not.
-    #[error("`{}` has no member `{member}.npy`; it has {present:?}", path.display())]
+    #[error("`{}` has no member `{member}.npy`; it has {}", path.display(), listed(present.iter().map(String::as_str)))]
     MissingMember {
         /// The path.
         path: PathBuf,
         /// Without `.npy`.
         member: String,
-        /// Those there are, at most twenty.
+        /// Those there are.
         present: Vec<String>,
     },
     /// Two members of one name, or a name that leaves the archive.

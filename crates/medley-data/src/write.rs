@@ -1,14 +1,16 @@
 //! Writing `.npz` files that NumPy and the medmnist package read.
 
-use std::io::{Cursor, Write as _};
+use std::io::{self, Cursor, Seek, Write};
 use std::path::Path;
 
 use medley_npy::render_header;
-use medley_storage::{Storage, write_whole};
+use medley_storage::{Storage, StorageError, create_file, write_whole};
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::DataError;
+use crate::file_writer::FileWriter;
 
 /// One `uint8` array.
 #[derive(Debug, Clone)]
@@ -35,11 +37,11 @@ pub fn write_npz(storage: &dyn Storage, path: &Path, arrays: &[Array<'_>], compr
     writer.finish(storage)
 }
 
-/// An `.npz` file in the making, for arrays that are made chunk by chunk.
-pub struct NpzWriter<'a> {
+/// An `.npz` file in the making, for arrays that are made chunk by chunk: in memory, or as a file at its path.
+pub struct NpzWriter<'a, W: Write + Seek = Cursor<Vec<u8>>> {
     path: &'a Path,
     options: SimpleFileOptions,
-    writer: ZipWriter<Cursor<Vec<u8>>>,
+    writer: ZipWriter<W>,
     /// The member being written, the bytes its shape needs, and those it has.
     current: Option<(String, usize, usize)>,
 }
@@ -47,12 +49,52 @@ pub struct NpzWriter<'a> {
 impl<'a> NpzWriter<'a> {
     /// A file that will be written to `path`; `capacity` is the number of bytes it will probably have.
     pub fn new(path: &'a Path, compressed: bool, capacity: usize) -> Self {
+        Self::on(Cursor::new(Vec::with_capacity(capacity)), path, compressed)
+    }
+
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`DataError::Storage`], or [`DataError::Array`] when the last array lacks bytes.
+    pub fn finish(self, storage: &dyn Storage) -> Result<(), DataError> {
+        let path = self.path;
+        Ok(write_whole(storage, path, &self.close()?.into_inner())?)
+    }
+}
+
+impl<'a> NpzWriter<'a, FileWriter> {
+    /// Creates a file at the path `at`, which grows as arrays are added; messages name `path`, which it gets when it is whole.
+    ///
+    /// # Errors
+    /// [`DataError::Storage`].
+    pub fn create(at: &Path, path: &'a Path, compressed: bool) -> Result<Self, DataError> {
+        let file = create_file(at).map_err(|source| refused(path, source))?;
+        Ok(Self::on(FileWriter::new(file), path, compressed))
+    }
+
+    /// Ends the file and flushes it to the device.
+    ///
+    /// # Errors
+    /// As [`NpzWriter::finish`].
+    pub fn sync(self) -> Result<(), DataError> {
+        let path = self.path;
+        self.close()?.sync().map_err(|source| refused(path, source))
+    }
+}
+
+/// The error for a disk that is full, or may not be written.
+fn refused(path: &Path, source: io::Error) -> DataError {
+    StorageError::Io { path: path.to_owned(), source }.into()
+}
+
+impl<'a, W: Write + Seek> NpzWriter<'a, W> {
+    fn on(writer: W, path: &'a Path, compressed: bool) -> Self {
         let method = if compressed { CompressionMethod::Deflated } else { CompressionMethod::Stored };
         let options = SimpleFileOptions::default()
             .compression_method(method)
             .compression_level(compressed.then_some(1))
             .last_modified_time(DateTime::default());
-        Self { path, options, writer: ZipWriter::new(Cursor::new(Vec::with_capacity(capacity))), current: None }
+        Self { path, options, writer: ZipWriter::new(writer), current: None }
     }
 
     /// Adds a whole array.
@@ -68,27 +110,25 @@ impl<'a> NpzWriter<'a> {
     /// Begins an array, whose bytes [`Self::append`] adds.
     ///
     /// # Errors
-    /// [`DataError::Array`], also when the array before it lacks bytes.
+    /// [`DataError::Array`] when the array before it lacks bytes, [`DataError::Storage`].
     pub fn begin(&mut self, name: &str, shape: &[usize]) -> Result<(), DataError> {
         self.end()?;
         let needed = shape.iter().product::<usize>();
         self.current = Some((name.to_owned(), needed, 0));
         let options = self.options.large_file(needed > u32::MAX as usize / 2);
-        let started = self.writer.start_file(format!("{name}.npy"), options).map_err(|error| error.to_string());
-        started
-            .and_then(|()| self.writer.write_all(&render_header("|u1", shape)).map_err(|error| error.to_string()))
-            .map_err(|problem| self.wrong(problem))
+        self.writer.start_file(format!("{name}.npy"), options).map_err(|error| archive(self.path, error))?;
+        self.writer.write_all(&render_header("|u1", shape)).map_err(|source| refused(self.path, source))
     }
 
     /// Adds bytes to the array that was begun.
     ///
     /// # Errors
-    /// [`DataError::Array`].
+    /// [`DataError::Storage`].
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         if let Some((_, _, written)) = &mut self.current {
             *written += bytes.len();
         }
-        self.writer.write_all(bytes).map_err(|error| self.wrong(error.to_string()))
+        self.writer.write_all(bytes).map_err(|source| refused(self.path, source))
     }
 
     /// Checks that the last array has the bytes of its shape.
@@ -102,22 +142,22 @@ impl<'a> NpzWriter<'a> {
         }
     }
 
-    /// Writes the file, whole or not at all.
-    ///
-    /// # Errors
-    /// [`DataError::Storage`], or [`DataError::Array`] when the last array lacks bytes.
-    pub fn finish(mut self, storage: &dyn Storage) -> Result<(), DataError> {
+    /// Checks the last array and writes the list of members.
+    fn close(mut self) -> Result<W, DataError> {
         self.end()?;
-        let archive = |error: zip::result::ZipError| DataError::Archive {
-            path: self.path.to_owned(),
-            problem: error.to_string(),
-        };
-        let finished = self.writer.finish().map_err(archive)?;
-        Ok(write_whole(storage, self.path, &finished.into_inner())?)
+        let path = self.path;
+        self.writer.finish().map_err(|error| archive(path, error))
     }
 
     fn wrong(&self, problem: String) -> DataError {
         let member = self.current.as_ref().map(|current| current.0.clone()).unwrap_or_default();
         DataError::Array { path: self.path.to_owned(), member, problem }
+    }
+}
+
+fn archive(path: &Path, error: ZipError) -> DataError {
+    match error {
+        ZipError::Io(source) => refused(path, source),
+        other => DataError::Archive { path: path.to_owned(), problem: other.to_string() },
     }
 }

@@ -78,11 +78,12 @@ pub fn fetch(
         part.abandon();
         return Err(error);
     }
-    let agent = Agent::new(options);
+    let most = request.most_bytes()?;
+    let wanted = Wanted { agent: Agent::new(options), published, most };
     let urls = policy::addresses(published, &request.entry.file_name(request.size), options);
     let mut failures: Vec<FetchError> = Vec::new();
     for url in &urls {
-        match from_address(&agent, url, &mut part, published, options, stop, on_event) {
+        match wanted.from_address(url, &mut part, options, stop, on_event) {
             Ok(()) => {
                 part.finish(&target)?;
                 return Ok(Fetched::Downloaded);
@@ -104,61 +105,73 @@ pub fn fetch(
     Err(together(failures, &target))
 }
 
-/// Fetches from one address and verifies. A part that was begun in an earlier session and turns out wrong is fetched anew, once.
-fn from_address(
-    agent: &Agent,
-    url: &str,
-    part: &mut Part,
-    published: &PublishedFile,
-    options: &FetchOptions,
-    stop: &Stop,
-    on_event: OnEvent<'_>,
-) -> Result<(), FetchError> {
-    let mut begun_before = part.len() > 0;
-    loop {
-        download(agent, url, part, options, stop, on_event)?;
-        on_event(FetchEvent::Verifying);
-        let (actual, _) = hash_file(part.path())?;
-        if actual == published.md5 {
-            return Ok(());
-        }
-        if !begun_before {
-            let kept = part.reject()?;
-            return Err(FetchError::WrongHash { url: url.to_owned(), expected: published.md5.clone(), actual, kept });
-        }
-        begun_before = false;
-        part.restart()?;
-        let problem = "what was begun earlier does not fit what came now; it is fetched anew".to_owned();
-        on_event(FetchEvent::Retrying { problem, pause: Duration::ZERO });
-    }
+/// What is fetched, wherever from.
+struct Wanted<'a> {
+    agent: Agent,
+    published: &'a PublishedFile,
+    /// The most bytes that it can have.
+    most: u64,
 }
 
-/// Attempts at one address until the body is complete.
-fn download(
-    agent: &Agent,
-    url: &str,
-    part: &mut Part,
-    options: &FetchOptions,
-    stop: &Stop,
-    on_event: OnEvent<'_>,
-) -> Result<(), FetchError> {
-    let mut retry = Retry::new(options);
-    loop {
-        on_event(FetchEvent::Asking { url: url.to_owned(), have: part.len() });
-        let before = part.len();
-        let failure = match agent.attempt(url, part, stop, on_event) {
-            Ok(()) => return Ok(()),
-            Err(TransferError::Disk(source)) => return Err(refused(part.path(), source)),
-            Err(TransferError::Stopped) => return Err(stopped(url)),
-            Err(TransferError::Network(failure)) => failure,
-        };
-        match retry.next(&failure, part.len() > before) {
-            Next::GiveUp(problem) => return Err(FetchError::Download { url: url.to_owned(), problem }),
-            Next::After(pause) => {
-                on_event(FetchEvent::Retrying { problem: failure.problem, pause });
-                sleep(pause, stop);
-                if stop.load(Ordering::SeqCst) {
-                    return Err(stopped(url));
+impl Wanted<'_> {
+    /// Fetches from one address and verifies. A part that was begun in an earlier session and turns out wrong is fetched anew, once.
+    fn from_address(
+        &self,
+        url: &str,
+        part: &mut Part,
+        options: &FetchOptions,
+        stop: &Stop,
+        on_event: OnEvent<'_>,
+    ) -> Result<(), FetchError> {
+        let mut begun_before = part.len() > 0;
+        loop {
+            self.download(url, part, options, stop, on_event)?;
+            on_event(FetchEvent::Verifying);
+            let (actual, _) = hash_file(part.path())?;
+            let expected = self.published.md5.clone();
+            if actual == expected {
+                return Ok(());
+            }
+            if !begun_before {
+                let kept = part.reject()?;
+                return Err(FetchError::WrongHash { url: url.to_owned(), expected, actual, kept });
+            }
+            begun_before = false;
+            part.restart()?;
+            let problem = "what was begun earlier does not fit what came now; it is fetched anew".to_owned();
+            on_event(FetchEvent::Retrying { problem, pause: Duration::ZERO });
+        }
+    }
+
+    /// Attempts at one address until the body is complete.
+    fn download(
+        &self,
+        url: &str,
+        part: &mut Part,
+        options: &FetchOptions,
+        stop: &Stop,
+        on_event: OnEvent<'_>,
+    ) -> Result<(), FetchError> {
+        if part.len() > self.most {
+            part.restart()?;
+        }
+        let mut retry = Retry::new(options, part.len());
+        loop {
+            on_event(FetchEvent::Asking { url: url.to_owned(), have: part.len() });
+            let failure = match self.agent.attempt(url, part, self.most, stop, on_event) {
+                Ok(()) => return Ok(()),
+                Err(TransferError::Disk(source)) => return Err(refused(part.path(), source)),
+                Err(TransferError::Stopped) => return Err(stopped(url)),
+                Err(TransferError::Network(failure)) => failure,
+            };
+            match retry.next(&failure, part.len()) {
+                Next::GiveUp(problem) => return Err(FetchError::Download { url: url.to_owned(), problem }),
+                Next::After(pause) => {
+                    on_event(FetchEvent::Retrying { problem: failure.problem, pause });
+                    sleep(pause, stop);
+                    if stop.load(Ordering::SeqCst) {
+                        return Err(stopped(url));
+                    }
                 }
             }
         }

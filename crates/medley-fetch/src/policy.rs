@@ -10,6 +10,10 @@ use crate::FetchOptions;
 /// The longest pause between two attempts, unless the server asks for one.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
+/// An attempt that brings fewer bytes than this beyond the farthest one has made no progress: a server that hands out a few bytes for
+/// each connection would be asked for ever.
+const PROGRESS: u64 = 16 << 10;
+
 /// Why an attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -17,6 +21,8 @@ pub(crate) struct Failure {
     pub(crate) problem: String,
     /// Whether another attempt may help.
     pub(crate) temporary: bool,
+    /// Whether what had arrived was thrown away, as the server does not continue it.
+    pub(crate) restarts: bool,
     /// How long the server asks to wait.
     pub(crate) retry_after: Option<Duration>,
 }
@@ -35,6 +41,9 @@ pub(crate) enum Next {
 pub(crate) struct Retry {
     attempts: u32,
     failed: u32,
+    /// The most bytes that were here after an attempt.
+    farthest: u64,
+    restarted: bool,
     pause: Duration,
     first_pause: Duration,
     longest_asked: Duration,
@@ -42,11 +51,16 @@ pub(crate) struct Retry {
 
 impl Failure {
     pub(crate) fn temporary(problem: impl ToString) -> Self {
-        Self { problem: problem.to_string(), temporary: true, retry_after: None }
+        Self { problem: problem.to_string(), temporary: true, restarts: false, retry_after: None }
+    }
+
+    /// The server does not continue what had arrived.
+    pub(crate) fn of_rest(problem: impl ToString) -> Self {
+        Self { restarts: true, ..Self::temporary(problem) }
     }
 
     pub(crate) fn permanent(problem: impl ToString) -> Self {
-        Self { problem: problem.to_string(), temporary: false, retry_after: None }
+        Self { temporary: false, ..Self::temporary(problem) }
     }
 
     /// Of a status other than success.
@@ -55,28 +69,38 @@ impl Failure {
         Self {
             problem: format!("the server answers {status}"),
             temporary,
+            restarts: false,
             retry_after: retry_after.filter(|_| temporary),
         }
     }
 }
 
 impl Retry {
-    pub(crate) fn new(options: &FetchOptions) -> Self {
+    /// `have` bytes are here of an earlier session.
+    pub(crate) fn new(options: &FetchOptions, have: u64) -> Self {
         Self {
             attempts: options.attempts.max(1),
             failed: 0,
+            farthest: have,
+            restarted: false,
             pause: options.backoff,
             first_pause: options.backoff,
             longest_asked: options.longest_pause,
         }
     }
 
-    /// What follows a failure. An attempt that brought bytes is no failed one: a bad line gets a large file home in the end.
-    pub(crate) fn next(&mut self, failure: &Failure, brought_bytes: bool) -> Next {
-        if brought_bytes {
-            (self.failed, self.pause) = (0, self.first_pause);
+    /// What follows a failure after which `have` bytes were here. An attempt that got farther than those before it is no failed one:
+    /// a bad line gets a large file home in the end. What was begun is given up once, as a server that never continues it would
+    /// let it grow to the same place again and again.
+    pub(crate) fn next(&mut self, failure: &Failure, have: u64) -> Next {
+        if have >= self.farthest.saturating_add(PROGRESS) {
+            (self.failed, self.pause, self.farthest) = (0, self.first_pause, have);
         }
         self.failed += 1;
+        if failure.restarts && self.restarted {
+            return Next::GiveUp(format!("{}, nor after a start from zero", failure.problem));
+        }
+        self.restarted |= failure.restarts;
         if !failure.temporary || self.failed >= self.attempts {
             return Next::GiveUp(format!("{} (attempt {} of {})", failure.problem, self.failed, self.attempts));
         }
@@ -135,33 +159,51 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_minute() {
-        let mut retry = Retry::new(&options(10));
+        let mut retry = Retry::new(&options(10), 0);
         let failure = Failure::temporary("x");
-        let pauses: Vec<_> = (0..8).map(|_| retry.next(&failure, false)).collect();
+        let pauses: Vec<_> = (0..8).map(|_| retry.next(&failure, 0)).collect();
         let seconds = [1, 2, 4, 8, 16, 32, 60, 60];
         assert_eq!(pauses, seconds.map(|seconds| Next::After(Duration::from_secs(seconds))));
-        retry.next(&failure, false);
-        assert_eq!(retry.next(&failure, false), Next::GiveUp("x (attempt 10 of 10)".into()));
+        retry.next(&failure, 0);
+        assert_eq!(retry.next(&failure, 0), Next::GiveUp("x (attempt 10 of 10)".into()));
     }
 
     #[test]
-    fn attempts_that_bring_bytes_do_not_count() {
-        let mut retry = Retry::new(&options(2));
-        for _ in 0..20 {
-            assert_eq!(retry.next(&Failure::temporary("x"), true), Next::After(Duration::from_secs(1)));
+    fn attempts_that_get_farther_do_not_count() {
+        let mut retry = Retry::new(&options(2), 5);
+        for turn in 1..20 {
+            let next = retry.next(&Failure::temporary("x"), 5 + turn * PROGRESS);
+            assert_eq!(next, Next::After(Duration::from_secs(1)), "{turn}");
         }
-        assert!(matches!(retry.next(&Failure::temporary("x"), false), Next::GiveUp(_)));
+        assert!(matches!(retry.next(&Failure::temporary("x"), 20 * PROGRESS), Next::GiveUp(_)));
+        // The same bytes once more, and a few bytes more each time, are no progress.
+        let mut retry = Retry::new(&options(3), 0);
+        let pauses: Vec<_> = (0..3).map(|turn| retry.next(&Failure::temporary("x"), 100_000 + turn)).collect();
+        assert!(matches!(pauses[..], [Next::After(_), Next::After(_), Next::GiveUp(_)]), "{pauses:?}");
+    }
+
+    #[test]
+    fn what_was_begun_is_given_up_once() {
+        let mut retry = Retry::new(&options(9), 0);
+        let turns: Vec<_> = (0..4)
+            .map(|turn| match turn % 2 {
+                0 => retry.next(&Failure::temporary("cut"), 100_000),
+                _ => retry.next(&Failure::of_rest("it has no rest"), 0),
+            })
+            .collect();
+        assert!(matches!(&turns[..3], [Next::After(_), Next::After(_), Next::After(_)]), "{turns:?}");
+        assert_eq!(turns[3], Next::GiveUp("it has no rest, nor after a start from zero".into()));
     }
 
     #[test]
     fn a_server_is_waited_for_as_it_asks_within_limits() {
         let asked = |seconds| Failure::of_status(503, Some(Duration::from_secs(seconds)));
-        assert_eq!(Retry::new(&options(3)).next(&asked(90), false), Next::After(Duration::from_secs(90)));
-        assert_eq!(Retry::new(&options(3)).next(&asked(0), false), Next::After(Duration::from_secs(1)));
+        assert_eq!(Retry::new(&options(3), 0).next(&asked(90), 0), Next::After(Duration::from_secs(90)));
+        assert_eq!(Retry::new(&options(3), 0).next(&asked(0), 0), Next::After(Duration::from_secs(1)));
         assert!(
-            matches!(Retry::new(&options(3)).next(&asked(121), false), Next::GiveUp(text) if text.contains("121 s"))
+            matches!(Retry::new(&options(3), 0).next(&asked(121), 0), Next::GiveUp(text) if text.contains("121 s"))
         );
-        assert!(matches!(Retry::new(&options(3)).next(&Failure::of_status(404, None), false), Next::GiveUp(_)));
+        assert!(matches!(Retry::new(&options(3), 0).next(&Failure::of_status(404, None), 0), Next::GiveUp(_)));
     }
 
     #[test]

@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use medley_data::DataError;
-use medley_data::registry::{Entry, PublishedFile};
+use medley_data::registry::{Entry, PublishedFile, Release};
 
 use crate::FetchError;
+
+/// Bytes of the headers of a file: its members, the archive, and what compression adds to what it cannot compress.
+const HEADERS: u64 = 1 << 20;
 
 /// How to download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +116,28 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`DataError::UnknownSize`]; [`FetchError::Download`] when there is no such release or it has no such size.
     pub fn published(&self) -> Result<&'a PublishedFile, FetchError> {
+        Ok(self.release_and_file()?.1)
+    }
+
+    /// The most bytes that the published file can have: those of its arrays, as compression only makes them fewer, and a little for
+    /// headers. Labels may be of 8 bytes each.
+    ///
+    /// # Errors
+    /// As [`Self::published`].
+    pub fn most_bytes(&self) -> Result<u64, FetchError> {
+        let (release, _) = self.release_and_file()?;
+        let spec = self.entry.spec(self.size, self.entry.origin);
+        let row = spec.shape.len() as u64 + 8 * spec.label_width() as u64;
+        let rows: u64 = release.rows.iter().map(|&rows| rows as u64).sum();
+        Ok(rows * row + HEADERS)
+    }
+
+    fn release_and_file(&self) -> Result<(&'a Release, &'a PublishedFile), FetchError> {
         let entry = self.entry;
+        let of_size = |release: &'a Release| release.files.iter().find(|file| file.size == self.size);
         let Some(name) = &self.release else {
-            return entry.file(self.size).ok_or_else(|| {
+            let current = entry.releases.first().and_then(|release| Some((release, of_size(release)?)));
+            return current.ok_or_else(|| {
                 let (name, sizes) = (entry.name.clone(), entry.sizes());
                 DataError::UnknownSize { name, size: self.size, sizes }.into()
             });
@@ -125,10 +147,11 @@ impl<'a> Request<'a> {
         let release = entry.release(name).ok_or_else(|| {
             fail(format!("there is no release `{name}` of {}; there is {}", entry.title, names.join(", ")))
         })?;
-        release.files.iter().find(|file| file.size == self.size).ok_or_else(|| {
+        let file = of_size(release).ok_or_else(|| {
             let sizes: Vec<String> = release.files.iter().map(|file| file.size.to_string()).collect();
             fail(format!("release {name} of {} has no size {}; it has {}", entry.title, self.size, sizes.join(", ")))
-        })
+        })?;
+        Ok((release, file))
     }
 
     /// Whether a file with this MD5 is what is meant.

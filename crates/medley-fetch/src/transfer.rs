@@ -9,9 +9,6 @@ use crate::part::Part;
 use crate::policy::{Failure, content_range, retry_after};
 use crate::{FetchEvent, FetchOptions, OnEvent, Stop};
 
-/// The largest file that is taken from a server; the largest published one has 13 GB.
-const MAX_BYTES: u64 = 64 << 30;
-
 /// Connections to servers.
 pub(crate) struct Agent(ureq::Agent);
 
@@ -48,11 +45,12 @@ impl Agent {
         Self(config.build().into())
     }
 
-    /// Asks for what is missing and appends it until the body ends.
+    /// Asks for what is missing and appends it until the body ends, or has more than `most` bytes.
     pub(crate) fn attempt(
         &self,
         url: &str,
         part: &mut Part,
+        most: u64,
         stop: &Stop,
         on_event: OnEvent<'_>,
     ) -> Result<(), TransferError> {
@@ -62,17 +60,9 @@ impl Agent {
             request = request.header("Range", format!("bytes={}-", part.len())).header("If-Range", version.as_str());
         }
         let mut response = request.call().map_err(Failure::temporary)?;
-        let total = match prepare(&response, part, version.is_some())? {
-            Some(total) if total > MAX_BYTES => {
-                return Err(Failure::permanent(format!(
-                    "the server offers {total} bytes, more than any published file"
-                ))
-                .into());
-            }
-            total => total,
-        };
+        let total = prepare(&response, part, most, version.is_some())?;
         on_event(FetchEvent::Progress { done: part.len(), total });
-        copy(&mut response.body_mut().as_reader(), part, total, stop, on_event)
+        copy(&mut response.body_mut().as_reader(), part, total, most, stop, on_event)
     }
 }
 
@@ -80,31 +70,39 @@ impl Agent {
 fn prepare(
     response: &Response<ureq::Body>,
     part: &mut Part,
+    most: u64,
     asked_for_rest: bool,
 ) -> Result<Option<u64>, TransferError> {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let length = || header("content-length").and_then(|length| length.parse::<u64>().ok());
+    let within = |total: Option<u64>| match total {
+        Some(total) if total > most => Err(Failure::permanent(format!(
+            "the server offers {total} bytes, more than the {most} that this file can have"
+        ))),
+        total => Ok(total),
+    };
     match response.status().as_u16() {
         200 => {
+            let total = within(length())?;
             // Weak tags do not promise equal bytes, so they cannot be resumed on. A date can, as the MD5 has the last word.
             let tag = header("etag").filter(|tag| !tag.starts_with("W/")).or_else(|| header("last-modified"));
             part.begin(tag).map_err(TransferError::Disk)?;
-            Ok(length())
+            Ok(total)
         }
         206 if asked_for_rest => {
             let have = part.len();
             if let Some((_, total)) =
                 header("content-range").and_then(content_range).filter(|&(first, _)| first == have)
             {
-                return Ok(total.or_else(|| length().and_then(|length| length.checked_add(have))));
+                return Ok(within(total.or_else(|| length().and_then(|length| length.checked_add(have))))?);
             }
             part.begin(None).map_err(TransferError::Disk)?;
-            Err(Failure::temporary("the server sends another range than was asked for").into())
+            Err(Failure::of_rest("the server does not send the range that was asked for").into())
         }
         // The part is as long as the file, or longer.
         416 if asked_for_rest => {
             part.begin(None).map_err(TransferError::Disk)?;
-            Err(Failure::temporary("the server does not have the rest of what was begun").into())
+            Err(Failure::of_rest("the server does not have the rest of what was begun").into())
         }
         status => {
             let asked = header("retry-after").and_then(|value| retry_after(value, header("date")));
@@ -118,6 +116,7 @@ fn copy(
     body: &mut impl Read,
     part: &mut Part,
     total: Option<u64>,
+    most: u64,
     stop: &Stop,
     on_event: OnEvent<'_>,
 ) -> Result<(), TransferError> {
@@ -132,9 +131,13 @@ fn copy(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(Failure::temporary(format!("the connection broke: {error}")).into()),
         };
-        if part.len() + read as u64 > total.unwrap_or(MAX_BYTES) {
+        if part.len() + read as u64 > total.unwrap_or(most) {
             part.begin(None).map_err(TransferError::Disk)?;
-            return Err(Failure::permanent("the server sends more than it said").into());
+            let problem = total.map_or_else(
+                || format!("the server sends more than the {most} bytes that this file can have"),
+                |total| format!("the server sends more than the {total} bytes that it said"),
+            );
+            return Err(Failure::permanent(problem).into());
         }
         part.append(&buffer[..read]).map_err(TransferError::Disk)?;
         on_event(FetchEvent::Progress { done: part.len(), total });
@@ -154,7 +157,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_from_a_bad_line() {
         let mut part = Part::on("/dev/full".as_ref());
-        let error = copy(&mut &[1_u8; 10][..], &mut part, Some(10), &Stop::new(false), &|_| {}).unwrap_err();
+        let error = copy(&mut &[1_u8; 10][..], &mut part, Some(10), 10, &Stop::new(false), &|_| {}).unwrap_err();
         assert!(matches!(error, TransferError::Disk(source) if source.kind() == io::ErrorKind::StorageFull));
     }
 }

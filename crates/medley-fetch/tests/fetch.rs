@@ -33,6 +33,14 @@ enum Answer {
     TooMuch,
     /// The whole body, slowly: some tenths of a second.
     Slow,
+    /// Cuts off at the same byte; for the rest the answer is that there is none.
+    NoRest,
+    /// Cuts off at the same byte; the rest comes without saying which range it is.
+    UnnamedRest,
+    /// A few bytes, then the connection breaks.
+    Drip,
+    /// Bytes without end, and no word of how many.
+    Endless,
 }
 
 struct Server {
@@ -77,11 +85,18 @@ fn serve(body: &[u8], tag: &str, answers: &[Answer]) -> Server {
                 Answer::Busy(seconds) => head(503, &format!("Retry-After: {seconds}\r\n"), 0),
                 Answer::OtherRange => head(206, &ranged(from + 1), rest.len() - 1),
                 Answer::TooMuch => head(200, &format!("ETag: {tag}\r\n"), rest.len() / 3),
+                Answer::NoRest if from > 0 => head(416, "", 0),
+                Answer::UnnamedRest if from > 0 => head(206, &format!("ETag: {tag}\r\n"), rest.len()),
+                Answer::Endless => drop(write!(stream, "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n")),
                 _ if from > 0 => head(206, &ranged(from), rest.len()),
                 _ => head(200, &format!("ETag: {tag}\r\n"), rest.len()),
             }
             match answer {
                 Answer::Status(_) | Answer::Busy(_) => {}
+                Answer::NoRest | Answer::UnnamedRest if from > 0 => {}
+                Answer::NoRest | Answer::UnnamedRest => drop(stream.write_all(&rest[..rest.len() / 2])),
+                Answer::Drip => drop(stream.write_all(&rest[..100])),
+                Answer::Endless => while stream.write_all(&[7; 1 << 16]).is_ok() {},
                 Answer::Break => drop(stream.write_all(&rest[..rest.len() / 2])),
                 Answer::Silence => {
                     let _ = stream.write_all(&rest[..rest.len() / 2]);
@@ -111,7 +126,7 @@ fn entry(folder: &Path, body: &[u8]) -> Entry {
     std::fs::remove_file(&probe).unwrap();
     let file = PublishedFile { size: 28, md5, url: "https://example.invalid/breastmnist.npz".into() };
     let mut entry = Registry::builtin().get("breastmnist").unwrap().clone();
-    entry.releases = vec![Release { name: "any".into(), rows: [1, 1, 1], files: vec![file] }];
+    entry.releases = vec![Release { name: "any".into(), rows: [546, 78, 156], files: vec![file] }];
     entry
 }
 
@@ -354,6 +369,58 @@ fn more_than_was_said_is_no_file() {
     let server = serve(&body(), "\"a\"", &[Answer::TooMuch]);
     get(&entry, folder.path(), &options(&server)).unwrap_err();
     assert!(!folder.path().join("breastmnist.npz").exists());
+}
+
+#[test]
+fn a_server_that_never_continues_is_given_up() {
+    for (answer, requests, part) in [
+        (Answer::NoRest, 4, "does not have the rest of what was begun, nor after a start from zero"),
+        (Answer::UnnamedRest, 4, "does not send the range that was asked for, nor after a start from zero"),
+        (Answer::Drip, 9, "attempt 9 of 9"),
+    ] {
+        let (folder, body) = (tempfile::tempdir().unwrap(), body());
+        let entry = entry(folder.path(), &body);
+        let server = serve(&body, "\"a\"", &[answer]);
+        let patient = FetchOptions { attempts: 9, ..options(&server) };
+        let error = get(&entry, folder.path(), &patient).unwrap_err().to_string();
+        assert!(error.contains(part), "{answer:?}: {error}");
+        assert_eq!(server.requests.lock().unwrap().len(), requests, "{answer:?}");
+    }
+}
+
+#[test]
+fn more_than_the_file_can_have_is_not_kept() {
+    let (folder, body) = (tempfile::tempdir().unwrap(), body());
+    let entry = entry(folder.path(), &body);
+    // 780 images of 28x28 bytes, a label of at most 8 bytes each, and a mebibyte for headers.
+    let most: u64 = 780 * (784 + 8) + (1 << 20);
+    assert_eq!(Request::current(&entry, 28).most_bytes().unwrap(), most);
+    let longest = AtomicU64::new(0);
+    let on_event = |event: FetchEvent| {
+        if let FetchEvent::Progress { done, .. } = event {
+            longest.fetch_max(done, Ordering::SeqCst);
+        }
+    };
+    let server = serve(&body, "\"a\"", &[Answer::Endless]);
+    let request = Request::current(&entry, 28);
+    let error = fetch(&request, folder.path(), &options(&server), &GO, &on_event).unwrap_err().to_string();
+    assert!(error.contains(&format!("more than the {most} bytes that this file can have")), "{error}");
+    assert!(longest.into_inner() <= most);
+    assert_eq!(server.requests.lock().unwrap().len(), 1, "it is no better a second time");
+    assert!(names(folder.path()).is_empty(), "nothing is left of it");
+    let large = vec![0; most as usize + 1];
+    let server = serve(&large, "\"a\"", &[Answer::Serve]);
+    let error = get(&entry, folder.path(), &options(&server)).unwrap_err().to_string();
+    assert!(error.contains(&format!("offers {} bytes, more than the {most}", large.len())), "{error}");
+}
+
+#[test]
+fn every_published_file_is_within_what_it_can_have() {
+    // Bytes of published files, as listed at their source.
+    for (name, bytes) in [("breastmnist", 559_580), ("pneumoniamnist", 4_170_669), ("retinamnist", 3_291_041)] {
+        let most = Request::current(Registry::builtin().get(name).unwrap(), 28).most_bytes().unwrap();
+        assert!(bytes < most && most < 2 * bytes + (1 << 20), "{name}: {most}");
+    }
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub fn export(
     }
     batch.flush_names()?;
     write_whole(storage, &target.list, list.render().as_bytes())?;
-    let removed = remove(&target.folder, stale.iter().filter(|name| !list.names(name)));
+    let removed = remove(&target.folder, list.unlisted(&stale).into_iter());
     Ok(Exported { images: written.into_inner(), removed, ..target })
 }
 

@@ -9,6 +9,7 @@
 //! together), the same picture in several splits, the same picture under two labels.
 
 mod arrays;
+mod budget;
 mod duplicates;
 mod fit;
 mod folder;
@@ -22,6 +23,7 @@ mod tiff;
 
 use std::path::{Path, PathBuf};
 
+use medley_core::message::{listed, quoted};
 use medley_core::{Modality, Split, TaskKind};
 use medley_data::OpenOptions;
 use medley_storage::Storage;
@@ -112,9 +114,14 @@ pub struct ImportOptions {
     pub skip_unreadable: bool,
     /// Replace a set of this name that was imported before.
     pub overwrite: bool,
+    /// The most pixels of a picture, or of all frames of an animation.
+    pub max_pixels: u64,
     /// Bytes of memory that the decoded images may take.
     pub memory_limit: u64,
 }
+
+/// The most pixels of a picture unless told otherwise: 8192x8192.
+pub const MAX_PIXELS: u64 = 1 << 26;
 
 impl ImportOptions {
     /// The defaults: 28 pixels, padded, bicubic, 70 % train, 10 % val and 20 % test.
@@ -137,6 +144,7 @@ impl ImportOptions {
             seed: 0,
             skip_unreadable: false,
             overwrite: false,
+            max_pixels: MAX_PIXELS,
             memory_limit: OpenOptions::default().memory_limit,
         }
     }
@@ -167,6 +175,8 @@ pub struct Imported {
     pub duplicates: Duplicates,
     /// Whatever else a person should know.
     pub remarks: Vec<String>,
+    /// What was taken otherwise than it stood there, such as labels that count from 1.
+    pub notes: Vec<String>,
 }
 
 /// Makes a set in `folder`, which is made when it is missing. `progress` is told how many images of how many were read, from any
@@ -187,8 +197,10 @@ pub fn import(
     let given = options.classes.as_deref();
     let mut listing = match source {
         Source::Folder(root) => folder::list(root, given)?,
-        Source::Table(csv, columns) => table::list(csv, columns, options.kind == Some(TaskKind::MultiLabel), given)?,
-        Source::Arrays { images, labels } => arrays::list(images, labels.as_deref(), given, options.memory_limit)?,
+        Source::Table(csv, columns) => table::list(csv, columns, options.kind, given)?,
+        Source::Arrays { images, labels } => {
+            arrays::list(images, labels.as_deref(), options.kind, given, options.memory_limit)?
+        }
     };
     let kind = kind(source.path(), &listing, options)?;
     let decoded = read::read_all(source.path(), &mut listing, options, progress)?;
@@ -223,12 +235,19 @@ fn check_options(path: &Path, options: &ImportOptions) -> Result<(), ImportError
     Ok(())
 }
 
+/// Characters of the name of a class, which stands in tables and charts.
+const MAX_CLASS_NAME: usize = 200;
+
 /// How labels are read: as told, else as they look.
 fn kind(path: &Path, listing: &Listing, options: &ImportOptions) -> Result<TaskKind, ImportError> {
     let classes = listing.classes.len();
     if classes < 2 {
-        let only = listing.classes.first().map_or_else(|| "none".to_owned(), |name| format!("one, {name:?}"));
+        let only = listing.classes.first().map_or_else(|| "none".to_owned(), |name| format!("one, {}", quoted(name)));
         return Err(refuse(path, format!("two classes are needed to tell apart; there is {only}")));
+    }
+    if let Some(name) = listing.classes.iter().find(|name| name.chars().count() > MAX_CLASS_NAME) {
+        let name = quoted(name);
+        return Err(refuse(path, format!("{name} is no name for a class: at most {MAX_CLASS_NAME} characters")));
     }
     if classes > 256 {
         return Err(refuse(path, format!("{classes} classes are more than 256; is it the right column?")));
@@ -257,7 +276,7 @@ fn check_classes(path: &Path, listing: &Listing) -> Result<(), ImportError> {
     if empty.is_empty() {
         return Ok(());
     }
-    Err(refuse(path, format!("no image has the class {}: take it out of the classes", empty.join(", "))))
+    Err(refuse(path, format!("no image has the class {}: take it out of the classes", listed(empty))))
 }
 
 /// Splits as given. Images without one are divided; so is train where no image is given to val or test.

@@ -5,13 +5,13 @@
 pub enum NpyError {
     /// The bytes could not be read.
     #[error("the array header cannot be read: {0}")]
-    Read(#[source] std::io::Error),
+    Read(std::io::Error),
     /// Another format.
     #[error("it does not start like a .npy array")]
     NotNpy,
     /// A version of the format that did not exist when this was written.
-    #[error("version {0} of the .npy format is not known")]
-    Version(u8),
+    #[error("version {0}.{1} of the .npy format is not known")]
+    Version(u8, u8),
     /// The header claims to be absurdly long.
     #[error("its header claims {length} bytes, more than {most}")]
     HeaderLength {
@@ -23,7 +23,7 @@ pub enum NpyError {
     /// The header ends too early.
     #[error("its header is cut off")]
     HeaderCutOff,
-    /// The header is no Python dictionary of the expected kind.
+    /// The header is no dictionary of type, order and shape.
     #[error("its header is broken: {0}")]
     Header(String),
     /// A dimension that is no number, or negative.

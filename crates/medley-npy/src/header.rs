@@ -2,9 +2,8 @@
 
 use std::io::Read;
 
-use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
-
 use crate::NpyError;
+use crate::literal::{Description, Literal, Unexpected, parse};
 
 /// The largest header that is read: MedMNIST's are 128 bytes.
 const MAX_HEADER: usize = 64 * 1024;
@@ -79,6 +78,14 @@ impl Header {
         if self.item.kind == ItemKind::Float {
             return Err(no_integers(self.item));
         }
+        self.require_row_major()
+    }
+
+    /// Refuses arrays in Fortran order.
+    ///
+    /// # Errors
+    /// [`NpyError::FortranOrder`].
+    pub fn require_row_major(self) -> Result<Self, NpyError> {
         if self.fortran_order { Err(NpyError::FortranOrder) } else { Ok(self) }
     }
 }
@@ -100,6 +107,7 @@ pub fn read_header(reader: &mut impl Read) -> Result<Header, NpyError> {
     }
     let mut bytes = start.to_vec();
     let (length, prefix) = match start[6] {
+        _ if start[7] != 0 => return Err(NpyError::Version(start[6], start[7])),
         1 => (usize::from(u16::from_le_bytes([start[8], start[9]])), 10),
         2 | 3 => {
             let mut more = [0; 2];
@@ -107,7 +115,7 @@ pub fn read_header(reader: &mut impl Read) -> Result<Header, NpyError> {
             bytes.extend(more);
             (u32::from_le_bytes([start[8], start[9], more[0], more[1]]) as usize, 12)
         }
-        version => return Err(NpyError::Version(version)),
+        version => return Err(NpyError::Version(version, start[7])),
     };
     if length > MAX_HEADER {
         return Err(NpyError::HeaderLength { length, most: MAX_HEADER });
@@ -117,50 +125,52 @@ pub fn read_header(reader: &mut impl Read) -> Result<Header, NpyError> {
         return Err(NpyError::HeaderCutOff);
     }
     let text = std::str::from_utf8(&bytes[prefix..]).map_err(|_| NpyError::Header("it is not text".to_owned()))?;
-    let shape = guarded_shape(text)?;
-    let header = NpyHeader::from_reader(bytes.as_slice()).map_err(|error| NpyError::Header(error.to_string()))?;
-    let item = item_type(&header.dtype())?;
+    let literal = parse(text).map_err(|Unexpected { expected, at }| {
+        NpyError::Header(format!("{expected} was expected at {:?}", beginning(&text[at..])))
+    })?;
+    let item = item_type(&literal.description)?;
+    let shape = shape(&literal)?;
     let product = shape.iter().try_fold(item.bytes, |product, &dimension| product.checked_mul(dimension));
     let data_len = product.ok_or_else(|| NpyError::ShapeOverflow(shape.clone()))?;
-    let fortran_order = header.order() == Order::Fortran && shape.len() > 1;
+    let fortran_order = literal.fortran_order && shape.len() > 1;
     Ok(Header { item, shape, fortran_order, offset: prefix + length, data_len })
 }
 
-/// The shape of `{'descr': '|u1', 'fortran_order': False, 'shape': (546, 28, 28), }`, once it is known that its product
-/// times the widest item fits.
-fn guarded_shape(text: &str) -> Result<Vec<usize>, NpyError> {
-    let broken = || NpyError::Header(format!("{:?}", text.chars().take(80).collect::<String>()));
-    let mut parts = text.split("shape");
-    let (_, Some(rest), None) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(broken());
-    };
-    let list = rest.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(list, _)| list);
-    let mut shape: Vec<usize> = Vec::new();
-    for part in list.ok_or_else(broken)?.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        shape.push(part.parse().map_err(|_| NpyError::Dimension(part.to_owned()))?);
-        if shape.len() > MAX_DIMENSIONS {
-            return Err(NpyError::Dimensions(MAX_DIMENSIONS));
-        }
+/// So much of a text as a message shows.
+fn beginning(text: &str) -> &str {
+    text.char_indices().nth(20).map_or(text, |(end, _)| &text[..end])
+}
+
+/// The dimensions, once it is known that their product times the widest item fits.
+fn shape(literal: &Literal<'_>) -> Result<Vec<usize>, NpyError> {
+    if literal.shape.len() > MAX_DIMENSIONS {
+        return Err(NpyError::Dimensions(MAX_DIMENSIONS));
     }
-    // A dimension of 0 must not hide the others: npyz multiplies from the left.
+    let number = |text: &&str| text.parse().map_err(|_| NpyError::Dimension(beginning(text).to_owned()));
+    let shape: Vec<usize> = literal.shape.iter().map(number).collect::<Result<_, _>>()?;
+    // A dimension of 0 must not hide the others: whoever multiplies them one by one has to stay within bounds.
     let all = shape.iter().try_fold(8_usize, |product, &dimension| product.checked_mul(dimension.max(1)));
     if all.is_some() { Ok(shape) } else { Err(NpyError::ShapeOverflow(shape)) }
 }
 
-fn item_type(dtype: &DType) -> Result<ItemType, NpyError> {
+/// A type string such as `<f4`: byte order, kind, bytes.
+fn item_type(description: &Description<'_>) -> Result<ItemType, NpyError> {
     let refused = |found: String| NpyError::Type { found, expected: "plain numbers (such as `|u1` or `<f4`)" };
-    let DType::Plain(plain) = dtype else {
+    let Description::Plain(text) = *description else {
         return Err(refused("structured".to_owned()));
     };
-    let bytes = plain.size_field() as usize;
-    let kind = match plain.type_char() {
-        TypeChar::Bool if bytes == 1 => ItemKind::Unsigned,
-        TypeChar::Uint if matches!(bytes, 1 | 2 | 4 | 8) => ItemKind::Unsigned,
-        TypeChar::Int if matches!(bytes, 1 | 2 | 4 | 8) => ItemKind::Signed,
-        TypeChar::Float if matches!(bytes, 2 | 4 | 8) => ItemKind::Float,
-        _ => return Err(refused(format!("`{plain}`"))),
+    let (kind, bytes, big_endian) = match text.as_bytes() {
+        [b'|', kind, b'1'] => (*kind, 1, false),
+        [order @ (b'<' | b'>'), kind, bytes @ b'1'..=b'8'] => (*kind, usize::from(bytes - b'0'), *order == b'>'),
+        _ => return Err(refused(format!("`{}`", beginning(text).escape_debug()))),
     };
-    Ok(ItemType { kind, bytes, big_endian: bytes > 1 && plain.endianness() == Endianness::Big })
+    let kind = match (kind, bytes) {
+        (b'b', 1) | (b'u', 1 | 2 | 4 | 8) => ItemKind::Unsigned,
+        (b'i', 1 | 2 | 4 | 8) => ItemKind::Signed,
+        (b'f', 2 | 4 | 8) => ItemKind::Float,
+        _ => return Err(refused(format!("`{text}`"))),
+    };
+    Ok(ItemType { kind, bytes, big_endian: bytes > 1 && big_endian })
 }
 
 /// The header of an array in row-major order, as NumPy writes it; `description` is the type, such as `|u1`.
@@ -187,11 +197,27 @@ mod tests {
 
     use super::*;
 
+    fn file(text: &str) -> Vec<u8> {
+        [b"\x93NUMPY\x01\x00".as_slice(), &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat()
+    }
+
     fn read(text: &str) -> Result<Header, NpyError> {
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((text.len() as u16).to_le_bytes());
-        bytes.extend(text.bytes());
-        read_header(&mut bytes.as_slice())
+        read_header(&mut file(text).as_slice())
+    }
+
+    #[test]
+    fn brackets_in_brackets_cost_nothing() {
+        // Deep enough that whoever follows them, by recursion or by trying twice, does not come back.
+        let deep = "[".repeat(60_000);
+        for text in [
+            format!("{{'descr': {deep}"),
+            format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({deep}"),
+            format!("{{{deep}"),
+            deep,
+        ] {
+            let message = read(&text).unwrap_err().to_string();
+            assert!(message.len() < 200 && !message.contains('\n'), "{message}");
+        }
     }
 
     #[test]
@@ -205,6 +231,8 @@ mod tests {
             ("{'descr': [('a', '<u1')], 'fortran_order': False, 'shape': (1,), }", "structured"),
             ("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "type is `|O`"),
             ("nonsense", "broken"),
+            ("{'descr': '<f16', 'fortran_order': False, 'shape': (1,), }", "type is `<f16`"),
+            ("{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999999,), }", "dimension"),
         ] {
             let message = read(text).and_then(Header::require_row_major_integers).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
@@ -223,7 +251,38 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>, text in ".{0,200}") {
+        fn it_reads_what_npyz_reads(
+            item in prop::sample::select(vec!["|b1", "|u1", "|i1", "<u2", ">u2", "<i4", ">i8", "<u8", "<f2", ">f4", "<f8"]),
+            fortran: bool,
+            shape in prop::collection::vec(0_usize..2000, 0..=5),
+            keys in Just(vec![0_usize, 1, 2]).prop_shuffle(),
+            mark in prop::sample::select(vec!['\'', '"']),
+            space in prop::sample::select(vec!["", " ", "  "]),
+            last_comma: bool,
+        ) {
+            let numbers: Vec<String> = shape.iter().map(ToString::to_string).collect();
+            let only = if shape.len() == 1 { "," } else { "" };
+            let values = [
+                format!("{mark}descr{mark}{space}:{space}{mark}{item}{mark}"),
+                format!("{mark}fortran_order{mark}:{space}{}", if fortran { "True" } else { "False" }),
+                format!("{mark}shape{mark}:{space}({space}{}{only}{space})", numbers.join(&format!(",{space}"))),
+            ];
+            let values: Vec<&str> = keys.iter().map(|&key| values[key].as_str()).collect();
+            let comma = if last_comma { "," } else { "" };
+            let text = format!("{{{space}{}{comma}{space}}}{space}\n", values.join(&format!(",{space}")));
+            let ours = read(&text).unwrap();
+            let theirs = npyz::NpyHeader::from_reader(file(&text).as_slice()).unwrap();
+            let item = |text: &str| theirs.dtype() == npyz::DType::Plain(text.parse().unwrap());
+            // A boolean is an unsigned byte here.
+            prop_assert!(item(&ours.item.to_string()) || (item("|b1") && ours.item == ItemType::U8));
+            prop_assert_eq!(theirs.order() == npyz::Order::Fortran && shape.len() > 1, ours.fortran_order);
+            prop_assert_eq!(theirs.shape().iter().map(|&edge| edge as usize).collect::<Vec<_>>(), ours.shape);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, text in ".{0,200}", near in "[\\[\\](){}',: 0-9L]{0,200}") {
+            let _ = read(&format!("{{'descr': {near}"));
+            let _ = read(&format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({near}"));
             let _ = read_header(&mut bytes.as_slice());
             let _ = read(&text);
         }

@@ -1,9 +1,9 @@
 //! NumPy's `.npy` arrays: guarded reading, and writing (NumPy Enhancement Proposal 1).
 //!
 //! Every `.npz` data file consists of such arrays, and other programs save their predictions as one. They may come from
-//! anywhere, so nothing is allocated before the numbers in a header are known to fit. [`npyz`] parses headers, but it multiplies
-//! shapes unchecked and trusts lengths; both are guarded here first. Types that Medley has no use for are refused with a
-//! message that names the type.
+//! anywhere, so a header has a grammar of its own here, small and read in one pass, and nothing is allocated before the numbers in it
+//! are known to fit. (General readers take any Python literal, whose nesting costs them exponential time.) Types that Medley has
+//! no use for are refused with a message that names the type.
 //!
 //! The crate knows bytes, no paths: callers add the file and the member to a [`NpyError`].
 //!
@@ -23,8 +23,9 @@
 
 mod error;
 mod header;
+mod literal;
 mod values;
 
 pub use error::NpyError;
 pub use header::{Header, ItemKind, ItemType, read_header, render_header};
-pub use values::{NumericArray, class_indices, parse};
+pub use values::{NumericArray, class_indices, numbers, parse};

@@ -24,11 +24,16 @@ pub fn parse(bytes: &[u8]) -> Result<NumericArray, NpyError> {
     if data.len() != data_len {
         return Err(NpyError::DataLength { shape, needed: data_len, actual: data.len() });
     }
-    let mut values: Vec<f64> = data.chunks_exact(item.bytes).map(|bytes| number(item, bytes)).collect();
+    let mut values: Vec<f64> = numbers(item, data).collect();
     if fortran_order {
         values = row_major(&shape, &values);
     }
     Ok(NumericArray { shape, values })
+}
+
+/// The items of an array as they are stored, as numbers; integers beyond 2^53 lose digits.
+pub fn numbers(item: ItemType, data: &[u8]) -> impl Iterator<Item = f64> + '_ {
+    data.chunks_exact(item.bytes).map(move |bytes| number(item, bytes))
 }
 
 /// Integers of any width as labels.

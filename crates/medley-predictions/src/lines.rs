@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use crate::PredictionError;
 
+pub(crate) use medley_core::message::quoted;
+
 /// A table as text, without the mark that some spreadsheets put in front.
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, PredictionError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -68,6 +70,7 @@ fn unquote(text: &str) -> (Cow<'_, str>, &str) {
 pub(crate) fn whole_number(cell: &str) -> Option<usize> {
     cell.parse().ok().or_else(|| cell.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
 }
+<<<<<<< HEAD
 
 /// A cell for a message, cut where it is long.
 pub(crate) fn quoted(cell: &str) -> String {
@@ -110,3 +113,5 @@ mod tests {
         }
     }
 }
+=======
+>>>>>>> D

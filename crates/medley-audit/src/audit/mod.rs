@@ -28,6 +28,8 @@ pub mod near;
 mod pool;
 mod resolution;
 
+use std::collections::BTreeSet;
+
 use medley_core::{CoreError, Labels, OpenedTask, ScoringToken, Split};
 use serde::Serialize;
 
@@ -142,8 +144,11 @@ impl Group {
 
     /// Whether the group joins these two splits of one set.
     pub fn joins(&self, one: Split, other: Split) -> bool {
-        let has = |split: Split, set: &str| self.images.iter().any(|image| image.split == split && image.set == set);
-        self.images.iter().any(|image| image.split == one && has(other, &image.set))
+        // A group may be a whole set.
+        let of =
+            |split: Split| self.images.iter().filter(move |image| image.split == split).map(|image| image.set.as_str());
+        let sets: BTreeSet<&str> = of(one).collect();
+        of(other).any(|set| sets.contains(set))
     }
 }
 

@@ -1,5 +1,6 @@
 //! All images of one shape, of several splits and sets, in one row.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use medley_core::{ImageShape, ImageSource, Labels, Split};
@@ -89,11 +90,11 @@ impl<'a> Pool<'a> {
         let mut members = members.to_vec();
         members.sort_unstable();
         let images: Vec<ImageId> = members.into_iter().map(|index| self.id(index)).collect();
-        let labels_differ = images.iter().enumerate().any(|(at, one)| {
-            one.label.is_some()
-                && images[at + 1..]
-                    .iter()
-                    .any(|other| other.set == one.set && other.label.is_some() && other.label != one.label)
+        // Those of a set differ if one differs from the first.
+        let mut first: BTreeMap<&str, &[u16]> = BTreeMap::new();
+        let labels_differ = images.iter().any(|image| {
+            let label = image.label.as_deref();
+            label.is_some_and(|label| *first.entry(&image.set).or_insert(label) != label)
         });
         Group { images, labels_differ, correlation }
     }

@@ -29,6 +29,12 @@ pub(super) fn pixelate(image: &mut ImagePlanes<'_>, share: f32) {
 }
 
 /// Compresses and opens again. Colour images as one; any others channel by channel. Should the codec refuse, nothing happens.
+///
+/// The codec is not libjpeg: 84-98 % of the values are those of Pillow 13.0 with `subsampling=0` at the same quality, the others differ
+/// little (on the mean over all 0.1-1.4 of 255, at quality 5 2.2; where a coefficient is rounded the other way up to 63), and both are as
+/// far from the original, to 0.15. MedMNIST-C saves colour with Pillow's default, which halves its resolution: from that the colour images
+/// here differ by 4.2 (quality 30) to 12.4 (quality 5) on the mean, and are nearer to the original by a tenth. Measured on 40 images
+/// each of RetinaMNIST, BreastMNIST and PneumoniaMNIST at their five qualities.
 pub(super) fn jpeg(image: &mut ImagePlanes<'_>, quality: u8) {
     let [depth, height, width] = image.lengths();
     let together = if image.shape().channels == 3 { 3 } else { 1 };

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use medley_core::message::{quoted, shortened};
 use medley_core::{Modality, Origin, TaskKind};
 use medley_storage::read_text;
 use serde::{Deserialize, Serialize};
@@ -77,10 +78,10 @@ impl UserEntry {
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let refuse = |problem: String| DataError::Entry { path: path.to_owned(), problem };
         let text = read_text(path, MAX_BYTES)?;
-        let entry: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
+        let entry: Self = toml::from_str(&text).map_err(|error| refuse(shortened(error.to_string().trim_end())))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if entry.name != stem {
-            return Err(refuse(format!("`name` is {:?}, but the file is called {stem:?}", entry.name)));
+            return Err(refuse(format!("`name` is {}, but the file is called {}", quoted(&entry.name), quoted(&stem))));
         }
         entry.check().map_err(refuse)?;
         Ok(entry)
@@ -115,7 +116,7 @@ impl UserEntry {
         let digits =
             |md5: &str| md5.len() == 32 && md5.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         match self.files.iter().find(|file| !digits(&file.md5)) {
-            Some(file) => Err(format!("`md5` is {:?}, not 32 lower-case hexadecimal digits", file.md5)),
+            Some(file) => Err(format!("`md5` is {}, not 32 lower-case hexadecimal digits", quoted(&file.md5))),
             None => Ok(()),
         }
     }
@@ -156,7 +157,8 @@ pub fn check_name(name: &str) -> Result<(), String> {
         || reserved
     {
         return Err(format!(
-            "{name:?} is no name for a set: 1 to 64 lower-case letters, digits and `-`, a letter first, not `all` or `competition`"
+            "{} is no name for a set: 1 to 64 lower-case letters, digits and `-`, a letter first, not `all` or `competition`",
+            quoted(name)
         ));
     }
     if Registry::builtin().get(name).is_some() {

@@ -17,7 +17,6 @@ const MAX_BYTES: u64 = 1 << 30;
 #[derive(Debug, Default)]
 pub(super) struct List {
     lines: [Vec<Line>; 3],
-    names: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -48,7 +47,6 @@ impl List {
             };
             let split = Split::ALL.into_iter().find(|&split| self::tag(split) == tag && is_image_of(split, file));
             let line = Line { file: file.to_owned(), labels: labels.to_owned() };
-            list.names.insert(line.file.clone());
             list.lines[split.ok_or_else(foreign)? as usize].push(line);
         }
         Ok(list)
@@ -58,7 +56,6 @@ impl List {
     pub(super) fn set<'a>(&mut self, split: Split, images: impl Iterator<Item = (&'a str, &'a [u16])>) {
         let lines = &mut self.lines[split as usize];
         *lines = images.map(|(file, row)| Line { file: file.to_owned(), labels: join(row, ',') }).collect();
-        self.names = self.lines.iter().flatten().map(|line| line.file.clone()).collect();
     }
 
     /// Files of a split.
@@ -66,9 +63,13 @@ impl List {
         self.lines[split as usize].iter().map(|line| line.file.as_str())
     }
 
-    /// Whether a file is listed.
-    pub(super) fn names(&self, file: &str) -> bool {
-        self.names.contains(file)
+    /// Those of some files that are not listed.
+    pub(super) fn unlisted<'a>(&self, files: &'a [String]) -> Vec<&'a String> {
+        if files.is_empty() {
+            return Vec::new();
+        }
+        let listed: BTreeSet<&str> = self.lines.iter().flatten().map(|line| line.file.as_str()).collect();
+        files.iter().filter(|file| !listed.contains(file.as_str())).collect()
     }
 
     /// The text of the file.

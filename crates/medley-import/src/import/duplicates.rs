@@ -1,6 +1,6 @@
 //! Pictures that occur more than once, pixel by pixel, before they were resized.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use medley_core::Split;
 use serde::Serialize;
@@ -20,17 +20,16 @@ pub struct Duplicates {
     pub across_splits: usize,
     /// How many of them have different labels: one of these is wrong.
     pub conflicting_labels: usize,
-    /// The names of the first ten groups that lie in several splits or have different labels.
+    /// The first ten groups that lie in several splits or have different labels: the names of at most ten of each.
     pub examples: Vec<Vec<String>>,
 }
 
 /// Finds equal pictures. `places` are the splits of the images.
-pub(super) fn find(listing: &Listing, images: &[Ready], places: &[Split]) -> Duplicates {
-    let mut by_hash: BTreeMap<[u8; 32], Vec<usize>> = BTreeMap::new();
-    for (index, image) in images.iter().enumerate() {
-        by_hash.entry(image.hash).or_default().push(index);
-    }
-    let mut groups: Vec<Vec<usize>> = by_hash.into_values().filter(|group| group.len() > 1).collect();
+pub(super) fn find(listing: &Listing, images: &[Arc<Ready>], places: &[Split]) -> Duplicates {
+    let mut order: Vec<usize> = (0..images.len()).collect();
+    order.sort_unstable_by(|&a, &b| images[a].hash.cmp(&images[b].hash).then(a.cmp(&b)));
+    let equal = order.chunk_by(|&a, &b| images[a].hash == images[b].hash).filter(|group| group.len() > 1);
+    let mut groups: Vec<&[usize]> = equal.collect();
     groups.sort_unstable();
     let mut found = Duplicates { groups: groups.len(), ..Duplicates::default() };
     for group in groups {
@@ -40,7 +39,8 @@ pub(super) fn find(listing: &Listing, images: &[Ready], places: &[Split]) -> Dup
         found.across_splits += usize::from(across);
         found.conflicting_labels += usize::from(conflict);
         if (across || conflict) && found.examples.len() < TOLD {
-            found.examples.push(group.iter().map(|&index| listing.name(&listing.images[index].place)).collect());
+            let named = group.iter().take(TOLD);
+            found.examples.push(named.map(|&index| listing.name(&listing.images[index].place)).collect());
         }
     }
     found

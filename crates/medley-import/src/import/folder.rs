@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use medley_core::Split;
+use medley_core::message::listed;
 use medley_core::text::plural;
 use medley_data::DataError;
 
@@ -25,22 +26,25 @@ struct ClassFolder {
 /// Lists the images of all classes, in the order of their paths.
 pub(super) fn list(root: &Path, given: Option<&[String]>) -> Result<Listing, ImportError> {
     let mut others = Others::default();
-    let top = entries(root, &mut others)?.folders;
-    if top.is_empty() {
-        return Err(refuse(
-            root,
-            "it has no sub-folders; one per class is expected, or train, val and test above them",
-        ));
+    let top = entries(root, &mut others)?;
+    if top.folders.is_empty() {
+        return Err(refuse(root, no_classes(&[], top.images.len())));
     }
-    let mut folders = Vec::new();
-    if let Some(split_folders) = split_folders(root, &top)? {
-        for (split, path) in split_folders {
-            for class in entries(&path, &mut others)?.folders {
-                folders.push(class_folder(class, Some(split), &mut others)?);
+    let (mut folders, mut loose) = (Vec::new(), top.images.len());
+    if let Some(split_folders) = split_folders(root, &top.folders)? {
+        for (split, path) in &split_folders {
+            let inner = entries(path, &mut others)?;
+            loose += inner.images.len();
+            for class in inner.folders {
+                folders.push(class_folder(class, Some(*split), &mut others)?);
             }
         }
+        if folders.is_empty() {
+            let names: Vec<String> = split_folders.iter().map(|(_, path)| shown(root, path)).collect();
+            return Err(refuse(root, no_classes(&names, loose)));
+        }
     } else {
-        for class in top {
+        for class in top.folders {
             folders.push(class_folder(class, None, &mut others)?);
         }
     }
@@ -49,9 +53,10 @@ pub(super) fn list(root: &Path, given: Option<&[String]>) -> Result<Listing, Imp
     let known = indices(&classes);
     let mut images = Vec::new();
     for folder in &folders {
-        let class = *known
-            .get(folder.class.as_str())
-            .ok_or_else(|| refuse(&folder.path, format!("the folder is none of the classes {}", classes.join(", "))))?;
+        let class = *known.get(folder.class.as_str()).ok_or_else(|| {
+            let names = listed(classes.iter().map(String::as_str));
+            refuse(&folder.path, format!("the folder is none of the classes {names}"))
+        })?;
         images.extend(folder.files.iter().map(|path| Found {
             place: Place::File(path.clone(), shown(root, path)),
             classes: vec![class],
@@ -59,7 +64,24 @@ pub(super) fn list(root: &Path, given: Option<&[String]>) -> Result<Listing, Imp
             group: None,
         }));
     }
-    Ok(Listing { images, classes, remarks: others.remarks(), ..Listing::default() })
+    let mut remarks = others.remarks();
+    if loose > 0 {
+        let (pictures, they) = (plural(loose, "picture"), if loose == 1 { "it shows" } else { "they show" });
+        remarks.push(format!("{pictures} beside the folders of classes passed over: nothing says what {they}"));
+    }
+    Ok(Listing { images, classes, remarks, ..Listing::default() })
+}
+
+/// What to do where no folder says a class: `folders` are those of splits.
+fn no_classes(folders: &[String], pictures: usize) -> String {
+    let place = if folders.is_empty() { "it has".to_owned() } else { format!("{} have", folders.join(" and ")) };
+    let first = folders.first().map_or_else(String::new, |folder| format!("{folder}/"));
+    format!(
+        "{place} {} and no folders of classes, so nothing says what a picture shows. Move each into a folder \
+         named after its class ({first}CLASS/picture.png), or write a CSV with the columns path, label{}, and import that",
+        plural(pictures, "picture"),
+        if folders.is_empty() { "" } else { ", split" }
+    )
 }
 
 fn shown(root: &Path, path: &Path) -> String {

@@ -10,7 +10,7 @@ use super::arrays::Stack;
 use crate::ImportError;
 
 /// More problems than these are counted, not told.
-const TOLD: usize = 10;
+pub(super) const TOLD: usize = 10;
 
 /// What a source lists.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Listing {
     pub(super) stacks: Vec<Stack>,
     /// What was passed over, for people.
     pub(super) remarks: Vec<String>,
+    /// What was taken otherwise than it stands there, for people.
+    pub(super) notes: Vec<String>,
 }
 
 /// One image that was found.
@@ -102,14 +104,14 @@ pub(super) fn refuse(path: &Path, problem: impl Into<String>) -> ImportError {
     ImportError::Source { path: path.to_owned(), problem: problem.into() }
 }
 
-/// An error about many things, `noun` in the singular: the first are told, all are counted.
-pub(super) fn refuse_all(path: &Path, noun: &str, what: &str, problems: &[String]) -> ImportError {
-    let mut text = format!("{} {what}:", plural(problems.len(), noun));
-    for problem in problems.iter().take(TOLD) {
+/// An error about `count` things, `noun` in the singular, of which the first are told.
+pub(super) fn refuse_all(path: &Path, noun: &str, what: &str, count: usize, told: &[String]) -> ImportError {
+    let mut text = format!("{} {what}:", plural(count, noun));
+    for problem in told.iter().take(TOLD) {
         text.push_str("\n  ");
         text.push_str(problem);
     }
-    if problems.len() > TOLD {
+    if count > TOLD {
         text.push_str("\n  ...");
     }
     refuse(path, text)

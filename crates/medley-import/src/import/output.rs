@@ -1,11 +1,15 @@
-//! The files of an imported set.
+//! The files of an imported set: all of them, or none.
+//!
+//! They are written under temporary names and then renamed, the entry last, as it is what makes the set known. A note that lies beside
+//! them from before the first rename until after the last says that they are being put in place: whatever a crash leaves, the next
+//! import of that name replaces it.
 
 use std::path::{Path, PathBuf};
 
 use medley_core::text::plural;
 use medley_core::{Split, TaskKind};
 use medley_data::{DataError, NpzWriter, hash_file};
-use medley_storage::{Storage, create_folder, write_whole};
+use medley_storage::{Storage, StorageError, Together, create_folder, read_text, write_whole};
 use toml::{Table, Value};
 
 use super::duplicates::Duplicates;
@@ -24,19 +28,59 @@ pub(super) struct Made {
     pub(super) duplicates: Duplicates,
 }
 
-/// Refuses a name that is in use. Only what an earlier import made is replaced, and only when asked.
+/// Refuses a name that is in use. Only what an earlier import made is replaced, and only when asked, unless that import never ended.
 pub(super) fn check_way(folder: &Path, options: &ImportOptions) -> Result<(), ImportError> {
     let entry = entry_path(folder, options);
     let files = options.sizes.iter().map(|&size| npz_path(folder, options, size));
     let Some(path) = std::iter::once(entry.clone()).chain(files).find(|path| path.symlink_metadata().is_ok()) else {
         return Ok(());
     };
+    if is_unfinished(folder, options) {
+        return Ok(());
+    }
     let problem = match (UserEntry::read(&entry).is_ok(), options.overwrite) {
         (true, true) => return Ok(()),
         (true, false) => "is of a set that was imported before; `--overwrite` imports it anew, or choose another name",
         (false, _) => "is no file of an imported set, so it is not replaced; choose another name or folder",
     };
     Err(ImportError::InTheWay { path, problem })
+}
+
+/// First line of the note that says that files are being put in place.
+const UNFINISHED: &str =
+    "The import of this set was interrupted while its files were put in place; importing it again replaces them.\n";
+
+fn note_path(folder: &Path, options: &ImportOptions) -> PathBuf {
+    folder.join(format!("{}.unfinished", options.name))
+}
+
+fn is_unfinished(folder: &Path, options: &ImportOptions) -> bool {
+    let note = note_path(folder, options);
+    read_text(&note, UNFINISHED.len() as u64).is_ok_and(|text| text == UNFINISHED)
+}
+
+/// Gives the files of a set their names.
+fn put_in_place(
+    folder: &Path,
+    options: &ImportOptions,
+    files: Together<'_>,
+    storage: &dyn Storage,
+) -> Result<(), ImportError> {
+    let (note, entry) = (note_path(folder, options), entry_path(folder, options));
+    write_whole(storage, &note, UNFINISHED.as_bytes())?;
+    // The entry of an earlier set must not stand beside data that are not its own.
+    remove(&entry)?;
+    files.commit()?;
+    remove(&note)
+}
+
+fn remove(path: &Path) -> Result<(), ImportError> {
+    match fs_err::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(StorageError::Io { path: path.to_owned(), source }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn entry_path(folder: &Path, options: &ImportOptions) -> PathBuf {
@@ -48,7 +92,7 @@ fn npz_path(folder: &Path, options: &ImportOptions, size: usize) -> PathBuf {
     folder.join(if size == 28 { format!("{name}.npz") } else { format!("{name}_{size}.npz") })
 }
 
-/// Writes the data files, the list of their rows, and last the entry that makes them known.
+/// Writes the data files, the list of their rows, and the entry that makes them known.
 pub(super) fn write(
     folder: &Path,
     source: &Source,
@@ -57,16 +101,20 @@ pub(super) fn write(
     storage: &dyn Storage,
 ) -> Result<Imported, ImportError> {
     create_folder(folder).map_err(DataError::from)?;
+    let mut together = Together::new(storage);
     let mut files = Vec::new();
     let mut entries = Vec::new();
     for (index, &size) in options.sizes.iter().enumerate() {
         let path = npz_path(folder, options, size);
-        write_arrays(&path, made, index, size, storage)?;
-        entries.push(UserFile { size, md5: hash_file(&path)?.0 });
+        let md5 = together.fill(&path, |temporary| {
+            write_arrays(temporary, &path, made, index, size)?;
+            Ok::<_, ImportError>(hash_file(temporary)?.0)
+        })?;
+        entries.push(UserFile { size, md5 });
         files.push(path);
     }
     let list = folder.join(format!("{}.images.csv", options.name));
-    write_whole(storage, &list, &rows_csv(&list, made)?)?;
+    together.write(&list, &rows_csv(&list, made)?)?;
     let rows = Split::ALL.map(|split| made.rows(split).count());
     let entry = UserEntry {
         medley_set: FORMAT,
@@ -89,7 +137,8 @@ pub(super) fn write(
     let text = toml::to_string(&entry).map_err(|error| refuse(&path, error.to_string()))?;
     let text =
         format!("# Written by `medley data import`. Title, source, licence and citations may be edited.\n{text}");
-    write_whole(storage, &path, text.as_bytes())?;
+    together.write(&path, text.as_bytes())?;
+    put_in_place(folder, options, together, storage)?;
     Ok(Imported {
         name: options.name.clone(),
         entry: path,
@@ -102,16 +151,18 @@ pub(super) fn write(
         skipped: made.decoded.skipped.clone(),
         duplicates: made.duplicates.clone(),
         remarks: made.remarks(),
+        notes: made.listing.notes.clone(),
     })
 }
 
-fn write_arrays(path: &Path, made: &Made, index: usize, size: usize, storage: &dyn Storage) -> Result<(), ImportError> {
+/// Writes the images of a size and their labels to `at`, a file that will be called `path`.
+fn write_arrays(at: &Path, path: &Path, made: &Made, index: usize, size: usize) -> Result<(), ImportError> {
     let (channels, classes) = (made.decoded.channels, made.listing.classes.len());
     let mut shape = vec![size; if made.decoded.volumes { 3 } else { 2 }];
     if channels > 1 {
         shape.push(channels);
     }
-    let mut file = NpzWriter::new(path, true, 0);
+    let mut file = NpzWriter::create(at, path, true)?;
     for split in Split::ALL {
         file.begin(&format!("{split}_images"), &[&[made.rows(split).count()], shape.as_slice()].concat())?;
         let mut one = Vec::new();
@@ -134,7 +185,7 @@ fn write_arrays(path: &Path, made: &Made, index: usize, size: usize, storage: &d
         }
         file.array(&format!("{split}_labels"), &[made.rows(split).count(), width], &labels)?;
     }
-    Ok(file.finish(storage)?)
+    Ok(file.sync()?)
 }
 
 /// `split,row,image`: where each row came from. Labels are in the data file alone.
@@ -199,6 +250,9 @@ impl Made {
         if given < self.listing.images.len() || !self.as_given() {
             say("shares", options.shares.to_vec().into());
             say("seed", options.seed.to_string().into());
+        }
+        if !self.listing.notes.is_empty() {
+            say("notes", self.listing.notes.clone().into());
         }
         say("unreadable_skipped", (decoded.skipped.len() as i64).into());
         say("equal_pictures_across_splits", (self.duplicates.across_splits as i64).into());

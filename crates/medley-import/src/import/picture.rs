@@ -4,20 +4,21 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::gif::GifDecoder;
-use image::{AnimationDecoder as _, DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
+use image::{AnimationDecoder as _, ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use medley_storage::ReadError;
 use serde::{Deserialize, Serialize};
 
+use super::budget::Budget;
 use super::tiff::pages;
 
 /// The longest edge that is decoded.
 const MAX_EDGE: u32 = 32_768;
-/// The most bytes that one decoded picture may take.
-const MAX_DECODED: u64 = 1 << 30;
-/// The largest file that is read.
-const MAX_FILE: u64 = 1 << 30;
 /// The most frames of an animation.
 const MAX_FRAMES: usize = 2_048;
+/// What a decoder may allocate beside the picture, such as for a colour profile.
+const MAX_ASIDE: u64 = 16 << 20;
+/// The most scans of a progressive JPEG; each takes the time of the whole picture. Encoders make about ten.
+const MAX_SCANS: usize = 200;
 
 /// What happens to pictures of 16 bits per channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,68 +60,134 @@ pub(crate) struct Picture {
 /// Endings of the files that can be read, in lower case.
 pub(crate) const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff"];
 
-/// Reads a PNG, JPEG, BMP, TIFF or GIF file; the form is told by its first bytes. Turned by its EXIF orientation.
+/// How pictures are read.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) sixteen_bit: SixteenBit,
+    pub(crate) alpha: Alpha,
+    /// The most pixels of a picture, or of all frames of an animation.
+    pub(crate) max_pixels: u64,
+    /// Memory for the pictures that are being decoded.
+    pub(crate) budget: Budget,
+}
+
+/// Reads a PNG, JPEG, BMP, TIFF or GIF file; the form is told by its first bytes. Turned by its EXIF orientation. Its pixels are counted
+/// before any is decoded.
 ///
 /// # Errors
 /// A sentence about what is wrong, and what helps.
-pub(crate) fn read(path: &Path, sixteen_bit: SixteenBit, alpha: Alpha) -> Result<Picture, String> {
-    let bytes = read_file(path)?;
-    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().map_err(|error| error.to_string())?;
-    match reader.format() {
-        Some(ImageFormat::Gif) => frames(&bytes, alpha),
-        Some(ImageFormat::Tiff) if pages(&bytes) > 1 => {
+pub(crate) fn read(path: &Path, rules: &Rules) -> Result<Picture, String> {
+    // No picture needs more than its pixels and what stands beside them.
+    let bytes = read_file(path, rules.max_pixels.saturating_mul(8).saturating_add(MAX_ASIDE))?;
+    match image::guess_format(&bytes) {
+        Ok(ImageFormat::Gif) => frames(&bytes, rules),
+        Ok(ImageFormat::Tiff) if pages(&bytes) > 1 => {
             Err("it has several pages, of which one could be read: save each as a file, or all as an array".to_owned())
         }
-        Some(_) => still(reader, sixteen_bit, alpha),
-        None => Err("it is no PNG, JPEG, BMP, GIF or TIFF".to_owned()),
+        Ok(ImageFormat::Jpeg) if scans(&bytes) > MAX_SCANS => {
+            Err(format!("it is a progressive JPEG of more than {MAX_SCANS} scans; save it again"))
+        }
+        Ok(format) => still(&bytes, format, rules),
+        Err(_) => Err("it is no PNG, JPEG, BMP, GIF or TIFF".to_owned()),
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let bytes = medley_storage::read_file(path, MAX_FILE).map_err(|error| match error {
+fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let bytes = medley_storage::read_file(path, most).map_err(|error| match error {
         ReadError::NotAFile { .. } => "it is no regular file".to_owned(),
-        ReadError::TooLarge { .. } => format!("it has more than {MAX_FILE} bytes"),
+        ReadError::TooLarge { .. } => format!("it has more than {most} bytes, which is more than --max-pixels allows"),
         error => error.to_string(),
     })?;
     if bytes.is_empty() { Err("it is empty".to_owned()) } else { Ok(bytes) }
 }
 
-fn limits() -> Limits {
+/// Scans that a JPEG may have: the marker does not occur in their data.
+fn scans(jpeg: &[u8]) -> usize {
+    jpeg.windows(2).filter(|pair| pair == b"\xff\xda").count()
+}
+
+/// Limits of a decoder that may allocate so much.
+fn limits(bytes: u64) -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_EDGE);
     limits.max_image_height = Some(MAX_EDGE);
-    limits.max_alloc = Some(MAX_DECODED);
+    limits.max_alloc = Some(bytes);
     limits
 }
 
-fn check_size((width, height): (u32, u32), total_bytes: u64) -> Result<(), String> {
+/// Refuses pictures without pixels, and with too many. `frames` have the same size.
+fn check_pixels((width, height): (u32, u32), frames: u64, rules: &Rules) -> Result<(), String> {
+    let most = rules.max_pixels;
     if width == 0 || height == 0 {
         return Err(format!("it is {width}x{height} pixels"));
     }
-    if width > MAX_EDGE || height > MAX_EDGE || total_bytes > MAX_DECODED {
+    if width > MAX_EDGE || height > MAX_EDGE {
         return Err(format!(
-            "{width}x{height} pixels are too many: at most {MAX_EDGE} per edge and {} MiB decoded; cut or shrink it first",
-            MAX_DECODED >> 20
+            "{width}x{height} pixels are too many: at most {MAX_EDGE} per edge; cut or shrink it first"
+        ));
+    }
+    if u64::from(width) * u64::from(height) * frames > most {
+        let times = if frames > 1 { format!("{frames} frames of ") } else { String::new() };
+        return Err(format!(
+            "{times}{width}x{height} pixels are more than {most}; cut or shrink it first, or allow more with --max-pixels"
         ));
     }
     Ok(())
 }
 
-fn still(mut reader: ImageReader<Cursor<&Vec<u8>>>, sixteen_bit: SixteenBit, alpha: Alpha) -> Result<Picture, String> {
+fn still(bytes: &[u8], format: ImageFormat, rules: &Rules) -> Result<Picture, String> {
     let broken = |error: image::ImageError| format!("it cannot be decoded: {error}");
-    reader.limits(limits());
-    let mut decoder = reader.into_decoder().map_err(broken)?;
-    check_size(decoder.dimensions(), decoder.total_bytes())?;
+    let mut decoder = decoder(bytes, format, rules)?;
+    check_colour(decoder.color_type(), rules.sixteen_bit)?;
+    let decoded = decoder.total_bytes();
+    // The decoder's own copy, the picture, and what is made of it.
+    let _held = rules.budget.hold(bytes.len() as u64 + 4 * decoded);
+    decoder.set_limits(limits(2 * decoded + MAX_ASIDE)).map_err(broken)?;
     let orientation = decoder.orientation().map_err(broken)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
     picture.apply_orientation(orientation);
     let (height, width) = (picture.height() as usize, picture.width() as usize);
     let channels = usize::from(picture.color().channel_count());
     let has_alpha = picture.color().has_alpha();
-    let bytes = eight_bits(picture, sixteen_bit)?;
+    let bytes = eight_bits(picture, rules.sixteen_bit)?;
     let (bytes, channels) =
-        if has_alpha { (flatten(&bytes, channels, alpha)?, channels - 1) } else { (bytes, channels) };
+        if has_alpha { (flatten(&bytes, channels, rules.alpha)?, channels - 1) } else { (bytes, channels) };
     Ok(Picture { depth: None, height, width, channels, bytes }.grey_if_it_is())
+}
+
+/// A decoder that has read what stands before the pixels, and may not yet allocate for them.
+fn decoder<'a>(bytes: &'a [u8], format: ImageFormat, rules: &Rules) -> Result<impl ImageDecoder + 'a, String> {
+    // A PNG is read up to its pixels when its decoder is made: what stands before them is limited by itself.
+    if let (ImageFormat::Png, Some(size)) = (format, png_size(bytes)) {
+        check_pixels(size, 1, rules)?;
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits(MAX_ASIDE));
+    let decoder = reader.into_decoder().map_err(|error| format!("it cannot be decoded: {error}"))?;
+    check_pixels(decoder.dimensions(), 1, rules)?;
+    Ok(decoder)
+}
+
+/// Width and height of a PNG, from where they stand in each.
+fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    (bytes.get(12..16)? == b"IHDR").then_some((number(16)?, number(20)?))
+}
+
+/// Refuses before decoding what would be refused after it.
+fn check_colour(colour: ColorType, policy: SixteenBit) -> Result<(), String> {
+    match colour {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => Ok(()),
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => match policy {
+            SixteenBit::Refuse => {
+                Err("it has 16 bits per channel; say how they become 8 with --sixteen-bit full-range (0-65535) or \
+                 picture-range (least to greatest value of each picture)"
+                    .to_owned())
+            }
+            SixteenBit::FullRange | SixteenBit::PictureRange => Ok(()),
+        },
+        other => Err(format!("its pixels are {other:?}; 8 bits per channel are needed")),
+    }
 }
 
 /// Interleaved bytes, the alpha channel with them.
@@ -137,14 +204,8 @@ fn eight_bits(picture: DynamicImage, policy: SixteenBit) -> Result<Vec<u8>, Stri
         other => return Err(format!("its pixels are {:?}; 8 bits per channel are needed", other.color())),
     };
     let (low, high) = match policy {
-        SixteenBit::Refuse => {
-            return Err(
-                "it has 16 bits per channel; say how they become 8 with --sixteen-bit full-range (0-65535) or \
-                        picture-range (least to greatest value of each picture)"
-                    .to_owned(),
-            );
-        }
-        SixteenBit::FullRange => (0, u32::from(u16::MAX)),
+        // Refused before it was decoded.
+        SixteenBit::Refuse | SixteenBit::FullRange => (0, u32::from(u16::MAX)),
         SixteenBit::PictureRange => {
             let range = (deep.iter().min(), deep.iter().max());
             (u32::from(*range.0.unwrap_or(&0)), u32::from(*range.1.unwrap_or(&0)))
@@ -174,34 +235,42 @@ fn flatten(bytes: &[u8], channels: usize, policy: Alpha) -> Result<Vec<u8>, Stri
 }
 
 /// One frame is a picture, several are the slices of a volume.
-fn frames(bytes: &[u8], alpha: Alpha) -> Result<Picture, String> {
+fn frames(bytes: &[u8], rules: &Rules) -> Result<Picture, String> {
     let broken = |error: image::ImageError| format!("it cannot be decoded: {error}");
     let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(broken)?;
-    check_size(decoder.dimensions(), decoder.total_bytes())?;
-    decoder.set_limits(limits()).map_err(broken)?;
-    let (width, height) = decoder.dimensions();
-    let mut slices: Vec<Picture> = Vec::new();
-    for frame in decoder.into_frames() {
+    let size = decoder.dimensions();
+    check_pixels(size, 1, rules)?;
+    let frame = decoder.total_bytes();
+    // Two frames in the decoder and one being flattened; and a byte for each pixel of all slices.
+    let slices = (MAX_FRAMES as u64 * frame / 4).min(rules.max_pixels);
+    let _held = rules.budget.hold(bytes.len() as u64 + 3 * frame + slices);
+    decoder.set_limits(limits(4 * frame + MAX_ASIDE)).map_err(broken)?;
+    let (width, height) = (size.0 as usize, size.1 as usize);
+    let (mut first, mut slices) = (None, Vec::new());
+    for (index, frame) in decoder.into_frames().enumerate() {
         let pixels = frame.map_err(broken)?.into_buffer().into_raw();
-        if slices.len() == MAX_FRAMES || (slices.len() as u64 + 1) * pixels.len() as u64 > MAX_DECODED {
-            return Err(format!(
-                "it has too many frames (at most {MAX_FRAMES}, and {} MiB decoded)",
-                MAX_DECODED >> 20
-            ));
+        if index == MAX_FRAMES {
+            return Err(format!("it has more than {MAX_FRAMES} frames"));
         }
-        let bytes = flatten(&pixels, 4, alpha)?;
-        let slice = Picture { depth: None, height: height as usize, width: width as usize, channels: 3, bytes };
-        slices.push(slice.grey_if_it_is());
+        check_pixels(size, index as u64 + 1, rules)?;
+        let bytes = flatten(&pixels, 4, rules.alpha)?;
+        let slice = Picture { depth: None, height, width, channels: 3, bytes }.grey_if_it_is();
+        if index == 0 {
+            first = Some(slice);
+            continue;
+        }
+        let colour = slice.channels != 1 || first.as_ref().is_some_and(|first| first.channels != 1);
+        if colour {
+            return Err("its frames are in colour: the slices of a volume must be grey".to_owned());
+        }
+        slices.extend(slice.bytes);
     }
-    if slices.len() == 1 {
-        return Ok(slices.remove(0));
+    let first = first.ok_or_else(|| "it has no frame".to_owned())?;
+    if slices.is_empty() {
+        return Ok(first);
     }
-    if slices.is_empty() || slices.iter().any(|slice| slice.channels != 1) {
-        return Err("its frames are in colour: the slices of a volume must be grey".to_owned());
-    }
-    let depth = Some(slices.len());
-    let bytes = slices.into_iter().flat_map(|slice| slice.bytes).collect();
-    Ok(Picture { depth, height: height as usize, width: width as usize, channels: 1, bytes })
+    let bytes = [first.bytes, slices].concat();
+    Ok(Picture { depth: Some(bytes.len() / (height * width)), bytes, ..first })
 }
 
 impl Picture {
@@ -245,6 +314,14 @@ mod tests {
         let path = folder.path().join(name);
         picture.save(&path).unwrap();
         (folder, path)
+    }
+
+    fn rules(sixteen_bit: SixteenBit, alpha: Alpha) -> Rules {
+        Rules { sixteen_bit, alpha, max_pixels: 1 << 20, budget: Budget::new(1 << 30) }
+    }
+
+    fn read(path: &Path, sixteen_bit: SixteenBit, alpha: Alpha) -> Result<Picture, String> {
+        super::read(path, &rules(sixteen_bit, alpha))
     }
 
     fn plain(picture: &DynamicImage, name: &str) -> Result<Picture, String> {
@@ -308,9 +385,98 @@ mod tests {
         assert!(refused("a.png", &png[..png.len() / 2]).contains("cannot be decoded"));
         // A header that claims a picture of 4 GB.
         let mut huge = png.clone();
+        huge[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+        assert!(refused("a.png", &huge).contains("30000x30000 pixels are more than 1048576"));
         huge[16..24].copy_from_slice(&[0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
-        let message = refused("a.png", &huge);
-        assert!(message.contains("too many") || message.contains("cannot be decoded"), "{message}");
+        assert!(refused("a.png", &huge).contains("at most 32768 per edge"));
+        let jpeg = [b"\xff\xd8\xff\xe0".as_slice(), &b"\xff\xda".repeat(201)].concat();
+        assert!(refused("a.jpg", &jpeg).contains("more than 200 scans"));
         assert!(read(folder.path(), SixteenBit::Refuse, Alpha::Refuse).unwrap_err().contains("regular file"));
+    }
+    /// Frames that are all black but one pixel.
+    fn gif(edge: u32, frames: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+        for _ in 0..frames {
+            let mut picture = image::RgbaImage::from_pixel(edge, edge, Rgba([0, 0, 0, 255]));
+            picture.put_pixel(0, 0, Rgba([9, 9, 9, 255]));
+            encoder.encode_frame(image::Frame::new(picture)).unwrap();
+        }
+        drop(encoder);
+        bytes
+    }
+
+    #[test]
+    fn pixels_of_all_frames_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.gif");
+        fs_err::write(&path, gif(600, 2)).unwrap();
+        let read = |path: &Path| read(path, SixteenBit::Refuse, Alpha::Refuse);
+        assert_eq!(read(&path).unwrap().depth, Some(2));
+        fs_err::write(&path, gif(600, 3)).unwrap();
+        assert!(read(&path).unwrap_err().contains("3 frames of 600x600 pixels are more than 1048576"));
+    }
+
+    #[test]
+    fn what_stands_beside_the_pixels_is_limited_too() {
+        let mut png = Vec::new();
+        let grey = DynamicImage::ImageLuma8(ImageBuffer::from_pixel(4, 4, Luma([7])));
+        grey.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();
+        // A colour profile of zeros, which deflate makes a thousand times smaller.
+        let with_profile = |length: usize| {
+            let profile = [b"icc\0\0".as_slice(), &zeros(length)].concat();
+            let chunk = [b"iCCP".as_slice(), &profile].concat();
+            let (length, crc) = ((profile.len() as u32).to_be_bytes(), crc32fast::hash(&chunk).to_be_bytes());
+            [&png[..33], &length, &chunk, &crc, &png[33..]].concat()
+        };
+        let rules = rules(SixteenBit::Refuse, Alpha::Refuse);
+        for (length, kept) in [(1 << 20, true), (MAX_ASIDE as usize + (1 << 20), false)] {
+            let png = with_profile(length);
+            let profile = decoder(&png, ImageFormat::Png, &rules).unwrap().icc_profile().unwrap();
+            assert_eq!(profile.map(|profile| profile.len() > 1 << 19), kept.then_some(true), "{length}");
+            assert_eq!(still(&png, ImageFormat::Png, &rules).unwrap().bytes, vec![7; 16], "{length}");
+        }
+    }
+
+    /// A deflate stream of so many zeros, about a thousandth as long: one block of the fixed code, a literal and then matches of
+    /// length 258 at distance 1.
+    fn zeros(count: usize) -> Vec<u8> {
+        let mut bits = Bits::default();
+        bits.put(0b011, 3);
+        bits.code(0x30, 8);
+        for _ in 0..(count - 1) / 258 {
+            bits.code(0b1100_0101, 8);
+            bits.code(0, 5);
+        }
+        bits.code(0, 7);
+        // Adler-32 of zeros: 1, and the number of them.
+        let written = 1 + (count as u32 - 1) / 258 * 258;
+        [b"\x78\x9c".as_slice(), &bits.bytes, &(((written % 65_521) << 16) | 1).to_be_bytes()].concat()
+    }
+
+    #[derive(Default)]
+    struct Bits {
+        bytes: Vec<u8>,
+        filled: u32,
+    }
+
+    impl Bits {
+        fn put(&mut self, bits: u32, count: u32) {
+            for at in 0..count {
+                if self.filled.is_multiple_of(8) {
+                    self.bytes.push(0);
+                }
+                let last = self.bytes.len() - 1;
+                self.bytes[last] |= ((bits >> at & 1) as u8) << (self.filled % 8);
+                self.filled += 1;
+            }
+        }
+
+        /// Codes go most significant bit first.
+        fn code(&mut self, bits: u32, count: u32) {
+            for at in (0..count).rev() {
+                self.put(bits >> at, 1);
+            }
+        }
     }
 }

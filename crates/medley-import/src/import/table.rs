@@ -1,20 +1,34 @@
 //! A CSV that names images and their labels.
 //!
 //! Either with a header and the columns `path`, `label` and perhaps `split` and `group` (other names can be told), or as the medmnist
-//! package and `medley data export` write it, without a header: `TRAIN,train0_1.png,1`.
+//! package and `medley data export` write it, without a header: `TRAIN,train0_1.png,1`. Columns are separated by commas, semicolons or
+//! tabs, whichever the header has.
+
+mod cells;
+mod lines;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use csv::StringRecord;
-use medley_core::Split;
+use medley_core::message::{listed, quoted};
+use medley_core::{Split, TaskKind};
 use medley_data::DataError;
-use medley_storage::open_file;
+use medley_storage::{check_size, open_file};
 
-use super::listing::{Found, Listing, Place, class_index, class_names, indices, refuse, refuse_all, split_of};
+use super::listing::{Found, Listing, Place, refuse, split_of};
 use crate::ImportError;
 use crate::export::list::tag;
+use cells::Cells;
+use lines::{LimitedLines, Problems, TooLong};
+
+/// What may stand between columns, the likeliest first.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+/// The largest list that is read, bytes: some million rows.
+const MAX_FILE: u64 = 1 << 28;
+/// Bytes of a file from which its form is told.
+const START: u64 = 1 << 16;
 
 /// Where things stand in a CSV.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +47,8 @@ pub struct TableOptions {
     pub ending: Option<String>,
     /// What stands between the labels of an image that has several.
     pub separator: String,
+    /// What stands in place of labels where an image of a multi-label set has none, in letters of either case.
+    pub none: String,
 }
 
 impl Default for TableOptions {
@@ -45,220 +61,289 @@ impl Default for TableOptions {
             group_column: None,
             ending: None,
             separator: "|".to_owned(),
+            none: "No Finding".to_owned(),
         }
     }
 }
 
-/// One line, as written.
+/// One image, as written.
 struct Row {
-    line: u64,
+    /// Where its line begins, bytes.
+    offset: u64,
     path: String,
-    labels: Vec<String>,
-    split: Option<String>,
-    group: Option<String>,
+    /// Which of the [`Cells`] its labels are.
+    cell: u32,
+    split: Option<Split>,
+    group: Option<u32>,
+}
+
+/// What was read of a file.
+struct Table {
+    rows: Vec<Row>,
+    cells: Cells,
+    notes: Vec<String>,
 }
 
 /// Lists the images that a CSV names, in its order. Every path is looked for, none is read.
 pub(super) fn list(
     csv: &Path,
     options: &TableOptions,
-    multi_label: bool,
+    kind: Option<TaskKind>,
     given: Option<&[String]>,
 ) -> Result<Listing, ImportError> {
-    let mut file = open_file(csv).map_err(DataError::from)?;
+    let mut file = open(csv)?;
     let exported = starts_like_export(&mut file).map_err(|source| DataError::io(csv, source))?;
-    let mut problems = Vec::new();
-    let rows = if exported {
-        exported_rows(csv, file, &mut problems)?
-    } else {
-        rows(csv, file, options, multi_label, &mut problems)?
-    };
-    let wide = exported && rows.iter().any(|row| row.labels.len() > 1);
+    let mut problems = Problems::default();
+    let mut table =
+        if exported { exported_rows(csv, file, &mut problems)? } else { rows(csv, file, options, &mut problems)? };
     let folder = match (&options.images, exported) {
         (Some(folder), _) => folder.clone(),
         (None, true) => csv.with_extension(""),
         (None, false) => csv.parent().unwrap_or(Path::new("")).to_owned(),
     };
-    let mut listing =
-        if wide { flags(&rows, given, &mut problems) } else { names(&rows, multi_label, given, &mut problems) };
-    let mut groups: BTreeMap<&str, u32> = BTreeMap::new();
-    for (row, found) in rows.iter().zip(&mut listing.images) {
-        match locate(&folder, &row.path, options.ending.as_deref()) {
-            Ok(path) => found.place = Place::File(path, row.path.clone()),
-            Err(problem) => problems.push(format!("line {}: {problem}", row.line)),
-        }
-        match row.split.as_deref().map(|word| (word, split_of(word))) {
-            Some((word, None)) => {
-                problems.push(format!("line {}: the split {word:?} is none of train, val, test", row.line));
+    let meaning = table.cells.meaning(options, kind, given, &mut table.notes);
+    let mut listing = Listing { classes: meaning.classes, multi_label: meaning.multi_label, ..Listing::default() };
+    let mut backslashes = None;
+    for row in table.rows {
+        let classes = match &meaning.of_cells[row.cell as usize] {
+            Ok(classes) => classes.clone(),
+            Err(problem) => {
+                problems.add(row.offset, || problem.clone());
+                Vec::new()
             }
-            Some((_, split)) => found.split = split,
-            None => {}
+        };
+        let path = locate(&folder, &row.path, options.ending.as_deref()).unwrap_or_else(|problem| {
+            problems.add(row.offset, || problem);
+            Located { path: PathBuf::new(), backslash: false }
+        });
+        if path.backslash && backslashes.is_none() {
+            backslashes = Some(quoted(&row.path));
         }
-        if let Some(group) = &row.group {
-            let fresh = groups.len() as u32;
-            found.group = Some(*groups.entry(group).or_insert(fresh));
-        }
+        let place = Place::File(path.path, row.path);
+        listing.images.push(Found { place, classes, split: row.split, group: row.group });
     }
-    if listing.images.is_empty() && problems.is_empty() {
+    if let Some(first) = backslashes {
+        table.notes.push(format!("`\\` in paths such as {first} is taken as `/`"));
+    }
+    listing.notes = table.notes;
+    problems.refuse(csv)?;
+    if listing.images.is_empty() {
         return Err(refuse(csv, "it lists no images"));
-    }
-    if !problems.is_empty() {
-        let line =
-            |text: &String| text.strip_prefix("line ").and_then(|rest| rest.split(':').next()?.parse::<u64>().ok());
-        problems.sort_by_key(line);
-        return Err(refuse_all(csv, "line", "cannot be used", &problems));
     }
     Ok(listing)
 }
 
-fn starts_like_export(file: &mut fs_err::File) -> std::io::Result<bool> {
+fn open(csv: &Path) -> Result<fs_err::File, ImportError> {
+    let file = open_file(csv).map_err(DataError::from)?;
+    check_size(&file, MAX_FILE).map_err(DataError::from)?;
+    Ok(file)
+}
+
+/// The first bytes; the file is then where it was.
+fn start(file: &mut fs_err::File) -> std::io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    file.by_ref().take(16).read_to_end(&mut start)?;
+    file.by_ref().take(START).read_to_end(&mut start)?;
     file.seek(SeekFrom::Start(0))?;
+    Ok(start)
+}
+
+fn starts_like_export(file: &mut fs_err::File) -> std::io::Result<bool> {
+    let start = start(file)?;
     Ok(Split::ALL.into_iter().any(|split| start.starts_with(format!("{},", tag(split)).as_bytes())))
 }
 
-fn records(file: fs_err::File, header: bool) -> csv::Reader<std::io::BufReader<fs_err::File>> {
-    // Long lines are broken ones; the reader's own buffer is bounded by the file.
+fn records<R: std::io::Read>(file: R, header: bool, delimiter: u8) -> csv::Reader<R> {
     csv::ReaderBuilder::new()
         .has_headers(header)
+        .delimiter(delimiter)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_reader(std::io::BufReader::new(file))
+        .from_reader(file)
 }
 
-fn line_of(record: &StringRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
-}
-
-fn exported_rows(csv: &Path, file: fs_err::File, problems: &mut Vec<String>) -> Result<Vec<Row>, ImportError> {
-    let mut rows: Vec<Row> = Vec::new();
-    for record in records(file, false).records() {
-        let record = record.map_err(|error| refuse(csv, error.to_string()))?;
-        let line = line_of(&record);
-        let width = rows.first().map_or(record.len().max(3), |row| row.labels.len() + 2);
-        if record.len() != width {
-            problems.push(format!("line {line}: it has {} columns, not {width}", record.len()));
-            continue;
+/// Hands every record to `take`, with where it begins.
+fn for_each(
+    csv: &Path,
+    reader: &mut csv::Reader<LimitedLines<fs_err::File>>,
+    mut take: impl FnMut(u64, &StringRecord),
+) -> Result<(), ImportError> {
+    let mut record = StringRecord::new();
+    loop {
+        let offset = reader.position().byte();
+        match reader.read_record(&mut record) {
+            Ok(true) => take(offset, &record),
+            Ok(false) => return Ok(()),
+            Err(error) => return Err(unreadable(csv, offset, error)),
         }
-        rows.push(Row {
-            line,
-            path: record[1].to_owned(),
-            labels: record.iter().skip(2).map(str::to_owned).collect(),
-            split: Some(record[0].to_owned()),
-            group: None,
-        });
     }
-    Ok(rows)
+}
+
+/// The error for a line that begins at `offset`.
+fn unreadable(csv: &Path, offset: u64, error: csv::Error) -> ImportError {
+    let problem = match error.into_kind() {
+        csv::ErrorKind::Io(source) if TooLong::is(&source) => source.to_string(),
+        csv::ErrorKind::Io(source) => return DataError::io(csv, source).into(),
+        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8; save the list with that encoding".to_owned(),
+        other => format!("{other:?}"),
+    };
+    lines::refuse_line(csv, offset, problem)
+}
+
+fn exported_rows(csv: &Path, file: fs_err::File, problems: &mut Problems) -> Result<Table, ImportError> {
+    let (mut rows, mut cells, mut width) = (Vec::new(), Cells::default(), None);
+    for_each(csv, &mut records(LimitedLines::new(file), false, b','), |offset, record| {
+        let width = *width.get_or_insert(record.len().max(3));
+        if record.len() != width {
+            problems.add(offset, || format!("it has {} columns, not {width}", record.len()));
+            return;
+        }
+        let split = split_by(&record[0], |word| Split::ALL.into_iter().find(|&split| tag(split) == word));
+        let split = split.unwrap_or_else(|problem| {
+            problems.add(offset, || problem);
+            None
+        });
+        let cell = cells.add_flags(record.iter().skip(2));
+        rows.push(Row { offset, path: record[1].to_owned(), cell, split, group: None });
+    })?;
+    Ok(Table { rows, cells, notes: Vec::new() })
+}
+
+/// The split of a cell. An empty one is an image whose split is to be drawn.
+fn split_by(word: &str, known: impl Fn(&str) -> Option<Split>) -> Result<Option<Split>, String> {
+    match known(word) {
+        None if !word.is_empty() => Err(format!("the split {} is none of train, val, test", quoted(word))),
+        split => Ok(split),
+    }
 }
 
 fn rows(
     csv: &Path,
-    file: fs_err::File,
+    mut file: fs_err::File,
     options: &TableOptions,
-    multi_label: bool,
-    problems: &mut Vec<String>,
-) -> Result<Vec<Row>, ImportError> {
-    let mut reader = records(file, true);
-    let header = reader.headers().map_err(|error| refuse(csv, error.to_string()))?.clone();
-    // Spreadsheets put a byte order mark before the first name.
-    let find = |name: &str| header.iter().position(|column| column.trim_start_matches('\u{feff}') == name);
-    let needed = |name: &str, option: &str| {
-        find(name).ok_or_else(|| {
-            let columns = header.iter().collect::<Vec<_>>().join(", ");
-            refuse(csv, format!("it has no column `{name}` ({option} names another); its header is: {columns}"))
-        })
-    };
-    let path = needed(&options.path_column, "--path-column")?;
-    let label = needed(&options.label_column, "--label-column")?;
-    let split = find(&options.split_column);
-    let group = match &options.group_column {
-        Some(name) => Some(needed(name, "--group-column")?),
-        None => find("group"),
-    };
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| refuse(csv, error.to_string()))?;
-        let line = line_of(&record);
+    problems: &mut Problems,
+) -> Result<Table, ImportError> {
+    let delimiter = delimiter(&start(&mut file).map_err(|source| DataError::io(csv, source))?, options);
+    let mut reader = records(LimitedLines::new(file), true, delimiter);
+    let header = reader.headers().map_err(|error| unreadable(csv, 0, error))?.clone();
+    let columns = Columns::find(csv, &header, options)?;
+    let mut notes = columns.notes(&header);
+    if delimiter != b',' {
+        notes.push(format!("columns are separated by {}", if delimiter == b';' { "`;`" } else { "tabs" }));
+    }
+    let (mut rows, mut cells, mut groups) = (Vec::new(), Cells::default(), BTreeMap::<String, u32>::new());
+    for_each(csv, &mut reader, |offset, record| {
         if record.len() != header.len() {
-            problems.push(format!("line {line}: it has {} columns, the header {}", record.len(), header.len()));
-            continue;
+            problems.add(offset, || format!("it has {} columns, the header {}", record.len(), header.len()));
+            return;
         }
-        let text = &record[label];
-        let labels = match (multi_label, text.is_empty()) {
-            (true, true) => Vec::new(),
-            (true, false) => text.split(options.separator.as_str()).map(|part| part.trim().to_owned()).collect(),
-            (false, _) => vec![text.to_owned()],
-        };
-        let filled = |column: Option<usize>| column.map(|at| record[at].to_owned());
-        rows.push(Row {
-            line,
-            path: record[path].to_owned(),
-            labels,
-            // An empty cell is an image whose split is to be drawn.
-            split: filled(split).filter(|text| !text.is_empty()),
-            group: filled(group).filter(|text| !text.is_empty()),
+        let split = columns.split.map_or(Ok(None), |column| split_by(&record[column], split_of));
+        let split = split.unwrap_or_else(|problem| {
+            problems.add(offset, || problem);
+            None
         });
-    }
-    Ok(rows)
+        let group = columns.group.map(|column| &record[column]).filter(|group| !group.is_empty());
+        let group = group.map(|group| {
+            let fresh = groups.len() as u32;
+            groups.get(group).copied().unwrap_or_else(|| *groups.entry(group.to_owned()).or_insert(fresh))
+        });
+        let cell = cells.add(&record[columns.label]);
+        rows.push(Row { offset, path: record[columns.path].to_owned(), cell, split, group });
+    })?;
+    Ok(Table { rows, cells, notes })
 }
 
-/// Labels by name.
-fn names(rows: &[Row], multi_label: bool, given: Option<&[String]>, problems: &mut Vec<String>) -> Listing {
-    let occurring = rows.iter().flat_map(|row| &row.labels).map(String::as_str).filter(|label| !label.is_empty());
-    let classes = class_names(occurring, given);
-    let known = indices(&classes);
-    let mut images = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut found = Vec::with_capacity(row.labels.len());
-        for label in &row.labels {
-            match class_index(&known, label) {
-                Some(class) => found.push(class),
-                None if label.is_empty() => problems.push(format!("line {}: it has no label", row.line)),
-                None => problems.push(format!("line {}: the label {label:?} is none of the classes", row.line)),
-            }
+/// The delimiter under which the header has the columns that are asked for; else the one that makes most of them.
+fn delimiter(start: &[u8], options: &TableOptions) -> u8 {
+    let worth = |&delimiter: &u8| {
+        let mut reader = records(start, true, delimiter);
+        let Ok(header) = reader.headers() else { return (0, 0) };
+        let wanted = [&options.path_column, &options.label_column];
+        (wanted.into_iter().filter(|name| column(header, name).is_some()).count(), header.len())
+    };
+    // Of equals the first is meant, where `max_by_key` takes the last.
+    DELIMITERS.into_iter().rev().max_by_key(worth).unwrap_or(b',')
+}
+
+fn column(header: &StringRecord, name: &str) -> Option<usize> {
+    // Spreadsheets put a byte order mark before the first name.
+    header.iter().position(|column| column.trim_start_matches('\u{feff}') == name)
+}
+
+/// Where the columns stand.
+struct Columns {
+    path: usize,
+    label: usize,
+    split: Option<usize>,
+    group: Option<usize>,
+}
+
+impl Columns {
+    fn find(csv: &Path, header: &StringRecord, options: &TableOptions) -> Result<Self, ImportError> {
+        let needed = |name: &str, option: &str| {
+            column(header, name).ok_or_else(|| {
+                let columns = listed(header.iter());
+                let name = quoted(name);
+                refuse(csv, format!("it has no column {name}; {option} names another. Its header is: {columns}"))
+            })
+        };
+        Ok(Self {
+            path: needed(&options.path_column, "--path-column")?,
+            label: needed(&options.label_column, "--label-column")?,
+            split: column(header, &options.split_column),
+            group: match &options.group_column {
+                Some(name) => Some(needed(name, "--group-column")?),
+                None => column(header, "group"),
+            },
+        })
+    }
+
+    /// A column of patients that is not used is the commonest leak.
+    fn notes(&self, header: &StringRecord) -> Vec<String> {
+        let patient = |name: &&str| {
+            let name = name.to_lowercase();
+            ["patient", "subject", "lesion"].iter().any(|word| name.contains(word))
+        };
+        let unused = header.iter().enumerate().filter(|(at, _)| ![self.path, self.label].contains(at));
+        match unused.map(|(_, name)| name).find(patient) {
+            Some(name) if self.group.is_none() => vec![format!(
+                "images of one patient may come into several splits: --group-column {} keeps them together, if that is what it says",
+                quoted(name)
+            )],
+            _ => Vec::new(),
         }
-        found.sort_unstable();
-        found.dedup();
-        images.push(unplaced(found));
     }
-    Listing { images, classes, multi_label, ..Listing::default() }
 }
 
-/// Labels as a column of 0 and 1 each.
-fn flags(rows: &[Row], given: Option<&[String]>, problems: &mut Vec<String>) -> Listing {
-    let width = rows.first().map_or(0, |row| row.labels.len());
-    let classes: Vec<String> =
-        given.map_or_else(|| (0..width).map(|label| format!("label {label}")).collect(), <[String]>::to_vec);
-    let mut images = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut found = Vec::new();
-        for (label, flag) in (0..).zip(&row.labels) {
-            match flag.as_str() {
-                "0" => {}
-                "1" if usize::from(label) < classes.len() => found.push(label),
-                _ => problems.push(format!("line {}: label {label} is {flag:?}, not 0 or 1", row.line)),
-            }
+/// A file that was found.
+struct Located {
+    path: PathBuf,
+    /// Whether a `\` in its name stood for a `/`.
+    backslash: bool,
+}
+
+/// The file that a path names: below the folder, and there. Lists that were written under Windows have `\` between folders.
+fn locate(folder: &Path, text: &str, ending: Option<&str>) -> Result<Located, String> {
+    let path = below(folder, text, ending)?;
+    if path.is_file() {
+        return Ok(Located { path, backslash: false });
+    }
+    if text.contains('\\') {
+        let path = below(folder, &text.replace('\\', "/"), ending)?;
+        if path.is_file() {
+            return Ok(Located { path, backslash: true });
         }
-        images.push(unplaced(found));
     }
-    Listing { images, classes, multi_label: true, ..Listing::default() }
+    Err(format!("there is no file {}", quoted(&path.to_string_lossy())))
 }
 
-fn unplaced(classes: Vec<u16>) -> Found {
-    Found { place: Place::File(PathBuf::new(), String::new()), classes, split: None, group: None }
-}
-
-/// The file that a path names: below the folder, and there.
-fn locate(folder: &Path, text: &str, ending: Option<&str>) -> Result<PathBuf, String> {
+fn below(folder: &Path, text: &str, ending: Option<&str>) -> Result<PathBuf, String> {
     let mut relative = PathBuf::from(text);
     let inside = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if text.is_empty() || text.contains('\0') || !inside {
-        return Err(format!("the path {text:?} does not lead to a file below the folder of images"));
+        return Err(format!("the path {} does not lead to a file below the folder of images", quoted(text)));
     }
     if let (None, Some(ending)) = (relative.extension(), ending) {
         relative.set_extension(ending.trim_start_matches('.'));
     }
-    let path = folder.join(relative);
-    if path.is_file() { Ok(path) } else { Err(format!("there is no file `{}`", path.display())) }
+    Ok(folder.join(relative))
 }

@@ -118,7 +118,8 @@ pub(crate) struct MontageArguments {
   medley train my-config.toml --set 'tasks=[\"moles\"]'
 
 Folders hold one folder per class, perhaps below train, val and test. A CSV has the columns path and
-label, perhaps split and group. Arrays are uint8: (N, H, W), (N, H, W, 3) or (N, D, H, W).
+label, perhaps split and group; labels such as a|b are several. Arrays are (N, H, W), (N, H, W, 3),
+(N, 3, H, W) or (N, D, H, W): bytes, or floats from 0 to 1. What was taken otherwise than it stood there is said.
 Writes NAME.npz, NAME.images.csv (where each row came from) and NAME.toml (the entry) to the data folder.")]
 pub(crate) struct ImportArguments {
     /// Name of the new set: lower-case letters, digits and `-`
@@ -196,6 +197,9 @@ pub(crate) struct TableArguments {
     /// What stands between the labels of an image that has several (--kind multi-label)
     #[arg(long, default_value = "|", value_name = "TEXT")]
     pub(crate) separator: String,
+    /// What stands in place of labels where an image of a multi-label set has none
+    #[arg(long, default_value = "No Finding", value_name = "TEXT")]
+    pub(crate) none: String,
     /// The .npy with the labels, where the images are an .npy
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
@@ -223,6 +227,9 @@ pub(crate) struct PictureArguments {
     /// Transparent pictures: refuse, or lay over black or white
     #[arg(long, default_value = "refuse", value_parser = word::<medley_import::import::Alpha>)]
     pub(crate) alpha: medley_import::import::Alpha,
+    /// The most pixels of a picture, or of all frames of an animation
+    #[arg(long, default_value_t = medley_import::import::MAX_PIXELS, value_name = "PIXELS")]
+    pub(crate) max_pixels: u64,
     /// Leave out pictures that cannot be read, and count them
     #[arg(long)]
     pub(crate) skip_unreadable: bool,

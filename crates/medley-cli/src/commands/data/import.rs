@@ -41,7 +41,7 @@ fn source(arguments: &ImportArguments) -> anyhow::Result<Source> {
     }
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match ending.as_str() {
-        "csv" => Ok(Source::Table(
+        "csv" | "tsv" | "txt" => Ok(Source::Table(
             path,
             TableOptions {
                 images: table.images.clone(),
@@ -51,10 +51,11 @@ fn source(arguments: &ImportArguments) -> anyhow::Result<Source> {
                 group_column: table.group_column.clone(),
                 ending: table.extension.clone(),
                 separator: table.separator.clone(),
+                none: table.none.clone(),
             },
         )),
         "npz" | "npy" => Ok(Source::Arrays { images: path, labels: table.labels.clone() }),
-        _ => Err(Usage(format!("`{}` is no folder, .csv, .npz or .npy", path.display())).into()),
+        _ => Err(Usage(format!("`{}` is no folder, .csv (.tsv, .txt), .npz or .npy", path.display())).into()),
     }
 }
 
@@ -87,6 +88,7 @@ fn options(arguments: &ImportArguments) -> anyhow::Result<ImportOptions> {
         seed: arguments.seed,
         skip_unreadable: pictures.skip_unreadable,
         overwrite: arguments.overwrite,
+        max_pixels: pictures.max_pixels,
         memory_limit: pictures.memory.unwrap_or_else(|| OpenOptions::default().memory_limit),
     })
 }
@@ -112,6 +114,9 @@ fn print(imported: &Imported) -> anyhow::Result<()> {
         for skipped in imported.skipped.iter().take(SHOWN) {
             output::note(&format!("  {skipped}"));
         }
+    }
+    for taken in &imported.notes {
+        output::note(&format!("note: {taken}"));
     }
     for remark in &imported.remarks {
         output::note(&format!("warning: {remark}"));

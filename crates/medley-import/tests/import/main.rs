@@ -1,95 +1,24 @@
 //! A user's images become a set that opens by name; what would spoil it is refused or said.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
+mod arrays;
+mod desk;
+mod interrupted;
+mod lists;
+
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 use medley_core::{OpenedTask, Origin, ScoringToken, Split, TaskKind};
-use medley_data::{Array, DataError, OpenOptions, Registry, open_task, write_npz};
+use medley_data::{DataError, OpenOptions, Registry, open_task};
 use medley_import::ImportError;
 use medley_import::export::{ExportOptions, export};
-use medley_import::import::{Colour, Fit, ImportOptions, Imported, Source, TableOptions, import};
-use medley_storage::{Fault, FaultyFs, RealFs};
+use medley_import::import::{Colour, Fit, ImportOptions, Source, TableOptions};
+use medley_storage::RealFs;
 use proptest::prelude::*;
 
-fn quietly(_: usize, _: usize) {}
-
-/// A place for images and one for sets.
-struct Desk {
-    images: tempfile::TempDir,
-    data: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self { images: tempfile::tempdir().unwrap(), data: tempfile::tempdir().unwrap() }
-    }
-
-    /// Two classes of ten different images each.
-    fn with_two_classes() -> Self {
-        let desk = Self::new();
-        for (class, grey) in [("benign", 10), ("malignant", 150)] {
-            for index in 0..10 {
-                desk.picture(&format!("{class}/{index}.png"), grey + index);
-            }
-        }
-        desk
-    }
-
-    fn picture(&self, name: &str, grey: u8) {
-        let picture = GrayImage::from_fn(20, 16, |x, y| Luma([grey.wrapping_add((x * y % 40) as u8)]));
-        self.save(name, &DynamicImage::ImageLuma8(picture));
-    }
-
-    fn save(&self, name: &str, picture: &DynamicImage) {
-        let path = self.images.path().join(name);
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        picture.save(path).unwrap();
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.images.path().join(name);
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(&path, text).unwrap();
-        path
-    }
-
-    fn folder(&self) -> Source {
-        Source::Folder(self.images.path().to_owned())
-    }
-
-    fn table(&self, text: &str) -> Source {
-        Source::Table(self.write("list.csv", text), TableOptions::default())
-    }
-
-    fn import(&self, source: &Source, options: &ImportOptions) -> Result<Imported, ImportError> {
-        import(source, self.data.path(), options, &RealFs, &quietly)
-    }
-
-    fn refused(&self, source: &Source, options: &ImportOptions) -> String {
-        let error = self.import(source, options).unwrap_err();
-        let written = fs_err::read_dir(self.data.path()).unwrap().count();
-        assert_eq!(written, 0, "what is refused leaves nothing behind: {error}");
-        error.to_string()
-    }
-
-    fn open(&self, name: &str, size: usize) -> OpenedTask {
-        open_task(self.data.path(), name, size, &OpenOptions::default()).unwrap().task
-    }
-
-    /// Rows of the list of images, as (split, image).
-    fn list(&self, name: &str) -> Vec<(String, String)> {
-        let text = fs_err::read_to_string(self.data.path().join(format!("{name}.images.csv"))).unwrap();
-        let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
-        text.lines().skip(1).map(|line| (cells(line)[0].clone(), cells(line)[2].clone())).collect()
-    }
-}
-
-fn moles() -> ImportOptions {
-    ImportOptions::named("moles")
-}
+use desk::{Desk, moles};
 
 #[test]
 fn a_folder_of_classes_opens_by_name() {
@@ -154,87 +83,35 @@ fn given_splits_are_kept_and_missing_ones_drawn_from_train() {
 }
 
 #[test]
-fn a_table_keeps_patients_together() {
+fn splits_without_classes_are_told_what_to_do() {
     let desk = Desk::new();
-    let mut text = "patient,age,path,label\n".to_owned();
-    for index in 0..60 {
-        desk.picture(&format!("scans/{index}.png"), index);
-        let label = if index < 30 { "ill" } else { "well" };
-        writeln!(text, "p{},70,scans/{index}.png,{label}", index / 3).unwrap();
+    for index in 0..8 {
+        desk.picture(&format!("train/p{index}.png"), index);
+        desk.picture(&format!("test/p{index}.png"), 100 + index);
     }
-    let columns = TableOptions { group_column: Some("patient".to_owned()), ..TableOptions::default() };
-    let source = Source::Table(desk.write("list.csv", &text), columns);
-    let imported = desk.import(&source, &moles()).unwrap();
-    assert_eq!((imported.rows, imported.classes), ([42, 6, 12], vec!["ill".to_owned(), "well".to_owned()]));
-    let mut places = std::collections::BTreeMap::new();
-    for (split, image) in desk.list("moles") {
-        let index: u32 = image.trim_start_matches("scans/").trim_end_matches(".png").parse().unwrap();
-        assert_eq!(*places.entry(index / 3).or_insert(split.clone()), split, "patient {}", index / 3);
+    let message = desk.refused(&desk.folder(), &moles());
+    for part in ["test and train have 16 pictures", "test/CLASS/picture.png", "path, label, split"] {
+        assert!(message.contains(part), "{part}: {message}");
     }
-    let leaking =
-        desk.table("path,label,split,group\nscans/0.png,a,train,p\nscans/1.png,b,val,p\nscans/2.png,a,test,q\n");
-    let desk = Desk { images: desk.images, data: tempfile::tempdir().unwrap() };
-    let message = desk.refused(&leaking, &moles());
-    assert!(message.contains("in train and in val"), "{message}");
-}
-
-#[test]
-fn several_labels_and_columns_of_other_names() {
-    let desk = Desk::new();
-    let mut text = "Image Index,Finding Labels,Patient ID\n".to_owned();
-    for index in 0..40 {
-        desk.picture(&format!("{index}.png"), index);
-        let labels = ["", "Mass", "Mass|Edema", "Edema"][usize::from(index % 4)];
-        writeln!(text, "{index},{labels},{index}").unwrap();
-    }
-    let columns = TableOptions {
-        path_column: "Image Index".to_owned(),
-        label_column: "Finding Labels".to_owned(),
-        group_column: Some("Patient ID".to_owned()),
-        ending: Some("png".to_owned()),
-        ..TableOptions::default()
-    };
-    let source = Source::Table(desk.write("list.csv", text), columns);
-    let imported = desk.import(&source, &ImportOptions { kind: Some(TaskKind::MultiLabel), ..moles() }).unwrap();
-    assert_eq!(imported.classes, ["Edema", "Mass"]);
-    let task = desk.open("moles", 28);
-    assert_eq!((task.spec.kind, task.train.labels().width()), (TaskKind::MultiLabel, 2));
-}
-
-#[test]
-fn bad_lines_are_told_with_their_numbers() {
     let desk = Desk::with_two_classes();
-    let source = desk.table(
-        "path,label,split\nbenign/0.png,a,train\nbenign/99.png,a,train\n../secret.png,a,train\n/etc/passwd,b,val\n\
-         benign/1.png,,val\nbenign/2.png,b,tset\nbenign/3.png\nbenign/4.png,b,test\n",
-    );
-    let message = desk.refused(&source, &moles());
-    assert!(message.contains("6 lines cannot be used"), "{message}");
-    for part in [
-        "line 3: there is no file",
-        "line 4: the path \"../secret.png\"",
-        "line 5: the path \"/etc/passwd\"",
-        "line 6: it has no label",
-        "line 7: the split \"tset\"",
-        "line 8: it has 1 columns, the header 3",
-    ] {
-        assert!(message.contains(part), "{part} in {message}");
-    }
-    let many = "99.png,a\n".repeat(50);
-    let message = desk.refused(&desk.table(&format!("path,label\n{many}")), &moles());
-    assert!(message.contains("50 lines") && message.lines().count() == 12, "{message}");
-    assert!(desk.refused(&desk.table("file,label\nx,y\n"), &moles()).contains("--path-column"));
-    assert!(desk.refused(&desk.table("path,label\n"), &moles()).contains("no images"));
-    assert!(desk.refused(&desk.table(""), &moles()).contains("no column `path`"));
-    let options = ImportOptions { classes: Some(vec!["x".to_owned(), "y".to_owned()]), ..moles() };
-    let message = desk.refused(&desk.table("path,label\nbenign/0.png,z\n"), &options);
-    assert!(message.contains("\"z\" is none of the classes"), "{message}");
+    desk.picture("stray.png", 7);
+    let imported = desk.import(&desk.folder(), &moles()).unwrap();
+    assert_eq!(imported.remarks, ["1 picture beside the folders of classes passed over: nothing says what it shows"]);
+}
+
+#[test]
+fn pixels_are_counted_before_they_are_decoded() {
+    let desk = Desk::with_two_classes();
+    let options = ImportOptions { max_pixels: 319, ..moles() };
+    let message = desk.refused(&desk.folder(), &options);
+    assert!(message.contains("20x16 pixels are more than 319") && message.contains("--max-pixels"), "{message}");
+    desk.import(&desk.folder(), &ImportOptions { max_pixels: 320, ..moles() }).unwrap();
 }
 
 #[test]
 fn folders_that_are_no_data_set_are_refused() {
     let desk = Desk::new();
-    assert!(desk.refused(&desk.folder(), &moles()).contains("no sub-folders"));
+    assert!(desk.refused(&desk.folder(), &moles()).contains("no folders of classes"));
     desk.picture("a/1.png", 1);
     assert!(desk.refused(&desk.folder(), &moles()).contains("there is one, \"a\""));
     desk.write("b/scan.dcm", "x");
@@ -321,22 +198,6 @@ fn shares_and_sizes_must_make_sense() {
 }
 
 #[test]
-fn a_failing_disk_leaves_no_entry() {
-    let desk = Desk::with_two_classes();
-    for fail_at in 0.. {
-        let data = tempfile::tempdir().unwrap();
-        let storage = FaultyFs::new(fail_at, Fault::Torn);
-        let result = import(&desk.folder(), data.path(), &moles(), &storage, &quietly);
-        if !storage.tripped() {
-            result.unwrap();
-            break;
-        }
-        assert!(matches!(result, Err(ImportError::Data(DataError::Storage(_)))));
-        assert_eq!(Registry::of_folder(data.path()).unwrap().entries().len(), 18);
-    }
-}
-
-#[test]
 fn exif_turns_pictures() {
     // A JPEG of a bright upper half, with EXIF orientation 3: upside down.
     let half = GrayImage::from_fn(16, 16, |_, y| Luma([if y < 8 { 220 } else { 20 }]));
@@ -419,49 +280,6 @@ proptest! {
 fn larger_sizes_go_round_too() {
     let (before, after) = round_trip("dermamnist", 64, [20, 10, 10]);
     assert_same(&before, &after);
-}
-
-#[test]
-fn arrays_of_every_form() {
-    let desk = Desk::new();
-    let bytes: Vec<u8> = (0..20 * 12 * 12).map(|index| (index % 255) as u8).collect();
-    let labels: Vec<u8> = (0..20).map(|row| row % 2).collect();
-    let path = desk.images.path().join("arrays.npz");
-    let arrays = [
-        Array { name: "images", shape: &[20, 12, 12], bytes: &bytes },
-        Array { name: "labels", shape: &[20], bytes: &labels },
-    ];
-    write_npz(&RealFs, &path, &arrays, true).unwrap();
-    let source = Source::Arrays { images: path.clone(), labels: None };
-    let options = ImportOptions { sizes: vec![12], ..moles() };
-    assert_eq!(desk.import(&source, &options).unwrap().classes, ["0", "1"]);
-    let task = desk.open("moles", 12);
-    let list = desk.list("moles");
-    for (row, (_, image)) in list.iter().enumerate().take(task.train.len()) {
-        let index: usize = image.trim_start_matches("images[").trim_end_matches(']').parse().unwrap();
-        assert_eq!(task.train.images().image(row), &bytes[index * 144..(index + 1) * 144]);
-    }
-
-    let volume = [
-        Array { name: "images", shape: &[20, 4, 6, 6], bytes: &bytes },
-        Array { name: "labels", shape: &[20, 1], bytes: &labels },
-    ];
-    write_npz(&RealFs, &path, &volume, false).unwrap();
-    let volumes = ImportOptions { name: "cubes".to_owned(), sizes: vec![8], ..moles() };
-    desk.import(&source, &volumes).unwrap();
-    assert_eq!(desk.open("cubes", 8).spec.shape.to_string(), "8x8x8x1");
-
-    let desk = Desk { images: desk.images, data: tempfile::tempdir().unwrap() };
-    let short = [arrays[0].clone(), Array { name: "labels", shape: &[19], bytes: &labels[..19] }];
-    write_npz(&RealFs, &path, &short, false).unwrap();
-    assert!(desk.refused(&source, &options).contains("labels of 20 images"));
-    let named = ImportOptions { classes: Some(vec!["a".to_owned()]), ..options.clone() };
-    write_npz(&RealFs, &path, &arrays, false).unwrap();
-    assert!(desk.refused(&source, &named).contains("labels go up to 1"));
-    let npy = Source::Arrays { images: desk.write("x.npy", "nonsense"), labels: None };
-    assert!(desk.refused(&npy, &options).contains("--labels"));
-    let npy = Source::Arrays { images: desk.write("x.npy", "nonsense"), labels: Some(path) };
-    assert!(desk.refused(&npy, &options).contains("header"));
 }
 
 #[test]
