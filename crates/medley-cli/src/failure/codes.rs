@@ -217,7 +217,7 @@ pub(super) fn train(error: &TrainError) -> Code {
         | TrainError::Predictions { .. }
         | TrainError::Unfinished { .. } => Code::Disk,
         TrainError::Record(error) | TrainError::Results(error) => record(error),
-        TrainError::Torch(_) | TrainError::Callback { .. } => Code::Internal,
+        TrainError::Torch(_) | TrainError::Callback(_) => Code::Internal,
         TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => Code::Diverged,
     }
 }
