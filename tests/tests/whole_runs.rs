@@ -210,6 +210,7 @@ fn test_labels_stay_shut_until_medley_test() {
     let lab = Lab::with_tasks(&["breastmnist"], 30);
     lab.config("lab", &["breastmnist"], "");
     let said = lab.train("lab", &["--no-test"]);
+    assert!(said.stdout.contains("validation harmonic mean of macro-F1  "), "{said:?}");
     assert!(said.stdout.contains("validation split") && said.stdout.contains("medley test runs/lab-1"), "{said:?}");
     assert!(read(&lab, "report.html").contains("medley test lab-1"));
     let manifest = || -> Value { serde_json::from_str(&read(&lab, "manifest.json")).unwrap() };
@@ -226,4 +227,10 @@ fn test_labels_stay_shut_until_medley_test() {
     assert_eq!(opened["test_openings"][0]["by"], "test");
     assert!(read(&lab, "report.html").contains("Test labels opened"));
     assert_eq!((tested(), manifest()), (first, opened), "tested again nothing is opened");
+
+    // What was done is printed before what fails.
+    let said = lab.run(&["test", "runs/lab-1", "runs/lab-2", "--data", "data", "--json"]);
+    let printed: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, &printed), (Some(4), &results), "{}", said.stderr);
+    assert!(said.stderr.contains("runs/lab-2"), "{}", said.stderr);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use medley_core::keys::check_range;
 use medley_core::{ImageShape, ImageSource};
 
 use crate::normalise::Normaliser;
@@ -74,9 +75,9 @@ impl BatchAssembler {
     /// # Errors
     /// What does not fit; keys of policies are relative to the policy.
     pub fn new(sources: Vec<TaskSource>, options: AssemblerOptions) -> Result<Self, AugmentError> {
-        crate::config::check("workers", options.workers, 0, 256)?;
-        crate::config::check("prefetch", options.prefetch, 1, 1024)?;
-        crate::config::check("channels", options.channels, 1, 4096)?;
+        check_range("", "workers", &options.workers, &(0..=256))?;
+        check_range("", "prefetch", &options.prefetch, &(1..=1024))?;
+        check_range("", "channels", &options.channels, &(1..=4096))?;
         let first = sources.first().ok_or(AugmentError::NoSources)?.images.shape();
         let sources = (sources.into_iter().enumerate())
             .map(|(index, source)| Source::new(index, source, first, options.channels))

@@ -1,12 +1,12 @@
 //! The registry: every transform by the name it has in TOML.
 
-use medley_core::keys::Number;
-use serde::{Deserialize, Serialize, Serializer};
+use medley_core::keys::{Key, KeyError, Table, Value, dotted, keys_of_choice};
+use serde::{Deserialize, Serialize};
 
 use crate::transforms as t;
 use crate::{AugmentError, Transform};
 
-/// One line per transform: its name in TOML and its config, which has a method `build`.
+/// One line per transform: its name in TOML and its keys, with a method `build`.
 macro_rules! transforms {
     ($(#[doc = $summary:literal] $variant:ident($config:ty) = $name:literal,)*) => {
         /// One step of a policy, as written: `{ type = "flip", axis = "horizontal" }`.
@@ -29,8 +29,37 @@ macro_rules! transforms {
             /// # Errors
             /// [`AugmentError::OutOfRange`] with the key, relative to this step.
             pub fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-                match self {
+                self.check_within("")?;
+                Ok(match self {
                     $(Self::$variant(config) => config.build(),)*
+                })
+            }
+        }
+
+        impl Value for TransformConfig {
+            const KIND: &'static str = "table";
+
+            fn to_toml(&self) -> Option<String> {
+                None
+            }
+
+            fn keys_within(at: &str) -> Vec<Key> {
+                let named = Key {
+                    path: dotted(at, "type"),
+                    kind: "string",
+                    default: None,
+                    required: true,
+                    range: None,
+                    meaning: "Which transform.".to_owned(),
+                    only_with: Vec::new(),
+                };
+                let own = [$(($name, $summary.trim_ascii().to_owned(), <$config>::keys(at))),*];
+                keys_of_choice(named, Vec::new(), own)
+            }
+
+            fn check_within(&self, at: &str) -> Result<(), KeyError> {
+                match self {
+                    $(Self::$variant(config) => config.check(at),)*
                 }
             }
         }
@@ -92,57 +121,6 @@ transforms! {
     RandomCorruption(crate::corruption::RandomCorruptionConfig) = "random_corruption",
 }
 
-/// Refuses what is not between `low` and `high`, NaN among it, and what is too small to compute with.
-pub(crate) fn check<T: Number>(key: &str, value: T, low: T, high: T) -> Result<(), AugmentError> {
-    if !(low <= value && value <= high) {
-        return Err(AugmentError::out_of_range(key, value, format!("between {low} and {high}")));
-    }
-    check_normal(key, value)
-}
-
-/// Refuses ranges that are empty or not between `low` and `high`, and ends that are too small to compute with.
-pub(crate) fn check_range<T: Number>(key: &str, range: [T; 2], low: T, high: T) -> Result<(), AugmentError> {
-    if !(low <= range[0] && range[0] <= range[1] && range[1] <= high) {
-        let value = format!("[{}, {}]", range[0], range[1]);
-        return Err(AugmentError::out_of_range(key, value, format!("[least, most] between {low} and {high}")));
-    }
-    range.into_iter().try_for_each(|end| check_normal(key, end))
-}
-
-fn check_normal<T: Number>(key: &str, value: T) -> Result<(), AugmentError> {
-    if value.is_normal() {
-        return Ok(());
-    }
-    Err(AugmentError::out_of_range(key, format!("{value:?}"), format!("0, or at least {:?}", f32::MIN_POSITIVE)))
-}
-
-/// Writes 0.1 as 0.1 where it is widened: a config in TOML holds 64 bits, and nobody wants to read 0.10000000149011612.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-pub(crate) fn plain<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(widen(*value))
-}
-
-/// The same for two.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-pub(crate) fn plain_pair<S: Serializer>(values: &[f32; 2], serializer: S) -> Result<S::Ok, S::Error> {
-    values.map(widen).serialize(serializer)
-}
-
-/// The number with the same shortest decimal.
-fn widen(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
-}
-
-/// Default of a `probability`: always.
-pub(crate) fn always() -> f32 {
-    1.0
-}
-
-/// Default of a `probability`: every other time.
-pub(crate) fn half() -> f32 {
-    0.5
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,5 +145,23 @@ mod tests {
             "degrees = 0.0\nprobability = 0.1\nscale = [0.9, 1.1]\nshear = 0.0\ntranslate = 0.3\ntype = \"affine\"\n";
         let step: TransformConfig = toml::from_str(text).unwrap();
         assert_eq!(toml::Table::try_from(&step).unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn each_key_is_listed_with_its_range_and_transforms() {
+        let keys = TransformConfig::keys_within("steps[]");
+        let of = |path: &str| keys.iter().filter(|key| key.path == path).collect::<Vec<_>>();
+        assert!(
+            of("steps[].type")[0].range.as_deref().is_some_and(|names| names.contains("`affine`: Rotation, moves"))
+        );
+        let degrees = of("steps[].degrees")[0];
+        assert_eq!((degrees.range.as_deref(), &degrees.only_with[..]), (Some("[0, 180]"), &["affine"][..]));
+        // Not all are done to the same share of images by default.
+        let shares: Vec<_> = of("steps[].probability").iter().map(|key| key.default.as_deref()).collect();
+        assert_eq!(shares, [Some("0.5"), Some("1.0")]);
+        for name in TransformConfig::NAMES {
+            let without_keys = ["dihedral", "trivial_augment"].contains(name);
+            assert_eq!(keys.iter().any(|key| key.only_with.contains(name)), !without_keys, "{name}");
+        }
     }
 }

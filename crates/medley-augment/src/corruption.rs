@@ -25,63 +25,62 @@ mod overlay;
 mod severity;
 
 use medley_core::Modality;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{always, check, check_range};
 use crate::kernel::noise::uniforms;
 use crate::kernel::tone::power;
 use crate::plan::Params;
 use crate::transforms::{add_gaussian, blur, brighten, contrast, photons, speckle};
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// One kind of corruption, with the name that MedMNIST-C gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Corruption {
-    /// Fewer, larger pixels.
-    Pixelate,
-    /// Lossy compression. Pixels differ from Pillow's by about a level of 255 on the mean; colours, whose resolution is not halved here, by
-    /// 4 to 12.
-    JpegCompression,
-    /// Noise of the electronics.
-    GaussianNoise,
-    /// Noise of coherent waves.
-    SpeckleNoise,
-    /// Single pixels black or white.
-    ImpulseNoise,
-    /// Noise of few photons.
-    ShotNoise,
-    /// Soft everywhere.
-    GaussianBlur,
-    /// Out of focus: each point a disc.
-    DefocusBlur,
-    /// Moved while exposed: each point a fading line.
-    MotionBlur,
-    /// Moved towards the lens while exposed.
-    ZoomBlur,
-    /// Too much light.
-    BrightnessUp,
-    /// Too little light.
-    BrightnessDown,
-    /// Too steep.
-    ContrastUp,
-    /// Too flat.
-    ContrastDown,
-    /// Too colourful.
-    Saturate,
-    /// Midtones darker.
-    GammaCorrUp,
-    /// Midtones lighter.
-    GammaCorrDown,
-    /// Spots of stain on the slide.
-    StainDeposit,
-    /// Air under the cover glass.
-    Bubble,
-    /// The dark rim of the dermatoscope's tube.
-    BlackCorner,
-    /// Digits burnt into the image.
-    Characters,
+medley_core::choices! {
+    /// One kind of corruption, with the name that MedMNIST-C gives it.
+    #[derive(PartialOrd, Ord)]
+    #[non_exhaustive]
+    pub enum Corruption {
+        /// Fewer, larger pixels.
+        Pixelate = "pixelate",
+        /// Lossy compression. Pixels differ from Pillow's by about a level of 255 on the mean; colours, whose resolution is not halved
+        /// here, by 4 to 12.
+        JpegCompression = "jpeg_compression",
+        /// Noise of the electronics.
+        GaussianNoise = "gaussian_noise",
+        /// Noise of coherent waves.
+        SpeckleNoise = "speckle_noise",
+        /// Single pixels black or white.
+        ImpulseNoise = "impulse_noise",
+        /// Noise of few photons.
+        ShotNoise = "shot_noise",
+        /// Soft everywhere.
+        GaussianBlur = "gaussian_blur",
+        /// Out of focus: each point a disc.
+        DefocusBlur = "defocus_blur",
+        /// Moved while exposed: each point a fading line.
+        MotionBlur = "motion_blur",
+        /// Moved towards the lens while exposed.
+        ZoomBlur = "zoom_blur",
+        /// Too much light.
+        BrightnessUp = "brightness_up",
+        /// Too little light.
+        BrightnessDown = "brightness_down",
+        /// Too steep.
+        ContrastUp = "contrast_up",
+        /// Too flat.
+        ContrastDown = "contrast_down",
+        /// Too colourful.
+        Saturate = "saturate",
+        /// Midtones darker.
+        GammaCorrUp = "gamma_corr_up",
+        /// Midtones lighter.
+        GammaCorrDown = "gamma_corr_down",
+        /// Spots of stain on the slide.
+        StainDeposit = "stain_deposit",
+        /// Air under the cover glass.
+        Bubble = "bubble",
+        /// The dark rim of the dermatoscope's tube.
+        BlackCorner = "black_corner",
+        /// Digits burnt into the image.
+        Characters = "characters",
+    }
 }
 
 use Corruption as C;
@@ -266,67 +265,51 @@ fn impulses(image: &mut ImagePlanes<'_>, share: f32, random: &mut Random) {
     }
 }
 
-/// One corruption of one severity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CorruptionConfig {
-    /// Which.
-    pub kind: Corruption,
-    /// 1-5.
-    pub severity: u32,
-    /// Whose strengths; by default those of other images.
-    #[serde(default = "other")]
-    pub modality: Modality,
-    /// Share of images it is done to, 0-1; by default 1.
-    #[serde(default = "always", serialize_with = "crate::config::plain")]
-    pub probability: f32,
+medley_core::keys! {
+    /// One corruption of one severity.
+    pub struct CorruptionConfig {
+        /// Which.
+        kind: Corruption;
+        /// How bad.
+        severity: u32, in 1..=5;
+        /// Whose strengths.
+        modality: Modality = Modality::Other;
+        /// Share of images it is done to.
+        probability: f32 = 1.0, in 0.0..=1.0;
+    }
 }
 
-/// Any corruption of a modality, of any of some severities: the paper's targeted augmentation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RandomCorruptionConfig {
-    /// Whose corruptions and strengths.
-    pub modality: Modality,
-    /// Least and most severity, 1-5; by default all.
-    #[serde(default = "all")]
-    pub severity: [u32; 2],
-    /// Share of images it is done to, 0-1; by default 1.
-    #[serde(default = "always", serialize_with = "crate::config::plain")]
-    pub probability: f32,
-}
-
-fn other() -> Modality {
-    Modality::Other
-}
-
-fn all() -> [u32; 2] {
-    [1, 5]
+medley_core::keys! {
+    /// Any corruption of a modality, of any of some severities: the paper's targeted augmentation.
+    pub struct RandomCorruptionConfig {
+        /// Whose corruptions and strengths.
+        modality: Modality;
+        /// Least and most severity.
+        severity: [u32; 2] = [1, 5], in 1..=5;
+        /// Share of images it is done to.
+        probability: f32 = 1.0, in 0.0..=1.0;
+    }
 }
 
 impl CorruptionConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("severity", self.severity, 1, 5)?;
-        check("probability", self.probability, 0.0, 1.0)?;
-        Ok(Box::new(Corrupt {
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Corrupt {
             choices: vec![self.kind],
             severity: [self.severity; 2],
             modality: self.modality,
             probability: self.probability,
-        }))
+        })
     }
 }
 
 impl RandomCorruptionConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check_range("severity", self.severity, 1, 5)?;
-        check("probability", self.probability, 0.0, 1.0)?;
-        Ok(Box::new(Corrupt {
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Corrupt {
             choices: Corruption::for_modality(self.modality).to_vec(),
             severity: self.severity,
             modality: self.modality,
             probability: self.probability,
-        }))
+        })
     }
 }
 

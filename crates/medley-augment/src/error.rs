@@ -1,4 +1,4 @@
-use std::fmt::Display;
+use medley_core::keys::KeyError;
 
 use crate::TestTimeView;
 
@@ -94,19 +94,8 @@ pub enum AugmentError {
     },
 }
 
-impl AugmentError {
-    /// For a value outside its range; `allowed` completes "must be …".
-    pub(crate) fn out_of_range(key: &str, value: impl Display, allowed: impl Into<String>) -> Self {
-        Self::OutOfRange { key: key.to_owned(), value: value.to_string(), allowed: allowed.into() }
-    }
-
-    /// Puts where the key stands before the key.
-    pub(crate) fn within(self, prefix: &str) -> Self {
-        match self {
-            Self::OutOfRange { key, value, allowed } => {
-                Self::OutOfRange { key: format!("{prefix}.{key}"), value, allowed }
-            }
-            other => other,
-        }
+impl From<KeyError> for AugmentError {
+    fn from(KeyError { key, value, allowed }: KeyError) -> Self {
+        Self::OutOfRange { key, value, allowed }
     }
 }

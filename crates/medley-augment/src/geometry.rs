@@ -1,19 +1,19 @@
 //! Affine maps of the image plane (and of volumes), and what lies beyond the border.
 
 use medley_core::ImageShape;
-use serde::{Deserialize, Serialize};
 
-/// What is seen beyond the border of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Padding {
-    /// The image mirrored at its outermost pixels, which are not repeated (NumPy's and torchvision's `reflect`).
-    #[default]
-    Reflect,
-    /// The outermost pixels, repeated.
-    Edge,
-    /// Black.
-    Zero,
+medley_core::choices! {
+    /// What is seen beyond the border of an image.
+    #[derive(Default)]
+    pub enum Padding {
+        /// The image mirrored at its outermost pixels, which are not repeated (NumPy's and torchvision's `reflect`).
+        #[default]
+        Reflect = "reflect",
+        /// The outermost pixels, repeated.
+        Edge = "edge",
+        /// Black.
+        Zero = "zero",
+    }
 }
 
 impl Padding {
@@ -34,15 +34,16 @@ impl Padding {
     }
 }
 
-/// How values between pixels are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Filter {
-    /// From the 2 nearest pixels along each axis.
-    #[default]
-    Bilinear,
-    /// From the 4 nearest along each axis, by Keys' cubic convolution with a = -0.75 (as `PyTorch`). Sharper.
-    Bicubic,
+medley_core::choices! {
+    /// How values between pixels are found.
+    #[derive(Default)]
+    pub enum Filter {
+        /// From the 2 nearest pixels along each axis.
+        #[default]
+        Bilinear = "bilinear",
+        /// From the 4 nearest along each axis, by Keys' cubic convolution with a = -0.75 (as `PyTorch`). Sharper.
+        Bicubic = "bicubic",
+    }
 }
 
 /// An axis of an image.

@@ -22,31 +22,21 @@
 //! ```
 
 use medley_core::ImageShape;
-use serde::{Deserialize, Serialize};
+use medley_core::keys::Table as _;
 
-use crate::config::check;
 use crate::kernel::blur::add_scaled;
 use crate::{AugmentError, Batch, Random};
 
-/// How to mix.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MixConfig {
-    /// MixUp (Zhang et al., 2018): the shares of two blended images are Beta(alpha, alpha). 0-10; 0 is none of it.
-    #[serde(serialize_with = "crate::config::plain")]
-    pub mixup_alpha: f32,
-    /// CutMix (Yun et al., 2019): one image has a box of another, whose share of the area is Beta(alpha, alpha). 0-10; 0 is none of
-    /// it. With both, each image draws one of the two.
-    #[serde(serialize_with = "crate::config::plain")]
-    pub cutmix_alpha: f32,
-    /// Share of images that are mixed, 0-1.
-    #[serde(serialize_with = "crate::config::plain")]
-    pub probability: f32,
-}
-
-impl Default for MixConfig {
-    fn default() -> Self {
-        Self { mixup_alpha: 0.0, cutmix_alpha: 0.0, probability: 1.0 }
+medley_core::keys! {
+    /// How to mix.
+    pub struct MixConfig {
+        /// MixUp (Zhang et al., 2018): the shares of two blended images are Beta(alpha, alpha). 0 is none of it.
+        mixup_alpha: f32 = 0.0, in 0.0..=10.0;
+        /// CutMix (Yun et al., 2019): one image has a box of another, whose share of the area is Beta(alpha, alpha). 0 is none of it. With
+        /// both, each image draws one of the two.
+        cutmix_alpha: f32 = 0.0, in 0.0..=10.0;
+        /// Share of images that are mixed.
+        probability: f32 = 1.0, in 0.0..=1.0;
     }
 }
 
@@ -73,9 +63,7 @@ impl Mixer {
     /// # Errors
     /// [`AugmentError::OutOfRange`] with the key.
     pub fn new(config: &MixConfig, seed: u64) -> Result<Self, AugmentError> {
-        check("mixup_alpha", config.mixup_alpha, 0.0, 10.0)?;
-        check("cutmix_alpha", config.cutmix_alpha, 0.0, 10.0)?;
-        check("probability", config.probability, 0.0, 1.0)?;
+        config.check("")?;
         Ok(Self { config: config.clone(), seed, original: Vec::new() })
     }
 

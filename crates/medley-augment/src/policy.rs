@@ -3,32 +3,32 @@
 use std::sync::Arc;
 
 use medley_core::Modality;
-use serde::{Deserialize, Serialize};
+use medley_core::keys::Table;
 
 use crate::transforms::{BrightnessConfig, ContrastConfig, DihedralConfig, FlipAxis, FlipConfig, ShiftConfig};
 use crate::{AugmentError, Filter, Padding, Plan, Random, Transform, TransformConfig};
 
-/// A policy as written.
-///
-/// ```
-/// let policy: medley_augment::PolicyConfig = toml::from_str(
-///     r#"
-///     padding = "edge"
-///     steps = [{ type = "flip", axis = "horizontal" }, { type = "shift", pixels = 2 }]
-///     "#,
-/// )?;
-/// policy.check()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PolicyConfig {
-    /// In order; the geometric ones are gathered into one resampling that comes first.
-    pub steps: Vec<TransformConfig>,
-    /// What geometric steps show beyond the border.
-    pub padding: Padding,
-    /// How geometric steps interpolate.
-    pub filter: Filter,
+medley_core::keys! {
+    /// A policy as written.
+    ///
+    /// ```
+    /// let policy: medley_augment::PolicyConfig = toml::from_str(
+    ///     r#"
+    ///     padding = "edge"
+    ///     steps = [{ type = "flip", axis = "horizontal" }, { type = "shift", pixels = 2 }]
+    ///     "#,
+    /// )?;
+    /// policy.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub struct PolicyConfig {
+        /// In order; the geometric ones are gathered into one resampling that comes first.
+        steps: Vec<TransformConfig> = Vec::new();
+        /// What geometric steps show beyond the border.
+        padding: Padding = Padding::Reflect;
+        /// How geometric steps interpolate.
+        filter: Filter = Filter::Bilinear;
+    }
 }
 
 impl PolicyConfig {
@@ -135,9 +135,8 @@ impl Policy {
     /// # Errors
     /// [`AugmentError::OutOfRange`] with the key, such as `steps[2].probability`.
     pub fn new(config: &PolicyConfig) -> Result<Self, AugmentError> {
-        let steps = (config.steps.iter().enumerate())
-            .map(|(index, step)| step.build().map_err(|error| error.within(&format!("steps[{index}]"))))
-            .collect::<Result<Vec<_>, _>>()?;
+        Table::check(config, "")?;
+        let steps = config.steps.iter().map(TransformConfig::build).collect::<Result<Vec<_>, _>>()?;
         Ok(Self::of(steps, config.padding, config.filter))
     }
 
@@ -231,12 +230,9 @@ mod tests {
         let read = |text: &str| toml::from_str::<PolicyConfig>(text);
         let policy =
             read("steps = [{ type = 'dihedral' }, { type = 'flip', axis = 'vertical', probability = 1.5 }]").unwrap();
-        assert_eq!(
-            policy.check().unwrap_err().to_string(),
-            "`steps[1].probability` is 1.5, but must be between 0 and 1"
-        );
+        assert_eq!(policy.check().unwrap_err().to_string(), "`steps[1].probability` is 1.5, but must be in [0, 1]");
         let nan = read("steps = [{ type = 'contrast', amount = nan }]").unwrap();
-        assert_eq!(nan.check().unwrap_err().to_string(), "`steps[0].amount` is NaN, but must be between 0 and 1");
+        assert_eq!(nan.check().unwrap_err().to_string(), "`steps[0].amount` is NaN, but must be in [0, 1]");
         assert!(
             read("steps = [{ type = 'shift', pixel = 2 }]").unwrap_err().to_string().contains("unknown field `pixel`")
         );

@@ -80,7 +80,7 @@ pub fn preview_corruptions(
     for (row, &kind) in Corruption::for_modality(modality).iter().enumerate() {
         show(row, 0, image);
         for severity in 1..=5 {
-            let transform = CorruptionConfig { kind, severity, modality, probability: 1.0 }.build()?;
+            let transform = CorruptionConfig { kind, severity, modality, probability: 1.0 }.build();
             let mut plan = Plan::new(shape);
             transform.draw(&mut Random::for_sample(seed, 0, 0, index), &mut plan);
             let drawn = renderer.render(&plan, Filter::Bilinear, Padding::Reflect, image).to_bytes(shape.channels);

@@ -15,6 +15,8 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Draws events on standard error.
 pub(crate) struct Progress {
+    /// What is done with the run: the first word of the first line.
+    doing: &'static str,
     bar: Option<ProgressBar>,
     steps_per_epoch: usize,
     epochs: usize,
@@ -26,7 +28,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// A bar if standard error is a terminal.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(doing: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::no_length();
             if let Ok(style) = ProgressStyle::with_template(
@@ -37,7 +39,16 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(500));
             bar
         });
-        Self { bar, steps_per_epoch: 0, epochs: 0, seeds: 1, seeds_done: 0, spoken: Instant::now(), loss: f64::NAN }
+        Self {
+            doing,
+            bar,
+            steps_per_epoch: 0,
+            epochs: 0,
+            seeds: 1,
+            seeds_done: 0,
+            spoken: Instant::now(),
+            loss: f64::NAN,
+        }
     }
 
     fn say(&self, text: &str) {
@@ -70,11 +81,10 @@ impl Progress {
 impl Observer for Progress {
     fn observe(&mut self, event: &Event) -> anyhow::Result<()> {
         match event {
-            Event::RunStarted { run, tasks, seeds, epochs, steps_per_epoch, resumed } => {
+            Event::RunStarted { run, tasks, seeds, epochs, steps_per_epoch, .. } => {
                 (self.epochs, self.steps_per_epoch, self.seeds) = (*epochs, *steps_per_epoch, seeds.len());
-                let start = if *resumed { "resuming" } else { "run" };
                 let (seeds_text, epochs_text) = (plural(seeds.len(), "seed"), plural(*epochs, "epoch"));
-                self.say(&format!("{start} {run}: {} ({seeds_text}, {epochs_text})", tasks.join(", ")));
+                self.say(&format!("{} {run}: {} ({seeds_text}, {epochs_text})", self.doing, tasks.join(", ")));
                 if let Some(bar) = &self.bar {
                     bar.set_length((seeds.len() * epochs * steps_per_epoch) as u64);
                 }
@@ -93,16 +103,17 @@ impl Observer for Progress {
                 }
                 self.say_throttled(|| format!("predicting {split}: {done}/{total} images"));
             }
-            Event::EpochFinished { epoch, train_loss, harmonic_mean, best, images_per_second, data_wait, .. } => {
+            Event::EpochFinished { metrics, best, images_per_second, data_wait } => {
                 let mark = if *best { "  (best so far)" } else { "" };
                 let throughput = images_per_second.zip(*data_wait).map_or_else(String::new, |(speed, wait)| {
                     format!("  [{speed:.0} images/s, {:.1} % waiting for data]", 100.0 * wait)
                 });
                 self.say(&format!(
-                    "epoch {}/{}: training loss {train_loss:.4}, validation harmonic mean of macro-F1 \
-                     {harmonic_mean:.4}{mark}{throughput}",
-                    epoch + 1,
+                    "epoch {}/{}: training loss {:.4}, validation harmonic mean of macro-F1 {:.4}{mark}{throughput}",
+                    metrics.epoch + 1,
                     self.epochs,
+                    metrics.train_loss,
+                    metrics.harmonic_mean,
                 ));
             }
             Event::SeedScored { seed, result } => {

@@ -46,12 +46,15 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-use std::collections::BTreeMap;
-use std::fmt::{Debug, Display};
+mod declare;
+mod value;
+
+use std::fmt::Debug;
 use std::ops::{Bound, RangeBounds};
-use std::path::PathBuf;
 
 use serde::Serialize;
+
+pub use value::{Number, Ranged, Value};
 
 /// A key as documentation shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -102,203 +105,34 @@ pub trait Table {
     fn check(&self, at: &str) -> Result<(), KeyError>;
 }
 
-/// What can be the value of a key.
-pub trait Value {
-    /// In words, such as `integer`.
-    const KIND: &'static str;
-
-    /// As TOML; `None` for a value that is left out.
-    fn to_toml(&self) -> Option<String>;
-
-    /// What is allowed where the declaration gives no range.
-    fn range() -> Option<String> {
-        None
-    }
-
-    /// Whether nothing is written for it.
-    fn is_left_out(&self) -> bool {
-        Self::KIND != "table" && self.to_toml().is_none()
-    }
-
-    /// The keys of a value that is a table at `at`; none for any other.
-    fn keys_within(at: &str) -> Vec<Key> {
-        let _ = at;
-        Vec::new()
-    }
-
-    /// What `key`, which has a value of this type, is in documentation: the keys of a table, or else itself.
-    fn describe(key: Key) -> Vec<Key> {
-        let within = Self::keys_within(&key.path);
-        if within.is_empty() { vec![key] } else { within }
-    }
-
-    /// Checks what is in a value that is a table, or has tables in it.
-    ///
-    /// # Errors
-    /// The first value that is outside its range.
-    fn check_within(&self, at: &str) -> Result<(), KeyError> {
-        let _ = at;
-        Ok(())
-    }
-}
-
-/// A number that a range can be given for.
-pub trait Number: Copy + PartialOrd + Display + Debug {
-    /// Whether it keeps its value in computation: false for NaN, and for numbers so small that 32 bits do not hold their digits.
-    fn is_normal(self) -> bool {
-        true
-    }
-}
-
-/// A value with numbers in it, which are all held against the range of their key.
-pub trait Ranged {
-    /// Of which type.
-    type Number: Number;
-
-    /// All of them.
-    fn numbers(&self) -> Vec<Self::Number>;
-}
-
-macro_rules! numbers {
-    ($($number:ty: $kind:literal, $is_normal:expr;)*) => {
-        $(
-            impl Number for $number {
-                fn is_normal(self) -> bool {
-                    $is_normal(self)
-                }
-            }
-
-            impl Value for $number {
-                const KIND: &'static str = $kind;
-
-                fn to_toml(&self) -> Option<String> {
-                    Some(format!("{self:?}"))
-                }
-            }
-
-            impl Ranged for $number {
-                type Number = Self;
-
-                fn numbers(&self) -> Vec<Self> {
-                    vec![*self]
-                }
-            }
-        )*
-    };
-}
-
-numbers! {
-    u8: "integer", |_| true;
-    u16: "integer", |_| true;
-    u32: "integer", |_| true;
-    u64: "integer", |_| true;
-    usize: "integer", |_| true;
-    i64: "integer", |_| true;
-    f32: "number", |number: f32| number == 0.0 || number.abs() >= f32::MIN_POSITIVE;
-    f64: "number", |number: f64| number == 0.0 || number.abs() >= f64::from(f32::MIN_POSITIVE);
-}
-
-impl Value for bool {
-    const KIND: &'static str = "boolean";
-
-    fn to_toml(&self) -> Option<String> {
-        Some(self.to_string())
-    }
-}
-
-impl Value for String {
-    const KIND: &'static str = "string";
-
-    fn to_toml(&self) -> Option<String> {
-        Some(format!("{self:?}"))
-    }
-}
-
-impl Value for PathBuf {
-    const KIND: &'static str = "string";
-
-    fn to_toml(&self) -> Option<String> {
-        Some(format!("{:?}", self.to_string_lossy()))
-    }
-}
-
-impl<T: Value> Value for Option<T> {
-    const KIND: &'static str = T::KIND;
-
-    fn to_toml(&self) -> Option<String> {
-        self.as_ref().and_then(T::to_toml)
-    }
-
-    fn range() -> Option<String> {
-        T::range()
-    }
-
-    fn check_within(&self, at: &str) -> Result<(), KeyError> {
-        self.as_ref().map_or(Ok(()), |value| value.check_within(at))
-    }
-}
-
-impl<T: Ranged> Ranged for Option<T> {
-    type Number = T::Number;
-
-    fn numbers(&self) -> Vec<T::Number> {
-        self.as_ref().map(T::numbers).unwrap_or_default()
-    }
-}
-
-impl<T: Value> Value for Vec<T> {
-    const KIND: &'static str = "array";
-
-    fn to_toml(&self) -> Option<String> {
-        let items: Vec<String> = self.iter().filter_map(T::to_toml).collect();
-        Some(format!("[{}]", items.join(", ")))
-    }
-
-    fn describe(key: Key) -> Vec<Key> {
-        let within = T::keys_within(&format!("{}[]", key.path));
-        [vec![key], within].concat()
-    }
-
-    fn check_within(&self, at: &str) -> Result<(), KeyError> {
-        self.iter().enumerate().try_for_each(|(index, value)| value.check_within(&format!("{at}[{index}]")))
-    }
-}
-
-impl<T: Ranged> Ranged for Vec<T> {
-    type Number = T::Number;
-
-    fn numbers(&self) -> Vec<T::Number> {
-        self.iter().flat_map(T::numbers).collect()
-    }
-}
-
-impl<T: Value> Value for BTreeMap<String, T> {
-    const KIND: &'static str = "table";
-
-    /// Always `None`: what a user names has no default.
-    fn to_toml(&self) -> Option<String> {
-        None
-    }
-
-    fn describe(key: Key) -> Vec<Key> {
-        let within = T::keys_within(&dotted(&key.path, "NAME"));
-        [vec![key], within].concat()
-    }
-
-    fn is_left_out(&self) -> bool {
-        self.is_empty()
-    }
-
-    fn check_within(&self, at: &str) -> Result<(), KeyError> {
-        self.iter().try_for_each(|(name, value)| value.check_within(&dotted(at, name)))
-    }
-}
-
 /// A key of the table `at`.
 pub fn dotted(at: &str, key: &str) -> String {
     // A word of Rust that is a key has a mark there.
     let key = key.trim_start_matches("r#");
     if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }
+}
+
+/// The keys of a table whose key `named` chooses one of several: `named` itself, the keys `common` to all, and then those of each,
+/// `(name, what it is, its keys)`, which say what they go with.
+pub fn keys_of_choice(
+    named: Key,
+    common: Vec<Key>,
+    choices: impl IntoIterator<Item = (&'static str, String, Vec<Key>)>,
+) -> Vec<Key> {
+    let (mut names, mut keys) = (Vec::new(), vec![named]);
+    keys.extend(common);
+    for (name, about, own) in choices {
+        names.push((name, about));
+        for key in own {
+            // A key that several have alike is one.
+            match keys.iter_mut().find(|known| Key { only_with: Vec::new(), ..(*known).clone() } == key) {
+                Some(known) => known.only_with.push(name),
+                None => keys.push(Key { only_with: vec![name], ..key }),
+            }
+        }
+    }
+    keys[0].range = Some(choice_range(&names));
+    keys
 }
 
 /// An interval as mathematics writes it: `[0, 1)`.
@@ -358,118 +192,10 @@ pub fn choice_range(choices: &[(&str, String)]) -> String {
     choices.join("; ")
 }
 
-/// Declares the keys of a TOML table: `name: type = default, in range;`, with the meaning as doc comment. See [`keys`](mod@crate::keys).
-///
-/// The crate that uses it needs serde. A value of another type than numbers, strings, words of [`choices!`](crate::choices!) and
-/// tables of this macro implements [`Value`].
-#[macro_export]
-macro_rules! keys {
-    (
-        $(#[doc = $about:literal])+
-        $(#[derive($($derive:path),+)])?
-        $visibility:vis struct $name:ident {
-            $($(#[doc = $doc:literal])+ $key:ident: $type:ty = $default:expr $(, in $range:expr)?;)*
-        }
-    ) => {
-        $(#[doc = $about])+
-        $(#[derive($($derive),+)])?
-        #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        $visibility struct $name {
-            $($(#[doc = $doc])+ #[serde(skip_serializing_if = "::medley_core::keys::Value::is_left_out")] pub $key: $type,)*
-        }
-
-        impl ::std::default::Default for $name {
-            fn default() -> Self {
-                Self { $($key: $default,)* }
-            }
-        }
-
-        impl $crate::keys::Table for $name {
-            fn about() -> ::std::string::String {
-                $crate::keys::meaning(&[$($about),+])
-            }
-
-            #[allow(unused, clippy::allow_attributes, reason = "a table may have no keys, and a key no range")]
-            fn keys(at: &str) -> ::std::vec::Vec<$crate::keys::Key> {
-                let defaults = Self::default();
-                let mut keys = ::std::vec::Vec::new();
-                $(
-                    let range = <$type as $crate::keys::Value>::range();
-                    $(let range = Some($crate::keys::interval::<<$type as $crate::keys::Ranged>::Number>(&($range)));)?
-                    keys.extend(<$type as $crate::keys::Value>::describe($crate::keys::Key {
-                        path: $crate::keys::dotted(at, stringify!($key)),
-                        kind: <$type as $crate::keys::Value>::KIND,
-                        default: $crate::keys::Value::to_toml(&defaults.$key),
-                        required: false,
-                        range,
-                        meaning: $crate::keys::meaning(&[$($doc),+]),
-                        only_with: ::std::vec::Vec::new(),
-                    }));
-                )*
-                keys
-            }
-
-            fn check(&self, at: &str) -> ::std::result::Result<(), $crate::keys::KeyError> {
-                let _ = at;
-                $(
-                    $($crate::keys::check_range(at, stringify!($key), &self.$key, &($range))?;)?
-                    $crate::keys::Value::check_within(&self.$key, &$crate::keys::dotted(at, stringify!($key)))?;
-                )*
-                Ok(())
-            }
-        }
-
-        impl $crate::keys::Value for $name {
-            const KIND: &'static str = "table";
-
-            fn to_toml(&self) -> ::std::option::Option<::std::string::String> {
-                None
-            }
-
-            fn keys_within(at: &str) -> ::std::vec::Vec<$crate::keys::Key> {
-                <Self as $crate::keys::Table>::keys(at)
-            }
-
-            fn check_within(&self, at: &str) -> ::std::result::Result<(), $crate::keys::KeyError> {
-                $crate::keys::Table::check(self, at)
-            }
-        }
-    };
-}
-
-/// Declares a key's words, each with its meaning as doc comment: an enum that serde reads and writes. See [`keys`](mod@crate::keys).
-#[macro_export]
-macro_rules! choices {
-    (
-        $(#[$attribute:meta])*
-        $visibility:vis enum $name:ident {
-            $($(#[doc = $doc:literal])+ $(#[$default:ident])? $variant:ident = $word:literal,)*
-        }
-    ) => {
-        $(#[$attribute])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
-        $visibility enum $name {
-            $($(#[doc = $doc])+ $(#[$default])? #[serde(rename = $word)] $variant,)*
-        }
-
-        impl $crate::keys::Value for $name {
-            const KIND: &'static str = "string";
-
-            fn to_toml(&self) -> ::std::option::Option<::std::string::String> {
-                let word = match self { $(Self::$variant => $word,)* };
-                Some(format!("{word:?}"))
-            }
-
-            fn range() -> ::std::option::Option<::std::string::String> {
-                Some($crate::keys::choice_range(&[$(($word, $crate::keys::meaning(&[$($doc),+])),)*]))
-            }
-        }
-    };
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     crate::keys! {
@@ -495,6 +221,40 @@ mod tests {
             /// Nothing by default.
             path: Option<PathBuf> = None;
         }
+    }
+
+    crate::keys! {
+        /// Something must be said.
+        struct Strict {
+            /// How many.
+            count: u32, in 1..=8;
+            /// From here to there.
+            factor: [f32; 2] = [0.9, 1.1], in 0.0..=10.0;
+        }
+    }
+
+    #[test]
+    fn a_key_without_a_default_is_required() {
+        let keys = Strict::keys("at");
+        assert_eq!((keys[0].required, keys[0].default.as_deref()), (true, None));
+        assert_eq!((keys[1].required, keys[1].default.as_deref()), (false, Some("[0.9, 1.1]")));
+        let read = |text: &str| serde_json::from_str::<Strict>(text).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"count":2}"#), Ok(Strict { count: 2, factor: [0.9, 1.1] }));
+        assert_eq!(
+            serde_json::to_string(&read(r#"{"count":2}"#).unwrap()).unwrap(),
+            r#"{"count":2,"factor":[0.9,1.1]}"#
+        );
+        assert!(read("{}").unwrap_err().contains("missing field `count`"));
+        assert!(read(r#"{"count":2,"cuont":3}"#).unwrap_err().contains("unknown field `cuont`"));
+    }
+
+    #[test]
+    fn both_ends_of_what_lies_between_are_checked_and_their_order() {
+        let refused = |factor| Strict { count: 1, factor }.check("").err().map(|e| e.to_string());
+        assert_eq!(refused([1.0, 1.0]), None);
+        assert_eq!(refused([0.5, 11.0]).unwrap(), "`factor` is 11, but must be in [0, 10]");
+        assert_eq!(refused([2.0, 1.5]).unwrap(), "`factor` is [2, 1.5], but must be [least, most]");
+        assert!(refused([0.5, f32::NAN]).is_some());
     }
 
     fn refused(outer: &Outer) -> String {

@@ -3,11 +3,15 @@
 //! Every file carries [`SCHEMA_VERSION`]. Readers accept unknown fields, so a newer run can be read by an older program as
 //! long as the version is the same.
 
+mod epoch;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{MemoryLayout, Origin, Precision, Split, TaskSpec};
+
+pub use epoch::{EpochMetrics, MetricRow, TaskMetrics};
 
 /// Version of the files described here.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -233,19 +237,9 @@ pub enum Event {
     },
     /// An epoch is done and validated.
     EpochFinished {
-        /// Seed.
-        seed: u64,
-        /// 0-based.
-        epoch: usize,
-        /// Mean loss over the images of the epoch.
-        #[serde(deserialize_with = "number_or_null")]
-        train_loss: f64,
-        /// Learning rate of the last step.
-        learning_rate: f64,
-        /// Figures on the validation split, in task order.
-        validation: Vec<TaskMetrics>,
-        /// Harmonic mean of the macro-F1, the criterion of selection.
-        harmonic_mean: f64,
+        /// Its metrics.
+        #[serde(flatten)]
+        metrics: EpochMetrics,
         /// Whether it is the best so far.
         best: bool,
         /// Training images per second of wall time, `None` where the process that validated did not train. Informative only.
@@ -297,46 +291,6 @@ pub enum Event {
         /// Wall time of this process, seconds.
         seconds: f64,
     },
-}
-
-/// One task's metrics after an epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TaskMetrics {
-    /// Task name.
-    pub task: String,
-    /// Mean loss, as trained (with smoothing and weights).
-    #[serde(deserialize_with = "number_or_null")]
-    pub loss: f64,
-    /// As the official evaluator defines it; `None` where undefined.
-    pub auc: Option<f64>,
-    /// As the official evaluator defines it.
-    pub accuracy: f64,
-    /// As scikit-learn defines it.
-    pub macro_f1: f64,
-}
-
-/// One line of `metrics.csv`: one row per (seed, epoch, task), and one with the task `all` for the harmonic mean.
-/// It has no times, so two equal runs have equal files.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MetricRow {
-    /// Seed.
-    pub seed: u64,
-    /// 1-based: epochs finished.
-    pub epoch: usize,
-    /// Task name, or `all`.
-    pub task: String,
-    /// Mean training loss over all tasks (only in the row `all`).
-    pub train_loss: Option<f64>,
-    /// Mean validation loss of the task.
-    pub val_loss: Option<f64>,
-    /// Validation AUC.
-    pub val_auc: Option<f64>,
-    /// Validation accuracy.
-    pub val_accuracy: Option<f64>,
-    /// Validation macro-F1; in the row `all`, their harmonic mean.
-    pub val_macro_f1: f64,
-    /// Learning rate of the last step (only in the row `all`).
-    pub learning_rate: Option<f64>,
 }
 
 /// How one class fared.

@@ -46,38 +46,38 @@ impl fmt::Display for TaskKind {
     }
 }
 
-/// The device and tissue an image shows. It decides which augmentations are sound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Modality {
-    /// Colon pathology, stained slide.
-    Pathology,
-    /// Dermatoscope.
-    Dermatoscope,
-    /// Retinal optical coherence tomography.
-    Oct,
-    /// Chest X-ray.
-    ChestXray,
-    /// Fundus camera.
-    Fundus,
-    /// Breast ultrasound.
-    Ultrasound,
-    /// Blood cell microscope.
-    BloodMicroscope,
-    /// Kidney cortex microscope.
-    KidneyMicroscope,
-    /// Abdominal CT.
-    AbdominalCt,
-    /// Chest CT (nodules, rib fractures).
-    ChestCt,
-    /// Brain magnetic resonance angiography.
-    BrainMra,
-    /// Electron microscope.
-    ElectronMicroscope,
-    /// A segmented shape rather than an intensity image (adrenal glands).
-    Shape,
-    /// Anything else, such as a user's own images.
-    Other,
+crate::choices! {
+    /// The device and tissue an image shows. It decides which augmentations are sound.
+    pub enum Modality {
+        /// Colon pathology, stained slide.
+        Pathology = "pathology",
+        /// Dermatoscope.
+        Dermatoscope = "dermatoscope",
+        /// Retinal optical coherence tomography.
+        Oct = "oct",
+        /// Chest X-ray.
+        ChestXray = "chest-xray",
+        /// Fundus camera.
+        Fundus = "fundus",
+        /// Breast ultrasound.
+        Ultrasound = "ultrasound",
+        /// Blood cell microscope.
+        BloodMicroscope = "blood-microscope",
+        /// Kidney cortex microscope.
+        KidneyMicroscope = "kidney-microscope",
+        /// Abdominal CT.
+        AbdominalCt = "abdominal-ct",
+        /// Chest CT (nodules, rib fractures).
+        ChestCt = "chest-ct",
+        /// Brain magnetic resonance angiography.
+        BrainMra = "brain-mra",
+        /// Electron microscope.
+        ElectronMicroscope = "electron-microscope",
+        /// A segmented shape rather than an intensity image (adrenal glands).
+        Shape = "shape",
+        /// Anything else, such as a user's own images.
+        Other = "other",
+    }
 }
 
 /// Where a data set comes from. Anything made from synthetic data says so wherever it is shown.

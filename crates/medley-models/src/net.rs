@@ -120,14 +120,14 @@ impl MultiTaskNet {
         Ok(())
     }
 
-    /// Freezes the parameters whose name is chosen: they have no gradients from now on, and no time is spent on those. Running
-    /// statistics go on all the same.
+    /// Freezes the parameters whose name is chosen, and no others: they have no gradients from now on, and no time is spent on those.
+    /// Running statistics go on all the same.
     ///
     /// # Errors
     /// [`ModelError::Torch`] when memory runs out.
     pub fn freeze(&mut self, is_frozen: impl Fn(&str) -> bool) -> Result<(), ModelError> {
-        for (_, tensor) in self.tensors.parameters.iter().filter(|(name, _)| is_frozen(name)) {
-            let _ = tensor.f_set_requires_grad(false)?;
+        for (name, tensor) in &self.tensors.parameters {
+            let _ = tensor.f_set_requires_grad(!is_frozen(name))?;
         }
         // Replicas learn of it by being made anew.
         self.replicas = None;

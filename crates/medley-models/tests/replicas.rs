@@ -86,6 +86,10 @@ fn frozen_parameters_have_no_gradient_and_the_others_the_same() {
                 assert_eq!(gradient.is_some(), expected.is_some(), "{name}, {frozen} frozen, {replicas} replicas");
                 assert!(gradient.is_none_or(|gradient| gradient.equal(expected.unwrap())), "{name}, {frozen} frozen");
             }
+            net.freeze(|_| false).unwrap();
+            for (name, gradient) in gradients_of(&net) {
+                assert!(gradient.unwrap().equal(free[&name].as_ref().unwrap()), "{name}, {frozen} not frozen any more");
+            }
         }
     }
 }

@@ -52,9 +52,23 @@ pub struct Progress {
     /// The learning rate that a callback has set in place of the schedule's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
+    /// What callbacks have frozen, and for how long, in the order in which they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<Frozen>,
     /// What callbacks remember, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub callbacks: BTreeMap<String, serde_json::Value>,
+}
+
+/// Parameters that a callback has frozen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// The name of the callback.
+    pub by: String,
+    /// Patterns on the names of the parameters.
+    pub r#match: Vec<String>,
+    /// Epochs finished when it ended; `None` while it lasts.
+    pub until: Option<usize>,
 }
 
 impl Progress {
@@ -68,6 +82,7 @@ impl Progress {
         best: None,
         stopped: None,
         learning_rate: None,
+        frozen: Vec::new(),
         callbacks: BTreeMap::new(),
     };
 }
@@ -312,46 +327,43 @@ impl CheckpointFolder {
         Ok(self.list("last")?.is_empty())
     }
 
-    /// Loads the newest usable `last` checkpoint into the tensors, or returns `None` when there is none at all. Damaged ones
-    /// are skipped and named.
+    /// Finds the newest usable `last` checkpoint, or returns `None` when there is none at all. Damaged ones are skipped and named, and
+    /// so are those whose files are larger than files of `groups` can be.
     ///
     /// # Errors
-    /// [`CheckpointError::None`] when there are checkpoints but none is usable, [`CheckpointError::Misfit`] when one is whole
-    /// but made by another network.
-    pub fn load_last(&self, groups: TensorGroups<'_>) -> Result<Option<(Progress, Vec<String>)>, CheckpointError> {
-        self.load("last", self.list("last")?, groups)
+    /// [`CheckpointError::None`] when there are checkpoints but none is usable.
+    pub fn find_last(&self, groups: TensorGroups<'_>) -> Result<Option<Checkpoint>, CheckpointError> {
+        self.find_newest("last", self.list("last")?, groups)
     }
 
     /// Loads the `best` checkpoint of an epoch into the tensors, the one that progress names, or the newest if that names none.
     ///
     /// # Errors
-    /// As [`Self::load_last`], and [`CheckpointError::None`] when there is none.
+    /// As [`Self::find_last`] and [`Self::load`], and [`CheckpointError::None`] when there is none.
     pub fn load_best(&self, epoch: Option<usize>, groups: TensorGroups<'_>) -> Result<Progress, CheckpointError> {
         let mut found = self.list("best")?;
         found.retain(|path| epoch.is_none_or(|epoch| *path == self.best(epoch)));
-        match self.load("best", found, groups)? {
-            Some((progress, _)) => Ok(progress),
-            None => Err(CheckpointError::None { kind: "best", folder: self.folder.clone(), skipped: Vec::new() }),
-        }
+        let Some(checkpoint) = self.find_newest("best", found, groups)? else {
+            return Err(CheckpointError::None { kind: "best", folder: self.folder.clone(), skipped: Vec::new() });
+        };
+        self.load(&checkpoint, groups)?;
+        Ok(checkpoint.progress)
     }
 
-    fn load(
+    fn find_newest(
         &self,
         kind: &'static str,
         found: Vec<PathBuf>,
         groups: TensorGroups<'_>,
-    ) -> Result<Option<(Progress, Vec<String>)>, CheckpointError> {
+    ) -> Result<Option<Checkpoint>, CheckpointError> {
         let mut skipped = Vec::new();
-        for path in found.iter().rev() {
+        for path in found.into_iter().rev() {
             // What cannot be of this network is not hashed.
             let limit =
                 |name: &str| groups.iter().find(|group| name == file_of(group.0)).map(|group| largest(&group.1));
-            let state = self.verify(path, &|name| limit(name).unwrap_or(LARGEST_TENSORS));
-            let whole = state.and_then(|state| Ok((self.read_tensors(path, &state, groups)?, state)));
-            match whole {
-                Ok((files, state)) => {
-                    load_groups(path, &files, groups)?;
-                    return Ok(Some((state.progress, skipped)));
+            match self.verify(&path, &|name| limit(name).unwrap_or(LARGEST_TENSORS)) {
+                Ok(State { progress, sha256, .. }) => {
+                    return Ok(Some(Checkpoint { progress, skipped, path, sha256 }));
                 }
                 Err(error) => skipped.push(error.to_string()),
             }
@@ -360,6 +372,21 @@ impl CheckpointFolder {
             return Ok(None);
         }
         Err(CheckpointError::None { kind, folder: self.folder.clone(), skipped })
+    }
+
+    /// Copies the tensors of a checkpoint that was found into those of the same names.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Misfit`] when it was made by another network; when a file has changed since it was found.
+    pub fn load(&self, checkpoint: &Checkpoint, groups: TensorGroups<'_>) -> Result<(), CheckpointError> {
+        let misfit = |problem: String| CheckpointError::Misfit { path: checkpoint.path.clone(), problem };
+        let files = self.read_tensors(checkpoint, groups)?;
+        for (name, targets) in groups {
+            let file = file_of(name);
+            let bytes = files.get(&file).ok_or_else(|| misfit(format!("it has no {file}")))?;
+            weights::load_into(bytes, targets).map_err(|error| misfit(format!("{name}: {error}")))?;
+        }
+        Ok(())
     }
 
     /// What the newest usable `last` checkpoint says.
@@ -425,15 +452,14 @@ impl CheckpointFolder {
     /// its hash: it may have changed since that was checked.
     fn read_tensors(
         &self,
-        path: &Path,
-        state: &State,
+        checkpoint: &Checkpoint,
         groups: TensorGroups<'_>,
     ) -> Result<BTreeMap<String, Vec<u8>>, CheckpointError> {
         let mut files = BTreeMap::new();
         for (group, tensors) in groups {
             let name = file_of(group);
-            let Some(expected) = state.sha256.get(&name) else { continue };
-            let file = path.join(&name);
+            let Some(expected) = checkpoint.sha256.get(&name) else { continue };
+            let file = checkpoint.path.join(&name);
             let bytes = self.run.read_file(&file, largest(tensors))?;
             if hex(&Sha256::digest(&bytes)) != *expected {
                 return Err(CheckpointError::Damaged { path: file });
@@ -452,18 +478,15 @@ impl CheckpointFolder {
     }
 }
 
-fn load_groups(
-    path: &Path,
-    files: &BTreeMap<String, Vec<u8>>,
-    groups: TensorGroups<'_>,
-) -> Result<(), CheckpointError> {
-    for (name, targets) in groups {
-        let misfit = |problem: String| CheckpointError::Misfit { path: path.to_owned(), problem };
-        let bytes =
-            files.get(&format!("{name}.safetensors")).ok_or_else(|| misfit(format!("it has no {name}.safetensors")))?;
-        weights::load_into(bytes, targets).map_err(|error| misfit(format!("{name}: {error}")))?;
-    }
-    Ok(())
+/// A checkpoint that was found, each of its files as its state says.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// Where the seed run stood.
+    pub progress: Progress,
+    /// Newer ones that cannot be used, with the reason.
+    pub skipped: Vec<String>,
+    path: PathBuf,
+    sha256: BTreeMap<String, String>,
 }
 
 fn file_of(group: &str) -> String {
@@ -502,6 +525,14 @@ mod tests {
         Progress { epoch, best: Some(Best { epoch: 1, harmonic_mean: 0.1 + 0.2, selected: None }), ..Progress::START }
     }
 
+    /// Loads the newest into the tensors.
+    fn load_last(checkpoints: &CheckpointFolder, groups: TensorGroups<'_>) -> Option<Progress> {
+        let checkpoint = checkpoints.find_last(groups).unwrap()?;
+        checkpoints.load(&checkpoint, groups).unwrap();
+        assert!(checkpoint.skipped.is_empty());
+        Some(checkpoint.progress)
+    }
+
     fn value(groups: TensorGroups<'_>) -> f64 {
         groups[0].1[0].1.double_value(&[0])
     }
@@ -510,12 +541,12 @@ mod tests {
     fn the_newest_is_loaded_and_older_ones_go() {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 3);
-        assert!(checkpoints.load_last(&groups(0.0)).unwrap().is_none());
+        assert!(load_last(&checkpoints, &groups(0.0)).is_none());
         checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
         checkpoints.save_last(&RealFs, &at(2), &groups(2.0)).unwrap();
         let target = groups(0.0);
-        let (progress, skipped) = checkpoints.load_last(&target).unwrap().unwrap();
-        assert_eq!((progress, skipped.len(), value(&target)), (at(2), 0, 2.0));
+        let progress = load_last(&checkpoints, &target).unwrap();
+        assert_eq!((progress, value(&target)), (at(2), 2.0));
         assert_eq!(checkpoints.list("last").unwrap().len(), 1);
     }
 
@@ -529,7 +560,7 @@ mod tests {
             let storage = FaultyFs::new(fail_at, Fault::Crash);
             let saved = checkpoints.save_last(&storage, &at(1), &groups(2.0));
             let target = groups(0.0);
-            let (progress, _) = checkpoints.load_last(&target).unwrap().expect("one is there");
+            let progress = load_last(&checkpoints, &target).expect("one is there");
             assert_eq!((progress, saved.is_ok()), (at(1), !storage.tripped()));
             assert!(value(&target) == 2.0 || (storage.tripped() && value(&target) == 1.0), "{fail_at}");
             if saved.is_ok() {
@@ -592,7 +623,7 @@ mod tests {
                 let storage = FaultyFs::new(fail_at, fault);
                 let result = checkpoints.save_last(&storage, &at(2), &groups(2.0));
                 let target = groups(0.0);
-                let (progress, _) = checkpoints.load_last(&target).unwrap().unwrap();
+                let progress = load_last(&checkpoints, &target).unwrap();
                 let expected = if storage.tripped() { (1, 1.0) } else { (2, 2.0) };
                 assert_eq!((progress.epoch, value(&target)), expected, "{fault:?} at {fail_at}");
                 assert_eq!(result.is_err(), storage.tripped());

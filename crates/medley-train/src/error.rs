@@ -65,14 +65,9 @@ pub enum TrainError {
         /// The run folder.
         run: std::path::PathBuf,
     },
-    /// A callback cannot go on from what it saved, or asked for what cannot be done.
-    #[error("callback `{name}`: {problem}")]
-    Callback {
-        /// Its name.
-        name: String,
-        /// What is wrong.
-        problem: String,
-    },
+    /// A callback.
+    #[error(transparent)]
+    Callback(#[from] crate::components::callbacks::CallbackError),
     /// An observer could not write what it saw.
     #[error("{0:#}")]
     Observer(anyhow::Error),

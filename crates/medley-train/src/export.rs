@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use medley_core::RunLayout;
 use medley_core::record::Manifest;
 use medley_models::{ComputePlan, MultiTaskNet, published, weights};
-use medley_predictions::record::read_manifest;
 
 use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
@@ -28,17 +27,18 @@ pub struct ExportedWeights {
     pub bytes: Vec<u8>,
 }
 
-/// The best network of one seed, one file for each of `tasks` (all, if there are none). It needs the run folder alone.
+/// The best network of one seed, one file for each of `tasks` (all, if there are none). It needs the run folder alone, whose manifest
+/// and experiment are given.
 ///
 /// # Errors
 /// [`TrainError::NotInRun`] for a seed or task that the run does not have; what the checkpoint says.
 pub fn export(
     run: &RunLayout,
+    manifest: &Manifest,
     experiment: &Experiment,
     seed: u64,
     tasks: &[String],
 ) -> Result<Vec<ExportedWeights>, TrainError> {
-    let manifest = read_manifest(run)?;
     if !manifest.seeds.contains(&seed) {
         return Err(not_in_run("seed", seed.to_string(), manifest.seeds.iter().map(u64::to_string)));
     }
@@ -59,7 +59,7 @@ pub fn export(
     let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
     wanted
         .map(|(index, task)| {
-            let metadata = metadata(&manifest, &net, model, index, seed, progress.epoch);
+            let metadata = metadata(manifest, &net, model, index, seed, progress.epoch);
             Ok(ExportedWeights {
                 task,
                 model,

@@ -107,15 +107,15 @@ impl<'a> Session<'a> {
         Ok(Run::new(experiment, prepared, plan, calibration, pretrained, folder, self.storage))
     }
 
-    /// Opens a run folder to go on with it, with the compute plan that was chosen when it began. The data must be what it was.
+    /// Goes on with a run, with the compute plan that was chosen when it began. The data must be what it was. `experiment` is that of
+    /// the folder's config.
     ///
     /// # Errors
-    /// When it is no run folder, is in use, or its data changed.
-    pub fn resume<'r>(&self, experiment: &'r Experiment, run: &Path) -> Result<Run<'r>, TrainError>
+    /// A device that is not there, and data or weights that are not what the run began with.
+    pub fn resume<'r>(&self, experiment: &'r Experiment, folder: RunFolder) -> Result<Run<'r>, TrainError>
     where
         'a: 'r,
     {
-        let folder = RunFolder::open(run)?;
         find_device(experiment)?;
         let prepared = self.data_of(experiment)?;
         folder.check_data(&prepared.records)?;

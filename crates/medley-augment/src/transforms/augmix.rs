@@ -1,44 +1,30 @@
 //! Chains of random operations, mixed with the image.
 
-use serde::{Deserialize, Serialize};
-
 use super::operation::{Operation, Space};
-use crate::config::check;
 use crate::kernel::blur::add_scaled;
 use crate::kernel::colour::scale;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Map, Plan, Random, Transform};
+use crate::{ImagePlanes, Map, Plan, Random, Transform};
 
-/// Convex mixture of the image and `width` copies of it, each after a chain of random operations (Hendrycks et al., *AugMix*,
-/// 2020; menu and ranges as torchvision's `AugMix` without `all_ops`). Each chain is one resampling and then its operations on
-/// pixels. The consistency loss of the paper belongs to training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AugMixConfig {
-    /// Most strength of an operation, 1-10; by default 3.
-    pub severity: u32,
-    /// Number of chains, 1-8; by default 3.
-    pub width: u32,
-    /// Most operations in a chain, 1-8; by default 3.
-    pub depth: u32,
-    /// Of the Dirichlet and Beta distributions of the weights, 0.01-100; by default 1.
-    #[serde(serialize_with = "crate::config::plain")]
-    pub alpha: f32,
-}
-
-impl Default for AugMixConfig {
-    fn default() -> Self {
-        Self { severity: 3, width: 3, depth: 3, alpha: 1.0 }
+medley_core::keys! {
+    /// Convex mixture of the image and `width` copies of it, each after a chain of random operations (Hendrycks et al., *AugMix*,
+    /// 2020; menu and ranges as torchvision's `AugMix` without `all_ops`). Each chain is one resampling and then its operations on
+    /// pixels. The consistency loss of the paper belongs to training.
+    pub struct AugMixConfig {
+        /// Most strength of an operation.
+        severity: u32 = 3, in 1..=10;
+        /// Number of chains.
+        width: u32 = 3, in 1..=8;
+        /// Most operations in a chain.
+        depth: u32 = 3, in 1..=8;
+        /// Of the Dirichlet and Beta distributions of the weights.
+        alpha: f32 = 1.0, in 0.01..=100.0;
     }
 }
 
 impl AugMixConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("severity", self.severity, 1, 10)?;
-        check("width", self.width, 1, 8)?;
-        check("depth", self.depth, 1, 8)?;
-        check("alpha", self.alpha, 0.01, 100.0)?;
-        Ok(Box::new(AugMix(self.clone())))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(AugMix(self.clone()))
     }
 }
 

@@ -1,25 +1,20 @@
 //! Lighter and darker.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::check;
 use crate::kernel::colour::scale;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Multiplies all values by a factor and clips to 0-1, as torchvision's `adjust_brightness`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BrightnessConfig {
-    /// The factor is uniform in `1 - amount` to `1 + amount`; 0-1.
-    #[serde(serialize_with = "crate::config::plain")]
-    pub amount: f32,
+medley_core::keys! {
+    /// Multiplies all values by a factor and clips to 0-1, as torchvision's `adjust_brightness`.
+    pub struct BrightnessConfig {
+        /// The factor is uniform in `1 - amount` to `1 + amount`.
+        amount: f32, in 0.0..=1.0;
+    }
 }
 
 impl BrightnessConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("amount", self.amount, 0.0, 1.0)?;
-        Ok(Box::new(Brightness { amount: self.amount }))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Brightness { amount: self.amount })
     }
 }
 

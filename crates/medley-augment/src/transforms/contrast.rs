@@ -1,25 +1,20 @@
 //! Flatter and steeper.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::check;
 use crate::kernel::colour::scale;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Moves all values away from or towards the mean grey of the image and clips to 0-1, as torchvision's `adjust_contrast`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ContrastConfig {
-    /// The factor is uniform in `1 - amount` to `1 + amount`; 0-1.
-    #[serde(serialize_with = "crate::config::plain")]
-    pub amount: f32,
+medley_core::keys! {
+    /// Moves all values away from or towards the mean grey of the image and clips to 0-1, as torchvision's `adjust_contrast`.
+    pub struct ContrastConfig {
+        /// The factor is uniform in `1 - amount` to `1 + amount`.
+        amount: f32, in 0.0..=1.0;
+    }
 }
 
 impl ContrastConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("amount", self.amount, 0.0, 1.0)?;
-        Ok(Box::new(Contrast { amount: self.amount }))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Contrast { amount: self.amount })
     }
 }
 

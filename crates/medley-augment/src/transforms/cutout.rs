@@ -1,32 +1,25 @@
 //! A square without content.
 
-use serde::{Deserialize, Serialize};
-
 use super::random_erasing::{Box3, Fill, erase};
-use crate::config::{always, check};
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Fills a square (in volumes a cube) whose centre lies anywhere in the image, so that part of it may lie outside (`DeVries` and
-/// Taylor, *Improved regularization of convolutional neural networks with cutout*, 2017).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CutoutConfig {
-    /// Side in pixels, 1-1024.
-    pub size: u32,
-    /// What it is filled with; by default black.
-    #[serde(default)]
-    pub fill: Fill,
-    /// Share of images it is done to, 0-1; by default 1.
-    #[serde(default = "always", serialize_with = "crate::config::plain")]
-    pub probability: f32,
+medley_core::keys! {
+    /// Fills a square (in volumes a cube) whose centre lies anywhere in the image, so that part of it may lie outside (`DeVries` and
+    /// Taylor, *Improved regularization of convolutional neural networks with cutout*, 2017).
+    pub struct CutoutConfig {
+        /// Side in pixels.
+        size: u32, in 1..=1024;
+        /// What it is filled with.
+        fill: Fill = Fill::Black;
+        /// Share of images it is done to.
+        probability: f32 = 1.0, in 0.0..=1.0;
+    }
 }
 
 impl CutoutConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("size", self.size, 1, 1024)?;
-        check("probability", self.probability, 0.0, 1.0)?;
-        Ok(Box::new(Cutout(self.clone())))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Cutout(self.clone()))
     }
 }
 

@@ -1,21 +1,18 @@
 //! Quarter turns and mirror images.
 
-use serde::{Deserialize, Serialize};
-
 use crate::geometry::Axis;
+use crate::{Map, Plan, Random, Transform};
 
-use crate::{AugmentError, Map, Plan, Random, Transform};
-
-/// One of the 8 symmetries of the square, each equally likely: for images without an up and a left. Exact. Images that are
-/// not square take one of the 4 that keep their shape.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DihedralConfig {}
+medley_core::keys! {
+    /// One of the 8 symmetries of the square, each equally likely: for images without an up and a left. Exact. Images that are
+    /// not square take one of the 4 that keep their shape.
+    pub struct DihedralConfig {}
+}
 
 impl DihedralConfig {
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as all transforms")]
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        Ok(Box::new(Dihedral))
+    #[expect(clippy::unused_self, reason = "as all transforms")]
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Dihedral)
     }
 }
 

@@ -1,25 +1,20 @@
 //! Midtones lighter or darker.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::check_range;
 use crate::kernel::tone::power;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Raises all values to a power, as torchvision's `adjust_gamma`: black and white stay.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GammaConfig {
-    /// Least and most exponent, 0.1-10; below 1 is lighter. Uniform in the logarithm.
-    #[serde(serialize_with = "crate::config::plain_pair")]
-    pub exponent: [f32; 2],
+medley_core::keys! {
+    /// Raises all values to a power, as torchvision's `adjust_gamma`: black and white stay.
+    pub struct GammaConfig {
+        /// Least and most exponent; below 1 is lighter. Uniform in the logarithm.
+        exponent: [f32; 2], in 0.1..=10.0;
+    }
 }
 
 impl GammaConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check_range("exponent", self.exponent, 0.1, 10.0)?;
-        Ok(Box::new(Gamma { exponent: self.exponent }))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Gamma { exponent: self.exponent })
     }
 }
 

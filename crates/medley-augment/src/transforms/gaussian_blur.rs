@@ -1,31 +1,24 @@
 //! Out of focus.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::{check, check_range, half};
 use crate::kernel::blur::{gaussian, separable};
 use crate::plan::Params;
 use crate::planes::Scratch;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Convolves with a Gaussian cut at three standard deviations, reflected at the border, as torchvision's `gaussian_blur` with
-/// that kernel size. Volumes are blurred across slices too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GaussianBlurConfig {
-    /// Least and most standard deviation in pixels, 0.05-20, uniform.
-    #[serde(serialize_with = "crate::config::plain_pair")]
-    pub deviation: [f32; 2],
-    /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half", serialize_with = "crate::config::plain")]
-    pub probability: f32,
+medley_core::keys! {
+    /// Convolves with a Gaussian cut at three standard deviations, reflected at the border, as torchvision's `gaussian_blur` with
+    /// that kernel size. Volumes are blurred across slices too.
+    pub struct GaussianBlurConfig {
+        /// Least and most standard deviation in pixels, uniform.
+        deviation: [f32; 2], in 0.05..=20.0;
+        /// Share of images it is done to.
+        probability: f32 = 0.5, in 0.0..=1.0;
+    }
 }
 
 impl GaussianBlurConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check_range("deviation", self.deviation, 0.05, 20.0)?;
-        check("probability", self.probability, 0.0, 1.0)?;
-        Ok(Box::new(GaussianBlur(self.clone())))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(GaussianBlur(self.clone()))
     }
 }
 

@@ -1,30 +1,23 @@
 //! Noise of the electronics.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::{check, check_range, half};
 use crate::kernel::colour::add_noise;
 use crate::kernel::noise::normals;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Adds a normal number to every value, each its own, and clips to 0-1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GaussianNoiseConfig {
-    /// Least and most standard deviation, with white as 1; 0-1, uniform.
-    #[serde(serialize_with = "crate::config::plain_pair")]
-    pub deviation: [f32; 2],
-    /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half", serialize_with = "crate::config::plain")]
-    pub probability: f32,
+medley_core::keys! {
+    /// Adds a normal number to every value, each its own, and clips to 0-1.
+    pub struct GaussianNoiseConfig {
+        /// Least and most standard deviation, with white as 1; uniform.
+        deviation: [f32; 2], in 0.0..=1.0;
+        /// Share of images it is done to.
+        probability: f32 = 0.5, in 0.0..=1.0;
+    }
 }
 
 impl GaussianNoiseConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check_range("deviation", self.deviation, 0.0, 1.0)?;
-        check("probability", self.probability, 0.0, 1.0)?;
-        Ok(Box::new(GaussianNoise(self.clone())))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(GaussianNoise(self.clone()))
     }
 }
 

@@ -1,25 +1,20 @@
 //! Colours turned on their circle.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::check;
 use crate::kernel::colour::turn_hue;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Turns the hue of HSV, as torchvision's `adjust_hue`. Images without three channels stay as they are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HueConfig {
-    /// Most of the circle turned either way, 0-0.5.
-    #[serde(serialize_with = "crate::config::plain")]
-    pub turn: f32,
+medley_core::keys! {
+    /// Turns the hue of HSV, as torchvision's `adjust_hue`. Images without three channels stay as they are.
+    pub struct HueConfig {
+        /// Most of the circle turned either way.
+        turn: f32, in 0.0..=0.5;
+    }
 }
 
 impl HueConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("turn", self.turn, 0.0, 0.5)?;
-        Ok(Box::new(Hue { turn: self.turn }))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Hue { turn: self.turn })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The transforms, one file each: a config that serde reads, checked into a [`Transform`](crate::Transform).
+//! The transforms, one file each: the keys that it has in TOML, and the [`Transform`](crate::Transform) that is made of them.
 //!
 //! A new one is a new file like these, a line here, a line in the registry ([`config`](crate::config)), and an example in the
 //! table of `tests/transforms.rs`, which runs the conformance suite on it.

@@ -1,29 +1,22 @@
 //! Noise of few photons.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::{check, check_range, half};
 use crate::kernel::noise::poisson;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Replaces every value by a count of photons, Poisson with the value as mean: X-ray and fluorescence at low dose.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PoissonNoiseConfig {
-    /// Fewest and most photons that make white, 1-100000; fewer are noisier. Uniform in the logarithm.
-    #[serde(serialize_with = "crate::config::plain_pair")]
-    pub photons: [f32; 2],
-    /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half", serialize_with = "crate::config::plain")]
-    pub probability: f32,
+medley_core::keys! {
+    /// Replaces every value by a count of photons, Poisson with the value as mean: X-ray and fluorescence at low dose.
+    pub struct PoissonNoiseConfig {
+        /// Fewest and most photons that make white; fewer are noisier. Uniform in the logarithm.
+        photons: [f32; 2], in 1.0..=100_000.0;
+        /// Share of images it is done to.
+        probability: f32 = 0.5, in 0.0..=1.0;
+    }
 }
 
 impl PoissonNoiseConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check_range("photons", self.photons, 1.0, 100_000.0)?;
-        check("probability", self.probability, 0.0, 1.0)?;
-        Ok(Box::new(PoissonNoise(self.clone())))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(PoissonNoise(self.clone()))
     }
 }
 

@@ -1,35 +1,24 @@
 //! Several random operations of one strength.
 
-use serde::{Deserialize, Serialize};
-
 use super::operation::{Action, Operation, Space};
-use crate::config::check;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// `operations` draws, with replacement, from 14 operations (identity, shears, translations, rotation, brightness, colour,
-/// contrast, sharpness, posterize, solarize, auto-contrast, equalize), all of one magnitude (Cubuk et al., *RandAugment*, 2020;
-/// ranges as torchvision's `RandAugment`). Geometric ones join the one resampling of the policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RandAugmentConfig {
-    /// Operations per image, 1-8; by default 2.
-    pub operations: u32,
-    /// Strength, 0-30; by default 9.
-    pub magnitude: u32,
-}
-
-impl Default for RandAugmentConfig {
-    fn default() -> Self {
-        Self { operations: 2, magnitude: 9 }
+medley_core::keys! {
+    /// `operations` draws, with replacement, from 14 operations (identity, shears, translations, rotation, brightness, colour,
+    /// contrast, sharpness, posterize, solarize, auto-contrast, equalize), all of one magnitude (Cubuk et al., *RandAugment*, 2020;
+    /// ranges as torchvision's `RandAugment`). Geometric ones join the one resampling of the policy.
+    pub struct RandAugmentConfig {
+        /// Operations per image.
+        operations: u32 = 2, in 1..=8;
+        /// Strength.
+        magnitude: u32 = 9, in 0..=30;
     }
 }
 
 impl RandAugmentConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("operations", self.operations, 1, 8)?;
-        check("magnitude", self.magnitude, 0, 30)?;
-        Ok(Box::new(RandAugment { operations: self.operations, strength: self.magnitude as f32 / 30.0 }))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(RandAugment { operations: self.operations, strength: self.magnitude as f32 / 30.0 })
     }
 }
 

@@ -1,24 +1,20 @@
 //! Right-angle turns in space.
 
-use serde::{Deserialize, Serialize};
+use crate::{Map, Plan, Random, Transform};
 
-use crate::{AugmentError, Map, Plan, Random, Transform};
-
-/// Turns a volume by right angles about any axes: one of the 24 rotations of the cube, each equally likely, or with `mirror` one
-/// of its 48 symmetries. For volumes without an orientation. Exact. Only those that keep the shape are drawn; flat images are
-/// turned in their plane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RightAngleTurnsConfig {
-    /// Mirror images as well.
-    #[serde(default)]
-    pub mirror: bool,
+medley_core::keys! {
+    /// Turns a volume by right angles about any axes: one of the 24 rotations of the cube, each equally likely, or with `mirror` one
+    /// of its 48 symmetries. For volumes without an orientation. Exact. Only those that keep the shape are drawn; flat images are
+    /// turned in their plane.
+    pub struct RightAngleTurnsConfig {
+        /// Mirror images as well.
+        mirror: bool = false;
+    }
 }
 
 impl RightAngleTurnsConfig {
-    #[expect(clippy::unnecessary_wraps, reason = "as all transforms")]
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        Ok(Box::new(RightAngleTurns { mirror: self.mirror }))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(RightAngleTurns { mirror: self.mirror })
     }
 }
 

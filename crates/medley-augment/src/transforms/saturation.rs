@@ -1,26 +1,21 @@
 //! Paler and more colourful.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::check;
 use crate::kernel::colour::saturate;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Moves colours away from or towards their own grey and clips to 0-1, as torchvision's `adjust_saturation`. Images without
-/// three channels stay as they are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SaturationConfig {
-    /// The factor is uniform in `1 - amount` to `1 + amount`; 0-1.
-    #[serde(serialize_with = "crate::config::plain")]
-    pub amount: f32,
+medley_core::keys! {
+    /// Moves colours away from or towards their own grey and clips to 0-1, as torchvision's `adjust_saturation`. Images without
+    /// three channels stay as they are.
+    pub struct SaturationConfig {
+        /// The factor is uniform in `1 - amount` to `1 + amount`.
+        amount: f32, in 0.0..=1.0;
+    }
 }
 
 impl SaturationConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("amount", self.amount, 0.0, 1.0)?;
-        Ok(Box::new(Saturation { amount: self.amount }))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Saturation { amount: self.amount })
     }
 }
 

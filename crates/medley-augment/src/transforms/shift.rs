@@ -1,24 +1,19 @@
 //! Small moves.
 
-use serde::{Deserialize, Serialize};
+use crate::{Map, Plan, Random, Transform};
 
-use crate::config::check;
-
-use crate::{AugmentError, Map, Plan, Random, Transform};
-
-/// Moves the image by whole pixels along each axis: the same as padding it and cropping a window of the old size, as in
-/// torchvision's `RandomCrop(size, padding=pixels)`. What comes in at the border is the policy's `padding`. Exact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShiftConfig {
-    /// Most pixels along each axis (for volumes, across slices too), uniform in `-pixels..=pixels`. 0-1024.
-    pub pixels: u32,
+medley_core::keys! {
+    /// Moves the image by whole pixels along each axis: the same as padding it and cropping a window of the old size, as in
+    /// torchvision's `RandomCrop(size, padding=pixels)`. What comes in at the border is the policy's `padding`. Exact.
+    pub struct ShiftConfig {
+        /// Most pixels along each axis (for volumes, across slices too), uniform in `-pixels..=pixels`.
+        pixels: u32, in 0..=1024;
+    }
 }
 
 impl ShiftConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check("pixels", self.pixels, 0, 1024)?;
-        Ok(Box::new(Shift { pixels: self.pixels }))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(Shift { pixels: self.pixels })
     }
 }
 

@@ -1,31 +1,24 @@
 //! Noise of coherent waves.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::{check, check_range, half};
 use crate::kernel::colour::add_noise;
 use crate::kernel::noise::normals;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// Multiplies every value by 1 plus a normal number, each its own, and clips to 0-1: the grain of ultrasound and of optical
-/// coherence tomography.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpeckleNoiseConfig {
-    /// Least and most standard deviation of the factor, 0-1, uniform.
-    #[serde(serialize_with = "crate::config::plain_pair")]
-    pub deviation: [f32; 2],
-    /// Share of images it is done to, 0-1; by default 0.5.
-    #[serde(default = "half", serialize_with = "crate::config::plain")]
-    pub probability: f32,
+medley_core::keys! {
+    /// Multiplies every value by 1 plus a normal number, each its own, and clips to 0-1: the grain of ultrasound and of optical
+    /// coherence tomography.
+    pub struct SpeckleNoiseConfig {
+        /// Least and most standard deviation of the factor, uniform.
+        deviation: [f32; 2], in 0.0..=1.0;
+        /// Share of images it is done to.
+        probability: f32 = 0.5, in 0.0..=1.0;
+    }
 }
 
 impl SpeckleNoiseConfig {
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        check_range("deviation", self.deviation, 0.0, 1.0)?;
-        check("probability", self.probability, 0.0, 1.0)?;
-        Ok(Box::new(SpeckleNoise(self.clone())))
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(SpeckleNoise(self.clone()))
     }
 }
 

@@ -1,23 +1,21 @@
 //! One random operation of random strength.
 
-use serde::{Deserialize, Serialize};
-
 use super::operation::{Action, Operation, Space};
 use super::rand_augment::note;
 use crate::plan::Params;
-use crate::{AugmentError, ImagePlanes, Plan, Random, Transform};
+use crate::{ImagePlanes, Plan, Random, Transform};
 
-/// One operation, of a strength drawn from 31 steps (Müller and Hutter, *TrivialAugment: tuning-free yet state-of-the-art data
-/// augmentation*, 2021; the wide ranges, as torchvision's `TrivialAugmentWide`). Nothing to tune. Translations go up to a seventh
-/// of the side, which are the paper's 32 pixels of 224: 32 pixels would push a 28-pixel image out of sight.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrivialAugmentConfig {}
+medley_core::keys! {
+    /// One operation, of a strength drawn from 31 steps (Müller and Hutter, *TrivialAugment: tuning-free yet state-of-the-art data
+    /// augmentation*, 2021; the wide ranges, as torchvision's `TrivialAugmentWide`). Nothing to tune. Translations go up to a seventh
+    /// of the side, which are the paper's 32 pixels of 224: 32 pixels would push a 28-pixel image out of sight.
+    pub struct TrivialAugmentConfig {}
+}
 
 impl TrivialAugmentConfig {
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as all transforms")]
-    pub(crate) fn build(&self) -> Result<Box<dyn Transform>, AugmentError> {
-        Ok(Box::new(TrivialAugment))
+    #[expect(clippy::unused_self, reason = "as all transforms")]
+    pub(crate) fn build(&self) -> Box<dyn Transform> {
+        Box::new(TrivialAugment)
     }
 }
 

@@ -10,7 +10,6 @@ use medley_core::record::{Environment, RunResults, ScoreSet};
 use medley_core::text::plural;
 use medley_metrics::summarise_sets;
 use medley_predictions::SubmissionError;
-use medley_predictions::record::read_manifest;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
 use medley_storage::RealFs;
@@ -44,64 +43,66 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let layout = run.layout().clone();
     let interruption = Interruption::watch()?;
-    let end = run.train(observers(arguments.quiet), &interruption.stop)?;
+    let end = run.train(observers(arguments.quiet, "run"), &interruption.stop)?;
     finish(end, &layout, &interruption, arguments.json)
 }
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
-    let folder = data_folder::of(&arguments.run, &arguments.data);
-    let experiment = experiment_of(&arguments.run, &folder)?;
-    let session = session(&folder, &arguments.reading).allow_memory(arguments.allow_memory);
-    let run = session.resume(&experiment, &arguments.run)?;
+    let data = data_folder::of(&arguments.run, &arguments.data);
+    let (experiment, folder) = open_run(&arguments.run, &data)?;
+    let session = session(&data, &arguments.reading).allow_memory(arguments.allow_memory);
+    let run = session.resume(&experiment, folder)?;
     let layout = run.layout().clone();
     let interruption = Interruption::watch()?;
-    let end = run.train(observers(arguments.quiet), &interruption.stop)?;
+    let end = run.train(observers(arguments.quiet, "resuming"), &interruption.stop)?;
     finish(end, &layout, &interruption, arguments.json)
 }
 
-/// Runs on the same folder share what is read of the data.
+/// Runs on the same folder share what is read of the data. What was done before one fails is printed.
 pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     let mut sessions = BTreeMap::new();
     let interruption = Interruption::watch()?;
     let mut all = Vec::new();
-    for path in &arguments.runs {
-        let folder = data_folder::of(path, &arguments.data);
-        let experiment = experiment_of(path, &folder)?;
-        let session = sessions.entry(folder.clone()).or_insert_with(|| session(&folder, &arguments.reading));
-        let run = session.resume(&experiment, path)?;
-        let layout = run.layout().clone();
-        match run.test(observers(arguments.quiet), &interruption.stop)? {
-            RunEnd::Interrupted => return Ok(interruption.note(&format!("`medley test {}`", path.display()))),
-            RunEnd::Finished(results) if arguments.json => {
-                write_out(&layout, &results)?;
-                all.push(results);
+    let mut test_all = || -> anyhow::Result<ExitCode> {
+        for path in &arguments.runs {
+            let data = data_folder::of(path, &arguments.data);
+            let (experiment, folder) = open_run(path, &data)?;
+            let session = sessions.entry(data.clone()).or_insert_with(|| session(&data, &arguments.reading));
+            let run = session.resume(&experiment, folder)?;
+            let layout = run.layout().clone();
+            match run.test(observers(arguments.quiet, "testing"), &interruption.stop)? {
+                RunEnd::Interrupted => return Ok(interruption.note(&format!("`medley test {}`", path.display()))),
+                RunEnd::Finished(results) if arguments.json => {
+                    write_out(&layout, &results)?;
+                    all.push(results);
+                }
+                RunEnd::Finished(results) => print(&layout, &results)?,
             }
-            RunEnd::Finished(results) => print(&layout, &results)?,
         }
-    }
-    if arguments.json {
-        output::json(&all)?;
-    }
-    Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::SUCCESS)
+    };
+    let end = test_all();
+    let printed = if arguments.json { output::json(&all) } else { Ok(()) };
+    end.and_then(|code| printed.map(|()| code))
 }
 
 fn session(data: &Path, reading: &Reading) -> Session<'static> {
     Session::open(data, reading.options(), &RealFs)
 }
 
-/// The experiment of a run folder.
-fn experiment_of(run: &Path, data: &Path) -> anyhow::Result<Experiment> {
-    RunFolder::check(run)?;
-    let layout = RunLayout::new(run);
-    read_manifest(&layout)?;
-    config::read_recorded(&layout, data)
-        .with_context(|| format!("`{}` is no run folder that can be resumed", run.display()))
+/// A run folder, held by this process from now on, and its experiment.
+fn open_run(run: &Path, data: &Path) -> anyhow::Result<(Experiment, RunFolder)> {
+    let folder = RunFolder::open(run)?;
+    let experiment = config::read_recorded(folder.layout(), data)
+        .with_context(|| format!("`{}` is no run folder that can be resumed", run.display()))?;
+    Ok((experiment, folder))
 }
 
-fn observers(quiet: bool) -> Observers {
+/// A progress bar that says what is being done.
+fn observers(quiet: bool, doing: &'static str) -> Observers {
     let mut observers = Observers::default();
     if !quiet {
-        observers.push("progress", Box::new(Progress::new()));
+        observers.push("progress", Box::new(Progress::new(doing)));
     }
     observers
 }
@@ -191,10 +192,10 @@ impl Interruption {
 
 /// The table at the end: results by task, mean and spread over seeds; of the validation split while the test split is shut.
 fn summary(results: &RunResults) -> String {
-    let (split, sets): (_, Vec<&ScoreSet>) = if results.is_tested() {
-        ("test split", results.test_sets().collect())
+    let (split, caution, sets): (_, _, Vec<&ScoreSet>) = if results.is_tested() {
+        ("test", "", results.test_sets().collect())
     } else {
-        ("validation split (optimistic, as epochs are selected on it)", validation_sets(results))
+        ("validation", " (optimistic, as epochs are selected on it)", validation_sets(results))
     };
     let spreads = summarise_sets(&sets);
     let cell = |task: &str, metric: &str| {
@@ -222,13 +223,13 @@ fn summary(results: &RunResults) -> String {
         .collect();
     let seeds = results.seeds.len();
     let spread = if seeds > 1 { ", mean ± standard deviation" } else { "" };
-    let mut text = format!("{split}, {}{spread}\n\n", plural(seeds, "seed"));
+    let mut text = format!("{split} split{caution}, {}{spread}\n\n", plural(seeds, "seed"));
     text.push_str(&output::table(&["task", "images", "AUC", "ACC", "macro-F1"], &rows));
-    text.push_str("\n\nharmonic mean of macro-F1  ");
-    text.push_str(&cell("all", "harmonic_mean"));
+    let headline = format!("{split} harmonic mean of macro-F1");
+    text.push_str(&format!("\n\n{headline}  {}", cell("all", "harmonic_mean")));
     if let Some(ensemble) = &results.ensemble {
-        let mean = format!("\nmean of the seeds' probabilities  {:.4}", ensemble.harmonic_mean);
-        text.push_str(&mean);
+        let of_mean = ensemble.harmonic_mean;
+        text.push_str(&format!("\n{headline}, of the mean of the seeds' probabilities  {of_mean:.4}"));
     }
     if results.synthetic {
         text.push_str("\n\nSYNTHETIC DATA: these results say nothing of medicine or of the benchmark.");

@@ -220,7 +220,7 @@ pub(super) fn train(error: &TrainError) -> Code {
         | TrainError::Unfinished { .. } => Code::Disk,
         TrainError::Record(error) | TrainError::Results(error) => record(error),
         TrainError::Torch(error) if is_out_of_memory(&error.to_string()) => Code::Disk,
-        TrainError::Torch(_) | TrainError::Callback { .. } => Code::Internal,
+        TrainError::Torch(_) | TrainError::Callback(_) => Code::Internal,
         TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => Code::Diverged,
     }
 }

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use medley_core::record::{
-    ClassResult, DataRecord, Environment, Event, EventLine, Manifest, RunResults, SCHEMA_VERSION, ScoreSet, SeedResult,
-    Spread, TaskMetrics, TaskResult,
+    ClassResult, DataRecord, Environment, EpochMetrics, Event, EventLine, Manifest, RunResults, SCHEMA_VERSION,
+    ScoreSet, SeedResult, Spread, TaskMetrics, TaskResult,
 };
 use medley_core::seed::{Purpose, stream};
 use medley_core::{MemoryLayout, Origin, Precision, RunLayout, Split, TaskKind, TaskSpec};
@@ -349,8 +349,7 @@ fn write_history(fixture: &Fixture, epochs: usize) {
         lines.push_str(&serde_json::to_string(&EventLine { time, event }).unwrap());
         lines.push('\n');
     };
-    let mut metrics =
-        "seed,epoch,task,train_loss,val_loss,val_auc,val_accuracy,val_macro_f1,learning_rate\n".to_owned();
+    let mut metrics = csv::Writer::from_writer(Vec::new());
     write(Event::RunStarted {
         run: results.run.clone(),
         tasks: test_of(&results.seeds[0]).tasks.iter().map(|task| task.task.clone()).collect(),
@@ -393,27 +392,17 @@ fn write_history(fixture: &Fixture, epochs: usize) {
                 .collect();
             let harmonic_mean =
                 metrics_of_tasks.len() as f64 / metrics_of_tasks.iter().map(|task| 1.0 / task.macro_f1).sum::<f64>();
-            for task in &metrics_of_tasks {
-                let _ = writeln!(
-                    metrics,
-                    "{},{},{},,{},{},{},{},",
-                    seed.seed,
-                    epoch + 1,
-                    task.task,
-                    task.loss,
-                    task.auc.map_or_else(String::new, |auc| auc.to_string()),
-                    task.accuracy,
-                    task.macro_f1
-                );
-            }
-            let _ = writeln!(metrics, "{},{},all,{loss},,,,{harmonic_mean},{learning_rate}", seed.seed, epoch + 1);
-            write(Event::EpochFinished {
+            let of_epoch = EpochMetrics {
                 seed: seed.seed,
                 epoch,
                 train_loss: loss,
                 learning_rate,
                 validation: metrics_of_tasks,
                 harmonic_mean,
+            };
+            of_epoch.rows().for_each(|row| metrics.serialize(row).unwrap());
+            write(Event::EpochFinished {
+                metrics: of_epoch,
                 best: epoch + 1 == seed.best_epoch,
                 images_per_second: Some(812.0 + epoch as f64),
                 data_wait: Some(0.01),
@@ -423,7 +412,7 @@ fn write_history(fixture: &Fixture, epochs: usize) {
     }
     write(Event::RunFinished { harmonic_mean: Some(test_of(&results.seeds[0]).harmonic_mean), seconds: 251.0 });
     std::fs::write(layout.events(), lines).unwrap();
-    std::fs::write(layout.metrics(), metrics).unwrap();
+    std::fs::write(layout.metrics(), metrics.into_inner().unwrap()).unwrap();
 }
 
 /// The test results of a seed.

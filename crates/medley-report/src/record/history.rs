@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use medley_core::RunLayout;
-use medley_core::record::MetricRow;
+use medley_core::record::{EpochMetrics, MetricRow};
 use medley_core::text::plural;
 use medley_storage::{ConfinedFolder, ReadError, check_size};
 use serde::Deserialize;
@@ -69,7 +69,7 @@ pub struct SeedHistory {
     pub steps: Vec<StepPoint>,
 }
 
-/// The metrics after an epoch. What was not written, or is not finite, is `None`.
+/// The metrics after an epoch, as far as pages show them. What was not written, or is not finite, is `None` or not there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Epoch {
     /// 1-based: epochs finished.
@@ -80,23 +80,25 @@ pub struct Epoch {
     pub learning_rate: Option<f64>,
     /// Harmonic mean of the validation macro-F1.
     pub harmonic_mean: Option<f64>,
-    /// By task name.
-    pub tasks: BTreeMap<String, EpochMetrics>,
+    /// Validation macro-F1, by task name.
+    pub macro_f1: BTreeMap<String, f64>,
     /// Training images per second of wall time, where the events tell.
     pub images_per_second: Option<f64>,
 }
 
-/// The validation metrics of one task after an epoch.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct EpochMetrics {
-    /// Mean loss.
-    pub loss: Option<f64>,
-    /// Official AUC.
-    pub auc: Option<f64>,
-    /// Official accuracy.
-    pub accuracy: Option<f64>,
-    /// Macro-F1.
-    pub macro_f1: Option<f64>,
+impl Epoch {
+    fn new(metrics: EpochMetrics, images_per_second: Option<f64>) -> Self {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let macro_f1 = metrics.validation.into_iter().filter_map(|task| Some((task.task, finite(task.macro_f1)?)));
+        Self {
+            epoch: metrics.epoch.saturating_add(1),
+            train_loss: finite(metrics.train_loss),
+            learning_rate: finite(metrics.learning_rate),
+            harmonic_mean: finite(metrics.harmonic_mean),
+            macro_f1: macro_f1.collect(),
+            images_per_second: images_per_second.and_then(finite),
+        }
+    }
 }
 
 /// The mean of some neighbouring steps.
@@ -154,12 +156,8 @@ enum Line {
         learning_rate: Option<f64>,
     },
     EpochFinished {
-        seed: u64,
-        epoch: usize,
-        train_loss: Option<f64>,
-        learning_rate: Option<f64>,
-        validation: Vec<LoggedMetrics>,
-        harmonic_mean: Option<f64>,
+        #[serde(flatten)]
+        metrics: EpochMetrics,
         images_per_second: Option<f64>,
     },
     SeedStopped {
@@ -173,16 +171,6 @@ enum Line {
     RunFinished {},
     #[serde(other)]
     Other,
-}
-
-/// [`medley_core::record::TaskMetrics`], where any of them may be missing.
-#[derive(Deserialize)]
-struct LoggedMetrics {
-    task: String,
-    loss: Option<f64>,
-    auc: Option<f64>,
-    accuracy: Option<f64>,
-    macro_f1: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -251,19 +239,10 @@ impl Reader {
                 let epoch = epoch as f64 + (step as f64 + 0.5) / steps;
                 self.seed(seed).steps.push(StepPoint { epoch, loss, learning_rate });
             }
-            Line::EpochFinished {
-                seed,
-                epoch,
-                train_loss,
-                learning_rate,
-                validation,
-                harmonic_mean,
-                images_per_second,
-            } => {
-                let epoch = epoch.saturating_add(1);
-                let tasks = validation.into_iter().map(LoggedMetrics::into_entry).collect();
-                let row = Epoch { epoch, train_loss, learning_rate, harmonic_mean, tasks, images_per_second };
-                self.seed(seed).epochs.insert(epoch, row);
+            Line::EpochFinished { metrics, images_per_second } => {
+                let seed = metrics.seed;
+                let epoch = Epoch::new(metrics, images_per_second);
+                self.seed(seed).epochs.insert(epoch.epoch, epoch);
             }
             Line::SeedStopped { seed, reason } => self.seed(seed).stopped = Some(reason),
             Line::Warning { message } => self.warn(message),
@@ -296,20 +275,26 @@ impl Reader {
                 return notes.push(format!("metrics.csv {}: the curves are drawn from the events", reason(&error)));
             }
         };
-        let mut rows: BTreeMap<u64, BTreeMap<usize, Epoch>> = BTreeMap::new();
+        let mut rows: Vec<MetricRow> = Vec::new();
         let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(bytes.as_slice()).into_deserialize();
         let mut bad = BadLines::default();
         loop {
             // Errors do not all say where they are; the reader does.
             let line = reader.reader().position().line();
             match reader.next() {
-                Some(Ok(row)) => add_row(&mut rows, row),
+                Some(Ok(row)) => rows.push(row),
                 Some(Err(error)) => bad.add(error.position().map_or(line, csv::Position::line) as usize),
                 None => break,
             }
         }
         notes.extend(bad.note("metrics.csv"));
-        for (seed, mut epochs) in rows {
+        let mut by_seed: BTreeMap<u64, BTreeMap<usize, Epoch>> = BTreeMap::new();
+        for metrics in EpochMetrics::from_rows(rows) {
+            let seed = metrics.seed;
+            let epoch = Epoch::new(metrics, None);
+            by_seed.entry(seed).or_default().insert(epoch.epoch, epoch);
+        }
+        for (seed, mut epochs) in by_seed {
             let reader = self.seed(seed);
             for (number, epoch) in &mut epochs {
                 epoch.images_per_second = reader.epochs.get(number).and_then(|epoch| epoch.images_per_second);
@@ -332,7 +317,7 @@ impl Reader {
                 seed,
                 parameters: reader.parameters,
                 stopped: reader.stopped,
-                epochs: reader.epochs.into_values().map(Epoch::finite).collect(),
+                epochs: reader.epochs.into_values().collect(),
                 steps: reader.steps.finish(),
             })
             .collect();
@@ -371,49 +356,6 @@ pub(super) fn reason(error: &ReadError) -> String {
         ReadError::TooLarge { bytes, limit, .. } => format!("holds {bytes} bytes, more than the {limit} that are read"),
         ReadError::NotText { line, .. } => format!("is not UTF-8 text (line {line})"),
         ReadError::Io { source, .. } => format!("cannot be read: {}", source.kind()),
-    }
-}
-
-fn add_row(rows: &mut BTreeMap<u64, BTreeMap<usize, Epoch>>, row: MetricRow) {
-    let epoch = rows.entry(row.seed).or_default().entry(row.epoch).or_default();
-    epoch.epoch = row.epoch;
-    if row.task == "all" {
-        epoch.train_loss = row.train_loss;
-        epoch.learning_rate = row.learning_rate;
-        epoch.harmonic_mean = Some(row.val_macro_f1);
-    } else {
-        let metrics = EpochMetrics {
-            loss: row.val_loss,
-            auc: row.val_auc,
-            accuracy: row.val_accuracy,
-            macro_f1: Some(row.val_macro_f1),
-        };
-        epoch.tasks.insert(row.task, metrics);
-    }
-}
-
-impl LoggedMetrics {
-    fn into_entry(self) -> (String, EpochMetrics) {
-        let Self { task, loss, auc, accuracy, macro_f1 } = self;
-        (task, EpochMetrics { loss, auc, accuracy, macro_f1 })
-    }
-}
-
-impl Epoch {
-    /// The same, less what is not finite.
-    fn finite(mut self) -> Self {
-        let keep = |value: &mut Option<f64>| *value = value.filter(|value| value.is_finite());
-        for value in
-            [&mut self.train_loss, &mut self.learning_rate, &mut self.harmonic_mean, &mut self.images_per_second]
-        {
-            keep(value);
-        }
-        for metrics in self.tasks.values_mut() {
-            for value in [&mut metrics.loss, &mut metrics.auc, &mut metrics.accuracy, &mut metrics.macro_f1] {
-                keep(value);
-            }
-        }
-        self
     }
 }
 

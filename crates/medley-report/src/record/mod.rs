@@ -16,7 +16,7 @@ use medley_storage::ConfinedFolder;
 
 use crate::ReportError;
 use crate::uncertainty::Uncertainty;
-pub use history::{Epoch, EpochMetrics, History, SeedHistory, StepPoint};
+pub use history::{Epoch, History, SeedHistory, StepPoint};
 
 /// Largest `config.toml` that is read.
 const CONFIG_FILE: u64 = 16 << 20;

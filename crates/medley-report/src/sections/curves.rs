@@ -61,7 +61,7 @@ impl Section for Curves {
             .data()
             .iter()
             .filter_map(|data| {
-                let values = |seed: &SeedHistory| by_epoch(seed, |epoch| epoch.tasks.get(&data.task.name)?.macro_f1);
+                let values = |seed: &SeedHistory| by_epoch(seed, |epoch| epoch.macro_f1.get(&data.task.name).copied());
                 chart(run, &data.task.title, SHARE, &values)
             })
             .collect();

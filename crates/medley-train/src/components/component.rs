@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Deref;
 
-use medley_core::keys::{Key, KeyError, Table, Value, dotted};
+use medley_core::keys::{Key, KeyError, Table, Value, dotted, keys_of_choice};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -78,7 +78,7 @@ impl<C: Choice, K: Table + DeserializeOwned> Component<C, K> {
         let name = match keys.remove("name") {
             None => C::NAMES[0].to_owned(),
             Some(toml::Value::String(name)) => name,
-            Some(other) => return Err(format!("at `name`: {}", wrong_type(&other))),
+            Some(other) => return Err(format!("at `name`: {}", wrong_type::<String>(&other))),
         };
         if !C::NAMES.contains(&name.as_str()) {
             return Err(format!("at `name`: unknown variant `{name}`, expected one of {}", list(C::NAMES)));
@@ -141,9 +141,9 @@ fn first_parts(keys: &[Key]) -> Vec<String> {
     keys.iter().map(first).filter(|name| seen.insert(name.clone())).collect()
 }
 
-/// serde's message for a value where a string should be.
-fn wrong_type(value: &toml::Value) -> String {
-    let error = String::deserialize(value.clone()).err();
+/// serde's message for a value that is no `T`.
+pub(super) fn wrong_type<T: DeserializeOwned>(value: &toml::Value) -> String {
+    let error = T::deserialize(value.clone()).err();
     error.map(|error| error.message().to_owned()).unwrap_or_default()
 }
 
@@ -159,28 +159,17 @@ impl<C: Choice, K: Table> Table for Component<C, K> {
     }
 
     fn keys(at: &str) -> Vec<Key> {
-        let names = C::NAMES.iter().map(|&name| (name, C::about(name))).collect::<Vec<_>>();
         let name = Key {
             path: dotted(at, "name"),
             kind: "string",
             default: Some(format!("{:?}", C::NAMES[0])),
             required: false,
-            range: Some(medley_core::keys::choice_range(&names)),
+            range: None,
             meaning: "Which one.".to_owned(),
             only_with: Vec::new(),
         };
-        let mut keys = vec![name];
-        keys.extend(K::keys(at));
-        for name in C::NAMES {
-            for key in C::keys_of(name, at) {
-                // A key that several have alike is one.
-                match keys.iter_mut().find(|known| Key { only_with: Vec::new(), ..(*known).clone() } == key) {
-                    Some(known) => known.only_with.push(name),
-                    None => keys.push(Key { only_with: vec![name], ..key }),
-                }
-            }
-        }
-        keys
+        let choices = C::NAMES.iter().map(|&name| (name, C::about(name), C::keys_of(name, at)));
+        keys_of_choice(name, K::keys(at), choices)
     }
 
     fn check(&self, at: &str) -> Result<(), KeyError> {

@@ -22,6 +22,7 @@ pub mod callbacks;
 mod component;
 pub mod losses;
 pub mod optimizers;
+pub mod patterns;
 pub mod schedules;
 pub mod selections;
 

@@ -8,7 +8,7 @@ use medley_models::backbones::mark_owners;
 use serde::Serialize;
 
 use super::schema::{AugmentConfig, DataConfig, SamplerConfig, TrainConfig};
-use crate::components::callbacks::StopConfig;
+use crate::components::callbacks::{FreezeConfig, StopConfig};
 use crate::components::losses::LossTable;
 use crate::components::optimizers::OptimizerConfig;
 use crate::components::schedules::ScheduleConfig;
@@ -43,6 +43,7 @@ pub fn tables() -> Vec<TableDescription> {
         table::<SelectConfig>("select"),
         table::<TrainConfig>("train"),
         table::<StopConfig>("stop"),
+        table::<FreezeConfig>("freeze"),
     ]
 }
 
@@ -89,10 +90,10 @@ pub fn keys(prefix: &str) -> Vec<Key> {
 pub fn text(keys: &[Key]) -> String {
     let mut text = String::new();
     for key in keys {
-        let default = default(key);
+        let default = if key.required { "required".to_owned() } else { format!("default {}", default(key)) };
         let range = key.range.as_deref().filter(|range| !range.starts_with('`'));
         let allowed = range.map(|range| format!(" in {range}")).unwrap_or_default();
-        let _ = writeln!(text, "{} ({}{allowed}; default {default})\n    {}", key.path, key.kind, sentence(key));
+        let _ = writeln!(text, "{} ({}{allowed}; {default})\n    {}", key.path, key.kind, sentence(key));
     }
     text
 }

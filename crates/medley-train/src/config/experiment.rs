@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
 
-use medley_augment::{AugmentError, PolicyConfig};
+use medley_augment::PolicyConfig;
 use medley_data::Registry;
 use medley_models::{ModelError, ValidatedNet, device};
 use tch::Device;
@@ -152,6 +152,7 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
     if raw.stop.patience.is_none() && raw.stop.min_delta > 0.0 {
         return Err(refusal("stop.min_delta", "it needs `stop.patience`, which is left out"));
     }
+    raw.freeze.check_together(raw.train.epochs)?;
     let policies = policies(raw, registry, rules)?;
     for task in raw.loss.tasks() {
         check_is_task(raw, "loss.tasks", task)?;
@@ -225,17 +226,10 @@ fn check_replicas(raw: &RawExperiment, device: Device) -> Result<(), Refusal> {
 
 /// The policy of every task.
 fn policies(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<BTreeMap<String, PolicyConfig>, Refusal> {
-    for (task, policy) in &raw.augment.policies.0 {
+    for task in raw.augment.policies.keys() {
         check_is_task(raw, "augment.policies", task)?;
-        let at = format!("augment.policies.{task}");
-        policy.check().map_err(|error| match error {
-            AugmentError::OutOfRange { key, value, allowed } => {
-                refusal(format!("{at}.{key}"), format!("it is {value}, it must be {allowed}"))
-            }
-            other => refusal(&at, other.to_string()),
-        })?;
     }
-    let policy = |task: &String| match (raw.augment.policies.0.get(task), raw.augment.policy, registry.get(task)) {
+    let policy = |task: &String| match (raw.augment.policies.get(task), raw.augment.policy, registry.get(task)) {
         (Some(own), _, _) => own.clone(),
         (None, PolicyChoice::Builtin, Some(entry)) => {
             rules.builtin_policy(entry.spec(raw.data.size, entry.origin).modality)
@@ -326,7 +320,10 @@ mod tests {
             ("optimizer", "learning_rate", "-1.0"),
             ("optimizer", "weight_decay", "1e-310"),
             ("optimizer", "beta1", "1.0"),
-            ("optimizer", "groups[0].match", "\n[[optimizer.groups]]"),
+            ("optimizer", "groups[0].match", "\n[[optimizer.groups]]\nmatch = ''"),
+            ("freeze", "match", "['heads.*']"),
+            ("freeze", "epochs", "1"),
+            ("freeze", "epochs", "10\nmatch = ['heads.*']"),
             ("sampler", "alpha", "2.0"),
             ("schedule", "warmup", "1.5"),
             ("schedule", "milestones", "[2.0]\nname = 'multi_step'"),
@@ -387,7 +384,7 @@ mod tests {
             "{message}"
         );
         let experiment = read(&format!("{step}degrees = 20.0")).check(Registry::builtin()).unwrap();
-        assert_eq!(experiment.policy("breastmnist"), experiment.augment.policies.0["breastmnist"]);
+        assert_eq!(experiment.policy("breastmnist"), experiment.augment.policies["breastmnist"]);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use medley_augment::PolicyConfig;
-use medley_core::keys::{Key, KeyError, Table as _, Value, dotted};
+use medley_core::keys::{KeyError, Table as _};
 use medley_models::NetConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::components::callbacks::StopConfig;
+use crate::components::callbacks::{FreezeConfig, StopConfig};
 use crate::components::losses::LossTable;
 use crate::components::optimizers::OptimizerConfig;
 use crate::components::schedules::ScheduleConfig;
@@ -54,6 +54,9 @@ pub struct RawExperiment {
     /// What ends training before its last epoch.
     #[serde(default)]
     pub stop: StopConfig,
+    /// What is not trained in the first epochs.
+    #[serde(default)]
+    pub freeze: FreezeConfig,
 }
 
 fn default_seeds() -> Vec<u64> {
@@ -75,7 +78,8 @@ impl RawExperiment {
         self.schedule.check("schedule")?;
         self.select.check("select")?;
         self.train.check("train")?;
-        self.stop.check("stop")
+        self.stop.check("stop")?;
+        self.freeze.check("freeze")
     }
 }
 
@@ -94,8 +98,8 @@ medley_core::keys! {
     pub struct AugmentConfig {
         /// The policy of tasks that `policies` does not name.
         policy: PolicyChoice = PolicyChoice::Builtin;
-        /// A policy of its own for a task of `tasks`; the form is described in `medley-augment`.
-        policies: Policies = Policies::default();
+        /// A policy of its own for a task of `tasks`, by its name.
+        policies: BTreeMap<String, PolicyConfig> = BTreeMap::new();
         /// Threads that prepare batches ahead of time; 0 prepares them in the training thread.
         workers: usize = 1, in 0..=256;
         /// Batches prepared ahead of time.
@@ -110,27 +114,6 @@ medley_core::choices! {
         Builtin = "builtin",
         /// Images as they are.
         None = "none",
-    }
-}
-
-/// Policies by task. Their ranges are checked by medley-augment.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Policies(pub BTreeMap<String, PolicyConfig>);
-
-impl Value for Policies {
-    const KIND: &'static str = "table";
-
-    fn to_toml(&self) -> Option<String> {
-        None
-    }
-
-    fn is_left_out(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn describe(key: Key) -> Vec<Key> {
-        vec![Key { path: dotted(&key.path, "NAME"), ..key }]
     }
 }
 

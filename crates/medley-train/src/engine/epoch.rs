@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use medley_core::record::{Event, ScoreSet, TaskMetrics};
+use medley_core::record::{EpochMetrics, Event, ScoreSet, TaskMetrics};
 use medley_core::{CoreError, Split};
 
 use super::SeedRun;
@@ -70,14 +70,22 @@ impl SeedRun<'_> {
             },
             bad_steps: self.progress.bad_steps,
             learning_rate: self.progress.learning_rate,
+            frozen: std::mem::take(&mut self.progress.frozen),
             ..Progress::START
         };
-        let validation = metrics(&result, &losses);
+        let metrics = EpochMetrics {
+            seed: self.seed,
+            epoch,
+            train_loss,
+            learning_rate,
+            validation: metrics(&result, &losses),
+            harmonic_mean: result.harmonic_mean,
+        };
         self.ask_callbacks(&EpochReport {
             seed: self.seed,
             epoch: epoch + 1,
             train_loss,
-            validation: &validation,
+            validation: &metrics.validation,
             score: selected.score,
             best,
         })?;
@@ -87,12 +95,7 @@ impl SeedRun<'_> {
         }
         self.swap_average()?;
         observers.send(&Event::EpochFinished {
-            seed: self.seed,
-            epoch,
-            train_loss,
-            learning_rate,
-            validation,
-            harmonic_mean: result.harmonic_mean,
+            metrics,
             best,
             images_per_second: throughput.as_ref().map(|throughput| throughput.images_per_second),
             data_wait: throughput.map(|throughput| throughput.data_wait),
@@ -110,17 +113,11 @@ impl SeedRun<'_> {
 
     /// Asks the callbacks, and takes note of what they want.
     fn ask_callbacks(&mut self, report: &EpochReport<'_>) -> Result<(), TrainError> {
-        let decision = self.callbacks.after_epoch(report);
-        if let Some(rate) = decision.learning_rate {
-            if !rate.is_finite() || rate < 0.0 {
-                let problem = format!("{rate} is no learning rate: it must be finite and not negative");
-                return Err(TrainError::Callback { name: "learning rate".to_owned(), problem });
-            }
-            self.progress.learning_rate = Some(rate);
-        }
+        let decision = self.callbacks.after_epoch(report)?;
+        self.progress.learning_rate = decision.learning_rate.or(self.progress.learning_rate);
         self.progress.stopped = decision.stop;
-        self.progress.callbacks = self.callbacks.state();
-        Ok(())
+        self.progress.callbacks = self.callbacks.state()?;
+        self.change_frozen(decision.frozen, report.epoch)
     }
 
     pub(super) fn predict_validation(
@@ -133,7 +130,7 @@ impl SeedRun<'_> {
     }
 
     pub(super) fn save_last(&mut self, observers: &mut Observers) -> Result<(), TrainError> {
-        self.progress.callbacks = self.callbacks.state();
+        self.progress.callbacks = self.callbacks.state()?;
         self.checkpoints.save_last(self.storage, &self.progress, &self.full_state())?;
         observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: self.progress.epoch, kind: "last".to_owned() })
     }

@@ -3,9 +3,11 @@
 pub mod average;
 mod buffers;
 mod epoch;
+mod frozen;
 pub mod predict;
 mod step;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +18,7 @@ use medley_storage::Storage;
 use tch::{Device, Tensor};
 
 use crate::TrainError;
-use crate::checkpoint::{CheckpointFolder, Progress};
+use crate::checkpoint::{Checkpoint, CheckpointFolder, Progress};
 use crate::components::callbacks::Callbacks;
 use crate::components::losses::TaskLoss;
 use crate::components::optimizers::{self, Optimizer, Parameter};
@@ -56,9 +58,11 @@ pub fn build_network(
     let (input_channels, input_size) = (INPUT_CHANNELS as i64, experiment.data.size as i64);
     let options = BuildOptions { plan, seed, input_channels, input_size };
     let mut net = MultiTaskNet::build(experiment.validated_net(), tasks, &options)?;
-    let frozen: Vec<Parameter> = parameters(experiment, &net)?.into_iter().filter(|one| one.frozen).collect();
-    if !frozen.is_empty() {
-        net.freeze(|name| frozen.iter().any(|parameter| parameter.name == name))?;
+    let parameters = parameters(experiment, &net)?;
+    frozen::check(experiment, &net, &parameters)?;
+    let always = always_frozen(&parameters);
+    if !always.is_empty() {
+        net.freeze(|name| always.contains(name))?;
     }
     Ok(net)
 }
@@ -84,6 +88,31 @@ fn parameters(experiment: &Experiment, net: &MultiTaskNet) -> Result<Vec<Paramet
     Ok(assigned.map_err(|error| experiment.refuse(&error.key, error.problem))?)
 }
 
+/// The names of those that the groups of the config freeze.
+fn always_frozen(parameters: &[Parameter]) -> BTreeSet<String> {
+    parameters.iter().filter(|one| one.frozen).map(|one| one.name.clone()).collect()
+}
+
+/// What [`SeedRun::new`] needs to know.
+pub struct SeedRequest<'a> {
+    /// What to do.
+    pub experiment: &'a Experiment,
+    /// What is learnt from and validated on.
+    pub data: &'a LearningData,
+    /// Which seed, of those of the experiment.
+    pub seed: u64,
+    /// How to compute.
+    pub plan: ComputePlan,
+    /// The weights that a fresh network starts from.
+    pub pretrained: Option<&'a Pretrained>,
+    /// Where checkpoints lie.
+    pub run: &'a RunLayout,
+    /// What they are written by.
+    pub storage: &'a dyn Storage,
+    /// Callbacks beside those of the config.
+    pub callbacks: Callbacks,
+}
+
 /// A network in training.
 pub struct SeedRun<'a> {
     experiment: &'a Experiment,
@@ -94,6 +123,8 @@ pub struct SeedRun<'a> {
     state: Vec<(String, Tensor)>,
     losses: Vec<TaskLoss>,
     optimizer: Box<dyn Optimizer>,
+    /// Parameters that the config freezes for good.
+    always_frozen: BTreeSet<String>,
     average: Option<MovingAverage>,
     sampler: Sampler,
     learning_rate: LearningRate,
@@ -107,20 +138,17 @@ pub struct SeedRun<'a> {
 }
 
 impl<'a> SeedRun<'a> {
-    /// A fresh network, started from `pretrained` if that is given; the newest checkpoint of the run, if there is one, is loaded
-    /// into it.
+    /// A fresh network, started from the pretrained weights if there are any; the newest checkpoint of the run, if there is one, is
+    /// loaded into it, and callbacks go on from what they remembered then.
     ///
     /// # Errors
-    /// When the network cannot be built or a checkpoint not be used.
-    pub fn new(
-        experiment: &'a Experiment,
-        data: &'a LearningData,
-        seed: u64,
-        plan: ComputePlan,
-        pretrained: Option<&Pretrained>,
-        run: &RunLayout,
-        storage: &'a dyn Storage,
-    ) -> Result<Self, TrainError> {
+    /// When the network cannot be built, a checkpoint not be used, or callbacks not go on: [`TrainError::Callback`] also where two have
+    /// one name, or one is missing that the checkpoint has something of.
+    pub fn new(request: SeedRequest<'a>) -> Result<Self, TrainError> {
+        let SeedRequest { experiment, data, seed, plan, pretrained, run, storage, callbacks: more } = request;
+        let mut callbacks = Callbacks::configured(&experiment.stop, &experiment.freeze);
+        callbacks.extend(more);
+        callbacks.check_names()?;
         let net = build_network(experiment, &data.tasks, seed, plan)?;
         let checkpoints = CheckpointFolder::new(run, seed);
         if let (Some(pretrained), true) = (pretrained, checkpoints.is_fresh()?) {
@@ -133,14 +161,16 @@ impl<'a> SeedRun<'a> {
         let decay = experiment.train.ema_decay;
         let sampler = Sampler::of(experiment, seed, &data.train.rows());
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
+        let parameters = parameters(experiment, &net)?;
         let mut seed_run = Self {
-            optimizer: experiment.optimizer.choice.build(parameters(experiment, &net)?, plan.cores())?,
+            always_frozen: always_frozen(&parameters),
+            optimizer: experiment.optimizer.choice.build(parameters, plan.cores())?,
             average: if decay > 0.0 { Some(MovingAverage::new(decay, &state)?) } else { None },
             learning_rate: LearningRate::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
             train_assembler: data.train.assembler(experiment, seed)?,
             val_assembler: data.val.assembler(experiment, seed)?,
             checkpoints,
-            callbacks: Callbacks::configured(&experiment.stop),
+            callbacks,
             progress: Progress::START,
             skipped: Vec::new(),
             device: plan.device,
@@ -154,22 +184,33 @@ impl<'a> SeedRun<'a> {
             storage,
         };
         seed_run.checkpoints.sweep()?;
-        if let Some((progress, skipped)) = seed_run.checkpoints.load_last(&seed_run.full_state())? {
-            seed_run.checkpoints.remove_surplus(&progress)?;
-            (seed_run.progress, seed_run.skipped) = (progress, skipped);
+        match seed_run.checkpoints.find_last(&seed_run.full_state())? {
+            Some(checkpoint) => seed_run.go_on_from(checkpoint)?,
+            None => {
+                let decision = seed_run.callbacks.begin()?;
+                seed_run.progress.learning_rate = decision.learning_rate;
+                seed_run.change_frozen(decision.frozen, 0)?;
+            }
         }
         Ok(seed_run)
     }
 
-    /// Adds callbacks to those of the config; they go on from what the checkpoint has of them.
-    ///
-    /// # Errors
-    /// [`TrainError::Callback`].
-    pub fn with_callbacks(mut self, more: Callbacks) -> Result<Self, TrainError> {
-        self.callbacks.extend(more);
-        let loaded = self.callbacks.load_state(&self.progress.callbacks);
-        loaded.map_err(|(name, problem)| TrainError::Callback { name, problem })?;
-        Ok(self)
+    /// Takes over everything from a checkpoint.
+    fn go_on_from(&mut self, checkpoint: Checkpoint) -> Result<(), TrainError> {
+        self.progress = checkpoint.progress.clone();
+        if !self.progress.frozen.is_empty() {
+            // Before its tensors are loaded, among which are those of the optimizer for what was frozen.
+            self.freeze()?;
+        }
+        self.checkpoints.load(&checkpoint, &self.full_state())?;
+        self.checkpoints.remove_surplus(&self.progress)?;
+        self.skipped = checkpoint.skipped;
+        if !self.is_finished() {
+            let lasting = self.progress.frozen.iter().filter(|frozen| frozen.until.is_none()).map(|frozen| &frozen.by);
+            self.callbacks.check_complete(self.progress.callbacks.keys().chain(lasting))?;
+        }
+        self.callbacks.load_state(&self.progress.callbacks)?;
+        Ok(())
     }
 
     /// Where it stands.

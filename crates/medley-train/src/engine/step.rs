@@ -48,7 +48,7 @@ impl SeedRun<'_> {
         let value = loss.f_double_value(&[])?;
         let learning_rate = self.rate_at(position);
         // A loss that is not finite has no gradient worth the work.
-        let gradients = if value.is_finite() { Some(self.net.gradients(&loss)?) } else { None };
+        let gradients = if value.is_finite() { Some(self.gradients(&loss)?) } else { None };
         let norm = gradients.as_deref().map_or(Ok(f64::NAN), gradient_norm)?;
         if let (Some(gradients), true) = (gradients, norm.is_finite()) {
             let scale = clip_scale(norm, self.experiment.optimizer.gradient_clip);
@@ -95,6 +95,14 @@ impl SeedRun<'_> {
             sums.push(loss.per_row(logits, &targets)?.f_sum(Kind::Float)?.f_div_scalar(divisor as f64)?);
         }
         Ok(Tensor::f_stack(&sums, 0)?.f_sum(Kind::Float)?)
+    }
+
+    /// In the order of parameters; all missing where the batch has rows of tasks alone whose parameters are all frozen.
+    fn gradients(&self, loss: &Tensor) -> Result<Vec<Option<Tensor>>, TrainError> {
+        if loss.requires_grad() {
+            return Ok(self.net.gradients(loss)?);
+        }
+        Ok(self.net.parameters().iter().map(|_| None).collect())
     }
 
     fn count_bad_step(&mut self, what: &'static str, observers: &mut Observers) -> Result<(), TrainError> {

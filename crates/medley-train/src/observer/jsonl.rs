@@ -120,6 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn the_line_of_an_epoch_is_as_documented() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut event = samples::epoch_finished(7, 0);
+        let Event::EpochFinished { metrics, images_per_second, .. } = &mut event else { unreachable!() };
+        metrics.validation[0].loss = f64::NAN;
+        *images_per_second = None;
+        write(&path, 1, &[event]);
+        insta::assert_snapshot!(fs_err::read_to_string(&path).unwrap().trim_end(), @r#"{"time":12.5,"event":"epoch_finished","seed":7,"epoch":0,"train_loss":1.5,"learning_rate":0.003,"validation":[{"task":"breastmnist","loss":null,"auc":0.9,"accuracy":0.75,"macro_f1":0.5},{"task":"octmnist","loss":0.30000000000000004,"auc":null,"accuracy":0.75,"macro_f1":0.3333333333333333}],"harmonic_mean":0.4,"best":true,"images_per_second":null,"data_wait":0.01}"#);
+    }
+
+    #[test]
     fn steps_are_thinned_out_and_progress_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let mut events: Vec<Event> = (0..5).map(|step| samples::step(7, 0, step, 1.0)).collect();

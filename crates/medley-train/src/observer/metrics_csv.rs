@@ -48,7 +48,7 @@ impl<S: Storage> MetricsCsv<S> {
         let mut rows = read(folder, path)?;
         rows.retain(keep);
         let storage = ConfinedFs::new(folder.clone(), storage);
-        let csv = Self { storage, path: path.to_owned(), text: encode(&rows, true)? };
+        let csv = Self { storage, path: path.to_owned(), text: encode(rows, true)? };
         write_whole(&csv.storage, path, &csv.text)?;
         Ok(csv)
     }
@@ -56,48 +56,12 @@ impl<S: Storage> MetricsCsv<S> {
 
 impl<S: Storage> Observer for MetricsCsv<S> {
     fn observe(&mut self, event: &Event) -> anyhow::Result<()> {
-        let rows = rows_of(event);
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let Event::EpochFinished { metrics, .. } = event else { return Ok(()) };
         let before = self.text.len();
-        self.text.extend(encode(&rows, false)?);
+        self.text.extend(encode(metrics.rows(), false)?);
         write_whole(&self.storage, &self.path, &self.text).inspect_err(|_| self.text.truncate(before))?;
         Ok(())
     }
-}
-
-/// The rows of a finished epoch: tasks in their order, then `all`.
-fn rows_of(event: &Event) -> Vec<MetricRow> {
-    let Event::EpochFinished { seed, epoch, train_loss, learning_rate, validation, harmonic_mean, .. } = event else {
-        return Vec::new();
-    };
-    let (seed, epoch) = (*seed, epoch + 1);
-    let mut rows: Vec<MetricRow> = (validation.iter())
-        .map(|metrics| MetricRow {
-            seed,
-            epoch,
-            task: metrics.task.clone(),
-            train_loss: None,
-            val_loss: Some(metrics.loss),
-            val_auc: metrics.auc,
-            val_accuracy: Some(metrics.accuracy),
-            val_macro_f1: metrics.macro_f1,
-            learning_rate: None,
-        })
-        .collect();
-    rows.push(MetricRow {
-        seed,
-        epoch,
-        task: "all".to_owned(),
-        train_loss: Some(*train_loss),
-        val_loss: None,
-        val_auc: None,
-        val_accuracy: None,
-        val_macro_f1: *harmonic_mean,
-        learning_rate: Some(*learning_rate),
-    });
-    rows
 }
 
 fn read(folder: &ConfinedFolder, path: &Path) -> anyhow::Result<Vec<MetricRow>> {
@@ -108,21 +72,11 @@ fn read(folder: &ConfinedFolder, path: &Path) -> anyhow::Result<Vec<MetricRow>> 
     })
 }
 
-fn encode(rows: &[MetricRow], header: bool) -> anyhow::Result<Vec<u8>> {
+fn encode(rows: impl IntoIterator<Item = MetricRow>, header: bool) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     if header {
         // Written by hand, as serde gives no header for a file without rows.
-        writer.write_record([
-            "seed",
-            "epoch",
-            "task",
-            "train_loss",
-            "val_loss",
-            "val_auc",
-            "val_accuracy",
-            "val_macro_f1",
-            "learning_rate",
-        ])?;
+        writer.write_record(MetricRow::HEADER)?;
     }
     for row in rows {
         writer.serialize(row)?;
@@ -132,6 +86,7 @@ fn encode(rows: &[MetricRow], header: bool) -> anyhow::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use medley_core::record::EpochMetrics;
     use medley_storage::{Fault, FaultyFs};
 
     use super::super::samples;
@@ -158,18 +113,8 @@ mod tests {
         7,1,octmnist,,0.30000000000000004,,0.75,0.3333333333333333,
         7,1,all,1.5,,,,0.4,0.003
         ");
-        let expected: Vec<MetricRow> = rows_of(&samples::epoch_finished(7, 0));
-        assert_eq!(read(&confined(&folder), &path).unwrap(), expected);
-    }
-
-    #[test]
-    fn header_names_the_fields_of_a_row() {
-        let rows = rows_of(&samples::epoch_finished(7, 0));
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for row in &rows {
-            writer.serialize(row).unwrap();
-        }
-        assert_eq!(writer.into_inner().unwrap(), encode(&rows, true).unwrap());
+        let Event::EpochFinished { metrics, .. } = samples::epoch_finished(7, 0) else { unreachable!() };
+        assert_eq!(EpochMetrics::from_rows(read(&confined(&folder), &path).unwrap()), [metrics]);
     }
 
     #[test]
@@ -192,21 +137,22 @@ mod tests {
     fn infinite_metrics_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
-        let mut rows = rows_of(&samples::epoch_finished(7, 0));
-        rows[0].val_loss = Some(f64::INFINITY);
-        rows[1].val_loss = Some(f64::NAN);
-        fs_err::write(&path, encode(&rows, true).unwrap()).unwrap();
+        let Event::EpochFinished { mut metrics, .. } = samples::epoch_finished(7, 0) else { unreachable!() };
+        metrics.validation[0].loss = f64::INFINITY;
+        metrics.validation[1].loss = f64::NAN;
+        fs_err::write(&path, encode(metrics.rows(), true).unwrap()).unwrap();
         MetricsCsv::open(&confined(&folder), &path, &all).unwrap();
-        let read = read(&confined(&folder), &path).unwrap();
-        assert_eq!(read[0], rows[0]);
-        assert!(read[1].val_loss.unwrap().is_nan());
+        let read = EpochMetrics::from_rows(read(&confined(&folder), &path).unwrap());
+        assert_eq!(read[0].validation[0], metrics.validation[0]);
+        assert!(read[0].validation[1].loss.is_nan());
     }
 
     #[test]
     fn damage_is_named_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
-        let mut text = encode(&rows_of(&samples::epoch_finished(7, 0)), true).unwrap();
+        MetricsCsv::open(&confined(&folder), &path, &all).unwrap().observe(&samples::epoch_finished(7, 0)).unwrap();
+        let mut text = fs_err::read(&path).unwrap();
         text.truncate(text.len() - 10);
         fs_err::write(&path, &text).unwrap();
         let error = format!("{:#}", MetricsCsv::open(&confined(&folder), &path, &all).unwrap_err());

@@ -1,6 +1,6 @@
 //! Events for the tests of observers.
 
-use medley_core::record::{Event, TaskMetrics};
+use medley_core::record::{EpochMetrics, Event, TaskMetrics};
 
 pub(crate) fn warning() -> Event {
     Event::Warning { message: "a \"quoted\"\nline".to_owned() }
@@ -34,12 +34,14 @@ pub(crate) fn epoch_finished(seed: u64, epoch: usize) -> Event {
         macro_f1,
     };
     Event::EpochFinished {
-        seed,
-        epoch,
-        train_loss: 1.5 / (epoch + 1) as f64,
-        learning_rate: 0.003,
-        validation: vec![metrics("breastmnist", Some(0.9), 0.5), metrics("octmnist", None, 1.0 / 3.0)],
-        harmonic_mean: 0.4,
+        metrics: EpochMetrics {
+            seed,
+            epoch,
+            train_loss: 1.5 / (epoch + 1) as f64,
+            learning_rate: 0.003,
+            validation: vec![metrics("breastmnist", Some(0.9), 0.5), metrics("octmnist", None, 1.0 / 3.0)],
+            harmonic_mean: 0.4,
+        },
         best: epoch == 0,
         images_per_second: Some(1234.5),
         data_wait: Some(0.01),

@@ -76,24 +76,15 @@ impl Observer for TensorBoard {
                     self.scalars(*seed, position, &scalars)?;
                 }
             }
-            Event::EpochFinished {
-                seed,
-                epoch,
-                train_loss,
-                validation,
-                harmonic_mean,
-                images_per_second,
-                data_wait,
-                ..
-            } => {
-                let mut scalars: Vec<(String, f64)> = validation.iter().flat_map(scalars_of).collect();
+            Event::EpochFinished { metrics, images_per_second, data_wait, .. } => {
+                let mut scalars: Vec<(String, f64)> = metrics.validation.iter().flat_map(scalars_of).collect();
                 scalars.extend([
-                    ("val/harmonic_mean".to_owned(), *harmonic_mean),
-                    ("train/epoch_loss".to_owned(), *train_loss),
+                    ("val/harmonic_mean".to_owned(), metrics.harmonic_mean),
+                    ("train/epoch_loss".to_owned(), metrics.train_loss),
                 ]);
                 scalars.extend(images_per_second.map(|speed| ("speed/images_per_second".to_owned(), speed)));
                 scalars.extend(data_wait.map(|share| ("speed/data_wait".to_owned(), share)));
-                self.scalars(*seed, ((epoch + 1) * self.steps_per_epoch) as u64, &scalars)?;
+                self.scalars(metrics.seed, ((metrics.epoch + 1) * self.steps_per_epoch) as u64, &scalars)?;
             }
             _ => {}
         }

@@ -29,7 +29,7 @@ use crate::compute;
 use crate::config::{Experiment, Rules};
 use crate::data::Prepared;
 use crate::engine::predict::Prediction;
-use crate::engine::{Outcome, SeedRun};
+use crate::engine::{Outcome, SeedRequest, SeedRun};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
 use crate::pretrained::Pretrained;
 use crate::run_folder::{RunFolder, utc_now};
@@ -60,6 +60,30 @@ pub struct Run<'a> {
     /// Writes into the run folder alone.
     storage: ConfinedFs<&'a dyn Storage>,
     callbacks: Box<dyn Fn(u64) -> Callbacks + Send + 'a>,
+}
+
+/// What a subcommand asks of a run.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    /// The subcommand: what the manifest records of an opening of test labels.
+    by: &'static str,
+    /// Whether the test split is predicted and scored.
+    test: bool,
+}
+
+/// What is left of a seed.
+struct SeedWork {
+    seed: u64,
+    /// The results that it has already.
+    kept: Option<SeedRecord>,
+    order: Order,
+}
+
+/// Splits that a finished network shall predict.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    validation: bool,
+    test: bool,
 }
 
 /// What a finished network says of a seed's images.
@@ -137,7 +161,7 @@ impl<'a> Run<'a> {
             return Ok(RunEnd::Finished(Box::new(results)));
         }
         let test = !self.folder.manifest().no_test;
-        self.carry_out("train", test, observers, stop)
+        self.carry_out(Order { by: "train", test }, observers, stop)
     }
 
     /// Predicts and scores the test split of a finished run that left it shut. A run that is scored already keeps its results, and
@@ -149,7 +173,7 @@ impl<'a> Run<'a> {
         match self.results()? {
             None => Err(TrainError::Unfinished { run: self.layout().root().to_owned() }),
             Some(results) if results.is_tested() => Ok(RunEnd::Finished(Box::new(results))),
-            Some(_) => self.carry_out("test", true, observers, stop),
+            Some(_) => self.carry_out(Order { by: "test", test: true }, observers, stop),
         }
     }
 
@@ -158,13 +182,7 @@ impl<'a> Run<'a> {
         read_results(self.layout(), self.folder.manifest()).map_err(TrainError::Results)
     }
 
-    fn carry_out(
-        mut self,
-        by: &'static str,
-        test: bool,
-        mut observers: Observers,
-        stop: &StopFlag,
-    ) -> Result<RunEnd, TrainError> {
+    fn carry_out(mut self, order: Order, mut observers: Observers, stop: &StopFlag) -> Result<RunEnd, TrainError> {
         let _threads = RestoreThreads::later();
         compute::prepare_process(&self.plan);
         let started = Instant::now();
@@ -174,15 +192,15 @@ impl<'a> Run<'a> {
         for &seed in &self.experiment.seeds {
             let kept = self.files().kept(seed)?;
             let record = match kept {
-                Some(record) if record.result.test.is_some() || !test => record,
-                kept => match self.run_seed(seed, kept, by, test, &mut observers, stop)? {
+                Some(record) if record.result.test.is_some() || !order.test => record,
+                kept => match self.run_seed(SeedWork { seed, kept, order }, &mut observers, stop)? {
                     Some(record) => record,
                     None => return Ok(RunEnd::Interrupted),
                 },
             };
             records.push(record);
         }
-        let results = self.put_together(records, by, test)?;
+        let results = self.put_together(records, order)?;
         write_json(&self.storage, &self.layout().results(), &results)?;
         let means: Vec<f64> = results.test_sets().map(|set| set.harmonic_mean).collect();
         let harmonic_mean = (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64);
@@ -191,13 +209,13 @@ impl<'a> Run<'a> {
     }
 
     /// `results.json`, of the results of all seeds.
-    fn put_together(&mut self, records: Vec<SeedRecord>, by: &str, test: bool) -> Result<RunResults, TrainError> {
-        let written = if test && records.len() > 1 {
+    fn put_together(&mut self, records: Vec<SeedRecord>, order: Order) -> Result<RunResults, TrainError> {
+        let written = if order.test && records.len() > 1 {
             records.iter().map(|record| self.files().written(record)).collect::<Result<Vec<_>, _>>()?
         } else {
             Vec::new()
         };
-        let ensemble = self.score_ensemble(&written, by)?;
+        let ensemble = self.score_ensemble(&written, order.by)?;
         let seeds: Vec<SeedResult> = records.into_iter().map(|record| record.result).collect();
         Ok(RunResults {
             schema_version: SCHEMA_VERSION,
@@ -254,10 +272,7 @@ impl<'a> Run<'a> {
     /// Trains and scores one seed, or what is left of that; `None` when it was interrupted.
     fn run_seed(
         &mut self,
-        seed: u64,
-        kept: Option<SeedRecord>,
-        by: &str,
-        test: bool,
+        SeedWork { seed, kept, order }: SeedWork,
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<SeedRecord>, TrainError> {
@@ -268,7 +283,8 @@ impl<'a> Run<'a> {
                 return Err(CheckpointError::None { kind: "last", folder, skipped: Vec::new() }.into());
             }
         }
-        let Some(predicted) = self.predict_seed(seed, kept.is_none(), test, observers, stop)? else { return Ok(None) };
+        let wanted = Wanted { validation: kept.is_none(), test: order.test };
+        let Some(predicted) = self.predict_seed(seed, wanted, observers, stop)? else { return Ok(None) };
         let run = format!("{}-seed{seed}", self.name());
         let (validation, mut predictions) = match (kept, predicted.validation) {
             (Some(kept), _) => (kept.result.validation, kept.predictions),
@@ -283,7 +299,7 @@ impl<'a> Run<'a> {
             None => None,
             Some(scores) => {
                 let written = self.files().write_pending(&run, &self.prepared.learning.tasks, scores)?;
-                let set = self.open_and_score(&written, &format!("seed {seed}"), by)?;
+                let set = self.open_and_score(&written, &format!("seed {seed}"), order.by)?;
                 predictions.extend(self.files().settle(&run, &set.tasks, &written)?);
                 Some(set)
             }
@@ -300,16 +316,20 @@ impl<'a> Run<'a> {
     fn predict_seed(
         &self,
         seed: u64,
-        validation: bool,
-        test: bool,
+        wanted: Wanted,
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Predicted>, TrainError> {
-        let (plan, pretrained) = (self.plan, self.pretrained.as_ref());
-        let learning = &self.prepared.learning;
-        let mut seed_run =
-            SeedRun::new(self.experiment, learning, seed, plan, pretrained, self.layout(), &self.storage)?
-                .with_callbacks((self.callbacks)(seed))?;
+        let mut seed_run = SeedRun::new(SeedRequest {
+            experiment: self.experiment,
+            data: &self.prepared.learning,
+            seed,
+            plan: self.plan,
+            pretrained: self.pretrained.as_ref(),
+            run: self.layout(),
+            storage: &self.storage,
+            callbacks: (self.callbacks)(seed),
+        })?;
         observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
         for skipped in seed_run.skipped_checkpoints() {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
@@ -326,13 +346,13 @@ impl<'a> Run<'a> {
             validation: None,
             test: None,
         };
-        if validation {
+        if wanted.validation {
             let Some(scores) = best.predict_validation(observers, stop)? else {
                 return observers.send(&interrupted).map(|()| None);
             };
             predicted.validation = Some(scores_of(&scores)?);
         }
-        if test {
+        if wanted.test {
             let Some(scores) = best.predict_test(&self.prepared.test.images, observers, stop)? else {
                 return observers.send(&interrupted).map(|()| None);
             };

@@ -15,11 +15,7 @@ fn reasons(root: &Path) -> Vec<Option<String>> {
 }
 
 fn impatient() -> Laboratory {
-    let mut laboratory = Laboratory::new(IMPATIENT);
-    laboratory.text = laboratory.text.replace("epochs = 2", "epochs = 5");
-    let raw: RawExperiment = toml::from_str(&laboratory.text).unwrap();
-    laboratory.experiment = raw.check(Registry::builtin()).unwrap();
-    laboratory
+    Laboratory::new("").other(config(IMPATIENT).replace("epochs = 2", "epochs = 5"))
 }
 
 /// Trains until a stop is asked for, and goes on to the end; what was sent after that.
@@ -63,9 +59,9 @@ fn a_stopped_seed_stays_stopped() {
     assert_eq!(reasons(&root), reasons(&undisturbed));
 }
 
-struct Freeze;
+struct StandStill;
 
-impl Callback for Freeze {
+impl Callback for StandStill {
     fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action {
         assert_eq!(report.validation.len(), 2);
         assert!(report.epoch > 1 || report.best, "the first epoch is the best so far");
@@ -76,14 +72,14 @@ impl Callback for Freeze {
 #[test]
 fn a_learning_rate_holds_from_the_next_epoch_on() {
     let laboratory = Laboratory::new("");
-    let freezing = |_| {
+    let standing_still = |_| {
         let mut callbacks = Callbacks::default();
-        callbacks.push("freeze", Box::new(Freeze));
+        callbacks.push("stand_still", Box::new(StandStill));
         callbacks
     };
     let (memory, mut observers) = (Memory::default(), Observers::default());
     observers.push("memory", Box::new(memory.clone()));
-    let run = laboratory.start().unwrap().with_callbacks(freezing);
+    let run = laboratory.start().unwrap().with_callbacks(standing_still);
     run.train(observers, &StopFlag::default()).unwrap();
     let mut rates = [0, 0];
     for event in memory.take() {
@@ -110,5 +106,35 @@ fn an_impossible_learning_rate_is_an_error() {
         callbacks
     });
     let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err().to_string();
-    assert!(error.contains("NaN is no learning rate"), "{error}");
+    assert!(error.starts_with("callback `broken`: NaN is no learning rate"), "{error}");
+}
+
+/// After the first epoch, a rate that takes every parameter to infinity in one step.
+fn explode(_: u64) -> Callbacks {
+    struct Explode;
+    impl Callback for Explode {
+        fn after_epoch(&mut self, _: &EpochReport<'_>) -> Action {
+            Action::LearningRate(1e300)
+        }
+    }
+    let mut callbacks = Callbacks::default();
+    callbacks.push("explode", Box::new(Explode));
+    callbacks
+}
+
+#[test]
+fn divergence_is_an_error_with_its_place() {
+    let laboratory = Laboratory::new("max_bad_steps = 1");
+    let run = laboratory.start().unwrap().with_callbacks(explode);
+    let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err();
+    // The first step of the second epoch is good, the two after it are not.
+    let TrainError::Diverged { what: "loss", steps: 2, seed: 0, epoch: 2, step: 3 } = error else { panic!("{error}") };
+}
+
+#[test]
+fn divergence_that_no_step_shows_is_an_error_with_its_epoch() {
+    let laboratory = Laboratory::new("max_bad_steps = 100");
+    let run = laboratory.start().unwrap().with_callbacks(explode);
+    let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err();
+    let TrainError::DivergedScores { seed: 0, epoch: 2, .. } = error else { panic!("{error}") };
 }

@@ -104,7 +104,7 @@ fn killed_while_scoring_it_ends_as_if_it_had_not_been() {
         copy(&trained, &root);
         let storage = FaultyFs::new(fail_at, Fault::Crash);
         let session = Session::open(laboratory.folder.path(), OpenOptions::default(), &storage);
-        let run = session.resume(&laboratory.experiment, &root).unwrap();
+        let run = session.resume(&laboratory.experiment, RunFolder::open(&root).unwrap()).unwrap();
         let end = run.test(Observers::default(), &StopFlag::default());
         assert_eq!(end.is_err(), storage.tripped(), "at {fail_at}");
         // Labels never open without a record.

@@ -10,14 +10,6 @@ use super::*;
 /// Where the child process of a test finds its laboratory.
 const ALONE: &str = "MEDLEY_TEST_ALONE";
 
-impl Laboratory {
-    /// Another experiment on the same data.
-    fn other(&self, text: String) -> Laboratory {
-        let raw: RawExperiment = toml::from_str(&text).unwrap();
-        Laboratory { folder: self.folder.clone(), experiment: raw.check(Registry::builtin()).unwrap(), text }
-    }
-}
-
 fn two_threads() -> String {
     config("").replace("threads = 1", "threads = 2")
 }
@@ -85,7 +77,7 @@ fn one_after_another_they_are_as_in_processes_of_their_own() {
     let root = interrupted.layout().root().to_owned();
     assert_eq!(interrupted.train(observers, &stop).unwrap(), RunEnd::Interrupted);
     assert_same(&alone, &finish(&session, &laboratory));
-    let resumed = session.resume(&laboratory.experiment, &root).unwrap();
+    let resumed = session.resume(&laboratory.experiment, RunFolder::open(&root).unwrap()).unwrap();
     resumed.train(Observers::default(), &StopFlag::default()).unwrap();
     assert_same(&alone, &root);
     assert_eq!(environment::threads(), threads, "the caller's number of threads is as it was");

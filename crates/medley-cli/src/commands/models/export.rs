@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let experiment = config::read_recorded(&layout, &arguments.data.data)?;
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
-    let exported = export::export(&layout, &experiment, seed, &arguments.task)?;
+    let exported = export::export(&layout, &manifest, &experiment, seed, &arguments.task)?;
     // The folder of the run is not left through a link; one that was named may be reached through any.
     let confined = ConfinedFolder::new(arguments.out.as_ref().unwrap_or(&arguments.run));
     confined.create_folder(&folder)?;

@@ -1,7 +1,6 @@
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Action, Callback, EpochReport};
+use super::{Action, Callback, CallbackState, EpochReport};
 
 /// Stops when the score has not become better for some epochs (Prechelt, *Early Stopping - But When?*, 1998; `patience` and
 /// `min_delta` as in Keras).
@@ -9,11 +8,11 @@ use super::{Action, Callback, EpochReport};
 pub struct EarlyStopping {
     patience: usize,
     min_delta: f64,
-    memory: Memory,
+    seen: Seen,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Memory {
+struct Seen {
     best: Option<f64>,
     epochs_without: usize,
 }
@@ -21,32 +20,27 @@ struct Memory {
 impl EarlyStopping {
     /// Stops after `patience` epochs in a row whose score is not above the best by more than `min_delta`.
     pub fn new(patience: usize, min_delta: f64) -> Self {
-        Self { patience, min_delta, memory: Memory::default() }
+        Self { patience, min_delta, seen: Seen::default() }
     }
 }
 
 impl Callback for EarlyStopping {
     fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action {
-        let memory = &mut self.memory;
-        if memory.best.is_none_or(|best| report.score > best + self.min_delta) {
-            *memory = Memory { best: Some(report.score), epochs_without: 0 };
+        let seen = &mut self.seen;
+        if seen.best.is_none_or(|best| report.score > best + self.min_delta) {
+            *seen = Seen { best: Some(report.score), epochs_without: 0 };
         } else {
-            memory.epochs_without += 1;
+            seen.epochs_without += 1;
         }
-        if memory.epochs_without < self.patience {
+        if seen.epochs_without < self.patience {
             return Action::Continue;
         }
         let epochs = if self.patience == 1 { "epoch".to_owned() } else { format!("{} epochs", self.patience) };
         Action::Stop(format!("no better validation score in the last {epochs}"))
     }
 
-    fn state(&self) -> Value {
-        serde_json::to_value(&self.memory).unwrap_or_default()
-    }
-
-    fn load_state(&mut self, state: &Value) -> Result<(), String> {
-        self.memory = Memory::deserialize(state).map_err(|error| error.to_string())?;
-        Ok(())
+    fn state(&mut self) -> Option<&mut dyn CallbackState> {
+        Some(&mut self.seen)
     }
 }
 
@@ -81,7 +75,7 @@ mod tests {
 
     #[test]
     fn another_state_is_refused() {
-        let error = EarlyStopping::new(1, 0.0).load_state(&Value::from("x")).unwrap_err();
+        let error = EarlyStopping::new(1, 0.0).state().unwrap().load(&"x".into()).unwrap_err();
         assert!(error.contains("invalid type"), "{error}");
     }
 }

@@ -1,45 +1,55 @@
 use std::time::Instant;
 
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
-use super::{Action, Callback, EpochReport};
+use super::{Action, Callback, CallbackState, EpochReport};
 
 /// Stops when a seed has trained for so long, in this process and those before it.
 #[derive(Debug, Clone)]
 pub struct TimeBudget {
     minutes: f64,
-    /// Seconds of earlier processes.
-    before: f64,
-    started: Instant,
+    spent: Seconds,
+    /// Since when `spent` does not count.
+    since: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64")]
+struct Seconds(f64);
+
+impl TryFrom<f64> for Seconds {
+    type Error = String;
+
+    fn try_from(seconds: f64) -> Result<Self, String> {
+        if seconds >= 0.0 { Ok(Self(seconds)) } else { Err(format!("{seconds} is no number of seconds")) }
+    }
 }
 
 impl TimeBudget {
     /// The clock starts now.
     pub fn new(minutes: f64) -> Self {
-        Self { minutes, before: 0.0, started: Instant::now() }
+        Self { minutes, spent: Seconds(0.0), since: Instant::now() }
     }
 
-    fn seconds(&self) -> f64 {
-        self.before + self.started.elapsed().as_secs_f64()
+    /// All seconds until now, those of earlier processes among them.
+    fn spent(&mut self) -> &mut Seconds {
+        let now = Instant::now();
+        self.spent.0 += now.duration_since(self.since).as_secs_f64();
+        self.since = now;
+        &mut self.spent
     }
 }
 
 impl Callback for TimeBudget {
     fn after_epoch(&mut self, _: &EpochReport<'_>) -> Action {
-        if self.seconds() < 60.0 * self.minutes {
+        if self.spent().0 < 60.0 * self.minutes {
             return Action::Continue;
         }
         Action::Stop(format!("the {} minutes of `stop.minutes` are over", self.minutes))
     }
 
-    fn state(&self) -> Value {
-        self.seconds().into()
-    }
-
-    fn load_state(&mut self, state: &Value) -> Result<(), String> {
-        let seconds = state.as_f64().filter(|seconds| *seconds >= 0.0);
-        self.before = seconds.ok_or_else(|| format!("{state} is no number of seconds"))?;
-        Ok(())
+    fn state(&mut self) -> Option<&mut dyn CallbackState> {
+        Some(self.spent())
     }
 }
 
@@ -56,13 +66,16 @@ mod tests {
     fn the_time_of_earlier_processes_counts() {
         let mut first = TimeBudget::new(60.0);
         assert!(!stops(&mut first));
-        let spent = first.state().as_f64().unwrap();
-        assert!((0.0..60.0).contains(&spent), "{spent}");
+        let saved = first.state().unwrap().save().unwrap();
+        assert!((0.0..60.0).contains(&saved.as_f64().unwrap()), "{saved}");
         let mut second = TimeBudget::new(60.0);
-        second.load_state(&Value::from(3599.0)).unwrap();
-        assert!(!stops(&mut second) || second.seconds() >= 3600.0);
-        second.load_state(&Value::from(3600.0)).unwrap();
-        assert!(stops(&mut second));
-        assert!(second.load_state(&Value::from(-1.0)).is_err());
+        let mut load = |seconds: f64| {
+            second.state().unwrap().load(&seconds.into()).unwrap();
+            stops(&mut second)
+        };
+        assert!(!load(1800.0));
+        assert!(load(3600.0));
+        let error = second.state().unwrap().load(&serde_json::Value::from(-1.0)).unwrap_err();
+        assert!(error.contains("-1 is no number of seconds"), "{error}");
     }
 }

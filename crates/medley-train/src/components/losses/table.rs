@@ -70,7 +70,7 @@ impl LossTable {
                     own.tasks.insert(task, loss);
                 }
             }
-            Some(_) => return Err("at `tasks`: invalid type: a value, expected a map".to_owned()),
+            Some(other) => return Err(format!("at `tasks`: {}", component::wrong_type::<toml::Table>(&other))),
         }
         Ok(Self { default, own })
     }
@@ -172,5 +172,6 @@ mod tests {
         assert!(refused("[tasks.a]\ngamma = 1.0").starts_with("at `tasks.a`: at `gamma`: unknown field `gamma`"));
         assert!(refused("[tasks.a]\ntask_reduction = 'tasks'").contains("unknown field `task_reduction`"));
         assert!(refused("[tasks.a]\nname = 'focl'").contains("unknown variant `focl`, expected one of"));
+        assert_eq!(refused("tasks = 3"), "at `tasks`: invalid type: integer `3`, expected a map");
     }
 }

@@ -56,12 +56,14 @@ impl Problem {
 }
 
 /// The loss falls; going on from a saved state gives the bits of going on undisturbed; threads do not change the bits; memory
-/// and tensors give the same to within rounding; frozen parameters stay; a scaled learning rate is one that is higher.
+/// and tensors give the same to within rounding; frozen parameters stay, those that are so for a while too; a scaled learning rate
+/// is one that is higher.
 pub(super) fn check_optimizer(choice: &OptimizerChoice) {
     learns_and_resumes(choice);
     does_not_depend_on_threads(choice);
     memory_and_tensors_agree(choice);
     groups_are_heeded(choice);
+    freezing_waits(choice);
 }
 
 fn learns_and_resumes(choice: &OptimizerChoice) {
@@ -164,6 +166,59 @@ fn groups_are_heeded(choice: &OptimizerChoice) {
     let (frozen, states) = stepped(1.0, true, 1e-2);
     assert!(frozen.equal(&values(&[6, 5], 0.1)) && states <= 1, "frozen parameters stay, and nothing is kept for them");
     assert!(stepped(10.0, false, 1e-3).0.equal(&stepped(1.0, false, 1e-3 * 10.0).0), "the learning rate is scaled");
+}
+
+/// A parameter that was frozen from the start learns as with a fresh optimizer, and one that was frozen later goes on from where it
+/// was; saved in between, too.
+fn freezing_waits(choice: &OptimizerChoice) {
+    const FROZEN: [Option<&str>; 9] =
+        [Some("late"), Some("late"), None, Some("early"), Some("early"), None, None, None, None];
+    let fresh = || [("early".to_owned(), values(&[6, 5], 0.1)), ("late".to_owned(), values(&[6, 5], 0.1))];
+    let gradient = |step: usize| values(&[6, 5], 0.7 + step as f64);
+    let undisturbed = {
+        let [early, _] = fresh();
+        let mut optimizer = build(choice, std::slice::from_ref(&early), 1);
+        (0..7).for_each(|step| optimizer.step(&[Some(gradient(step))], 1.0, 1e-2).unwrap());
+        early.1
+    };
+    for saved_before in 0..FROZEN.len() {
+        let mut parameters = fresh();
+        let mut optimizer = build(choice, &parameters, 1);
+        // How many steps each has made: it gets the gradients in order, when it is not frozen.
+        let mut made = [0; 2];
+        for (step, frozen) in FROZEN.into_iter().enumerate() {
+            if step == saved_before {
+                let copied = parameters.each_ref().map(|(name, tensor)| (name.clone(), tensor.copy()));
+                let mut other = build(choice, &copied, 1);
+                // A run that goes on knows what was frozen at some time.
+                for name in FROZEN[..step].iter().flatten() {
+                    other.freeze(&|parameter| parameter == *name).unwrap();
+                }
+                for ((name, mut target), (saved, source)) in other.state().into_iter().zip(optimizer.state()) {
+                    assert_eq!(name, saved);
+                    target.copy_(&source);
+                }
+                (parameters, optimizer) = (copied, other);
+            }
+            optimizer.freeze(&|name| frozen == Some(name)).unwrap();
+            let gradients = parameters.each_ref().map(|(name, _)| name.as_str()).map(|name| {
+                let made = &mut made[usize::from(name == "late")];
+                (frozen != Some(name)).then(|| {
+                    *made += 1;
+                    gradient(*made - 1)
+                })
+            });
+            let before = parameters.each_ref().map(|(_, tensor)| tensor.copy());
+            optimizer.step(&gradients, 1.0, 1e-2).unwrap();
+            for ((name, tensor), before) in parameters.iter().zip(&before) {
+                assert_eq!(tensor.equal(before), frozen == Some(name.as_str()), "{name} in step {step}");
+            }
+        }
+        assert_eq!(made, [7, 7]);
+        for (name, tensor) in &parameters {
+            assert!(tensor.equal(&undisturbed), "{name}, saved before step {saved_before}");
+        }
+    }
 }
 
 /// Ten steps of ours and of libtorch's on the matrix of the same problem stay together. The bias is in neither: libtorch decays it.

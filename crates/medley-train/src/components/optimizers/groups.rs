@@ -2,15 +2,15 @@
 
 use medley_core::keys::{KeyError, Value as _};
 use tch::Tensor;
-use wildmatch::WildMatch;
 
 use super::OptimizerKeys;
+use crate::components::patterns::Patterns;
 
 medley_core::keys! {
     /// `[[optimizer.groups]]`
     pub struct ParameterGroup {
         /// Names of parameters, where `*` is any text and `?` any character: `heads.*`, `backbone.layer1.*`. It must match one.
-        r#match: String = String::new();
+        r#match: String;
         /// What the learning rate is multiplied by.
         learning_rate_scale: f64 = 1.0, in 0.0..=1e6;
         /// Decay, biases and norms that match included; left out, as without the group.
@@ -63,17 +63,15 @@ pub struct GroupError {
 /// # Errors
 /// [`GroupError`] for a pattern that matches nothing, and when nothing is left to train.
 pub fn assign(config: &OptimizerKeys, parameters: &[(String, Tensor)]) -> Result<Vec<Parameter>, GroupError> {
-    let patterns: Vec<WildMatch> = config.groups.iter().map(|group| WildMatch::new(&group.r#match)).collect();
-    for (index, pattern) in patterns.iter().enumerate() {
-        if !parameters.iter().any(|(name, _)| pattern.matches(name)) {
-            let problem = no_match(&config.groups[index].r#match, parameters);
-            return Err(GroupError { key: format!("optimizer.groups[{index}].match"), problem });
-        }
-    }
+    let patterns = Patterns::new(config.groups.iter().map(|group| &group.r#match));
+    patterns.check(parameters).map_err(|error| GroupError {
+        key: format!("optimizer.groups[{}].match", error.index),
+        problem: error.problem,
+    })?;
     let assigned: Vec<Parameter> = (parameters.iter())
         .map(|(name, tensor)| {
             let mut parameter = Parameter::plain(name, tensor, config.weight_decay);
-            if let Some(index) = patterns.iter().position(|pattern| pattern.matches(name)) {
+            if let Some(index) = patterns.first_match(name) {
                 let group = &config.groups[index];
                 parameter.learning_rate_scale = group.learning_rate_scale;
                 parameter.weight_decay = group.weight_decay.unwrap_or(parameter.weight_decay);
@@ -92,7 +90,7 @@ pub fn assign(config: &OptimizerKeys, parameters: &[(String, Tensor)]) -> Result
 /// Checks what can be checked without a network.
 ///
 /// # Errors
-/// The first group without a pattern.
+/// The first group with an empty pattern.
 pub(crate) fn check(groups: &[ParameterGroup]) -> Result<(), KeyError> {
     let Some(index) = groups.iter().position(|group| group.r#match.is_empty()) else { return Ok(()) };
     Err(KeyError {
@@ -100,20 +98,6 @@ pub(crate) fn check(groups: &[ParameterGroup]) -> Result<(), KeyError> {
         value: String::new().to_toml().unwrap_or_default(),
         allowed: "a pattern on names of parameters, such as \"heads.*\"".to_owned(),
     })
-}
-
-/// The message for a pattern that matches nothing, with the names that are nearest to it.
-fn no_match(pattern: &str, parameters: &[(String, Tensor)]) -> String {
-    let plain = pattern.replace(['*', '?'], "");
-    let distance = |name: &str| {
-        // As far as the pattern goes, so that `head.*` is near to `heads.breastmnist.weight`.
-        let start: String = name.chars().take(plain.chars().count() + 1).collect();
-        strsim::damerau_levenshtein(&start, &plain)
-    };
-    let mut names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_by_key(|name| distance(name));
-    let nearest = names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    format!("`{pattern}` matches no parameter of the network; near are {nearest}")
 }
 
 #[cfg(test)]
@@ -158,6 +142,9 @@ mod tests {
         );
         let error = assign(&keys("[[groups]]\nmatch = '*'\nfrozen = true"), &parameters()).unwrap_err();
         assert!(error.problem.contains("nothing is left to train"));
-        assert!(check(&keys("[[groups]]\nfrozen = true").groups).unwrap_err().to_string().contains("groups[0].match"));
+        let empty = check(&keys("[[groups]]\nmatch = ''\nfrozen = true").groups).unwrap_err();
+        assert!(empty.to_string().contains("groups[0].match"));
+        let missing = toml::from_str::<OptimizerKeys>("[[groups]]\nfrozen = true").unwrap_err();
+        assert!(missing.message().contains("missing field `match`"), "{missing}");
     }
 }

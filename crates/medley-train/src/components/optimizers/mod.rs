@@ -43,6 +43,14 @@ pub trait Optimizer {
     /// The state by name, sorted: what a checkpoint holds. Tensors share memory with the optimizer, so copying into them
     /// restores it.
     fn state(&self) -> Vec<(String, Tensor)>;
+
+    /// From now on, parameters with these names stay as they are and all others are trained, but for those whose group is frozen.
+    /// What is kept for a parameter waits meanwhile, so that one that was frozen from the start begins as with a fresh optimizer.
+    /// The steps of a parameter that was ever frozen are counted apart, in a tensor of its own in [`Self::state`].
+    ///
+    /// # Errors
+    /// What libtorch says.
+    fn freeze(&mut self, is_frozen: &dyn Fn(&str) -> bool) -> Result<(), TchError>;
 }
 
 /// An optimizer that was chosen, to be made.

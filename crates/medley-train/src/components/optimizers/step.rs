@@ -39,6 +39,10 @@ pub trait Rule<const COUNT: usize> {
 struct Slot<const COUNT: usize> {
     parameter: Parameter,
     states: [Tensor; COUNT],
+    /// Frozen for the time being.
+    is_frozen: bool,
+    /// Steps of one that was ever frozen, `[1]` i64; `None` for one that has made all.
+    own_steps: Option<Tensor>,
 }
 
 /// An optimizer made of a rule.
@@ -59,7 +63,7 @@ impl<R: Rule<COUNT> + 'static, const COUNT: usize> Stepper<R, COUNT> {
         let _guard = no_grad_guard();
         let slots = parameters.into_iter().map(|parameter| {
             let states = zeros_like(&parameter.tensor)?;
-            Ok(Slot { parameter, states })
+            Ok(Slot { parameter, states, is_frozen: false, own_steps: None })
         });
         let slots = slots.collect::<Result<_, TchError>>()?;
         Ok(Box::new(Self { rule, slots, threads, steps: Tensor::f_from_slice(&[0_i64])? }))
@@ -73,8 +77,7 @@ impl<R: Rule<COUNT>, const COUNT: usize> Optimizer for Stepper<R, COUNT> {
             let problem = format!("{} gradients for {} parameters", gradients.len(), self.slots.len());
             return Err(TchError::Shape(problem));
         }
-        let _ = self.steps.f_add_scalar_(1)?;
-        let number = self.steps.f_int64_value(&[0])? as f64;
+        let all_steps = count(&mut self.steps)?;
         let gradients = (self.slots.iter().zip(gradients))
             .map(|(slot, gradient)| {
                 gradient.as_ref().map(|gradient| in_order_of(gradient, &slot.parameter.tensor)).transpose()
@@ -83,10 +86,11 @@ impl<R: Rule<COUNT>, const COUNT: usize> Optimizer for Stepper<R, COUNT> {
         let apart = are_apart(&self.slots, &gradients);
         let mut chunks = Vec::with_capacity(self.slots.len());
         for (slot, gradient) in self.slots.iter_mut().zip(&gradients) {
-            let Slot { parameter, states } = slot;
-            if parameter.frozen {
+            let Slot { parameter, states, is_frozen, own_steps } = slot;
+            if parameter.frozen || *is_frozen {
                 continue;
             }
+            let number = own_steps.as_mut().map_or(Ok(all_steps), count)?;
             let learning_rate = learning_rate * parameter.learning_rate_scale;
             let step = Step { number, learning_rate, weight_decay: parameter.weight_decay };
             let constants = self.rule.constants(&step);
@@ -104,13 +108,31 @@ impl<R: Rule<COUNT>, const COUNT: usize> Optimizer for Stepper<R, COUNT> {
     fn state(&self) -> Vec<(String, Tensor)> {
         let steps = R::COUNTS_STEPS.then(|| ("steps".to_owned(), self.steps.shallow_clone()));
         let mut state = Vec::from_iter(steps);
-        for Slot { parameter, states } in self.slots.iter().filter(|slot| !slot.parameter.frozen) {
-            let named = R::STATES.iter().zip(states);
+        for Slot { parameter, states, own_steps, .. } in self.slots.iter().filter(|slot| !slot.parameter.frozen) {
+            let own_steps = own_steps.iter().filter(|_| R::COUNTS_STEPS).map(|steps| ("steps", steps));
+            let named = R::STATES.into_iter().zip(states).chain(own_steps);
             state.extend(named.map(|(name, tensor)| (format!("{}.{name}", parameter.name), tensor.shallow_clone())));
         }
         state.sort_by(|a, b| a.0.cmp(&b.0));
         state
     }
+
+    fn freeze(&mut self, is_frozen: &dyn Fn(&str) -> bool) -> Result<(), TchError> {
+        let _guard = no_grad_guard();
+        for slot in &mut self.slots {
+            slot.is_frozen = is_frozen(&slot.parameter.name);
+            if slot.is_frozen && slot.own_steps.is_none() {
+                slot.own_steps = Some(Tensor::f_from_slice(&[self.steps.f_int64_value(&[0])?])?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One more step; which one it is, from 1.
+fn count(steps: &mut Tensor) -> Result<f64, TchError> {
+    let _ = steps.f_add_scalar_(1)?;
+    Ok(steps.f_int64_value(&[0])? as f64)
 }
 
 /// One pass over memory.
@@ -215,7 +237,10 @@ mod tests {
     }
 
     fn slots(tensors: &[Tensor]) -> Vec<Slot<1>> {
-        let slot = |parameter: Parameter| Slot { states: zeros_like(&parameter.tensor).unwrap(), parameter };
+        let slot = |parameter: Parameter| {
+            let states = zeros_like(&parameter.tensor).unwrap();
+            Slot { parameter, states, is_frozen: false, own_steps: None }
+        };
         parameters(tensors).into_iter().map(slot).collect()
     }
 
