@@ -240,11 +240,29 @@ pub fn config_sha256(text: &str) -> String {
     crate::checkpoint::hex(&Sha256::digest(text.as_bytes()))
 }
 
-/// A name must be one component of a path on every system, and not look like a temporary file or an option.
-fn check_name(name: &str) -> Result<(), RunFolderError> {
+/// What [`is_name`] asks for.
+pub const NAME_RULE: &str = "use 1 to 100 letters, digits, `-`, `_` and `.`, do not begin with `-` or `.`, and avoid names that \
+                             Windows keeps for devices, such as CON";
+
+/// Whether a run can have this name: it is one component of a path on every system, and looks neither like a temporary file nor
+/// like an option.
+pub fn is_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let good = (1..=200).contains(&name.len()) && name.chars().all(legal) && !name.starts_with(['.', '-']);
-    if good { Ok(()) } else { Err(RunFolderError::BadName { name: name.to_owned() }) }
+    (1..=100).contains(&name.len())
+        && name.chars().all(legal)
+        && !name.starts_with(['.', '-'])
+        && !is_windows_device(name)
+}
+
+/// `CON`, `nul.txt`, `com1`: Windows takes them for devices, in any case and with any ending.
+fn is_windows_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let numbered = |start| stem.strip_prefix(start).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
+    matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt")
+}
+
+fn check_name(name: &str) -> Result<(), RunFolderError> {
+    if is_name(name) { Ok(()) } else { Err(RunFolderError::BadName { name: name.to_owned() }) }
 }
 
 fn encode(layout: &RunLayout, manifest: &Manifest) -> Result<Vec<u8>, RunFolderError> {

@@ -13,6 +13,7 @@ use super::load::{self, ConfigError, Places};
 use super::schema::{PolicyChoice, RawExperiment};
 use super::upgrade;
 use crate::components::optimizers;
+use crate::run_folder::{NAME_RULE, is_name};
 
 /// A checked experiment, with what was parsed in checking it. There is no way to make one but [`Self::load`],
 /// [`Self::load_recorded`] and [`RawExperiment::check`].
@@ -34,10 +35,11 @@ impl Experiment {
     /// [`ConfigError`], with the place of what is wrong.
     pub fn load(path: &Path, overrides: &[String], registry: &Registry) -> Result<Self, ConfigError> {
         let loaded = load::load(path, overrides)?;
-        check(loaded.value, registry, Some(loaded.places))
+        check(loaded.value, registry, Some(loaded.places))?.named()
     }
 
-    /// Reads the `config.toml` of a run folder, be it one that an older program wrote.
+    /// Reads the `config.toml` of a run folder, be it one that an older program wrote. Its name is taken as it is: older programs
+    /// allowed others.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -69,6 +71,14 @@ impl Experiment {
         self.policies.get(task).cloned().unwrap_or_else(PolicyConfig::none)
     }
 
+    /// Checks the name, which the run folder will have.
+    fn named(self) -> Result<Self, ConfigError> {
+        if is_name(&self.name) {
+            return Ok(self);
+        }
+        Err(self.refuse("name", format!("it is {:?}; {NAME_RULE}", self.name)))
+    }
+
     /// The error for a value that turns out not to fit the data or the network, shown at its place.
     pub fn refuse(&self, key: &str, problem: impl Into<String>) -> ConfigError {
         refuse(self.places.as_ref(), key, problem)
@@ -89,7 +99,7 @@ impl RawExperiment {
     /// # Errors
     /// [`ConfigError::BadValue`] for the first value that cannot be used.
     pub fn check(self, registry: &Registry) -> Result<Experiment, ConfigError> {
-        check(self, registry, None)
+        check(self, registry, None)?.named()
     }
 }
 
@@ -151,11 +161,6 @@ fn parse(raw: &RawExperiment, registry: &Registry) -> Result<Parsed, Refusal> {
 }
 
 fn check_names(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if raw.name.is_empty() || raw.name.len() > 100 || !raw.name.chars().all(legal) || raw.name.starts_with('.') {
-        let rule = "it must be 1 to 100 letters, digits, `-`, `_` or `.`, and not begin with `.`";
-        return Err(refusal("name", rule));
-    }
     if raw.tasks.is_empty() {
         return Err(refusal("tasks", "at least one task is needed, such as \"breastmnist\""));
     }
@@ -273,7 +278,9 @@ mod tests {
     #[test]
     fn names_are_checked_with_a_suggestion() {
         assert!(refused("name = 'x'\ntasks = ['brestmnist']").contains("did you mean \"breastmnist\""));
-        assert!(refused("name = 'a/b'\ntasks = ['breastmnist']").contains("`name`"));
+        for name in ["a/b", "-x", "CON"] {
+            assert!(refused(&format!("name = '{name}'\ntasks = ['breastmnist']")).contains("`name`"), "{name}");
+        }
         assert!(refused("name = 'x'\ntasks = []").contains("at least one task"));
         assert!(refused("name = 'x'\ntasks = ['breastmnist', 'breastmnist']").contains("named twice"));
         assert!(refused("name = 'x'\ntasks = ['breastmnist']\nseeds = [1, 1]").contains("different seeds"));

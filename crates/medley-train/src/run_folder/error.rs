@@ -7,9 +7,7 @@ use medley_storage::StorageError;
 #[derive(Debug, thiserror::Error)]
 pub enum RunFolderError {
     /// The name cannot be one of a folder.
-    #[error(
-        "{name:?} cannot name a run: use 1 to 200 letters, digits, `-`, `_` or `.`, and do not begin with `.` or `-`"
-    )]
+    #[error("{name:?} cannot be the name of a run: {}", super::NAME_RULE)]
     BadName {
         /// As given.
         name: String,

@@ -120,10 +120,12 @@ fn a_given_name_is_taken_as_it_is_and_once() {
     let before = entries(first.layout().root());
     insta::assert_snapshot!(message(create(folder.path(), Some("mine")), folder.path()), @"run `DIR/mine` exists already, and runs are never overwritten; choose another name, leave the name away to get a numbered one, or go on with it: medley resume DIR/mine");
     assert_eq!(entries(first.layout().root()), before);
-    for name in ["", ".", "..", "a/b", "/a", "a\\b", "-a", ".a", "a b", "ä", "a\n", &"a".repeat(201)] {
+    let devices = ["CON", "nul", "com1", "LPT9.txt"];
+    for name in ["", ".", "..", "a/b", "/a", "a\\b", "-a", ".a", "a b", "ä", "a\n", &"a".repeat(101)].iter().chain(&devices) {
         assert!(matches!(create(folder.path(), Some(name)), Err(RunFolderError::BadName { .. })), "{name:?}");
     }
     assert_eq!(entries(folder.path()), ["mine"]);
+    assert!(["con-1", "com", "com10", "console", "a.con", "lpt"].into_iter().all(super::is_name));
 }
 
 #[test]
