@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use medley_core::text::plural;
 use medley_data::Registry;
-use medley_models::environment;
+use medley_models::{ModelError, environment};
 use serde::Serialize;
 
 use crate::args::DoctorArguments;
@@ -107,6 +107,7 @@ fn threads() -> Finding {
 fn cuda() -> Finding {
     match environment::require_cuda(tch::Device::Cuda(0)) {
         Ok(()) => Finding::ok("CUDA", plural(tch::Cuda::device_count().unsigned_abs() as usize, "device")),
+        Err(ModelError::Device { problem, .. }) => Finding::note("CUDA", "not available", problem),
         Err(error) => Finding::note("CUDA", "not available", error.to_string()),
     }
 }
@@ -160,7 +161,7 @@ fn data_folder(data: &Path) -> Finding {
         Finding::note(
             "data folder",
             format!("`{shown}` has no MedMNIST file"),
-            "`medley data fetch breastmnist` downloads one, `medley data synth` draws all; `--data` or MEDLEY_DATA \
+            "`medley data fetch breastmnist` downloads one, `medley data synth` generates synthetic ones; `--data` or MEDLEY_DATA \
              name another folder",
         )
     } else {
