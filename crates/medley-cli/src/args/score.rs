@@ -9,7 +9,7 @@ use super::DataFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = "What can be scored, alone or mixed:
-  result files of the official evaluator, named {flag}{_size}_{split}_[AUC]…_[ACC]…@{run}.csv, rows in any order
+  result files of the official evaluator, named as breastmnist_test_[AUC]0.901_[ACC]0.863@run1.csv, rows in any order
   a submission, id,id_image_in_task,task_name,label, tasks in any order; id,label alone needs --like SAMPLE.csv
   a run folder, or any folder of result files
   scores as CSV or .npy, one row per image, with --task

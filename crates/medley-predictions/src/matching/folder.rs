@@ -62,11 +62,10 @@ impl Matching<'_> {
         }
         found.retain(|(name, _)| name.split == self.request.split);
         if found.is_empty() {
+            let (folder, split) = (folder.display(), self.request.split);
             let message = format!(
-                "`{}` holds no result files of the {} split; their names are \
-                 {{flag}}{{_size}}_{{split}}_[AUC]…_[ACC]…@{{run}}.csv",
-                folder.display(),
-                self.request.split
+                "`{folder}` has no result files of the {split} split; such a file is named by set, split, AUC, accuracy and run: \
+                 breastmnist_{split}_[AUC]0.901_[ACC]0.863@run1.csv (with larger images, breastmnist_64_…)"
             );
             return Err(PredictionError::Request { message });
         }
