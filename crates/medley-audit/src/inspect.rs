@@ -67,8 +67,8 @@ impl Verdict {
             Self::Published { release } if release == "any" => "byte for byte the published file".to_owned(),
             Self::Published { release } => format!("byte for byte the published file of MedMNIST {release}"),
             Self::SameRows { release, expected_md5 } => format!(
-                "the rows of the published file ({release}), but other bytes: its MD5 is not {expected_md5}; it was repacked or \
-                 changed"
+                "as many images as the published file ({release}), but other bytes: its MD5 is not {expected_md5}; it was \
+                 repacked or changed"
             ),
             Self::Unknown => "neither the rows nor the MD5 of any published file".to_owned(),
             Self::Synthetic => "SYNTHETIC: drawn by Medley, no medical data".to_owned(),
@@ -202,8 +202,7 @@ struct Contents {
 
 impl Contents {
     fn read(path: &Path) -> Result<Self, DataError> {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let archive = Archive::open(path, &name)?;
+        let archive = Archive::open(path)?;
         let (md5, sha256) = archive.hashes()?;
         let arrays = archive.members().iter().map(|member| array(member, archive.member(member))).collect();
         let synthetic = archive.is_synthetic();

@@ -128,7 +128,7 @@ mod tests {
             (config.into(), Code::Usage),
             (TrainError::NotInRun { what: "seed", name: "x".into(), known: "y".into() }.into(), Code::Usage),
             (ImportError::Sealed { name: "x".into() }.into(), Code::Usage),
-            (DataError::Missing { path: path(), name: "x".into() }.into(), Code::Data),
+            (DataError::Missing { path: path(), synthetic_rows: None }.into(), Code::Data),
             (TrainError::from(DataError::Empty { path: path() }).into(), Code::Data),
             (unreadable(io::ErrorKind::PermissionDenied).into(), Code::Data),
             (TrainError::from(CoreError::NotFinite { row: 0, column: 0, value: f64::NAN }).into(), Code::Data),

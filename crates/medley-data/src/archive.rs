@@ -42,12 +42,12 @@ pub struct Member {
 }
 
 impl Archive {
-    /// Opens the archive and checks the list of its members. `name` is the set that the error for a missing file names.
+    /// Opens the archive and checks the list of its members.
     ///
     /// # Errors
     /// [`DataError`], naming the path.
-    pub fn open(path: &Path, name: &str) -> Result<Self, DataError> {
-        let (file, stamp) = SharedFile::open(path, name)?;
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let (file, stamp) = SharedFile::open(path)?;
         let stated = stated_members(&mut file.clone()).map_err(|source| DataError::io(path, source))?;
         let zip = ZipArchive::new(file.clone()).map_err(|error| archive_error(path, &error))?;
         let members = check_names(path, &zip, stated)?;

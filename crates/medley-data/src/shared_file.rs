@@ -28,15 +28,15 @@ pub(crate) struct Stamp {
 }
 
 impl SharedFile {
-    /// Opens a regular file. `name` is the set that the error for a missing file suggests to fetch.
+    /// Opens a regular file.
     ///
     /// # Errors
     /// [`DataError::Missing`], [`DataError::NotAFile`], [`DataError::Empty`], [`DataError::Io`].
-    pub(crate) fn open(path: &Path, name: &str) -> Result<(Self, Stamp), DataError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Stamp), DataError> {
         let file = match open_without_waiting(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(DataError::Missing { path: path.to_owned(), name: name.to_owned() });
+                return Err(DataError::Missing { path: path.to_owned(), synthetic_rows: None });
             }
             Err(error) => return Err(not_opened(path, error)),
         };
@@ -139,7 +139,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs_err::write(&path, b"0123456789").unwrap();
-        let (mut one, stamp) = SharedFile::open(&path, "x").unwrap();
+        let (mut one, stamp) = SharedFile::open(&path).unwrap();
         let mut two = one.clone();
         let mut buffer = [0; 3];
         one.seek(SeekFrom::End(-4)).unwrap();

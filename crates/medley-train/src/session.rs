@@ -95,7 +95,10 @@ impl<'a> Session<'a> {
     {
         let folder = RunFolder::open(run)?;
         find_device(experiment)?;
-        let prepared = self.data_of(experiment)?;
+        let prepared = self.data_of(experiment).map_err(|error| match error {
+            TrainError::Data(error) => error.of_run(&folder.manifest().data).into(),
+            other => other,
+        })?;
         folder.check_data(&prepared.records)?;
         let plan = compute::recorded(experiment, &folder.manifest().environment);
         let pretrained = recorded_weights(experiment, &folder)?;

@@ -33,16 +33,8 @@ pub(crate) enum DataSubcommand {
     Stats(look::StatsArguments),
     /// Find duplicates, blank images, absent classes and shifted priors
     Audit(look::AuditArguments),
-    /// Check files against the published MD5, sizes and labels
-    Verify {
-        /// Files; by default all known ones in the data folder
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        data: DataFolder,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
+    /// Check files: MD5 as published, shapes, checksums and labels
+    Verify(look::VerifyArguments),
     /// Download data sets, resuming what was begun, and check their MD5
     Fetch(fetch::FetchArguments),
     /// Remove the decoded copies of large files
@@ -64,7 +56,7 @@ pub(crate) enum DataSubcommand {
   medley data synth --out data --rows 600          small sets of all eleven tasks, seconds
   medley data synth pathmnist --rows official      one set with the official row counts")]
 pub(crate) struct SynthArguments {
-    /// Names; by default the eleven competition tasks
+    /// Names such as pathmnist or pathmnist_64; by default the eleven competition tasks
     pub(crate) sets: Vec<String>,
     /// Folder to write to
     #[arg(long, visible_alias = "data", env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]

@@ -49,7 +49,7 @@ pub(super) fn list(
     let mut listing = Listing::default();
     let mut widest = 0;
     if npz {
-        let archive = Archive::open(images, &images.file_stem().unwrap_or_default().to_string_lossy())?;
+        let archive = Archive::open(images)?;
         let has = |name: &str| archive.has(name);
         if archive.is_synthetic() {
             // Under another name nothing would say what it is.

@@ -1,4 +1,4 @@
-//! `medley data info`, `stats`, `audit` and `clean`.
+//! `medley data info`, `verify`, `stats`, `audit` and `clean`.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,33 @@ use crate::args::{DataFolder, Reading};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  medley data info breastmnist --data ~/medmnist
   medley data info download-3.npz          which set, which generation, what differs
   medley data info data/*.npz --json")]
 pub(crate) struct InfoArguments {
-    /// Files, whatever they are called
+    /// Files, whatever they are called, or names of sets in the data folder (pathmnist, pathmnist_64)
     #[arg(required = true)]
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data verify                       every known file in the data folder
+  medley data verify breastmnist pathmnist_64 --data ~/medmnist
+
+Exit code 3 if a file is damaged, or is neither a published file nor as it was imported.")]
+pub(crate) struct VerifyArguments {
+    /// Names of sets in the data folder (pathmnist, pathmnist_64), or files; by default all known files there
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,

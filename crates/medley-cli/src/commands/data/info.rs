@@ -1,15 +1,17 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use medley_audit::inspect::{Description, describe};
 use medley_core::Split;
+use medley_data::file_named;
 
 use crate::args::data::look::InfoArguments;
 use crate::output;
 
 pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
     let options = arguments.reading.options();
-    let described =
-        arguments.files.iter().map(|file| describe(file, &options)).collect::<Result<Vec<Description>, _>>()?;
+    let look = |set: &PathBuf| describe(&file_named(set, &arguments.data.data)?, &options);
+    let described = arguments.sets.iter().map(look).collect::<Result<Vec<Description>, _>>()?;
     if arguments.json {
         output::json(&described)?;
         return Ok(ExitCode::SUCCESS);
