@@ -229,7 +229,7 @@ pub enum Event {
         train_loss: f64,
         /// Learning rate of the last step.
         learning_rate: f64,
-        /// Figures on the validation split, in task order.
+        /// Metrics on the validation split, in task order.
         validation: Vec<TaskMetrics>,
         /// Harmonic mean of the macro-F1, the criterion of selection.
         harmonic_mean: f64,
@@ -501,7 +501,7 @@ pub struct RunResults {
     pub schema_version: u32,
     /// Name of the run folder.
     pub run: String,
-    /// Whether any data was synthetic: such results say nothing of medicine or of the benchmark.
+    /// Whether any data was synthetic: such results say nothing about medicine or the benchmark.
     pub synthetic: bool,
     /// One entry per seed.
     pub seeds: Vec<SeedResult>,

@@ -93,9 +93,7 @@ impl Archive {
             zip.by_name(&format!("{name}.npy")).map_err(|error| self.array_error(name, error.to_string()))?;
         let (size, compressed) = (file.size(), file.compressed_size());
         if size / MAX_RATIO > compressed {
-            return Err(
-                self.array_error(name, format!("{compressed} compressed bytes claim to hold {size}: not possible"))
-            );
+            return Err(self.array_error(name, format!("{compressed} compressed bytes cannot hold {size}")));
         }
         let header = read_header(&mut file).and_then(Header::require_row_major_integers);
         let header = header.map_err(|error| self.array_error(name, error.to_string()))?;
@@ -158,7 +156,7 @@ impl Archive {
         // The reader checks the CRC when it reaches the end.
         match file.read(&mut [0; 1]) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(wrong("it holds more bytes than its shape".to_owned())),
+            Ok(_) => Err(wrong("it holds more bytes than its shape needs".to_owned())),
             Err(error) => Err(wrong(format!("its data is damaged ({error})"))),
         }
     }
@@ -187,7 +185,7 @@ impl Archive {
 }
 
 fn cut_off(error: &std::io::Error) -> String {
-    format!("its data is cut off or damaged ({error})")
+    format!("its data is truncated or damaged ({error})")
 }
 
 /// MD5 and SHA-256 of a file in one pass, as lower-case hexadecimal digits.

@@ -137,7 +137,7 @@ impl Mapped {
         match Self::read(path, source, members) {
             Ok(mapped) => mapped,
             Err(problem) => {
-                tracing::warn!("the cache `{}` is not used and will be made anew: {problem}", path.display());
+                tracing::warn!("the cache `{}` is not used and will be rebuilt: {problem}", path.display());
                 None
             }
         }
@@ -150,7 +150,7 @@ impl Mapped {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.to_string()),
             // Someone else's file would be mapped as ours.
-            Ok(metadata) if !metadata.is_file() => return Err("it is no regular file".to_owned()),
+            Ok(metadata) if !metadata.is_file() => return Err("it is not a regular file".to_owned()),
             Ok(_) => {}
         }
         let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
@@ -186,7 +186,7 @@ impl Mapped {
             return Err("it has another number of arrays".to_owned());
         }
         let sound = blocks.par_iter().all(|(bytes, checksum)| crc32fast::hash(bytes) == *checksum);
-        if sound { Ok(()) } else { Err("its checksums do not fit: the disk or somebody changed it".to_owned()) }
+        if sound { Ok(()) } else { Err("its checksums do not match: it was changed, or the disk is faulty".to_owned()) }
     }
 
     /// MD5 and SHA-256 of the data file.
@@ -209,7 +209,7 @@ impl Mapped {
 fn read_index(map: &[u8]) -> Result<Index, String> {
     let number = |at: usize| -> Option<u64> { Some(u64::from_le_bytes(map.get(at..at + 8)?.try_into().ok()?)) };
     if map.get(..8) != Some(&MAGIC) {
-        return Err("it is no cache file of this version".to_owned());
+        return Err("it is not a cache file of this version".to_owned());
     }
     let (Some(offset), Some(len), Some(checksum)) = (number(8), number(16), number(24)) else {
         return Err("it is cut off".to_owned());

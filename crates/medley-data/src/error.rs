@@ -13,7 +13,7 @@ use crate::Registry;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The name is not in the registry.
-    #[error("unknown data set `{name}`{}; `medley data list` names them all", suggestion_text(suggestion.as_deref()))]
+    #[error("unknown data set `{name}`{}; `medley data list` shows all", suggestion_text(suggestion.as_deref()))]
     UnknownSet {
         /// As given.
         name: String,
@@ -63,7 +63,7 @@ pub enum DataError {
     },
     /// Not a zip archive, or a truncated or damaged one.
     #[error(
-        "`{}` is no readable .npz archive: {problem}; if it was downloaded, delete it and fetch it again",
+        "`{}` is not a readable .npz archive: {problem}; if it was downloaded, delete it and fetch it again",
         path.display()
     )]
     Archive {
@@ -83,7 +83,7 @@ pub enum DataError {
         present: Vec<String>,
     },
     /// Two members of one name, or a name that leaves the archive.
-    #[error("`{}` has a hostile or broken list of members: {problem}", path.display())]
+    #[error("`{}` has an invalid list of members: {problem}", path.display())]
     MemberNames {
         /// The path.
         path: PathBuf,
@@ -139,7 +139,7 @@ pub enum DataError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// The entry of a user's set cannot be used.
-    #[error("`{}` is no entry of a data set: {problem}", path.display())]
+    #[error("`{}` is not a valid entry of a data set: {problem}", path.display())]
     Entry {
         /// The entry.
         path: PathBuf,

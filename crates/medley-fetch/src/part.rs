@@ -174,9 +174,10 @@ fn is_at(_: &fs_err::File, _: &Path) -> bool {
 /// A link would let whoever made it choose what is written to.
 fn check_regular(path: &Path) -> Result<(), FetchError> {
     match path.symlink_metadata() {
-        Ok(metadata) if !metadata.is_file() => {
-            Err(FetchError::InTheWay { path: path.to_owned(), problem: "is no regular file; take it away to fetch" })
-        }
+        Ok(metadata) if !metadata.is_file() => Err(FetchError::InTheWay {
+            path: path.to_owned(),
+            problem: "is not a regular file; move it away to download",
+        }),
         _ => Ok(()),
     }
 }

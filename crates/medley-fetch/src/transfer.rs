@@ -99,12 +99,12 @@ fn prepare(
                 return Ok(total.or_else(|| length().and_then(|length| length.checked_add(have))));
             }
             part.begin(None).map_err(TransferError::Disk)?;
-            Err(Failure::temporary("the server sends another range than was asked for").into())
+            Err(Failure::temporary("the server sent another range than requested").into())
         }
         // The part is as long as the file, or longer.
         416 if asked_for_rest => {
             part.begin(None).map_err(TransferError::Disk)?;
-            Err(Failure::temporary("the server does not have the rest of what was begun").into())
+            Err(Failure::temporary("the server does not have the rest of the partial download").into())
         }
         status => {
             let asked = header("retry-after").and_then(|value| retry_after(value, header("date")));
@@ -134,7 +134,7 @@ fn copy(
         };
         if part.len() + read as u64 > total.unwrap_or(MAX_BYTES) {
             part.begin(None).map_err(TransferError::Disk)?;
-            return Err(Failure::permanent("the server sends more than it said").into());
+            return Err(Failure::permanent("the server sent more bytes than it announced").into());
         }
         part.append(&buffer[..read]).map_err(TransferError::Disk)?;
         on_event(FetchEvent::Progress { done: part.len(), total });

@@ -150,7 +150,7 @@ fn given_splits_are_kept_and_missing_ones_drawn_from_train() {
     assert!(list.iter().all(|(split, image)| (split == "test") == image.starts_with("test/")));
 
     let text = fs_err::read_to_string(desk.data.path().join("moles.toml")).unwrap();
-    assert!(text.contains("given for 46 of 46 images, else drawn, stratified by class"), "{text}");
+    assert!(text.contains("given for 46 of 46 images, else random, stratified by class"), "{text}");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn bad_lines_are_told_with_their_numbers() {
     assert!(desk.refused(&desk.table(""), &moles()).contains("no column `path`"));
     let options = ImportOptions { classes: Some(vec!["x".to_owned(), "y".to_owned()]), ..moles() };
     let message = desk.refused(&desk.table("path,label\nbenign/0.png,z\n"), &options);
-    assert!(message.contains("\"z\" is none of the classes"), "{message}");
+    assert!(message.contains("\"z\" is not one of the classes"), "{message}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl ScoreTable {
     /// A standard result file: an index and one score per class on each line, no header, rows in any order.
     ///
     /// # Errors
-    /// With the lines: a wrong number of columns, what is no finite number, an index that is no whole number or comes twice.
+    /// With the lines: a wrong number of columns, what is not a finite number, an index that is no whole number or comes twice.
     /// For the file: no rows, or indices that are missing.
     pub fn from_result_file(bytes: &[u8]) -> Result<Self, PredictionError> {
         let cells: Vec<(usize, Vec<&str>)> = split(text(bytes)?);
@@ -110,8 +110,7 @@ impl ScoreTable {
         // Stable: of two rows with one index, the later line is the second.
         rows.sort_by_key(|row| row.index);
         for pair in rows.windows(2).filter(|pair| pair[0].index == pair[1].index) {
-            let problem =
-                format!("the index {} comes a second time; it is on line {} too", pair[1].index, pair[0].line);
+            let problem = format!("the index {} is repeated; it is on line {} too", pair[1].index, pair[0].line);
             problems.add(pair[1].line, problem);
         }
         problems.check()?;
@@ -160,7 +159,7 @@ impl ScoreTable {
             let line = if self.is_text { place } else { place + 1 };
             let range = -PROBABILITY_TOLERANCE..=1.0 + PROBABILITY_TOLERANCE;
             if let Some(score) = row.iter().find(|score| !range.contains(score)) {
-                problems.add(line, format!("{where_}the score {score} is no probability"));
+                problems.add(line, format!("{where_}the score {score} is not a probability"));
             } else if exclusive && (row.sum() - 1.0).abs() > PROBABILITY_TOLERANCE {
                 problems.add(line, format!("{where_}the scores sum to {:.6}, not to 1", row.sum()));
             }
@@ -186,7 +185,7 @@ fn numbers(cells: &[&str], line: usize, problems: &mut Problems) -> Vec<f64> {
     let number = |cell: &&str| {
         let value = cell.parse::<f64>().ok().filter(|value| value.is_finite());
         value.unwrap_or_else(|| {
-            problems.add(line, format!("the score {} is no finite number", quoted(cell)));
+            problems.add(line, format!("the score {} is not a finite number", quoted(cell)));
             0.0
         })
     };

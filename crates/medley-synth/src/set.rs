@@ -70,7 +70,7 @@ pub struct SynthSet {
     pub train: SynthSplit,
     /// For selection.
     pub val: SynthSplit,
-    /// For the final figure.
+    /// For the final score.
     pub test: SynthSplit,
 }
 

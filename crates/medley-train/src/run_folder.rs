@@ -197,7 +197,7 @@ impl RunFolder {
         for (then, now) in then.iter().zip(now) {
             let (task, file) = (&now.task.name, &now.file);
             if then.task.name != *task {
-                let problem = format!("the run began with `{}` in its place", then.task.name);
+                let problem = format!("the run started with `{}` in its place", then.task.name);
                 return Err(changed(task, file, problem));
             }
             if then.sha256 != now.sha256 {
@@ -209,8 +209,8 @@ impl RunFolder {
             }
         }
         match (then.get(now.len()), now.get(then.len())) {
-            (Some(gone), _) => Err(changed(&gone.task.name, &gone.file, "it is not there any more".to_owned())),
-            (_, Some(new)) => Err(changed(&new.task.name, &new.file, "the run began without it".to_owned())),
+            (Some(gone), _) => Err(changed(&gone.task.name, &gone.file, "it is missing".to_owned())),
+            (_, Some(new)) => Err(changed(&new.task.name, &new.file, "the run started without it".to_owned())),
             (None, None) => Ok(()),
         }
     }
@@ -257,7 +257,8 @@ pub fn is_name(name: &str) -> bool {
 /// `CON`, `nul.txt`, `com1`: Windows takes them for devices, in any case and with any ending.
 fn is_windows_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
-    let numbered = |start| stem.strip_prefix(start).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
+    let numbered =
+        |start| stem.strip_prefix(start).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
     matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt")
 }
 

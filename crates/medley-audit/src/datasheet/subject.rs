@@ -14,7 +14,7 @@ use medley_data::registry::Entry;
 use medley_data::registry::user::UserEntry;
 use medley_data::{DataError, OpenOptions, OpenedFile, SYNTHETIC_MEMBER, file_named, open_file, set_of};
 
-/// The longest remark of a drawn set that is read.
+/// The longest remark of a generated set that is read.
 const MAX_REMARK: usize = 4_096;
 
 /// A file that a datasheet is about.
@@ -23,7 +23,7 @@ pub struct Subject {
     path: PathBuf,
     opened: OpenedFile,
     entry: Option<Entry>,
-    /// What a drawn set says of its drawing.
+    /// What a generated set says of how it was generated.
     remark: Option<String>,
     /// How a user's own set was made, as its entry says.
     import: Vec<String>,
@@ -50,7 +50,7 @@ impl Subject {
     /// A file that was opened already, with what is registered of it: a user's own set may have an entry or none.
     ///
     /// # Errors
-    /// When a file that was drawn does not say how.
+    /// When a file that was generated does not say how.
     pub fn new(path: &Path, opened: OpenedFile, entry: Option<Entry>) -> Result<Self, DataError> {
         let remark = (opened.task.spec.origin == Origin::Synthetic).then(|| remark(path)).transpose()?;
         let import = entry.as_ref().filter(|entry| entry.origin == Origin::User).map(|entry| import(path, &entry.name));

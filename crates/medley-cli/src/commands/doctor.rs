@@ -148,7 +148,7 @@ fn data_folder(data: &Path) -> Finding {
     let registry = match Registry::of_folder(data) {
         Ok(registry) => registry,
         Err(error) => {
-            return Finding::problem("data folder", error.to_string(), "correct the entry, or import the set anew");
+            return Finding::problem("data folder", error.to_string(), "correct the entry, or import the set again");
         }
     };
     let found: Vec<&str> = registry

@@ -90,7 +90,7 @@ fn experiment_of(run: &Path, data: &DataFolder) -> anyhow::Result<Experiment> {
     let layout = RunLayout::new(run);
     read_manifest(&layout.manifest())?;
     config::read_recorded(&layout, &data.data)
-        .with_context(|| format!("`{}` is no run folder that can be resumed", run.display()))
+        .with_context(|| format!("`{}` is not a run folder that can be resumed", run.display()))
 }
 
 fn observers(quiet: bool) -> Observers {
@@ -178,7 +178,7 @@ impl Interruption {
 
     /// Says what goes on from here.
     fn note(&self, command: &str) -> ExitCode {
-        output::note(&format!("stopped; {command} goes on from the last step"));
+        output::note(&format!("stopped; {command} continues from the last step"));
         let terminated = self.signal.load(Ordering::SeqCst) == SIGTERM as usize;
         ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED })
     }
@@ -226,7 +226,7 @@ fn summary(results: &RunResults) -> String {
         text.push_str(&mean);
     }
     if results.synthetic {
-        text.push_str("\n\nSYNTHETIC DATA: these results say nothing of medicine or of the benchmark.");
+        text.push_str("\n\nSYNTHETIC DATA: these results say nothing about medicine or the benchmark.");
     }
     text.push_str("\nNot for clinical use.");
     text

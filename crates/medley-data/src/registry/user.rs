@@ -77,7 +77,7 @@ impl UserEntry {
         let refuse = |problem: String| DataError::Entry { path: path.to_owned(), problem };
         let metadata = fs_err::metadata(path).map_err(|source| DataError::io(path, source))?;
         if !metadata.is_file() || metadata.len() > MAX_BYTES {
-            return Err(refuse(format!("it is no file of at most {MAX_BYTES} bytes")));
+            return Err(refuse(format!("it is not a regular file of at most {MAX_BYTES} bytes")));
         }
         let text = fs_err::read_to_string(path).map_err(|source| DataError::io(path, source))?;
         let entry: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
@@ -159,7 +159,8 @@ pub fn check_name(name: &str) -> Result<(), String> {
         || reserved
     {
         return Err(format!(
-            "{name:?} is no name for a set: 1 to 64 lower-case letters, digits and `-`, a letter first, not `all` or `competition`"
+            "{name:?} cannot be the name of a set: use 1 to 64 lower-case letters, digits and `-`, a letter first; `all` and \
+             `competition` are reserved"
         ));
     }
     if Registry::builtin().get(name).is_some() {

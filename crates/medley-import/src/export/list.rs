@@ -31,7 +31,7 @@ impl List {
     pub(super) fn read(path: &Path) -> Result<Self, ImportError> {
         let foreign = || ImportError::InTheWay {
             path: path.to_owned(),
-            problem: "is no list of exported images, so it is not replaced; choose another folder",
+            problem: "is not a list of exported images, so it is not replaced; choose another folder",
         };
         match fs_err::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),

@@ -49,9 +49,9 @@ pub(super) fn list(root: &Path, given: Option<&[String]>) -> Result<Listing, Imp
     let known = indices(&classes);
     let mut images = Vec::new();
     for folder in &folders {
-        let class = *known
-            .get(folder.class.as_str())
-            .ok_or_else(|| refuse(&folder.path, format!("the folder is none of the classes {}", classes.join(", "))))?;
+        let class = *known.get(folder.class.as_str()).ok_or_else(|| {
+            refuse(&folder.path, format!("the folder is not one of the classes {}", classes.join(", ")))
+        })?;
         images.extend(folder.files.iter().map(|path| Found {
             place: Place::File(path.clone(), shown(root, path)),
             classes: vec![class],
@@ -75,7 +75,7 @@ fn split_folders(root: &Path, top: &[PathBuf]) -> Result<Option<Vec<(Split, Path
         // A class may be called `test`, but not when `train` is beside it.
         Some((_, other)) if train => Err(refuse(
             root,
-            format!("beside `train` is `{}`, which is no split: move one of them", shown(root, other)),
+            format!("beside `train` is `{}`, which is not a split: move one of them", shown(root, other)),
         )),
         Some(_) => Ok(None),
         None if !train => Err(refuse(root, "it has folders of splits, but none is `train`")),

@@ -71,14 +71,14 @@ pub(crate) fn read(path: &Path, sixteen_bit: SixteenBit, alpha: Alpha) -> Result
             Err("it has several pages, of which one could be read: save each as a file, or all as an array".to_owned())
         }
         Some(_) => still(reader, sixteen_bit, alpha),
-        None => Err("it is no PNG, JPEG, BMP, GIF or TIFF".to_owned()),
+        None => Err("it is not a PNG, JPEG, BMP, GIF or TIFF file".to_owned()),
     }
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let metadata = fs_err::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {
-        return Err("it is no regular file".to_owned());
+        return Err("it is not a regular file".to_owned());
     }
     let mut bytes = Vec::new();
     let file = fs_err::File::open(path).map_err(|error| error.to_string())?;

@@ -88,7 +88,7 @@ pub(super) fn list(
         }
         match row.split.as_deref().map(|word| (word, split_of(word))) {
             Some((word, None)) => {
-                problems.push(format!("line {}: the split {word:?} is none of train, val, test", row.line));
+                problems.push(format!("line {}: the split {word:?} is not train, val or test", row.line));
             }
             Some((_, split)) => found.split = split,
             None => {}
@@ -214,7 +214,7 @@ fn names(rows: &[Row], multi_label: bool, given: Option<&[String]>, problems: &m
             match class_index(&known, label) {
                 Some(class) => found.push(class),
                 None if label.is_empty() => problems.push(format!("line {}: it has no label", row.line)),
-                None => problems.push(format!("line {}: the label {label:?} is none of the classes", row.line)),
+                None => problems.push(format!("line {}: the label {label:?} is not one of the classes", row.line)),
             }
         }
         found.sort_unstable();

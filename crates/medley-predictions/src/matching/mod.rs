@@ -76,7 +76,7 @@ pub fn load_predictor(
     let [name] = chosen.as_slice() else {
         let names: Vec<String> = names.into_iter().collect();
         let message = format!(
-            "`{}` holds predictions by several ({}), and not one ensemble; name the files of one of them",
+            "`{}` holds predictions of several models ({}) and no ensemble; name the files of one of them",
             path.display(),
             names.join(", ")
         );
@@ -96,7 +96,7 @@ pub fn refuse_doubles(predictions: &[Prediction]) -> Result<(), PredictionError>
         let (predictor, split, task) = (one.predictor.as_str(), one.split, one.sample.spec().name.as_str());
         if let Some(other) = seen.insert((predictor, split, task), one) {
             let message = format!(
-                "`{}` and `{}` both hold predictions of `{task}` ({split}) by `{predictor}`; score them apart, or with \
+                "`{}` and `{}` both hold predictions of `{task}` ({split}) by `{predictor}`; score them separately, or with \
                  `medley compare`",
                 other.file, one.file
             );
@@ -112,7 +112,7 @@ fn read(path: &Path) -> Result<Vec<u8>, PredictionError> {
     let unreadable = |problem: String| Err(PredictionError::Unreadable { path: path.to_owned(), problem });
     let about = fs_err::metadata(path).map_err(io)?;
     if !about.is_file() {
-        return unreadable("is no file: predictions and labels are read from regular files".to_owned());
+        return unreadable("is not a regular file".to_owned());
     }
     if about.len() > LARGEST {
         return unreadable(format!("holds {} bytes; at most {LARGEST} are read", about.len()));
@@ -196,8 +196,8 @@ impl Matching<'_> {
             Some(name) => self.named_task(name, self.request.size),
             None => Err(PredictionError::Request {
                 message:
-                    "its name says neither task nor split, and it is no submission: give --task NAME (and --split), \
-                          or name it {flag}{_size}_{split}_[AUC]…_[ACC]…@{run}.csv"
+                    "its name does not say task and split, and it is not a submission: give --task NAME (and --split), or \
+                          name it as breastmnist_test_[AUC]0.901_[ACC]0.863@run1.csv"
                         .to_owned(),
             }),
         }

@@ -75,7 +75,7 @@ impl RunFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The folder has no manifest.
-    #[error("`{}` is no run folder: it has no manifest.json", path.display())]
+    #[error("`{}` is not a run folder: it has no manifest.json", path.display())]
     NotARun {
         /// The folder.
         path: PathBuf,

@@ -8,7 +8,7 @@ use crate::RecordError;
 #[derive(Debug, thiserror::Error)]
 pub enum SubmissionError {
     /// The run has no results yet.
-    #[error("`{}` is unfinished: it has no results.json; `medley resume` goes on with it", run.display())]
+    #[error("`{}` is unfinished: it has no results.json; `medley resume` continues it", run.display())]
     Unfinished {
         /// The run folder.
         run: PathBuf,

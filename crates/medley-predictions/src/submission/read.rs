@@ -86,11 +86,11 @@ impl Submission {
             }
             let id = cells[columns.id];
             if let Some(first) = ids.insert(id, line) {
-                problems.add(line, format!("the id {} comes a second time; it is on line {first} too", quoted(id)));
+                problems.add(line, format!("the id {} is repeated; it is on line {first} too", quoted(id)));
                 continue;
             }
             let Some(label) = whole_number(cells[label]) else {
-                problems.add(line, format!("the label {} is no class index", quoted(cells[label])));
+                problems.add(line, format!("the label {} is not a class index", quoted(cells[label])));
                 continue;
             };
             match place(&cells, &columns, places.as_ref()) {
@@ -141,7 +141,7 @@ impl Submission {
                 problems.add(row.line, format!("label {} is outside 0 to {} of `{task}`", row.label, classes - 1));
             }
             if place.replace(row.label as u16).is_some() {
-                problems.add(row.line, format!("image {} of `{task}` comes a second time", row.image));
+                problems.add(row.line, format!("image {} of `{task}` is repeated", row.image));
             }
         }
         problems.check()?;
@@ -161,7 +161,7 @@ type Places<'a> = HashMap<&'a str, (&'a str, usize)>;
 fn place<'a>(cells: &[&'a str], columns: &Columns, places: Option<&Places<'a>>) -> Result<(&'a str, usize), String> {
     let own = columns.place.map(|(task, image)| {
         let number =
-            whole_number(cells[image]).ok_or_else(|| format!("{} is no image number", quoted(cells[image])))?;
+            whole_number(cells[image]).ok_or_else(|| format!("{} is not an image number", quoted(cells[image])))?;
         Ok::<_, String>((cells[task], number))
     });
     let own = own.transpose()?;
@@ -196,7 +196,7 @@ fn sample_places(bytes: &[u8]) -> Result<Places<'_>, PredictionError> {
         match place(&cells, &columns, None) {
             Ok(place) => {
                 if places.insert(cells[columns.id], place).is_some() {
-                    problems.add(line, format!("the id {} comes a second time", quoted(cells[columns.id])));
+                    problems.add(line, format!("the id {} is repeated", quoted(cells[columns.id])));
                 }
             }
             Err(problem) => problems.add(line, problem),
@@ -245,10 +245,10 @@ mod tests {
     #[test]
     fn every_mistake_has_its_line() {
         for (rows, part) in [
-            ("0,0,a,1\n0,1,a,1\n", "line 3: the id \"0\" comes a second time; it is on line 2 too"),
+            ("0,0,a,1\n0,1,a,1\n", "line 3: the id \"0\" is repeated; it is on line 2 too"),
             ("0,0,a\n", "line 2: 3 cells, but the header has 4"),
             ("0,0,a,x\n", "line 2: the label \"x\""),
-            ("0,-1,a,1\n", "line 2: \"-1\" is no image number"),
+            ("0,-1,a,1\n", "line 2: \"-1\" is not an image number"),
             ("", "no rows"),
         ] {
             let message = parse(rows, None).unwrap_err();
@@ -257,7 +257,7 @@ mod tests {
         let labels = |rows: &str| parse(rows, None).unwrap().labels("a", 3, 2).unwrap_err().to_string();
         assert!(labels("0,0,a,0\n1,3,a,1\n").contains("line 3: image 3 of `a`, which has 3 test images"));
         assert!(labels("0,0,a,2\n").contains("line 2: label 2 is outside 0 to 1"));
-        assert!(labels("0,0,a,1\n1,0,a,1\n").contains("line 3: image 0 of `a` comes a second time"));
+        assert!(labels("0,0,a,1\n1,0,a,1\n").contains("line 3: image 0 of `a` is repeated"));
         assert!(labels("0,1,a,1\n").contains("images of `a` are missing: 0, 2; 1 of 3 are there"));
         assert!(Submission::parse(b"id,lab\n", None).unwrap_err().to_string().contains("no column `label`"));
         assert!(is_submission(HEADER.as_bytes()) && !is_submission(b"0,0.1,0.9\n"));

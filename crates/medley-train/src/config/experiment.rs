@@ -169,7 +169,7 @@ fn check_names(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> 
         let key = format!("tasks[{index}]");
         let Some(entry) = registry.get(task) else {
             let hint = registry.suggest(task).map_or_else(
-                || "`medley data list` names them all".to_owned(),
+                || "`medley data list` shows all tasks".to_owned(),
                 |known| format!("did you mean \"{known}\"?"),
             );
             return Err(refusal(key, format!("there is no task {task:?}; {hint}")));
@@ -177,11 +177,11 @@ fn check_names(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> 
         let sizes = entry.sizes();
         if !sizes.contains(&raw.data.size) {
             let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
-            let problem = format!("it is {}, but {task} is there at {}", raw.data.size, sizes.join(", "));
+            let problem = format!("it is {}, but the sizes of {task} are {}", raw.data.size, sizes.join(", "));
             return Err(refusal("data.size", problem));
         }
         if !seen.insert(task) {
-            return Err(refusal(key, format!("the task {task:?} is named twice")));
+            return Err(refusal(key, format!("the task {task:?} is listed twice")));
         }
     }
     let distinct: BTreeSet<_> = raw.seeds.iter().collect();
@@ -244,7 +244,7 @@ fn check_axes(raw: &RawExperiment, registry: &Registry, volumes: bool) -> Result
     match (fits.first(), others.first()) {
         (_, None) => Ok(()),
         (Some(task), Some(other)) => {
-            Err(refusal("tasks", format!("{task} has {ours} and {other} has {theirs}: they need runs of their own")))
+            Err(refusal("tasks", format!("{task} has {ours} and {other} has {theirs}: train them in separate runs")))
         }
         (None, Some(other)) => {
             let hint = if volumes { "" } else { "; \"resnet18_3d\" would fit" };
@@ -328,11 +328,11 @@ mod tests {
         for (tasks, backbone, words) in [
             ("'breastmnist'", "resnet18_3d", "breastmnist has flat images"),
             ("'adrenalmnist3d'", "resnet18", "adrenalmnist3d has volumes; \"resnet18_3d\" would fit"),
-            ("'breastmnist', 'adrenalmnist3d'", "resnet9", "adrenalmnist3d has volumes: they need runs of their own"),
+            ("'breastmnist', 'adrenalmnist3d'", "resnet9", "adrenalmnist3d has volumes: train them in separate runs"),
             (
                 "'adrenalmnist3d', 'breastmnist'",
                 "resnet18_3d",
-                "breastmnist has flat images: they need runs of their own",
+                "breastmnist has flat images: train them in separate runs",
             ),
         ] {
             let message = refused(&text(tasks, backbone));

@@ -113,7 +113,7 @@ impl SeedRun<'_> {
         let decision = self.callbacks.after_epoch(report);
         if let Some(rate) = decision.learning_rate {
             if !rate.is_finite() || rate < 0.0 {
-                let problem = format!("{rate} is no learning rate: it must be finite and not negative");
+                let problem = format!("{rate} is not a learning rate: it must be finite and not negative");
                 return Err(TrainError::Callback { name: "learning rate".to_owned(), problem });
             }
             self.progress.learning_rate = Some(rate);

@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
         })?;
         for record in &self.prepared.records {
             if record.release.is_none() {
-                let what = if record.task.origin == Origin::User { "not the imported" } else { "no published" };
+                let what = if record.task.origin == Origin::User { "not the imported" } else { "not the published" };
                 let message = format!(
                     "`{}` is {what} file of {}: its rows or its MD5 differ (see `medley data verify`)",
                     record.file, record.task.title
@@ -230,8 +230,8 @@ impl<'a> Run<'a> {
             }
         }
         if self.resumed && self.folder.manifest().environment != self.environment() {
-            let message = "this machine or libtorch differs from the one the run began on: it goes on, but not to \
-                           the same bits";
+            let message = "this machine or libtorch differs from the one that the run started on: training continues, \
+                           but the results will not have the same bits";
             observers.send(&Event::Warning { message: message.to_owned() })?;
         }
         Ok(())

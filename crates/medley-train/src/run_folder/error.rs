@@ -14,15 +14,15 @@ pub enum RunFolderError {
     },
     /// The name is taken.
     #[error(
-        "run `{}` exists already, and runs are never overwritten; choose another name, leave the name away to get a \
-         numbered one, or go on with it: medley resume {}", path.display(), path.display()
+        "run `{}` already exists, and runs are never overwritten; choose another name, omit `--name` to get a \
+         numbered one, or resume it: medley resume {}", path.display(), path.display()
     )]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// A folder cannot be made.
-    #[error("cannot make folder `{}`; is the folder above it there and writable?", path.display())]
+    #[error("cannot create folder `{}`; does its parent exist, and is it writable?", path.display())]
     Unwritable {
         /// The folder.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum RunFolderError {
         limit: u64,
     },
     /// The manifest is not what Medley writes.
-    #[error("`{}` is damaged: {problem}; the run cannot be gone on with", path.display())]
+    #[error("`{}` is damaged: {problem}; the run cannot be resumed", path.display())]
     BadManifest {
         /// The file.
         path: PathBuf,
@@ -108,8 +108,8 @@ pub enum RunFolderError {
     },
     /// The config was edited after the run was made.
     #[error(
-        "`{}` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot go on; \
-         undo the change, or begin a new run: medley train {}", path.display(), path.display()
+        "`{}` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot be resumed; \
+         undo the change, or start a new run: medley train {}", path.display(), path.display()
     )]
     ConfigChanged {
         /// The file.
@@ -117,8 +117,8 @@ pub enum RunFolderError {
     },
     /// The data is not what the run began with.
     #[error(
-        "run `{}` cannot go on with other data: task `{task}`, file `{file}`: {problem}; point --data to the files the \
-         run began with, or begin a new run", run.display()
+        "run `{}` cannot be resumed with other data: task `{task}`, file `{file}`: {problem}; point --data to the files that the \
+         run started with, or start a new run", run.display()
     )]
     DataChanged {
         /// The run folder.

@@ -118,10 +118,12 @@ fn a_given_name_is_taken_as_it_is_and_once() {
     let first = create(folder.path(), Some("mine")).unwrap();
     assert_eq!(first.layout().name(), "mine");
     let before = entries(first.layout().root());
-    insta::assert_snapshot!(message(create(folder.path(), Some("mine")), folder.path()), @"run `DIR/mine` exists already, and runs are never overwritten; choose another name, leave the name away to get a numbered one, or go on with it: medley resume DIR/mine");
+    insta::assert_snapshot!(message(create(folder.path(), Some("mine")), folder.path()), @"run `DIR/mine` already exists, and runs are never overwritten; choose another name, omit `--name` to get a numbered one, or resume it: medley resume DIR/mine");
     assert_eq!(entries(first.layout().root()), before);
     let devices = ["CON", "nul", "com1", "LPT9.txt"];
-    for name in ["", ".", "..", "a/b", "/a", "a\\b", "-a", ".a", "a b", "ä", "a\n", &"a".repeat(101)].iter().chain(&devices) {
+    for name in
+        ["", ".", "..", "a/b", "/a", "a\\b", "-a", ".a", "a b", "ä", "a\n", &"a".repeat(101)].iter().chain(&devices)
+    {
         assert!(matches!(create(folder.path(), Some(name)), Err(RunFolderError::BadName { .. })), "{name:?}");
     }
     assert_eq!(entries(folder.path()), ["mine"]);
@@ -250,12 +252,12 @@ fn what_was_changed_is_refused() {
     insta::assert_snapshot!(said.join("\n"), @"
     `DIR/small-1/manifest.json` has schema version 2, this program reads 1; use the version of Medley that made the run
     `DIR/small-1/manifest.json` has schema version 9, this program reads 1; use the version of Medley that made the run
-    `DIR/small-1/manifest.json` is damaged: EOF while parsing a string at line 39 column 25; the run cannot be gone on with
-    `DIR/small-1/manifest.json` is damaged: missing field `seeds` at line 73 column 1; the run cannot be gone on with
-    `DIR/small-1/manifest.json` is damaged: EOF while parsing a value at line 1 column 0; the run cannot be gone on with
+    `DIR/small-1/manifest.json` is damaged: EOF while parsing a string at line 39 column 25; the run cannot be resumed
+    `DIR/small-1/manifest.json` is damaged: missing field `seeds` at line 73 column 1; the run cannot be resumed
+    `DIR/small-1/manifest.json` is damaged: EOF while parsing a value at line 1 column 0; the run cannot be resumed
     cannot read `DIR/small-1/manifest.json`
       because: stream did not contain valid UTF-8
-    `DIR/small-1/config.toml` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot go on; undo the change, or begin a new run: medley train DIR/small-1/config.toml
+    `DIR/small-1/config.toml` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot be resumed; undo the change, or start a new run: medley train DIR/small-1/config.toml
     ");
 }
 
@@ -280,11 +282,11 @@ fn data_must_be_what_it_was() {
         change(&|data| data.push(record("bloodmnist"))),
     ];
     insta::assert_snapshot!(said.join("\n"), @"
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: its SHA-256 was 000000000000…, it is 111111111111…; point --data to the files the run began with, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: the run began with `breastmnist` in its place; point --data to the files the run began with, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `breastmnist`, file `breastmnist.npz`: it is read as another task than before; point --data to the files the run began with, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: it is not there any more; point --data to the files the run began with, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `bloodmnist`, file `bloodmnist.npz`: the run began without it; point --data to the files the run began with, or begin a new run
+    run `DIR/small-1` cannot be resumed with other data: task `octmnist`, file `octmnist.npz`: its SHA-256 was 000000000000…, it is 111111111111…; point --data to the files that the run started with, or start a new run
+    run `DIR/small-1` cannot be resumed with other data: task `octmnist`, file `octmnist.npz`: the run started with `breastmnist` in its place; point --data to the files that the run started with, or start a new run
+    run `DIR/small-1` cannot be resumed with other data: task `breastmnist`, file `breastmnist.npz`: it is read as another task than before; point --data to the files that the run started with, or start a new run
+    run `DIR/small-1` cannot be resumed with other data: task `octmnist`, file `octmnist.npz`: it is missing; point --data to the files that the run started with, or start a new run
+    run `DIR/small-1` cannot be resumed with other data: task `bloodmnist`, file `bloodmnist.npz`: the run started without it; point --data to the files that the run started with, or start a new run
     ");
 }
 

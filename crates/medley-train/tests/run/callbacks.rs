@@ -110,5 +110,5 @@ fn an_impossible_learning_rate_is_an_error() {
         callbacks
     });
     let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err().to_string();
-    assert!(error.contains("NaN is no learning rate"), "{error}");
+    assert!(error.contains("NaN is not a learning rate"), "{error}");
 }

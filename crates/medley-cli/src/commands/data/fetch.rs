@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
     let outcomes = fetch_all(&requests, folder, &options, &stop, &|index, event| progress.on_event(index, event));
     progress.finish();
     if stop.load(Ordering::SeqCst) {
-        output::note("stopped; what has arrived is kept, and the same command goes on from there");
+        output::note("stopped; what has arrived is kept, and the same command resumes the download");
         let terminated = signal.load(Ordering::SeqCst) == SIGTERM as usize;
         return Ok(ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED }));
     }
@@ -76,7 +76,10 @@ fn requests(arguments: &FetchArguments) -> anyhow::Result<Vec<Request<'static>>>
         }
         for entry in group {
             let published = published_sizes(entry, arguments);
-            sizes(entry, arguments)?.into_iter().filter(|size| published.contains(size)).for_each(|size| add(entry, size));
+            sizes(entry, arguments)?
+                .into_iter()
+                .filter(|size| published.contains(size))
+                .for_each(|size| add(entry, size));
         }
     }
     let mut seen = std::collections::BTreeSet::new();

@@ -54,7 +54,7 @@ fn source(arguments: &ImportArguments) -> anyhow::Result<Source> {
             },
         )),
         "npz" | "npy" => Ok(Source::Arrays { images: path, labels: table.labels.clone() }),
-        _ => Err(Usage(format!("`{}` is no folder, .csv, .npz or .npy", path.display())).into()),
+        _ => Err(Usage(format!("`{}` is not a folder, .csv, .npz or .npy", path.display())).into()),
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
         sets.iter().map(|set| file_named(set, folder)).collect::<Result<_, _>>()?
     };
     if files.is_empty() {
-        let message = format!("there is no known file in `{}`; name files, or another folder with --data", folder.display());
+        let message =
+            format!("there is no known file in `{}`; name files, or another folder with --data", folder.display());
         return Err(Usage(message).into());
     }
     let mut checked = Vec::new();

@@ -29,7 +29,7 @@ impl Callback for TimeBudget {
         if self.seconds() < 60.0 * self.minutes {
             return Action::Continue;
         }
-        Action::Stop(format!("the {} minutes of `stop.minutes` are over", self.minutes))
+        Action::Stop(format!("the time limit is reached (`stop.minutes` = {})", self.minutes))
     }
 
     fn state(&self) -> Value {
@@ -38,7 +38,7 @@ impl Callback for TimeBudget {
 
     fn load_state(&mut self, state: &Value) -> Result<(), String> {
         let seconds = state.as_f64().filter(|seconds| *seconds >= 0.0);
-        self.before = seconds.ok_or_else(|| format!("{state} is no number of seconds"))?;
+        self.before = seconds.ok_or_else(|| format!("{state} is not a number of seconds"))?;
         Ok(())
     }
 }

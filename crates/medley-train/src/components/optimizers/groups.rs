@@ -113,7 +113,7 @@ fn no_match(pattern: &str, parameters: &[(String, Tensor)]) -> String {
     let mut names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_by_key(|name| distance(name));
     let nearest = names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    format!("`{pattern}` matches no parameter of the network; near are {nearest}")
+    format!("`{pattern}` matches no parameter of the network; the nearest are {nearest}")
 }
 
 #[cfg(test)]

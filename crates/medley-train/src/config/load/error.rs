@@ -53,7 +53,7 @@ pub enum ConfigError {
         place: Box<Place>,
     },
     /// Tables or arrays within each other, too many.
-    #[error("more than {limit} tables or arrays within each other{}", Tail(Some(place), self.hint()))]
+    #[error("more than {limit} levels of nested tables and arrays{}", Tail(Some(place), self.hint()))]
     TooDeep {
         /// Where.
         place: Box<Place>,
@@ -181,7 +181,7 @@ impl ConfigError {
             Self::Unreadable { .. } => "it must be a file that you may read".to_owned(),
             Self::TooLarge { .. } => "is it a config? An experiment is a short TOML file".to_owned(),
             Self::NotUtf8 { .. } => "save it as UTF-8 text".to_owned(),
-            Self::TooDeep { .. } => "no key of an experiment lies that deep".to_owned(),
+            Self::TooDeep { .. } => "no key is nested that deep".to_owned(),
             Self::BadExtends { .. } => "write extends = \"base.toml\"".to_owned(),
             Self::Cycle { .. } => "take the last `extends` out".to_owned(),
             Self::TooManyFiles { .. } => "put several of them into one".to_owned(),
