@@ -2,8 +2,8 @@
 //!
 //! Tasks differ 300-fold in size, so an epoch is not a pass over all rows. Task *i* with `n_i` rows gets a share
 //! proportional to `n_i^alpha` (temperature sampling). Its rows are visited in an endless sequence of permutations, each a
-//! function of (seed, task, pass); epoch *e* takes the next stretch of that sequence. No row is drawn twice before
-//! all others of its task were drawn, and any epoch can be computed without the ones before it.
+//! function of (seed, task, pass); epoch *e* takes the next stretch of that sequence. No row is sampled twice before
+//! all others of its task were sampled, and any epoch can be computed without the ones before it.
 //!
 //! Within an epoch the tasks are spread evenly: each batch holds about each task's share, so batch statistics do
 //! not swing.
@@ -54,7 +54,7 @@ impl Sampler {
             let take = if batch + 1 == batches { samples.len() } else { self.batch_size };
             let mut chunk: Vec<SampleRef> = samples.drain(..take).collect();
             chunk.sort_by_key(|sample| sample.task);
-            // A row of a small task comes several times in an epoch: each visit must be drawn anew.
+            // A row of a small task comes several times in an epoch: each visit needs its own augmentation.
             let position = (epoch * batches + batch) as u64;
             requests.push(BatchRequest { epoch: position, samples: chunk });
         }

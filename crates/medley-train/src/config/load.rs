@@ -174,7 +174,7 @@ struct Layer {
 impl Layer {
     fn read(path: &Path, wanted_by: Option<Box<Place>>) -> Result<Self, ConfigError> {
         let text = read_text(path, wanted_by)?;
-        let document = Document { origin: Origin::File(path.to_owned()), text };
+        let document = Document { origin: Origin::File(path.to_owned()), text: text.into() };
         let mut root = parse_document(&document)?;
         let extends = match root.remove("extends") {
             None => None,

@@ -88,16 +88,6 @@ pub enum ConfigError {
         /// What is wrong.
         problem: String,
     },
-    /// An override that goes through something that has no keys.
-    #[error("cannot use `--set {}`: `{}` is {found}, not a table{}", brief(text), brief(key), Tail(None, self.hint()))]
-    NotATable {
-        /// As given.
-        text: String,
-        /// The dotted key that is no table.
-        key: String,
-        /// What it is.
-        found: &'static str,
-    },
     /// A key that does not exist.
     #[error("unknown key `{}`{}", brief(key), Tail(place.as_deref(), self.hint()))]
     UnknownKey {
@@ -186,7 +176,6 @@ impl ConfigError {
             Self::Cycle { .. } => "take the last `extends` out".to_owned(),
             Self::TooManyFiles { .. } => "put several of them into one".to_owned(),
             Self::BadOverride { .. } => "examples: --set train.epochs=5, --set 'seeds=[0, 1]'".to_owned(),
-            Self::NotATable { key, .. } => format!("override `{}` itself", brief(key)),
             // Names of the schema and no text of the file, so it needs no cutting.
             Self::UnknownKey { meant: Some(meant), .. } => printable(meant),
             Self::UnknownKey { key, suggestion: Some(known), .. } => {
