@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_by_hand() {
+    fn statistics_by_hand() {
         // Two images of 1x2 pixels with two channels.
         let images = Images::new(ImageShape::flat(1, 2, 2), 2, vec![0, 255, 255, 255, 0, 255, 255, 0]).unwrap();
         let counts = level_counts(&images);

@@ -96,6 +96,7 @@ mod tests {
     use std::path::PathBuf;
 
     use anyhow::Context as _;
+    use clap::CommandFactory as _;
     use medley_core::CoreError;
     use medley_data::DataError;
     use medley_import::ImportError;
@@ -156,6 +157,11 @@ mod tests {
         let table = readme.split("| Exit code | Meaning |").nth(1).unwrap();
         let rows: Vec<u8> = table.lines().filter_map(|line| line.split('|').nth(1)?.trim().parse().ok()).collect();
         let codes = [Code::Internal, Code::Usage, Code::Data, Code::Disk, Code::Diverged].map(|code| code as u8);
-        assert_eq!(rows, [&[0], &codes[..], &[INTERRUPTED, TERMINATED]].concat());
+        let all = [&[0], &codes[..], &[INTERRUPTED, TERMINATED]].concat();
+        assert_eq!(rows, all);
+        let help = crate::args::Arguments::command().render_help().to_string();
+        let listed = help.split("Exit codes:").nth(1).unwrap().split("\n\n").next().unwrap();
+        let number = |word: &str| word.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u8>().ok();
+        assert_eq!(listed.split_whitespace().filter_map(number).collect::<Vec<_>>(), all);
     }
 }

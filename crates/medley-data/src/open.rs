@@ -65,7 +65,7 @@ pub fn open_named(named: &Path, folder: &Path, options: &OpenOptions) -> Result<
     open_path(&file_named(named, folder)?, options)
 }
 
-/// Opens a file as a task that need not be in the registry. Its record names no release; a file that says that it was drawn
+/// Opens a file as a task that need not be in the registry. Its record names no release; a file that says that it is synthetic
 /// is known as synthetic whatever the task says.
 ///
 /// # Errors

@@ -243,7 +243,7 @@ fn folders_that_are_no_data_set_are_refused() {
     desk.picture("b/1.png", 2);
     assert!(desk.refused(&desk.folder(), &moles()).contains("no image is left for val"));
     desk.picture("train/a/1.png", 2);
-    assert!(desk.refused(&desk.folder(), &moles()).contains("no split"));
+    assert!(desk.refused(&desk.folder(), &moles()).contains("not a split"));
     let missing = Source::Folder(desk.images.path().join("nowhere"));
     assert!(matches!(desk.import(&missing, &moles()), Err(ImportError::Data(DataError::Io { .. }))));
 }

@@ -76,7 +76,7 @@ fn libtorch() -> Finding {
     if version.starts_with("2.11.0") {
         Finding::ok("libtorch", version)
     } else {
-        Finding::problem("libtorch", version, "Medley is built for 2.11.0; `scripts/libtorch` sets it up")
+        Finding::problem("libtorch", version, "Medley is built for 2.11.0; `scripts/libtorch` installs it")
     }
 }
 
@@ -118,7 +118,10 @@ fn library_paths() -> Vec<Finding> {
     let mut paths: Vec<&str> = maps
         .lines()
         .filter_map(|line| line.split_whitespace().nth(5))
-        .filter(|path| path.contains("libtorch") || path.contains("libc10") || path.contains("libgomp"))
+        .filter(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            ["libtorch", "libc10", "libgomp"].iter().any(|start| name.starts_with(start))
+        })
         .collect();
     paths.sort_unstable();
     paths.dedup();

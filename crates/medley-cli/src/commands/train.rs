@@ -131,7 +131,7 @@ fn write_out(layout: &RunLayout, results: &RunResults) -> anyhow::Result<Vec<Str
     if results.is_tested() {
         lines.push(format!("submission {}", submission(layout)?));
     } else {
-        lines.push(format!("test       not scored; `medley test {}` does that", layout.root().display()));
+        lines.push(format!("test       not scored yet; `medley test {}` does that", layout.root().display()));
     }
     Ok(lines)
 }

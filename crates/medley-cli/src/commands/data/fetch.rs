@@ -145,7 +145,7 @@ fn report(
     } else {
         for line in &arrived {
             let text = match (&line.outcome, &line.error) {
-                (Some(Fetched::Present), _) => "there already, MD5 as published".to_owned(),
+                (Some(Fetched::Present), _) => "already present, MD5 as published".to_owned(),
                 (Some(Fetched::Downloaded), _) => "downloaded, MD5 as published".to_owned(),
                 (None, error) => format!("FAILED: {}", error.clone().unwrap_or_default()),
             };

@@ -39,13 +39,13 @@ fn print(description: &Description) -> anyhow::Result<()> {
                 let counts = record
                     .class_counts
                     .get(&split)
-                    .map_or_else(|| "labels sealed until scoring".to_owned(), |counts| format!("by class {counts:?}"));
+                    .map_or_else(|| "labels sealed".to_owned(), |counts| format!("by class {counts:?}"));
                 row(split.as_str(), &format!("{rows} images, {counts}"))?;
             }
             row("classes", &record.task.classes.join("; "))?;
         }
         (set, _) => {
-            row("set", set.as_deref().unwrap_or("none that is known"))?;
+            row("set", set.as_deref().unwrap_or("unknown"))?;
             for array in &description.arrays {
                 let shape = array.shape.as_ref().map(|shape| format!("{shape:?}"));
                 let text = [array.dtype.clone(), shape].into_iter().flatten().collect::<Vec<_>>().join(" ");
