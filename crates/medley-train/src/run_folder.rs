@@ -241,8 +241,8 @@ pub fn config_sha256(text: &str) -> String {
 }
 
 /// What [`is_name`] asks for.
-pub const NAME_RULE: &str = "use 1 to 100 letters, digits, `-`, `_` and `.`, do not begin with `-` or `.`, and avoid names that \
-                             Windows keeps for devices, such as CON";
+pub const NAME_RULE: &str =
+    "use up to 100 letters, digits, `-`, `_`, `.`, with no leading `-` or `.`, and no Windows device name";
 
 /// Whether a run can have this name: it is one component of a path on every system, and looks neither like a temporary file nor
 /// like an option.

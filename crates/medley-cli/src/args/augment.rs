@@ -88,7 +88,7 @@ pub(crate) struct CorruptionsArguments {
     /// Name of the set, such as pathmnist
     pub(crate) set: String,
     /// Edge length of the images in pixels
-    #[arg(long, default_value_t = 28)]
+    #[arg(long, default_value_t = 28, value_name = "PIXELS")]
     pub(crate) size: usize,
     /// Index of the training image
     #[arg(long, default_value_t = 0)]

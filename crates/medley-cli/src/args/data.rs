@@ -68,7 +68,7 @@ pub(crate) struct SynthArguments {
     #[arg(long, default_value = "600")]
     pub(crate) rows: String,
     /// Edge length of the images in pixels, where a name does not say it
-    #[arg(long, default_value_t = 28)]
+    #[arg(long, default_value_t = 28, value_name = "PIXELS")]
     pub(crate) size: usize,
     /// Random seed
     #[arg(long, default_value_t = 0)]

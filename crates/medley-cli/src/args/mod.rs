@@ -32,14 +32,14 @@ use self::score::ScoreArguments;
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
   medley resume runs/small-three-1                 resume after an interruption
 
-Exit codes: 0 success, 1 internal or other error, 2 wrong usage or config, 3 data, 4 run folder or disk,
-5 training diverged, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
+Exit codes: 0 success, 1 internal or other error, 2 wrong usage or config, 3 data, 4 run folder \
+or disk, 5 training diverged, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 
 Medley is for research. It is not for clinical use."
 )]
 pub(crate) struct Arguments {
     /// Log more; repeat for debug messages
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 900)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -180,8 +180,8 @@ pub(crate) struct ResumeArguments {
   medley train configs/small-three.toml --no-test
   medley test runs/small-three-1
 
-Test labels are opened once for each file of predictions, and the manifest of the run records when. A run that is already scored
-keeps its results.")]
+Test labels are opened once for each file of predictions, and the manifest of the run records when. \
+A run that is already scored keeps its results.")]
 pub(crate) struct TestArguments {
     /// Run folders whose training is finished
     #[arg(required = true, value_name = "RUN")]

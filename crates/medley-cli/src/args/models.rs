@@ -37,8 +37,8 @@ pub(crate) enum ModelsSubcommand {
   medley models export runs/small-three-1
   medley models export runs/small-three-1 --task breastmnist --seed 1 --out weights
 
-The files are safetensors, with the classes and the normalisation in their metadata. A run starts from such a file, or
-from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]
+The files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
+such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]
 pub(crate) struct ExportArguments {
     /// Run folder
     pub(crate) run: PathBuf,

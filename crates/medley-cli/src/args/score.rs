@@ -9,9 +9,9 @@ use super::DataFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = "What can be scored, alone or mixed:
-  result files of the official evaluator, named as breastmnist_test_[AUC]0.901_[ACC]0.863@run1.csv, rows in any order
-  a submission, id,id_image_in_task,task_name,label, tasks in any order; id,label alone needs --like SAMPLE.csv
   a run folder, or any folder of result files
+  result files of the official evaluator: breastmnist_test_[AUC]0.901_[ACC]0.863@run1.csv
+  a submission with id,id_image_in_task,task_name,label; with id,label alone, give --like
   scores as CSV or .npy, one row per image, with --task
 
 Examples:
@@ -21,8 +21,8 @@ Examples:
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
 
-The true labels are read from the data folder, or from --labels. A file with errors is not scored; the errors are reported
-with their lines.")]
+The true labels are read from the data folder, or from --labels. A file with errors is not scored; \
+the errors are reported with their lines.")]
 pub(crate) struct ScoreArguments {
     /// Result files, submissions, run folders, score files
     #[arg(required = true)]
@@ -62,7 +62,7 @@ pub(crate) struct TruthArguments {
     #[arg(long, value_enum, default_value = "test")]
     pub(crate) split: SplitArgument,
     /// Edge length of the images in pixels, where file names do not say it
-    #[arg(long, default_value_t = 28)]
+    #[arg(long, default_value_t = 28, value_name = "PIXELS")]
     pub(crate) size: usize,
     /// The competition's sample file with the ids of the submission
     #[arg(long, value_name = "SAMPLE.csv")]

@@ -76,7 +76,7 @@ impl Experiment {
         if is_name(&self.name) {
             return Ok(self);
         }
-        Err(self.refuse("name", format!("it is {:?}; {NAME_RULE}", self.name)))
+        Err(self.refuse("name", NAME_RULE))
     }
 
     /// The error for a value that turns out not to fit the data or the network, shown at its place.

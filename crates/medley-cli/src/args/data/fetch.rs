@@ -11,9 +11,9 @@ use crate::args::DataFolder;
   medley data fetch all --size 28,64 --jobs 4
   medley data fetch pathmnist --mirror https://mirror.example/medmnist
 
-An interrupted download is resumed by the same command. A file whose MD5 is the published one is not downloaded again. Two
-releases of the files are published: the current one, and 2.0-2.2.3, which differs for five sets at 28 pixels and lies in an
-older record of Zenodo.")]
+An interrupted download is resumed by the same command. A file whose MD5 is the published one is not \
+downloaded again. Two releases of the files are published: the current one, and 2.0-2.2.3, which differs for five sets at \
+28 pixels and is in an older record of Zenodo.")]
 pub(crate) struct FetchArguments {
     /// Names such as breastmnist, or with a size of their own, pathmnist_64; `competition` for the eleven tasks, `all` for all
     /// eighteen sets

@@ -34,7 +34,7 @@ impl From<SplitArgument> for medley_core::Split {
   medley data export retinamnist_64 --split train           one split of the larger images
   medley data export breastmnist --split test --open-test-labels
 
-Writes OUT/NAME/train0_1.png, ... (volumes: .gif with a frame per slice) and OUT/NAME.csv with a line
+Writes OUT/NAME/train0_1.png, ... (volumes: .gif with a frame per slice) and OUT/NAME.csv with a line \
 per image, such as TRAIN,train0_1.png,1. Splits that were exported earlier stay in the list.")]
 pub(crate) struct ExportArguments {
     /// Names of sets in the data folder (pathmnist, pathmnist_64), or files
@@ -111,14 +111,15 @@ pub(crate) struct MontageArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data import moles photos/ --size 28,64              photos/benign/*.jpg, photos/malignant/*.jpg
+  medley data import moles photos/ --size 28,64              photos/benign/, photos/malignant/
   medley data import nevi metadata.csv --images jpg/ --path-column image_id --extension jpg \\
       --label-column dx --group-column lesion_id             a row per image, lesions kept together
   medley data import cells arrays.npz --classes alive,dead   members images and labels
   medley train my-config.toml --set 'tasks=[\"moles\"]'
 
-A folder has one sub-folder per class, optionally below train, val and test. A CSV has the columns path and
-label, optionally split and group. Arrays are uint8: (N, H, W), (N, H, W, 3) or (N, D, H, W).
+A folder has one sub-folder per class, optionally below train, val and test. A CSV has the columns path \
+and label, optionally split and group. Arrays are uint8: (N, H, W), (N, H, W, 3) or (N, D, H, W).
+
 Writes NAME.npz, NAME.images.csv (the source of each row) and NAME.toml (the entry) to the data folder.")]
 pub(crate) struct ImportArguments {
     /// Name of the new set: lower-case letters, digits and `-`
@@ -127,12 +128,6 @@ pub(crate) struct ImportArguments {
     pub(crate) source: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataFolder,
-    #[command(flatten)]
-    pub(crate) set: SetArguments,
-    #[command(flatten)]
-    pub(crate) table: TableArguments,
-    #[command(flatten)]
-    pub(crate) pictures: PictureArguments,
     /// Shares of train, val and test, where the source has no splits
     #[arg(long, value_delimiter = ',', default_values_t = [0.7, 0.1, 0.2], value_name = "TRAIN,VAL,TEST")]
     pub(crate) shares: Vec<f64>,
@@ -145,6 +140,13 @@ pub(crate) struct ImportArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    // Each group has a heading, which all that follows it would get.
+    #[command(flatten)]
+    pub(crate) set: SetArguments,
+    #[command(flatten)]
+    pub(crate) table: TableArguments,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArguments,
 }
 
 /// What the set is.
@@ -191,7 +193,7 @@ pub(crate) struct TableArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) group_column: Option<String>,
     /// Extension for paths that have none, such as jpg
-    #[arg(long, value_name = "ENDING")]
+    #[arg(long, value_name = "EXTENSION")]
     pub(crate) extension: Option<String>,
     /// Separator between the labels of an image (--kind multi-label)
     #[arg(long, default_value = "|", value_name = "TEXT")]
