@@ -362,10 +362,10 @@ mod tests {
         let error = Experiment::load(&path, &[], Registry::builtin()).unwrap_err();
         insta::assert_snapshot!(error.to_string().replace(&format!("{}/", folder.path().display()), ""), @"
         bad value for `train.epochs`: it is 0, it must be in [1, 100000]
-          --> a.toml:4:10
-           |
-        4  | epochs = 0
-           |          ^
+         --> a.toml:4:10
+          |
+        4 | epochs = 0
+          |          ^
         ");
     }
 }

@@ -21,10 +21,10 @@
 //! let shown = error.to_string().replace(&*path.to_string_lossy(), "small.toml");
 //! assert_eq!(shown, "\
 //! unknown key `learnin_rate`
-//!   --> small.toml:1:1
-//!    |
-//! 1  | learnin_rate = 0.1
-//!    | ^^^^^^^^^^^^
+//!  --> small.toml:1:1
+//!   |
+//! 1 | learnin_rate = 0.1
+//!   | ^^^^^^^^^^^^
 //! hint: did you mean `learning_rate`?");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -22,6 +22,9 @@ pub(super) fn apply(tree: &mut Tree, text: &str) -> Result<(), ConfigError> {
     if !text.contains('=') || text.trim_start().starts_with(['[', '#']) {
         return Err(bad("it is not of the form KEY=VALUE"));
     }
+    if text.trim_end().ends_with('=') {
+        return Err(bad("there is no value; an empty string is written \"\""));
+    }
     let (document, mut root) = parse(text).map_err(|error| match error {
         ConfigError::Syntax { problem, .. } => bad(&problem.replace('\n', ", ")),
         other => other,

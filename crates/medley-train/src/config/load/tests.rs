@@ -181,10 +181,10 @@ fn values_that_are_refused_later_have_a_place() {
     let text = places.refuse("train.epochs", "must lie in 1 to 100000").to_string();
     insta::assert_snapshot!(text.replace(&format!("{}/", files.0.path().display()), ""), @"
     bad value for `train.epochs`: must lie in 1 to 100000
-      --> base.toml:7:10
-       |
-    7  | epochs = 0
-       |          ^
+     --> base.toml:7:10
+      |
+    7 | epochs = 0
+      |          ^
     ");
     let text = places.refuse("train.shuffle", "no").to_string();
     assert_eq!(text, "bad value for `train.shuffle`: no");
