@@ -88,7 +88,7 @@ impl Subject {
     }
 }
 
-/// The text in which a drawn set says how it was drawn.
+/// The text in which a generated set says how it was generated.
 fn remark(path: &Path) -> Result<String, DataError> {
     let archive = Archive::open(path)?;
     let member = archive.member(SYNTHETIC_MEMBER)?;
