@@ -3,7 +3,7 @@ use medley_core::{Split, TaskKind};
 
 use super::super::claims as check;
 use super::super::document::{Table, count};
-use super::{Answer, GENERATED, Facts, Question, claims, description, modality, of_people, sources, stated_source};
+use super::{Answer, Facts, GENERATED, Question, claims, description, modality, of_people, sources, stated_source};
 
 pub(super) fn questions(facts: &Facts<'_>) -> Vec<Question> {
     vec![
