@@ -88,6 +88,7 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(codes::record))
         .or_else(|| cause.downcast_ref().map(codes::report))
         .or_else(|| cause.downcast_ref().map(codes::storage))
+        .or_else(|| cause.downcast_ref().map(codes::read))
         .or_else(|| cause.downcast_ref().map(codes::core))
 }
 
@@ -137,7 +138,7 @@ mod tests {
             (unreadable(io::ErrorKind::QuotaExceeded).into(), Code::Disk),
             (DataError::from(unwritable(io::ErrorKind::PermissionDenied)).into(), Code::Disk),
             (TrainError::from(DataError::from(unwritable(io::ErrorKind::StorageFull))).into(), Code::Disk),
-            (TrainError::Results { path: path(), problem: "x".into() }.into(), Code::Disk),
+            (TrainError::Predictions { path: path(), problem: "x".into() }.into(), Code::Disk),
             (TrainError::Observer(anyhow::anyhow!("x")).into(), Code::Disk),
             (TrainError::Unfinished { run: path() }.into(), Code::Disk),
             (RecordError::NotARun { path: path() }.into(), Code::Disk),

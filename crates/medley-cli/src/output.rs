@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use medley_report::tables::Table;
+use medley_storage::printable;
 
 /// Prints a line.
 ///
@@ -23,9 +24,9 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
-/// Prints a line to standard error; if that is closed there is nobody to tell.
+/// Prints a line to standard error; if that is closed there is nobody to tell. Names from outside that it quotes move no cursor.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
 }
 
 /// Columns with two spaces between them: words at the left, numbers at the right.

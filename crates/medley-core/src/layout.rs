@@ -84,9 +84,14 @@ impl RunLayout {
         self.predictions().join("pending")
     }
 
+    /// Where the results of seeds lie until all are finished.
+    pub fn results_folder(&self) -> PathBuf {
+        self.root.join("results")
+    }
+
     /// A [`SeedRecord`](crate::record::SeedRecord).
     pub fn seed_results(&self, seed: u64) -> PathBuf {
-        self.root.join("results").join(format!("seed-{seed}.json"))
+        self.results_folder().join(format!("seed-{seed}.json"))
     }
 
     /// [`RunResults`](crate::record::RunResults).

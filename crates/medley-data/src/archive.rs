@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use md5::Md5;
 use medley_npy::{Header, read_header};
+use medley_storage::open_file;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
@@ -193,7 +194,7 @@ fn cut_off(error: &std::io::Error) -> String {
 /// # Errors
 /// [`DataError::Io`].
 pub fn hash_file(path: &Path) -> Result<(String, String), DataError> {
-    let file = fs_err::File::open(path).map_err(|source| DataError::io(path, source))?;
+    let file = open_file(path)?;
     hash(file).map_err(|source| DataError::io(path, source))
 }
 

@@ -7,7 +7,7 @@ use medley_core::{CoreError, ImageShape, ImageSource, Images, Split, TaskSpec};
 use medley_npy::ItemType;
 
 use crate::archive::{Archive, Member};
-use crate::cache::{self, CacheUse, Mapped};
+use crate::cache::{self, CacheUse, Decoded};
 use crate::labels::check_shape;
 use crate::{DataError, OpenOptions};
 
@@ -53,11 +53,11 @@ pub(crate) type Source = Arc<dyn ImageSource>;
 /// The decoded bytes of the six arrays, wherever they are.
 pub(crate) enum Arrays {
     Memory(Vec<Vec<u8>>),
-    Mapped(Mapped),
+    Cached(Decoded),
 }
 
 impl Arrays {
-    /// Decodes, or maps what was decoded before. With the arrays come the MD5 and SHA-256 of the file.
+    /// Decodes, or takes what was decoded before. With the arrays come the MD5 and SHA-256 of the file.
     pub(crate) fn of(
         path: &Path,
         archive: &Archive,
@@ -73,10 +73,10 @@ impl Arrays {
             CacheUse::Never | CacheUse::WhenLarge(_) => None,
         };
         if let Some(folder) = folder {
-            match mapped(folder, path, archive, &members) {
-                Ok(mapped) => {
-                    let hashes = mapped.hashes();
-                    return Ok((Self::Mapped(mapped), hashes));
+            match cached(folder, path, archive, &members, options.memory_limit) {
+                Ok(decoded) => {
+                    let hashes = decoded.hashes();
+                    return Ok((Self::Cached(decoded), hashes));
                 }
                 // Without a cache it takes longer, and that is all.
                 Err(error @ (DataError::Io { .. } | DataError::Storage(_))) if !large => {
@@ -109,24 +109,30 @@ impl Arrays {
                 }
                 Ok((images, labels))
             }
-            Self::Mapped(mapped) => {
+            Self::Cached(decoded) => {
                 for (split, rows) in rows.into_iter().enumerate() {
-                    images.push(Arc::new(mapped.images(split, shape, rows)));
+                    images.push(Arc::new(decoded.images(split, shape, rows)));
                 }
-                Ok((images, (3..6).map(|position| mapped.bytes(position).to_vec()).collect()))
+                Ok((images, (3..6).map(|position| decoded.bytes(position).to_vec()).collect()))
             }
         }
     }
 }
 
-fn mapped(folder: &Path, path: &Path, archive: &Archive, members: &[&Member]) -> Result<Mapped, DataError> {
+fn cached(
+    folder: &Path,
+    path: &Path,
+    archive: &Archive,
+    members: &[&Member],
+    memory_limit: u64,
+) -> Result<Decoded, DataError> {
     let cache = cache::path_for(folder, path);
-    if let Some(mapped) = Mapped::open(&cache, archive.stamp(), members) {
-        return Ok(mapped);
+    if let Some(decoded) = Decoded::open(&cache, archive.stamp(), members, memory_limit)? {
+        return Ok(decoded);
     }
     tracing::info!("decoding `{}` into `{}`", path.display(), cache.display());
     cache::build(&cache, archive, members)?;
-    Mapped::open(&cache, archive.stamp(), members).ok_or(DataError::Cache { path: cache })
+    Decoded::open(&cache, archive.stamp(), members, memory_limit)?.ok_or(DataError::Cache { path: cache })
 }
 
 fn check_images(archive: &Archive, member: &Member, spec: &TaskSpec) -> Result<(), DataError> {

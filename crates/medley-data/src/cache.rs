@@ -1,31 +1,37 @@
-//! Decoded arrays on disk, mapped into memory: for files that do not fit, and for opening the same file again at once.
+//! Decoded arrays on disk: for files that do not fit into memory, and for opening the same file again without decoding it.
 //!
 //! A deflated array can be read from its beginning only. The first time, its bytes are therefore decoded into a cache file,
-//! a mebibyte at a time, so that memory stays bounded; from then on the file is mapped, which costs nothing until a
-//! pixel is looked at, and all processes share one copy. One cache file belongs to one data file, known by its path, and is good
-//! only as long as that file has the length, the time stamp and the identity it had when it was decoded. Every mebibyte
-//! has a CRC-32, checked whenever the cache is opened; a cache that is damaged, foreign or of another version is made anew.
+//! a mebibyte at a time, so that memory stays bounded; from then on they are copied from there, into memory where they fit, else
+//! into a file without a name that is mapped: see [`PrivateCopy`]. One cache file belongs to one data file, known by its path, and
+//! is good only as long as that file has the length, the time stamp and the identity it had when it was decoded. Every mebibyte
+//! has a CRC-32, which the copy is checked with whenever a cache is opened, so that what happens to the file later does not matter;
+//! a cache that is damaged, foreign or of another version is made anew.
 //!
 //! Layout: a page with the magic number and the place of the index, the arrays, each at a multiple of the page size, and the index
 //! as JSON. The file is written under another name, flushed and renamed, so it is whole or absent, and it is never written to
 //! after that.
 
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use medley_core::{ImageShape, ImageSource};
-use medley_storage::{RealFs, write_filled};
-use memmap2::Mmap;
+use medley_storage::{
+    ReadError, RealFs, StorageError, check_size, create_file, create_folder, open_unlinked, write_filled,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 use crate::archive::{Archive, Member, hex};
+use crate::private_copy::PrivateCopy;
 use crate::shared_file::Stamp;
 
 const MAGIC: [u8; 8] = *b"MEDLEYC1";
 const PAGE: u64 = 4_096;
+/// Magic number, place and length of the index, and its checksum.
+const HEAD: u64 = 32;
 /// Bytes that share a checksum.
 const BLOCK: usize = 1 << 20;
 /// The index of 64 GiB has 64 Ki checksums.
@@ -83,8 +89,8 @@ pub fn list(folder: &Path) -> Result<Vec<Cached>, DataError> {
     Ok(found)
 }
 
-/// Removes the cache files in a folder, and what interrupted decoding left there. Programs that have one mapped keep it until
-/// they end. Other files are not touched.
+/// Removes the cache files in a folder, and what interrupted decoding left there. Programs that use one have a copy of it. Other
+/// files are not touched.
 ///
 /// # Errors
 /// [`DataError::Io`], [`DataError::Storage`].
@@ -125,46 +131,68 @@ struct Stored {
     checksums: Vec<u32>,
 }
 
-/// A cache file, mapped and verified.
-pub(crate) struct Mapped {
-    map: Arc<Mmap>,
+/// Why there is nothing to take from a cache file.
+enum Unusable {
+    /// What is wrong with it.
+    Damaged(String),
+    /// It could not be copied.
+    NoCopy(std::io::Error),
+}
+
+impl From<String> for Unusable {
+    fn from(problem: String) -> Self {
+        Self::Damaged(problem)
+    }
+}
+
+/// What a cache file holds, copied and verified.
+pub(crate) struct Decoded {
+    bytes: Arc<PrivateCopy>,
     index: Index,
 }
 
-impl Mapped {
-    /// Maps the cache of a data file, if it has a sound one.
-    pub(crate) fn open(path: &Path, source: Stamp, members: &[&Member]) -> Option<Self> {
-        match Self::read(path, source, members) {
-            Ok(mapped) => mapped,
-            Err(problem) => {
-                tracing::warn!("the cache `{}` is not used and will be rebuilt: {problem}", path.display());
-                None
-            }
-        }
+impl Decoded {
+    /// Copies the cache of a data file, if it has a sound one: into memory if that takes no more than `memory_limit` bytes.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] where there is no room for the copy.
+    pub(crate) fn open(
+        path: &Path,
+        source: Stamp,
+        members: &[&Member],
+        memory_limit: u64,
+    ) -> Result<Option<Self>, StorageError> {
+        let problem = match Self::read(path, source, members, memory_limit) {
+            Ok(decoded) => return Ok(decoded),
+            Err(Unusable::NoCopy(source)) => return Err(StorageError::Io { path: path.to_owned(), source }),
+            Err(Unusable::Damaged(problem)) => problem,
+        };
+        tracing::warn!("the cache `{}` is not used and will be rebuilt: {problem}", path.display());
+        Ok(None)
     }
 
     /// `None` if there is none, or one of another state of the data file; an error if it is damaged.
-    #[allow(unsafe_code, reason = "mapping a file is unsafe, as another process might write to it")]
-    fn read(path: &Path, source: Stamp, members: &[&Member]) -> Result<Option<Self>, String> {
-        match fs_err::symlink_metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.to_string()),
-            // Someone else's file would be mapped as ours.
-            Ok(metadata) if !metadata.is_file() => return Err("it is not a regular file".to_owned()),
-            Ok(_) => {}
+    fn read(path: &Path, source: Stamp, members: &[&Member], memory_limit: u64) -> Result<Option<Self>, Unusable> {
+        // Someone else's file would be taken for ours: no links.
+        let file = match open_unlinked(path) {
+            Ok(file) => file,
+            Err(ReadError::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error.to_string().into()),
+        };
+        let len = check_size(&file, largest(members)).map_err(|error| error.to_string())?;
+        // Of another state of the data file, it is not worth a copy.
+        if Index::of_file(file.file(), len)?.source != source {
+            return Ok(None);
         }
-        let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
-        // SAFETY: cache files are written under another name and renamed when they are complete; Medley never writes to one
-        // that has its name, nor cuts it off. Whoever else does breaks the programs that have it mapped, as with any
-        // mapped file, such as a shared library.
-        let map = unsafe { Mmap::map(file.file()) }.map_err(|error| error.to_string())?;
-        let index = read_index(&map)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let bytes = PrivateCopy::of(file.file(), len, folder, memory_limit).map_err(Unusable::NoCopy)?;
+        let index = Index::of_bytes(&bytes)?;
         if index.source != source {
             return Ok(None);
         }
-        let mapped = Self { map: Arc::new(map), index };
-        mapped.verify(members)?;
-        Ok(Some(mapped))
+        let decoded = Self { bytes: Arc::new(bytes), index };
+        decoded.verify(members)?;
+        Ok(Some(decoded))
     }
 
     /// Checks that every array is there, inside the file, and as it was written.
@@ -172,11 +200,11 @@ impl Mapped {
         let mut blocks: Vec<(&[u8], u32)> = Vec::new();
         for (member, stored) in members.iter().zip(&self.index.arrays) {
             let end = stored.offset.checked_add(stored.len);
-            let inside = end.is_some_and(|end| end <= self.map.len() as u64);
+            let inside = end.is_some_and(|end| end <= self.bytes.len() as u64);
             if !inside || member.name != stored.name || member.header.data_len as u64 != stored.len {
                 return Err(format!("its array `{}` is not that of the data file", stored.name));
             }
-            let bytes = &self.map[stored.offset as usize..(stored.offset + stored.len) as usize];
+            let bytes = &self.bytes[stored.offset as usize..(stored.offset + stored.len) as usize];
             if bytes.len().div_ceil(BLOCK) != stored.checksums.len() {
                 return Err(format!("its array `{}` has the wrong number of checksums", stored.name));
             }
@@ -197,29 +225,63 @@ impl Mapped {
     /// The bytes of the array at a position of the list that the cache was opened with.
     pub(crate) fn bytes(&self, position: usize) -> &[u8] {
         let stored = &self.index.arrays[position];
-        &self.map[stored.offset as usize..(stored.offset + stored.len) as usize]
+        &self.bytes[stored.offset as usize..(stored.offset + stored.len) as usize]
     }
 
     /// The array at a position as images.
-    pub(crate) fn images(&self, position: usize, shape: ImageShape, len: usize) -> MappedImages {
-        MappedImages { map: Arc::clone(&self.map), offset: self.index.arrays[position].offset as usize, shape, len }
+    pub(crate) fn images(&self, position: usize, shape: ImageShape, len: usize) -> DecodedImages {
+        DecodedImages {
+            bytes: Arc::clone(&self.bytes),
+            offset: self.index.arrays[position].offset as usize,
+            shape,
+            len,
+        }
     }
 }
 
-fn read_index(map: &[u8]) -> Result<Index, String> {
-    let number = |at: usize| -> Option<u64> { Some(u64::from_le_bytes(map.get(at..at + 8)?.try_into().ok()?)) };
-    if map.get(..8) != Some(&MAGIC) {
+/// Bytes that a cache of these members takes at most.
+fn largest(members: &[&Member]) -> u64 {
+    let arrays = members.iter().map(|member| (member.header.data_len as u64).next_multiple_of(PAGE));
+    PAGE + arrays.sum::<u64>() + MAX_INDEX
+}
+
+impl Index {
+    fn of_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let (place, checksum) = index_place(bytes, bytes.len() as u64)?;
+        Self::parse(&bytes[place.start as usize..place.end as usize], checksum)
+    }
+
+    fn of_file(mut file: &std::fs::File, len: u64) -> Result<Self, String> {
+        use std::io::{Read as _, Seek as _, SeekFrom};
+        let mut head = Vec::new();
+        file.take(HEAD).read_to_end(&mut head).map_err(|error| error.to_string())?;
+        let (place, checksum) = index_place(&head, len)?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(place.start))
+            .and_then(|_| file.take(place.end - place.start).read_to_end(&mut bytes))
+            .map_err(|error| error.to_string())?;
+        Self::parse(&bytes, checksum)
+    }
+
+    fn parse(bytes: &[u8], checksum: u64) -> Result<Self, String> {
+        if u64::from(crc32fast::hash(bytes)) != checksum {
+            return Err("its index is damaged".to_owned());
+        }
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    }
+}
+
+/// Where the index lies in a file of so many bytes, and its checksum, from the beginning of the file.
+fn index_place(head: &[u8], file_len: u64) -> Result<(Range<u64>, u64), String> {
+    let number = |at: usize| -> Option<u64> { Some(u64::from_le_bytes(head.get(at..at + 8)?.try_into().ok()?)) };
+    if head.get(..8) != Some(&MAGIC) {
         return Err("it is not a cache file of this version".to_owned());
     }
     let (Some(offset), Some(len), Some(checksum)) = (number(8), number(16), number(24)) else {
         return Err("it is cut off".to_owned());
     };
-    let end = offset.checked_add(len).filter(|&end| end <= map.len() as u64 && len <= MAX_INDEX);
-    let bytes = end.and_then(|end| map.get(offset as usize..end as usize)).ok_or("it is cut off")?;
-    if u64::from(crc32fast::hash(bytes)) != checksum {
-        return Err("its index is damaged".to_owned());
-    }
-    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    let end = offset.checked_add(len).filter(|&end| end <= file_len && len <= MAX_INDEX);
+    Ok((offset..end.ok_or("it is cut off")?, checksum))
 }
 
 /// Decodes members into a cache file. Memory stays bounded whatever their size.
@@ -228,10 +290,10 @@ fn read_index(map: &[u8]) -> Result<Index, String> {
 /// [`DataError`]: what makes the data file unusable, or why the cache cannot be written.
 pub(crate) fn build(path: &Path, archive: &Archive, members: &[&Member]) -> Result<(), DataError> {
     if let Some(folder) = path.parent() {
-        fs_err::create_dir_all(folder).map_err(|source| DataError::io(folder, source))?;
+        create_folder(folder)?;
     }
     write_filled(&RealFs, path, |temporary| {
-        let file = fs_err::File::create(temporary).map_err(|source| DataError::io(path, source))?;
+        let file = create_file(temporary).map_err(|source| unwritable(path, source))?;
         let mut place = PAGE;
         let places: Vec<u64> = members
             .iter()
@@ -249,8 +311,12 @@ pub(crate) fn build(path: &Path, archive: &Archive, members: &[&Member]) -> Resu
         let ((md5, sha256), arrays) = (hashes?, arrays?);
         archive.unchanged()?;
         let index = Index { source: archive.stamp(), md5, sha256, arrays };
-        finish(&file, place, &index).map_err(|source| DataError::io(path, source))
+        finish(&file, place, &index).map_err(|source| unwritable(path, source))
     })
+}
+
+fn unwritable(path: &Path, source: std::io::Error) -> DataError {
+    StorageError::Io { path: path.to_owned(), source }.into()
 }
 
 fn store(
@@ -265,7 +331,7 @@ fn store(
     // Chunks are blocks: both are a mebibyte, and only the last is shorter.
     archive.stream(member, |chunk| {
         checksums.push(crc32fast::hash(chunk));
-        write_all_at(file, chunk, at).map_err(|source| DataError::io(path, source))?;
+        write_all_at(file, chunk, at).map_err(|source| unwritable(path, source))?;
         at += chunk.len() as u64;
         Ok(())
     })?;
@@ -300,16 +366,16 @@ fn write_all_at(file: &fs_err::File, mut bytes: &[u8], mut offset: u64) -> std::
     Ok(())
 }
 
-/// Images that lie in a mapped cache.
+/// Images that lie in what was copied from a cache.
 #[derive(Clone)]
-pub(crate) struct MappedImages {
-    map: Arc<Mmap>,
+pub(crate) struct DecodedImages {
+    bytes: Arc<PrivateCopy>,
     offset: usize,
     shape: ImageShape,
     len: usize,
 }
 
-impl ImageSource for MappedImages {
+impl ImageSource for DecodedImages {
     fn shape(&self) -> ImageShape {
         self.shape
     }
@@ -321,6 +387,6 @@ impl ImageSource for MappedImages {
     fn image(&self, index: usize) -> &[u8] {
         assert!(index < self.len, "image {index} of {}", self.len);
         let size = self.shape.len();
-        &self.map[self.offset + index * size..self.offset + (index + 1) * size]
+        &self.bytes[self.offset + index * size..self.offset + (index + 1) * size]
     }
 }

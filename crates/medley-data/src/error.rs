@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use medley_core::record::DataRecord;
 use medley_core::{CoreError, Origin};
-use medley_storage::StorageError;
+use medley_storage::{ReadError, StorageError};
 
 use crate::Registry;
 
@@ -61,6 +61,9 @@ pub enum DataError {
         #[source]
         source: io::Error,
     },
+    /// A file is not read: a folder, a pipe, one that is larger than it can be.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Not a zip archive, or a truncated or damaged one.
     #[error(
         "`{}` is not a readable .npz archive: {problem}; if it was downloaded, delete it and fetch it again",

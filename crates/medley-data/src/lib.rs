@@ -41,6 +41,7 @@ mod identify;
 mod labels;
 mod open;
 mod options;
+mod private_copy;
 pub mod registry;
 mod shared_file;
 mod write;

@@ -7,6 +7,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
+use medley_storage::{ReadError, open_file};
+
 use crate::DataError;
 
 /// A reader that clones cheaply; each clone has its own position.
@@ -33,18 +35,13 @@ impl SharedFile {
     /// # Errors
     /// [`DataError::Missing`], [`DataError::NotAFile`], [`DataError::Empty`], [`DataError::Io`].
     pub(crate) fn open(path: &Path) -> Result<(Self, Stamp), DataError> {
-        let file = match open_without_waiting(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(DataError::Missing { path: path.to_owned(), synthetic_rows: None });
-            }
-            Err(error) => return Err(not_opened(path, error)),
-        };
+        let file = open_file(path).map_err(|error| match error {
+            ReadError::Missing { path } => DataError::Missing { path, synthetic_rows: None },
+            ReadError::NotAFile { path, what } => DataError::NotAFile { path, what },
+            error => error.into(),
+        })?;
+        let (file, _) = file.into_parts();
         let metadata = file.metadata().map_err(|source| DataError::io(path, source))?;
-        if !metadata.is_file() {
-            let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
-            return Err(DataError::NotAFile { path: path.to_owned(), what });
-        }
         if metadata.len() == 0 {
             return Err(DataError::Empty { path: path.to_owned() });
         }
@@ -75,29 +72,6 @@ fn identity(metadata: &std::fs::Metadata) -> (i64, (u64, u64)) {
 fn identity(metadata: &std::fs::Metadata) -> (i64, (u64, u64)) {
     use std::os::windows::fs::MetadataExt as _;
     (metadata.last_write_time() as i64, (0, 0))
-}
-
-/// Opening a pipe would wait for a writer for ever; regular files do not know the flag.
-#[cfg(unix)]
-fn open_without_waiting(path: &Path) -> io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)
-}
-
-#[cfg(not(unix))]
-fn open_without_waiting(path: &Path) -> io::Result<std::fs::File> {
-    std::fs::File::open(path)
-}
-
-/// Some things that are no files cannot even be opened, such as sockets.
-fn not_opened(path: &Path, error: io::Error) -> DataError {
-    match fs_err::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => DataError::NotAFile { path: path.to_owned(), what: "a folder" },
-        Ok(metadata) if !metadata.is_file() => {
-            DataError::NotAFile { path: path.to_owned(), what: "a pipe, socket or device" }
-        }
-        _ => DataError::io(path, error),
-    }
 }
 
 impl Read for SharedFile {

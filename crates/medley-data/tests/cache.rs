@@ -103,6 +103,37 @@ fn any_changed_byte_or_missing_end_is_seen_and_mended() {
     }
 }
 
+/// A mapped file that is cut off kills the program that looks at it.
+#[test]
+fn what_happens_to_the_file_later_does_not_matter() {
+    let scene = Scene::new();
+    let plain = content(&scene.plain());
+    for memory_limit in [1 << 30, 100_000] {
+        for damage in ["cut off", "overwritten", "removed"] {
+            let opened = scene.open(memory_limit, CacheUse::Always(scene.cache_folder())).unwrap();
+            let path = scene.file();
+            match damage {
+                "cut off" => std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1).unwrap(),
+                "overwritten" => std::fs::write(&path, vec![7; std::fs::read(&path).unwrap().len()]).unwrap(),
+                _ => std::fs::remove_file(&path).unwrap(),
+            }
+            assert_eq!(content(&opened), plain, "{damage}, {memory_limit}");
+        }
+    }
+    // The copies are in no list.
+    let left: Vec<_> = std::fs::read_dir(scene.cache_folder()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_cache_of_absurd_size_is_not_copied() {
+    let scene = Scene::new();
+    let plain = content(&scene.cached());
+    std::fs::OpenOptions::new().write(true).open(scene.file()).unwrap().set_len(1 << 40).unwrap();
+    assert_eq!(content(&scene.cached()), plain);
+    assert!(std::fs::metadata(scene.file()).unwrap().len() < 1 << 30, "it was made anew");
+}
+
 #[test]
 fn another_data_file_gets_another_cache() {
     let scene = Scene::new();
@@ -134,7 +165,7 @@ fn a_folder_that_cannot_be_written_matters_only_where_memory_does_not_do() {
     std::fs::write(&file, b"").unwrap();
     let nowhere = CacheUse::Always(file.join("below-a-file"));
     assert_eq!(content(&scene.open(1 << 30, nowhere.clone()).unwrap()), content(&scene.plain()));
-    assert!(matches!(scene.open(100_000, nowhere), Err(DataError::Io { .. })));
+    assert!(matches!(scene.open(100_000, nowhere), Err(DataError::Storage(_))));
 }
 
 #[test]

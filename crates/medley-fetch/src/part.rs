@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use medley_storage::{RealFs, Storage as _, StorageError};
+use medley_storage::{Access, ConfinedFolder, ReadError, RealFs, Storage as _, StorageError};
 
 use crate::request::sleep;
 use crate::{FetchError, FetchEvent, OnEvent, Stop};
 
 /// How often a part that somebody else holds is looked at.
 const WAIT: Duration = Duration::from_millis(200);
+/// Longest tag or date of a version that is kept, in bytes.
+const LONGEST_VERSION: u64 = 1_023;
 
 /// A part that this process alone writes to.
 #[derive(Debug)]
@@ -31,9 +33,7 @@ impl Part {
         let path = sibling(target, "part");
         let mut said = false;
         loop {
-            check_regular(&path)?;
-            let file = fs_err::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-            let file = file.map_err(|source| refused(&path, source))?;
+            let file = open(&path)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => {
                     if !said {
@@ -68,13 +68,6 @@ impl Part {
         }
     }
 
-    /// A part that is written to any file.
-    #[cfg(all(test, target_os = "linux"))]
-    pub(crate) fn on(path: &Path) -> Self {
-        let file = fs_err::OpenOptions::new().write(true).open(path).expect("a device");
-        Self { target: path.to_owned(), path: path.to_owned(), note: sibling(path, "from"), file, len: 0 }
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -89,8 +82,8 @@ impl Part {
         if self.len == 0 {
             return None;
         }
-        let text = fs_err::read_to_string(&self.note).ok()?;
-        let fits = !text.is_empty() && text.len() < 1_024 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let text = folder_of(&self.note).read_text(&self.note, LONGEST_VERSION).ok()?;
+        let fits = !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         fits.then_some(text)
     }
 
@@ -100,7 +93,7 @@ impl Part {
         remove(&self.note)?;
         self.file.set_len(0)?;
         self.len = 0;
-        version.map_or(Ok(()), |version| fs_err::write(&self.note, version))
+        version.map_or(Ok(()), |version| RealFs.write(&self.note, version.as_bytes()))
     }
 
     /// Adds bytes at the end.
@@ -138,9 +131,9 @@ impl Part {
         }
         rename(&self.path, &kept)?;
         let _ = fs_err::remove_file(&self.note);
-        let file = fs_err::OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&self.path);
-        self.file = file.map_err(|source| refused(&self.path, source))?;
+        self.file = open(&self.path)?;
         let _ = self.file.try_lock();
+        self.file.set_len(0).map_err(|source| refused(&self.path, source))?;
         self.len = 0;
         Ok(kept)
     }
@@ -171,15 +164,17 @@ fn is_at(_: &fs_err::File, _: &Path) -> bool {
     true
 }
 
-/// A link would let whoever made it choose what is written to.
-fn check_regular(path: &Path) -> Result<(), FetchError> {
-    match path.symlink_metadata() {
-        Ok(metadata) if !metadata.is_file() => Err(FetchError::InTheWay {
-            path: path.to_owned(),
-            problem: "is not a regular file; move it away to download",
-        }),
-        _ => Ok(()),
-    }
+/// Opens a part, or makes it. A link would let whoever made it choose what is written to.
+fn open(path: &Path) -> Result<fs_err::File, FetchError> {
+    folder_of(path).open(path, Access::Update).map_err(|error| match error {
+        ReadError::Io { source, .. } => refused(path, source),
+        ReadError::Missing { .. } => refused(path, io::ErrorKind::NotFound.into()),
+        _ => FetchError::InTheWay { path: path.to_owned(), problem: "is not a regular file; move it away to download" },
+    })
+}
+
+fn folder_of(path: &Path) -> ConfinedFolder {
+    ConfinedFolder::new(path.parent().unwrap_or(Path::new("")))
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -205,4 +200,14 @@ pub(crate) fn refused(path: &Path, source: std::io::Error) -> FetchError {
 /// Gives a file its final name.
 fn rename(from: &Path, to: &Path) -> Result<(), FetchError> {
     RealFs.rename_synced(from, to).map_err(|source| refused(to, source))
+}
+
+#[cfg(test)]
+impl Part {
+    /// A part that is written to any file.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn on(path: &Path) -> Self {
+        let file = fs_err::OpenOptions::new().write(true).open(path).expect("a device");
+        Self { target: path.to_owned(), path: path.to_owned(), note: sibling(path, "from"), file, len: 0 }
+    }
 }

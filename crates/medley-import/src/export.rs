@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use medley_core::{ImageSource, Labels, OpenedTask, ScoringToken, Split, TaskSpec};
 use medley_data::DataError;
-use medley_storage::{Batch, Storage, write_whole};
+use medley_storage::{Batch, Storage, create_folder, write_whole};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -76,7 +76,7 @@ pub fn export(
     picture::check_shape(&target.folder, &task.spec)?;
     let mut list = List::read(&target.list)?;
     let stale = check_way(&list, &target, &splits, options.overwrite)?;
-    fs_err::create_dir_all(&target.folder).map_err(|source| DataError::io(&target.folder, source))?;
+    create_folder(&target.folder).map_err(DataError::from)?;
 
     let written = std::sync::atomic::AtomicUsize::new(0);
     let batch = Batch::new(storage, &target.folder);

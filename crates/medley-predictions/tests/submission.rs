@@ -182,7 +182,7 @@ fn bad_samples_are_refused_with_their_line() {
     std::fs::remove_file(&sample).unwrap();
     assert!(matches!(
         write_submission(&fixture.layout, &order, &RealFs),
-        Err(SubmissionError::Record(RecordError::Io { .. }))
+        Err(SubmissionError::Record(RecordError::Read(_)))
     ));
 }
 
@@ -235,11 +235,13 @@ fn damaged_predictions_are_refused_with_their_line() {
 fn missing_and_doubled_predictions_are_told_apart() {
     let fixture = common::small_three();
     let path = predictions(&fixture, "breastmnist_test", "ensemble.csv");
-    std::fs::copy(
-        &path,
-        fixture.layout.predictions().join("breastmnist_test_[AUC]0.500_[ACC]0.500@other-ensemble.csv"),
-    )
-    .unwrap();
+    let other = |run: &str| {
+        fixture.layout.predictions().join(format!("breastmnist_test_[AUC]0.500_[ACC]0.500@{run}-ensemble.csv"))
+    };
+    // One that has another name, as the folder had once, does not compete with the run's own.
+    std::fs::write(other("renamed"), "no predictions").unwrap();
+    write_submission(&fixture.layout, &SubmissionOrder::Competition, &RealFs).unwrap();
+    std::fs::rename(&path, other("other")).unwrap();
     assert!(refusal(&fixture, &SubmissionOrder::Competition).contains("two files of test predictions"));
     let fixture = common::small_three();
     std::fs::remove_file(predictions(&fixture, "breastmnist_test", "ensemble.csv")).unwrap();
@@ -248,7 +250,7 @@ fn missing_and_doubled_predictions_are_told_apart() {
     std::fs::remove_dir_all(fixture.layout.predictions()).unwrap();
     assert!(matches!(
         write_submission(&fixture.layout, &SubmissionOrder::Competition, &RealFs),
-        Err(SubmissionError::Record(RecordError::Io { .. }))
+        Err(SubmissionError::Record(RecordError::Read(_)))
     ));
 }
 

@@ -58,6 +58,9 @@ pub(crate) fn licences(run: &RunRecord) -> String {
 /// How the intervals are made, in one sentence or two. Empty while the run is unfinished.
 pub(crate) fn intervals(run: &RunRecord) -> String {
     let (Some(uncertainty), Some(results)) = (run.uncertainty(), &run.results) else { return String::new() };
+    if uncertainty.left_out {
+        return "No intervals: this older run recorded none, and has too many test images to derive them.".to_owned();
+    }
     let resampling = uncertainty.resampling();
     let mut text = format!(
         "Intervals: {} bootstrap intervals over the test images (percentiles of {} resamples, stratified by class)",

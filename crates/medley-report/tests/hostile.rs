@@ -152,6 +152,84 @@ fn large_files_are_not_read() {
     assert!(message(&fixture).contains("1099511627776 bytes, more than the 16777216"), "{}", message(&fixture));
 }
 
+#[cfg(unix)]
+#[test]
+fn nothing_is_read_or_written_through_a_link() {
+    use medley_report::write_report;
+    use medley_storage::RealFs;
+    use std::os::unix::fs::symlink;
+
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret");
+    std::fs::write(&secret, "password = hunter2").unwrap();
+    for strict in [true, false] {
+        let fixture = common::one_seed();
+        let layout = &fixture.layout;
+        let paths = if strict {
+            vec![layout.manifest(), layout.results()]
+        } else {
+            vec![layout.config(), layout.events(), layout.metrics()]
+        };
+        for path in &paths {
+            std::fs::remove_file(path).unwrap();
+            symlink(&secret, path).unwrap();
+        }
+        if strict {
+            assert!(message(&fixture).starts_with("`RUN/manifest.json` is a link"), "{}", message(&fixture));
+            continue;
+        }
+        let run = load_run(layout).unwrap();
+        assert_eq!(run.notes.len(), 3);
+        assert!(run.notes.iter().all(|note| note.contains("is a link, which is not followed")), "{:?}", run.notes);
+        assert!(!html(&run).unwrap().contains("hunter2"));
+        symlink(&secret, layout.report()).unwrap();
+        assert!(matches!(write_report(layout, &RealFs), Err(ReportError::Storage(_))));
+        assert_eq!(std::fs::read_to_string(&secret).unwrap(), "password = hunter2");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_at_once() {
+    for name in ["manifest.json", "results.json", "config.toml", "events.jsonl", "metrics.csv"] {
+        let fixture = common::one_seed();
+        let path = fixture.layout.root().join(name);
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let said = match load_run(&fixture.layout) {
+            Ok(run) => run.notes.join("\n"),
+            Err(error) => error.to_string(),
+        };
+        assert!(said.contains("is a pipe, socket or device, not a regular file"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn more_than_a_page_can_show_is_refused() {
+    let mut fixture = common::one_seed();
+    fixture.results.seeds.clear();
+    std::fs::remove_file(fixture.layout.results()).unwrap();
+    let data = fixture.manifest.data[0].clone();
+    for (tasks, expected) in [(1_000, None), (1_001, Some("the run has 1001 tasks, more than the 1000"))] {
+        fixture.manifest.data = (0..tasks).map(|_| data.clone()).collect();
+        for (index, data) in fixture.manifest.data.iter_mut().enumerate() {
+            data.task.name = format!("task{index}");
+        }
+        fixture.write_manifest();
+        let page = html(&load_run(&fixture.layout).unwrap());
+        match expected {
+            None => assert!(page.is_ok()),
+            Some(expected) => assert!(page.unwrap_err().to_string().starts_with(expected)),
+        }
+    }
+    fixture.manifest.data.truncate(1);
+    fixture.manifest.data[0].task.classes = (0..20_001).map(|class| class.to_string()).collect();
+    fixture.manifest.data[0].class_counts.clear();
+    fixture.write_manifest();
+    let error = html(&load_run(&fixture.layout).unwrap()).unwrap_err().to_string();
+    assert!(error.starts_with("the run has 20001 classes, more than the 20000"), "{error}");
+}
+
 #[test]
 fn a_torn_last_line_of_events_is_tolerated_and_told() {
     let fixture = common::one_seed();
@@ -246,7 +324,7 @@ fn a_folder_in_place_of_a_file_is_an_error_not_a_panic() {
     let fixture = common::one_seed();
     std::fs::remove_file(fixture.layout.results()).unwrap();
     std::fs::create_dir(fixture.layout.results()).unwrap();
-    assert!(matches!(load_run(&fixture.layout), Err(ReportError::Record(RecordError::Io { .. }))));
+    assert!(matches!(load_run(&fixture.layout), Err(ReportError::Record(RecordError::Read(_)))));
     let fixture = common::one_seed();
     for path in [fixture.layout.events(), fixture.layout.metrics(), fixture.layout.config()] {
         std::fs::remove_file(&path).unwrap();

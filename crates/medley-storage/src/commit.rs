@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Storage;
+use crate::{Shown, Storage};
 
 /// Marks what a crash may leave behind. Names that start so are never read, and swept by [`sweep_temporary`].
 const TEMPORARY_PREFIX: &str = ".tmp-";
@@ -20,19 +20,19 @@ static PROCESS_TAG: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_ha
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The target exists and may not be replaced.
-    #[error("`{}` exists already", path.display())]
+    #[error("`{}` exists already", Shown(path))]
     Exists {
         /// The target.
         path: PathBuf,
     },
     /// The target has no file name.
-    #[error("`{}` does not name a file", path.display())]
+    #[error("`{}` does not name a file", Shown(path))]
     NoName {
         /// The target.
         path: PathBuf,
     },
     /// The device or the file system refused.
-    #[error("cannot write `{}`", path.display())]
+    #[error("cannot write `{}`", Shown(path))]
     Io {
         /// The target.
         path: PathBuf,
@@ -117,6 +117,14 @@ pub fn commit_directory(storage: &dyn Storage, path: &Path, files: &[(&str, &[u8
     })
 }
 
+/// Makes a folder of the user's choice, and those above it that are missing.
+///
+/// # Errors
+/// [`StorageError::Io`].
+pub fn create_folder(path: &Path) -> Result<(), StorageError> {
+    fs_err::create_dir_all(path).map_err(|source| StorageError::Io { path: path.to_owned(), source })
+}
+
 /// Removes what interrupted writes left in a folder. Returns how many entries were removed; a folder that does not
 /// exist has none.
 ///
@@ -132,12 +140,21 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
     for entry in entries {
         let entry = entry.map_err(|source| StorageError::Io { path: folder.to_owned(), source })?;
         if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+            // A link goes, what it points to stays.
             discard_directory(&entry.path());
             discard_file(&entry.path());
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Whether a name is one that this program gives to what is not complete yet: other programs too have files that begin alike.
+pub fn is_temporary(name: &str) -> bool {
+    let mut parts = name.strip_prefix(TEMPORARY_PREFIX).unwrap_or_default().splitn(4, '-');
+    let mut next_is =
+        |check: fn(&u8) -> bool| parts.next().is_some_and(|part| !part.is_empty() && part.as_bytes().iter().all(check));
+    next_is(u8::is_ascii_digit) && next_is(u8::is_ascii_hexdigit) && next_is(u8::is_ascii_digit) && next_is(|_| true)
 }
 
 /// A name beside the target that no other write uses at the same time, in this process or another. Process numbers repeat

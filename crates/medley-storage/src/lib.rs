@@ -1,4 +1,4 @@
-//! Files that are whole or absent.
+//! Files that are whole or absent, and files of others that are opened safely.
 //!
 //! A run may be killed at any instant, and a disk may fill at any byte. Whatever Medley writes therefore goes to a
 //! temporary sibling first, is flushed to the device, and only then takes its name by a rename, after which the folder
@@ -9,6 +9,10 @@
 //! k-th operation; [`write_whole`], [`write_new`], [`write_filled`] and [`commit_directory`] are what the rest of Medley calls.
 //!
 //! Where many files are written at once, [`Batch`] flushes them together.
+//!
+//! Whatever comes from outside is opened here too, so that no name can make the program wait, run out of memory or look where it
+//! must not: [`open_file`] and [`read_file`] take regular files of a limited size, wherever a user keeps them; of a run folder, a
+//! [`ConfinedFolder`] follows no link at all, and [`ConfinedFs`] writes through none.
 //!
 //! ```
 //! use medley_storage::{RealFs, write_new, write_whole};
@@ -23,13 +27,25 @@
 
 mod batch;
 mod commit;
+mod confined;
 mod faulty;
+mod folder_lock;
+mod read;
 mod real;
+mod shown;
+mod unnamed;
 
 pub use batch::Batch;
-pub use commit::{StorageError, commit_directory, sweep_temporary, write_filled, write_new, write_whole};
+pub use commit::{
+    StorageError, commit_directory, create_folder, is_temporary, sweep_temporary, write_filled, write_new, write_whole,
+};
+pub use confined::{Access, ConfinedFolder, ConfinedFs};
 pub use faulty::{Fault, FaultyFs};
-pub use real::RealFs;
+pub use folder_lock::FolderLock;
+pub use read::{ReadError, check_size, if_present, open_file, open_unlinked, read_all, read_file, read_text};
+pub use real::{RealFs, create_file};
+pub use shown::{Shown, printable};
+pub use unnamed::unnamed_file;
 
 use std::io;
 use std::path::Path;

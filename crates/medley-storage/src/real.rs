@@ -9,13 +9,13 @@ pub struct RealFs;
 
 impl Storage for RealFs {
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = fs_err::File::create(path)?;
+        let mut file = create_file(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs_err::write(path, bytes)
+        create_file(path)?.write_all(bytes)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -33,4 +33,19 @@ impl Storage for RealFs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         fs_err::create_dir(path)
     }
+}
+
+/// An empty file to write to, in place of what was there. What is written is not written through a link.
+///
+/// # Errors
+/// Any I/O error.
+pub fn create_file(path: &Path) -> io::Result<fs_err::File> {
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use fs_err::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
+    options.open(path)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use medley_core::{Origin, Split};
 use medley_data::archive::Archive;
 use medley_data::{DataError, NpzWriter, Registry, SYNTHETIC_MEMBER};
-use medley_storage::Storage;
+use medley_storage::{Storage, create_folder};
 
 use crate::set::SetGenerator;
 use crate::{SynthError, SynthOptions, VERSION};
@@ -35,7 +35,7 @@ pub fn write_set(
     let generator = SetGenerator::new(&spec, options.seed)?;
     let path = folder.join(entry.file_name(options.size));
     check_way(&path, options.overwrite)?;
-    fs_err::create_dir_all(folder).map_err(|source| DataError::io(folder, source))?;
+    create_folder(folder).map_err(DataError::from)?;
     let official = entry.competition_rows();
     let counted: Vec<(Split, usize)> =
         Split::ALL.into_iter().zip(official.map(|rows| options.rows.of(rows, spec.outputs()))).collect();

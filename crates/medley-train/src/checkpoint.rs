@@ -1,15 +1,20 @@
 //! Checkpoints: a folder that appears complete or not at all.
 //!
 //! `checkpoints/seed-0/last-000003-000000/` holds everything needed to go on as if nothing had happened; `best-000002/` holds
-//! the network that validation chose. Each has a `state.json` with the SHA-256 of its files, and loading verifies it. A newer
-//! checkpoint is committed before older ones are removed, so one good one is always there.
+//! the network that validation chose. Each has a `state.json` with the SHA-256 of its files, and `state.sha256` with that of
+//! `state.json`, as `sha256sum --check` reads it; loading verifies both. A newer checkpoint is committed before older ones are
+//! removed, so one good one is always there.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use medley_core::RunLayout;
 use medley_core::record::SCHEMA_VERSION;
 use medley_models::weights;
-use medley_storage::{Storage, StorageError, commit_directory, sweep_temporary};
+use medley_storage::{
+    ConfinedFolder, ConfinedFs, ReadError, Shown, Storage, StorageError, check_size, commit_directory, if_present,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tch::Tensor;
@@ -17,6 +22,14 @@ use tch::Tensor;
 use crate::components::selections::Selected;
 
 const STATE_FILE: &str = "state.json";
+const STATE_HASH_FILE: &str = "state.sha256";
+
+/// Largest `state.json` that is read: what callbacks remember is small.
+const LARGEST_STATE: u64 = 16 << 20;
+/// Largest file of tensors that is hashed, which takes no memory. What is loaded must have the size of the network.
+const LARGEST_TENSORS: u64 = 64 << 30;
+/// Room for the names and shapes of a file of tensors, and for each of them.
+const HEADER_ROOM: u64 = 1 << 20;
 
 /// Where a seed run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +98,9 @@ struct State {
     seed: u64,
     progress: Progress,
     sha256: BTreeMap<String, String>,
+    /// Whether `state.sha256` belongs to it; not in checkpoints of older programs.
+    #[serde(default)]
+    hashed: bool,
 }
 
 /// Why a checkpoint could not be used.
@@ -93,17 +109,11 @@ pub enum CheckpointError {
     /// Writing failed; older checkpoints are untouched.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// A file is missing or cannot be read.
-    #[error("cannot read checkpoint file `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    /// A file is missing or cannot be read, or is not read: a link, a pipe, a file larger than such a file can be.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The state is not what this program writes.
-    #[error("checkpoint `{}` has a bad {STATE_FILE}: {problem}", path.display())]
+    #[error("checkpoint `{}` has a bad {STATE_FILE}: {problem}", Shown(path))]
     BadState {
         /// The checkpoint.
         path: PathBuf,
@@ -111,13 +121,13 @@ pub enum CheckpointError {
         problem: String,
     },
     /// A file was changed or damaged after it was written.
-    #[error("checkpoint file `{}` does not have the SHA-256 that its state records: it is damaged", path.display())]
+    #[error("checkpoint file `{}` does not have the SHA-256 that was recorded with it: it is damaged", Shown(path))]
     Damaged {
         /// The file.
         path: PathBuf,
     },
     /// The tensors do not fit the network of the config.
-    #[error("checkpoint `{}` does not fit: {problem}", path.display())]
+    #[error("checkpoint `{}` does not fit: {problem}", Shown(path))]
     Misfit {
         /// The checkpoint.
         path: PathBuf,
@@ -125,7 +135,7 @@ pub enum CheckpointError {
         problem: String,
     },
     /// There is none that can be used.
-    #[error("no usable {kind} checkpoint in `{}`{}", folder.display(), skipped_text(skipped))]
+    #[error("no usable {kind} checkpoint in `{}`{}", Shown(folder), skipped_text(skipped))]
     None {
         /// `best` or `last`.
         kind: &'static str,
@@ -164,14 +174,15 @@ fn replaced(target: &Path) -> PathBuf {
 /// The checkpoints of one seed run.
 #[derive(Debug, Clone)]
 pub struct CheckpointFolder {
+    run: ConfinedFolder,
     folder: PathBuf,
     seed: u64,
 }
 
 impl CheckpointFolder {
-    /// The checkpoints under `folder` (which need not exist yet).
-    pub fn new(folder: PathBuf, seed: u64) -> Self {
-        Self { folder, seed }
+    /// The checkpoints of a seed of a run. Their folder need not exist yet.
+    pub fn new(run: &RunLayout, seed: u64) -> Self {
+        Self { run: ConfinedFolder::new(run.root()), folder: run.checkpoints(seed), seed }
     }
 
     /// Writes a `last` checkpoint, and removes older ones and every `best` that is not the one it names.
@@ -184,15 +195,35 @@ impl CheckpointFolder {
         progress: &Progress,
         groups: TensorGroups<'_>,
     ) -> Result<PathBuf, CheckpointError> {
-        let target = self.folder.join(format!("last-{:06}-{:06}", progress.epoch, progress.step));
+        let target = self.last(progress);
         self.save(storage, &target, progress, groups)?;
+        self.remove_all_but(&target, progress)?;
+        Ok(target)
+    }
+
+    /// Removes what a process that was killed has not come to remove: what the `last` checkpoint of this progress, from which the
+    /// run goes on, stands for. A newer one that could not be used stays.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn remove_surplus(&self, progress: &Progress) -> Result<(), CheckpointError> {
+        let kept = self.last(progress);
+        let found = self.list("last")?;
+        match found.iter().position(|path| *path == kept) {
+            Some(at) if found[at + 1..].is_empty() => self.remove_all_but(&kept, progress),
+            _ => Ok(()),
+        }
+    }
+
+    /// Best effort: a checkpoint too many does no harm.
+    fn remove_all_but(&self, kept: &Path, progress: &Progress) -> Result<(), CheckpointError> {
         let best = progress.best.map(|best| self.best(best.epoch));
-        let older = self.list("last")?.into_iter().filter(|path| *path != target);
+        let older = self.list("last")?.into_iter().filter(|path| path != kept);
         let not_best = self.list("best")?.into_iter().filter(|path| best.as_ref().is_some_and(|best| path != best));
         for path in older.chain(not_best) {
-            let _ = fs_err::remove_dir_all(path);
+            let _ = self.run.remove(&path);
         }
-        Ok(target)
+        Ok(())
     }
 
     /// Writes a `best` checkpoint. Older ones stay until a `last` one names it: an epoch that is done again may end otherwise.
@@ -210,6 +241,10 @@ impl CheckpointFolder {
         Ok(target)
     }
 
+    fn last(&self, progress: &Progress) -> PathBuf {
+        self.folder.join(format!("last-{:06}-{:06}", progress.epoch, progress.step))
+    }
+
     fn best(&self, epoch: usize) -> PathBuf {
         self.folder.join(format!("best-{epoch:06}"))
     }
@@ -222,26 +257,29 @@ impl CheckpointFolder {
         groups: TensorGroups<'_>,
     ) -> Result<(), CheckpointError> {
         let io = |source| StorageError::Io { path: target.to_owned(), source };
-        fs_err::create_dir_all(&self.folder).map_err(io)?;
+        let storage = ConfinedFs::new(self.run.clone(), storage);
+        self.run.create_folder(&self.folder)?;
         let Encoded { files, state } = self.encode(target, progress, groups)?;
+        let state_hash = format!("{}  {STATE_FILE}\n", hex(&Sha256::digest(&state)));
         let mut parts: Vec<(&str, &[u8])> =
             files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-        parts.push((STATE_FILE, &state));
+        parts.extend([(STATE_FILE, state.as_slice()), (STATE_HASH_FILE, state_hash.as_bytes())]);
         if target.exists() {
             // Resumed at the very place it was saved: the bits are the same. One that is damaged, or of an epoch that was done
             // again elsewhere to other bits, must make room.
-            if read(&target.join(STATE_FILE)).is_ok_and(|there| there == state) && self.verify(target).is_ok() {
+            let there = self.run.read_file(&target.join(STATE_FILE), LARGEST_STATE);
+            if there.is_ok_and(|there| there == state) && self.verify(target, &any_size).is_ok() {
                 return Ok(());
             }
             let replaced = replaced(target);
             if replaced.exists() {
-                fs_err::remove_dir_all(&replaced).map_err(io)?;
+                self.run.remove(&replaced)?;
             }
             storage.rename_synced(target, &replaced).map_err(io)?;
         }
-        commit_directory(storage, target, &parts)?;
-        self.verify(target)?;
-        let _ = fs_err::remove_dir_all(replaced(target));
+        commit_directory(&storage, target, &parts)?;
+        self.verify(target, &any_size)?;
+        let _ = self.run.remove(&replaced(target));
         Ok(())
     }
 
@@ -259,7 +297,8 @@ impl CheckpointFolder {
             sha256.insert(file.clone(), hex(&Sha256::digest(&bytes)));
             files.push((file, bytes));
         }
-        let state = State { schema_version: SCHEMA_VERSION, seed: self.seed, progress: progress.clone(), sha256 };
+        let progress = progress.clone();
+        let state = State { schema_version: SCHEMA_VERSION, seed: self.seed, progress, sha256, hashed: true };
         let state = serde_json::to_vec_pretty(&state)
             .map_err(|error| CheckpointError::BadState { path: target.to_owned(), problem: error.to_string() })?;
         Ok(Encoded { files, state })
@@ -304,8 +343,13 @@ impl CheckpointFolder {
     ) -> Result<Option<(Progress, Vec<String>)>, CheckpointError> {
         let mut skipped = Vec::new();
         for path in found.iter().rev() {
-            match self.verify(path) {
-                Ok((state, files)) => {
+            // What cannot be of this network is not hashed.
+            let limit =
+                |name: &str| groups.iter().find(|group| name == file_of(group.0)).map(|group| largest(&group.1));
+            let state = self.verify(path, &|name| limit(name).unwrap_or(LARGEST_TENSORS));
+            let whole = state.and_then(|state| Ok((self.read_tensors(path, &state, groups)?, state)));
+            match whole {
+                Ok((files, state)) => {
                     load_groups(path, &files, groups)?;
                     return Ok(Some((state.progress, skipped)));
                 }
@@ -321,52 +365,82 @@ impl CheckpointFolder {
     /// What the newest usable `last` checkpoint says.
     pub fn newest(&self) -> Option<Progress> {
         let found = self.list("last").unwrap_or_default();
-        found.iter().rev().find_map(|path| self.verify(path).ok()).map(|(state, _)| state.progress)
+        found.iter().rev().find_map(|path| self.verify(path, &any_size).ok()).map(|state| state.progress)
     }
 
     /// Checkpoints of a kind, oldest first: names sort by position.
     fn list(&self, kind: &str) -> Result<Vec<PathBuf>, CheckpointError> {
-        let read = |source| CheckpointError::Read { path: self.folder.clone(), source };
-        let entries = match fs_err::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(read(error)),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(read)?;
-            if entry.file_name().to_string_lossy().starts_with(&format!("{kind}-")) {
-                found.push(entry.path());
-            }
-        }
-        found.sort();
-        Ok(found)
+        let names = if_present(self.run.list(&self.folder))?.unwrap_or_default();
+        let of_kind = names.iter().filter(|name| name.to_string_lossy().starts_with(&format!("{kind}-")));
+        Ok(of_kind.map(|name| self.folder.join(name)).collect())
     }
 
-    /// Reads a checkpoint and checks every hash.
-    fn verify(&self, path: &Path) -> Result<(State, BTreeMap<String, Vec<u8>>), CheckpointError> {
+    /// Reads the state of a checkpoint and checks every hash. The files of tensors are not held; one that is larger than `limit`
+    /// allows is not even read.
+    fn verify(&self, path: &Path, limit: &dyn Fn(&str) -> u64) -> Result<State, CheckpointError> {
         let bad = |problem: String| CheckpointError::BadState { path: path.to_owned(), problem };
-        let state: State =
-            serde_json::from_slice(&read(&path.join(STATE_FILE))?).map_err(|error| bad(error.to_string()))?;
+        let file = path.join(STATE_FILE);
+        let bytes = self.run.read_file(&file, LARGEST_STATE)?;
+        let hash_file = path.join(STATE_HASH_FILE);
+        let recorded = if_present(self.run.read_text(&hash_file, LARGEST_STATE))?;
+        if recorded.as_ref().is_some_and(|recorded| !recorded.starts_with(&hex(&Sha256::digest(&bytes)))) {
+            return Err(CheckpointError::Damaged { path: file });
+        }
+        let state: State = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+        if state.hashed && recorded.is_none() {
+            return Err(ReadError::Missing { path: hash_file }.into());
+        }
         if state.schema_version != SCHEMA_VERSION {
             return Err(bad(format!("schema version {}, this program reads {SCHEMA_VERSION}", state.schema_version)));
         }
         if state.seed != self.seed {
             return Err(bad(format!("it is of seed {}, not {}", state.seed, self.seed)));
         }
-        let mut files = BTreeMap::new();
         for (name, expected) in &state.sha256 {
-            if name.contains(['/', '\\']) {
-                return Err(bad(format!("file name {name:?}")));
-            }
             let file = path.join(name);
-            let bytes = read(&file)?;
+            if hex(&self.hash(&file, limit(name))?) != *expected {
+                return Err(CheckpointError::Damaged { path: file });
+            }
+        }
+        Ok(state)
+    }
+
+    /// SHA-256 of a file, in little memory.
+    fn hash(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+        let mut file = self.run.open_file(path)?;
+        check_size(&file, limit)?;
+        let mut hash = Sha256::new();
+        let mut block = vec![0; 1 << 20];
+        loop {
+            match file.read(&mut block) {
+                Ok(0) => return Ok(hash.finalize().to_vec()),
+                Ok(read) => hash.update(&block[..read]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(ReadError::Io { path: path.to_owned(), source }),
+            }
+        }
+    }
+
+    /// The bytes of the files that the groups are loaded from, each no larger than the group can be, and once more compared with
+    /// its hash: it may have changed since that was checked.
+    fn read_tensors(
+        &self,
+        path: &Path,
+        state: &State,
+        groups: TensorGroups<'_>,
+    ) -> Result<BTreeMap<String, Vec<u8>>, CheckpointError> {
+        let mut files = BTreeMap::new();
+        for (group, tensors) in groups {
+            let name = file_of(group);
+            let Some(expected) = state.sha256.get(&name) else { continue };
+            let file = path.join(&name);
+            let bytes = self.run.read_file(&file, largest(tensors))?;
             if hex(&Sha256::digest(&bytes)) != *expected {
                 return Err(CheckpointError::Damaged { path: file });
             }
-            files.insert(name.clone(), bytes);
+            files.insert(name, bytes);
         }
-        Ok((state, files))
+        Ok(files)
     }
 
     /// Removes what interrupted saves left.
@@ -374,7 +448,7 @@ impl CheckpointFolder {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn sweep(&self) -> Result<usize, CheckpointError> {
-        Ok(sweep_temporary(&self.folder)?)
+        Ok(self.run.sweep(&self.folder)?)
     }
 }
 
@@ -392,8 +466,18 @@ fn load_groups(
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    fs_err::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })
+fn file_of(group: &str) -> String {
+    format!("{group}.safetensors")
+}
+
+fn any_size(_: &str) -> u64 {
+    LARGEST_TENSORS
+}
+
+/// Bytes that a file of tensors takes at most: as many as the largest number format, and names and shapes.
+fn largest(tensors: &[(String, Tensor)]) -> u64 {
+    let values: u64 = tensors.iter().map(|(name, tensor)| tensor.numel() as u64 * 8 + 1024 + name.len() as u64).sum();
+    values + HEADER_ROOM
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -425,7 +509,7 @@ mod tests {
     #[test]
     fn the_newest_is_loaded_and_older_ones_go() {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(folder.path().join("seed-3"), 3);
+        let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 3);
         assert!(checkpoints.load_last(&groups(0.0)).unwrap().is_none());
         checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
         checkpoints.save_last(&RealFs, &at(2), &groups(2.0)).unwrap();
@@ -439,7 +523,7 @@ mod tests {
     fn one_is_always_there_while_another_takes_its_place() {
         for fail_at in 0.. {
             let folder = tempfile::tempdir().unwrap();
-            let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+            let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
             checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
             // The same place in training, but callbacks remember something else.
             let storage = FaultyFs::new(fail_at, Fault::Crash);
@@ -458,7 +542,7 @@ mod tests {
     #[test]
     fn a_best_one_of_work_that_was_lost_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+        let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
         let best_of = |epoch, best| Progress {
             best: Some(Best { epoch: best, harmonic_mean: 0.5, selected: None }),
             ..at(epoch)
@@ -480,7 +564,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_named_and_not_used() {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+        let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
         let path = checkpoints.save_best(&RealFs, &at(1), &groups(1.0)).unwrap().join("model.safetensors");
         let mut bytes = fs_err::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -492,7 +576,7 @@ mod tests {
     #[test]
     fn another_network_is_a_misfit() {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+        let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
         checkpoints.save_best(&RealFs, &at(1), &groups(1.0)).unwrap();
         let other = vec![("model", vec![("v".to_owned(), Tensor::from_slice(&[0.0_f32]))])];
         assert!(matches!(checkpoints.load_best(None, &other), Err(CheckpointError::Misfit { .. })));
@@ -503,7 +587,7 @@ mod tests {
         for fault in [Fault::DiskFull, Fault::Torn, Fault::Crash] {
             for fail_at in 0.. {
                 let folder = tempfile::tempdir().unwrap();
-                let checkpoints = CheckpointFolder::new(folder.path().to_owned(), 0);
+                let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
                 checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
                 let storage = FaultyFs::new(fail_at, fault);
                 let result = checkpoints.save_last(&storage, &at(2), &groups(2.0));

@@ -2,7 +2,8 @@ use medley_core::CoreError;
 use medley_data::DataError;
 use medley_metrics::MetricError;
 use medley_models::ModelError;
-use medley_storage::StorageError;
+use medley_predictions::RecordError;
+use medley_storage::{ReadError, StorageError};
 
 use crate::checkpoint::CheckpointError;
 
@@ -30,6 +31,12 @@ pub enum TrainError {
     /// A file of the run folder.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A file of the run folder that is not read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What the run folder records of the run.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// Carrier types that do not fit.
     #[error(transparent)]
     Core(#[from] CoreError),
@@ -66,9 +73,12 @@ pub enum TrainError {
     /// An observer could not write what it saw.
     #[error("{0:#}")]
     Observer(anyhow::Error),
-    /// A file of results or predictions is there and cannot be used.
+    /// A file of results is there and cannot be used.
+    #[error("{0}; move that file away to score again")]
+    Results(#[source] RecordError),
+    /// A file of predictions is there and cannot be used.
     #[error("cannot use `{}`: {problem}; move it away to score again", path.display())]
-    Results {
+    Predictions {
         /// The file.
         path: std::path::PathBuf,
         /// What is wrong.

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use medley_core::RunLayout;
 use medley_core::record::Manifest;
 use medley_models::{ComputePlan, MultiTaskNet, published, weights};
+use medley_predictions::record::read_manifest;
 
 use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
 use crate::config::Experiment;
 use crate::engine::build_network;
-use crate::run_folder::read_manifest;
 
 /// One task of the network that validation chose, as a file.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub fn export(
     seed: u64,
     tasks: &[String],
 ) -> Result<Vec<ExportedWeights>, TrainError> {
-    let manifest = read_manifest(&run.manifest())?;
+    let manifest = read_manifest(run)?;
     if !manifest.seeds.contains(&seed) {
         return Err(not_in_run("seed", seed.to_string(), manifest.seeds.iter().map(u64::to_string)));
     }
@@ -49,7 +49,7 @@ pub fn export(
     }
     let net = build_network(experiment, &specs, seed, ComputePlan::default())?;
     let state = net.parameters().into_iter().chain(net.buffers()).collect();
-    let checkpoints = CheckpointFolder::new(run.checkpoints(seed), seed);
+    let checkpoints = CheckpointFolder::new(run, seed);
     let groups = [("model", state)];
     let load =
         || checkpoints.load_best(checkpoints.newest().and_then(|last| last.best).map(|best| best.epoch), &groups);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use medley_core::record::WeightsRecord;
 use medley_models::{ModelError, MultiTaskNet, published};
+use medley_storage::{ReadError, read_file};
 use sha2::{Digest as _, Sha256};
 
 use crate::checkpoint::hex;
@@ -30,17 +31,9 @@ pub enum PretrainedError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Why.
         #[source]
-        source: std::io::Error,
-    },
-    /// It is no file of weights by its size alone.
-    #[error("`net.pretrained`: `{}` has {bytes} bytes; more than {LARGEST_FILE} are not read", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
+        source: ReadError,
     },
     /// It is not the file that the run began with.
     #[error(
@@ -84,7 +77,7 @@ impl Pretrained {
     /// A file as it is now.
     ///
     /// # Errors
-    /// [`PretrainedError::Read`], [`PretrainedError::TooLarge`].
+    /// [`PretrainedError::Read`].
     pub fn open(path: &Path) -> Result<Self, PretrainedError> {
         let sha256 = hex(&Sha256::digest(read(path)?));
         let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -134,17 +127,7 @@ impl Pretrained {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PretrainedError> {
-    let unreadable = |source| PretrainedError::Read { path: path.to_owned(), source };
-    let metadata = fs_err::metadata(path).map_err(unreadable)?;
-    // A pipe or a device may have no end.
-    if !metadata.is_file() {
-        return Err(unreadable(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file")));
-    }
-    let bytes = metadata.len();
-    if bytes > LARGEST_FILE {
-        return Err(PretrainedError::TooLarge { path: path.to_owned(), bytes });
-    }
-    fs_err::read(path).map_err(unreadable)
+    read_file(path, LARGEST_FILE).map_err(|source| PretrainedError::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -204,7 +187,7 @@ mod tests {
     fn what_has_no_end_is_not_read() {
         let error = Pretrained::open(Path::new("/dev/zero")).unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
-        assert_eq!(source, "it is not a regular file");
+        assert_eq!(source, "`/dev/zero` is a pipe, socket or device, not a regular file");
     }
 
     #[test]

@@ -42,6 +42,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod abandoned;
 mod clock;
 mod error;
 mod git;
@@ -52,9 +53,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
-use medley_core::record::{DataRecord, Manifest, SCHEMA_VERSION, TestOpening};
-use medley_storage::{Storage, StorageError, commit_directory, sweep_temporary, write_whole};
-use serde::Deserialize;
+use medley_core::record::{DataRecord, Manifest, TestOpening};
+use medley_predictions::RecordError;
+use medley_predictions::record::read_manifest;
+use medley_storage::{ConfinedFolder, FolderLock, ReadError, Storage, StorageError, commit_directory, write_whole};
 use sha2::{Digest as _, Sha256};
 
 pub use clock::utc_now;
@@ -64,8 +66,8 @@ pub use lock::RunLock;
 
 /// Numbers that are tried when other processes make folders of the same name at the same time.
 const ATTEMPTS: u64 = 1_000;
-/// Largest manifest or config that is read back, in bytes: the row counts and classes of a hundred tasks take far less.
-const MAX_BYTES: u64 = 16 << 20;
+/// Largest config that is read back, in bytes.
+const LARGEST_CONFIG: u64 = crate::config::load::MAX_BYTES;
 
 /// A run folder that this process holds.
 #[derive(Debug)]
@@ -92,6 +94,8 @@ impl RunFolder {
     ) -> Result<Self, RunFolderError> {
         check_name(run_name.unwrap_or(name))?;
         let mut made = MadeFolders::make(runs, storage)?;
+        abandoned::sweep(runs);
+        let making = FolderLock::shared(runs);
         let (layout, manifest, config_text) = match run_name {
             Some(run_name) => fill(runs.join(run_name), storage, &describe)?,
             None => fill_numbered(runs, name, storage, &describe)?,
@@ -102,26 +106,39 @@ impl RunFolder {
                 let _ = fs_err::remove_dir_all(layout.root());
             }
         })?;
+        drop(making);
         made.keep();
         Ok(Self { layout, manifest, config_text, _lock: lock })
     }
 
-    /// Opens a run folder to go on with it, and sweeps what interrupted writes have left in it.
+    /// Opens a run folder to go on with it, and sweeps what interrupted writes have left in it and beside it.
     ///
     /// # Errors
-    /// When it is no run folder, is in use, has another schema version, or its files were changed.
+    /// When it is no run folder, is in use, has another schema version, or its files were changed; when a file or folder that the
+    /// run writes to is a link.
     pub fn open(root: &Path) -> Result<Self, RunFolderError> {
         Self::check(root)?; // Before the lock, whose file would be left in a folder that is none of ours.
         let layout = RunLayout::new(root);
+        let folder = ConfinedFolder::new(root);
         let lock = RunLock::acquire(&layout)?;
-        let manifest = read_manifest(&layout.manifest())?;
-        let config_text = read_text(&layout.config())?;
+        let manifest = read_manifest(&layout)?;
+        if check_name(&manifest.run).is_err() {
+            let message = format!("{:?} cannot name a run", manifest.run);
+            let error = RecordError::Inconsistent { path: layout.manifest(), key: "run".to_owned(), message };
+            return Err(error.into());
+        }
+        let config_text = folder.read_text(&layout.config(), LARGEST_CONFIG)?;
         if config_sha256(&config_text) != manifest.config_sha256 {
             return Err(RunFolderError::ConfigChanged { path: layout.config() });
         }
-        let results = layout.root().join("results");
-        for folder in [layout.root(), &layout.predictions(), &layout.pending_predictions(), &results] {
-            sweep_temporary(folder)?;
+        refuse_links(&layout, &folder, &manifest.seeds)?;
+        for swept in
+            [layout.root().to_owned(), layout.predictions(), layout.pending_predictions(), layout.results_folder()]
+        {
+            folder.sweep(&swept)?;
+        }
+        if let Some(runs) = root.parent() {
+            abandoned::sweep(runs);
         }
         Ok(Self { layout, manifest, config_text, _lock: lock })
     }
@@ -137,14 +154,14 @@ impl RunFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(RunFolderError::Missing { path: root.to_owned() });
             }
-            Err(source) => return Err(RunFolderError::Unreadable { path: root.to_owned(), source }),
+            Err(source) => return Err(ReadError::Io { path: root.to_owned(), source }.into()),
             Ok(metadata) if !metadata.is_dir() => return Err(not_one("it is a file")),
             Ok(_) => {}
         }
-        if !layout.manifest().is_file() {
+        if layout.manifest().symlink_metadata().is_err() {
             return Err(not_one("it has no manifest.json"));
         }
-        if !layout.config().is_file() {
+        if layout.config().symlink_metadata().is_err() {
             return Err(not_one("it has no config.toml"));
         }
         Ok(())
@@ -268,7 +285,7 @@ fn check_name(name: &str) -> Result<(), RunFolderError> {
 
 fn encode(layout: &RunLayout, manifest: &Manifest) -> Result<Vec<u8>, RunFolderError> {
     let mut json = serde_json::to_vec_pretty(manifest)
-        .map_err(|error| RunFolderError::BadManifest { path: layout.manifest(), problem: error.to_string() })?;
+        .map_err(|error| StorageError::Io { path: layout.manifest(), source: error.into() })?;
     json.push(b'\n');
     Ok(json)
 }
@@ -331,7 +348,7 @@ fn fill_numbered(
 
 /// The largest `k` of the entries `<name>-<k>`, 0 if there are none.
 fn largest_number(runs: &Path, name: &str) -> Result<u64, RunFolderError> {
-    let unreadable = |source| RunFolderError::Unreadable { path: runs.to_owned(), source };
+    let unreadable = |source| ReadError::Io { path: runs.to_owned(), source };
     let mut largest = 0;
     for entry in fs_err::read_dir(runs).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?.file_name();
@@ -381,48 +398,26 @@ impl Drop for MadeFolders {
     }
 }
 
-/// Reads a manifest of this schema version.
-///
-/// # Errors
-/// [`RunFolderError::Version`], [`RunFolderError::BadManifest`], [`RunFolderError::Unreadable`].
-pub fn read_manifest(path: &Path) -> Result<Manifest, RunFolderError> {
-    #[derive(Deserialize)]
-    struct Version {
-        schema_version: u32,
+/// Refuses a run that has a link where it will write: now, not after hours of training.
+fn refuse_links(layout: &RunLayout, folder: &ConfinedFolder, seeds: &[u64]) -> Result<(), ReadError> {
+    let mut written = vec![
+        layout.events(),
+        layout.metrics(),
+        layout.results(),
+        layout.report(),
+        layout.submission(false),
+        layout.submission(true),
+        layout.pending_predictions(),
+    ];
+    for &seed in seeds {
+        written.extend([layout.seed_results(seed), layout.checkpoints(seed), layout.tensorboard(seed)]);
     }
-    let text = read_text(path)?;
-    let bad =
-        |error: serde_json::Error| RunFolderError::BadManifest { path: path.to_owned(), problem: error.to_string() };
-    // First, as a manifest of another version need not look like ours.
-    let Version { schema_version } = serde_json::from_str(&text).map_err(bad)?;
-    if schema_version != SCHEMA_VERSION {
-        return Err(RunFolderError::Version { path: path.to_owned(), found: schema_version, known: SCHEMA_VERSION });
-    }
-    serde_json::from_str(&text).map_err(bad)
-}
-
-fn read_text(path: &Path) -> Result<String, RunFolderError> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    let read = fs_err::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
-    match read {
-        Ok(length) if length as u64 > MAX_BYTES => {
-            Err(RunFolderError::TooLarge { path: path.to_owned(), limit: MAX_BYTES })
-        }
-        Ok(_) => Ok(text),
-        Err(source) => Err(RunFolderError::Unreadable { path: path.to_owned(), source }),
-    }
+    written.iter().try_for_each(|path| folder.check(path))
 }
 
 /// The first digits of a hash, enough to tell two apart.
 fn short(hash: &str) -> String {
     hash.chars().take(12).chain(['…']).collect()
-}
-
-impl From<StorageError> for RunFolderError {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
 }
 
 #[cfg(test)]

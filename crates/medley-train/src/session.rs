@@ -137,7 +137,7 @@ fn recorded_weights(experiment: &Experiment, folder: &RunFolder) -> Result<Optio
     };
     let pretrained = Pretrained::recorded(path, record);
     for &seed in &experiment.seeds {
-        if CheckpointFolder::new(layout.checkpoints(seed), seed).is_fresh()? {
+        if CheckpointFolder::new(layout, seed).is_fresh()? {
             pretrained.check()?;
             break;
         }

@@ -22,6 +22,8 @@ use tch::Tensor;
 
 #[path = "run/callbacks.rs"]
 mod callbacks;
+#[path = "run/hostile.rs"]
+mod hostile;
 #[path = "run/scoring.rs"]
 mod scoring;
 #[path = "run/session.rs"]

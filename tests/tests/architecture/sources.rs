@@ -47,6 +47,42 @@ fn renames_happen_in_storage_alone() {
     assert!(found.is_empty(), "a file takes its name through medley_storage:\n{}", found.join("\n"));
 }
 
+/// A path may stand for a pipe, a device, a link or a file without end: `medley_storage` opens it, or refuses it at once.
+#[test]
+fn files_are_opened_in_storage_alone() {
+    let opens = [
+        "File::open(",
+        "File::create(",
+        "File::create_new(",
+        "File::options(",
+        "OpenOptions::new(",
+        "fs::read(",
+        "fs_err::read(",
+        "read_to_string(\"",
+        "fs::read_to_string(",
+        "fs_err::read_to_string(",
+        "fs::write(",
+        "fs_err::write(",
+        "fs::copy(",
+        "fs_err::copy(",
+        "hard_link(",
+        "Mmap::map(",
+        "MmapMut::map",
+    ];
+    let allowed = [
+        "crates/medley-storage/",
+        // A copy without a name, which storage has made.
+        "crates/medley-data/src/private_copy.rs",
+        // What libtorch says of itself, beside the library that this process has loaded.
+        "crates/medley-models/src/environment.rs",
+    ];
+    let mut found = offenders(&opens, &allowed);
+    // What the system says of itself has no other place.
+    found.retain(|line| !line.contains("(\"/proc/"));
+    assert!(found.is_empty(), "open it with medley_storage:\n{}", found.join("\n"));
+    assert!(!offenders(&opens, &allowed[1..]).is_empty(), "the check is blind: storage was not seen either");
+}
+
 #[test]
 fn core_does_no_input_or_output() {
     for path in rust_files("crates/medley-core/src") {

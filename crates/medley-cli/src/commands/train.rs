@@ -9,13 +9,14 @@ use medley_core::record::{Environment, RunResults, ScoreSet};
 use medley_core::text::plural;
 use medley_metrics::summarise_sets;
 use medley_predictions::SubmissionError;
+use medley_predictions::record::read_manifest;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
 use medley_storage::RealFs;
 use medley_train::config::Experiment;
 use medley_train::observer::Observers;
 use medley_train::run::{Run, RunEnd};
-use medley_train::run_folder::{RunFolder, read_manifest};
+use medley_train::run_folder::RunFolder;
 use medley_train::session::{RunRequest, Session};
 use medley_train::stop::StopFlag;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -88,7 +89,7 @@ fn session(data: &DataFolder, reading: &Reading) -> Session<'static> {
 fn experiment_of(run: &Path, data: &DataFolder) -> anyhow::Result<Experiment> {
     RunFolder::check(run)?;
     let layout = RunLayout::new(run);
-    read_manifest(&layout.manifest())?;
+    read_manifest(&layout)?;
     config::read_recorded(&layout, &data.data)
         .with_context(|| format!("`{}` is not a run folder that can be resumed", run.display()))
 }

@@ -9,7 +9,7 @@ use medley_metrics::MetricError;
 use medley_models::ModelError;
 use medley_predictions::{PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
-use medley_storage::StorageError;
+use medley_storage::{ReadError, StorageError};
 use medley_synth::SynthError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
@@ -38,6 +38,19 @@ pub(super) fn storage(error: &StorageError) -> Code {
     }
 }
 
+/// Of a run folder; those who read other files say themselves what they are.
+pub(super) fn read(error: &ReadError) -> Code {
+    match error {
+        ReadError::Missing { .. }
+        | ReadError::NotAFile { .. }
+        | ReadError::Link { .. }
+        | ReadError::Outside { .. }
+        | ReadError::TooLarge { .. }
+        | ReadError::NotText { .. }
+        | ReadError::Io { .. } => Code::Disk,
+    }
+}
+
 pub(super) fn data(error: &DataError) -> Code {
     match error {
         DataError::UnknownSet { .. }
@@ -46,6 +59,7 @@ pub(super) fn data(error: &DataError) -> Code {
         | DataError::NotAFile { .. }
         | DataError::Empty { .. }
         | DataError::Io { .. }
+        | DataError::Read(_)
         | DataError::Archive { .. }
         | DataError::MissingMember { .. }
         | DataError::MemberNames { .. }
@@ -135,6 +149,7 @@ pub(super) fn config(error: &ConfigError) -> Code {
         | ConfigError::Syntax { .. }
         | ConfigError::TooDeep { .. }
         | ConfigError::BadExtends { .. }
+        | ConfigError::RecordedExtends { .. }
         | ConfigError::Cycle { .. }
         | ConfigError::TooManyFiles { .. }
         | ConfigError::BadOverride { .. }
@@ -150,7 +165,7 @@ pub(super) fn config(error: &ConfigError) -> Code {
 pub(super) fn checkpoint(error: &CheckpointError) -> Code {
     match error {
         CheckpointError::Storage(error) => storage(error),
-        CheckpointError::Read { .. }
+        CheckpointError::Read(_)
         | CheckpointError::BadState { .. }
         | CheckpointError::Damaged { .. }
         | CheckpointError::Misfit { .. }
@@ -160,10 +175,7 @@ pub(super) fn checkpoint(error: &CheckpointError) -> Code {
 
 pub(super) fn pretrained(error: &PretrainedError) -> Code {
     match error {
-        PretrainedError::Read { .. }
-        | PretrainedError::TooLarge { .. }
-        | PretrainedError::Changed { .. }
-        | PretrainedError::Misfit { .. } => Code::Data,
+        PretrainedError::Read { .. } | PretrainedError::Changed { .. } | PretrainedError::Misfit { .. } => Code::Data,
         PretrainedError::Unrecorded { .. } => Code::Disk,
     }
 }
@@ -178,11 +190,9 @@ pub(super) fn run_folder(error: &RunFolderError) -> Code {
         | RunFolderError::InUse { .. }
         | RunFolderError::Missing { .. }
         | RunFolderError::NotARunFolder { .. }
-        | RunFolderError::Unreadable { .. }
-        | RunFolderError::TooLarge { .. }
-        | RunFolderError::BadManifest { .. }
-        | RunFolderError::Version { .. }
+        | RunFolderError::Read(_)
         | RunFolderError::ConfigChanged { .. } => Code::Disk,
+        RunFolderError::Record(error) => record(error),
         RunFolderError::Storage(error) => storage(error),
     }
 }
@@ -201,7 +211,11 @@ pub(super) fn train(error: &TrainError) -> Code {
         TrainError::Pretrained(error) => pretrained(error),
         TrainError::NotInRun { .. } => Code::Usage,
         // Observers write files of the run folder.
-        TrainError::Observer(_) | TrainError::Results { .. } | TrainError::Unfinished { .. } => Code::Disk,
+        TrainError::Observer(_)
+        | TrainError::Read(_)
+        | TrainError::Predictions { .. }
+        | TrainError::Unfinished { .. } => Code::Disk,
+        TrainError::Record(error) | TrainError::Results(error) => record(error),
         TrainError::Torch(_) | TrainError::Callback { .. } => Code::Internal,
         TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => Code::Diverged,
     }
@@ -229,8 +243,7 @@ pub(super) fn prediction(error: &PredictionError) -> Option<Code> {
 pub(super) fn record(error: &RecordError) -> Code {
     match error {
         RecordError::NotARun { .. }
-        | RecordError::Io { .. }
-        | RecordError::TooLarge { .. }
+        | RecordError::Read(_)
         | RecordError::SchemaVersion { .. }
         | RecordError::Json { .. }
         | RecordError::Inconsistent { .. } => Code::Disk,
@@ -255,6 +268,7 @@ pub(super) fn report(error: &ReportError) -> Code {
     match error {
         ReportError::Record(error) => record(error),
         ReportError::Storage(error) => storage(error),
+        ReportError::TooMuch { .. } => Code::Disk,
         ReportError::Render { .. } => Code::Internal,
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use medley_core::{Modality, Origin, TaskKind};
+use medley_storage::read_text;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, PublishedFile, Registry, Release};
@@ -75,11 +76,7 @@ impl UserEntry {
     /// [`DataError::Entry`] with what is wrong, and where.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let refuse = |problem: String| DataError::Entry { path: path.to_owned(), problem };
-        let metadata = fs_err::metadata(path).map_err(|source| DataError::io(path, source))?;
-        if !metadata.is_file() || metadata.len() > MAX_BYTES {
-            return Err(refuse(format!("it is not a regular file of at most {MAX_BYTES} bytes")));
-        }
-        let text = fs_err::read_to_string(path).map_err(|source| DataError::io(path, source))?;
+        let text = read_text(path, MAX_BYTES)?;
         let entry: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if entry.name != stem {

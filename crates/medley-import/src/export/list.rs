@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use medley_core::Split;
 use medley_data::DataError;
+use medley_storage::{ReadError, read_file};
 
 use crate::ImportError;
 
@@ -33,13 +33,12 @@ impl List {
             path: path.to_owned(),
             problem: "is not a list of exported images, so it is not replaced; choose another folder",
         };
-        match fs_err::metadata(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(DataError::io(path, source).into()),
-            Ok(metadata) if !metadata.is_file() || metadata.len() > MAX_BYTES => return Err(foreign()),
-            Ok(_) => {}
-        }
-        let bytes = fs_err::read(path).map_err(|source| DataError::io(path, source))?;
+        let bytes = match read_file(path, MAX_BYTES) {
+            Ok(bytes) => bytes,
+            Err(ReadError::Missing { .. }) => return Ok(Self::default()),
+            Err(ReadError::NotAFile { .. } | ReadError::TooLarge { .. }) => return Err(foreign()),
+            Err(error) => return Err(DataError::from(error).into()),
+        };
         let text = String::from_utf8(bytes).map_err(|_| foreign())?;
         let mut list = Self::default();
         for line in text.lines() {

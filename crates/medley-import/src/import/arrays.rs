@@ -6,6 +6,7 @@ use std::path::Path;
 use medley_core::Split;
 use medley_data::DataError;
 use medley_npy::{Header, ItemType, class_indices, read_header};
+use medley_storage::open_file;
 
 use super::listing::{Found, Listing, Place, refuse};
 use super::picture::Picture;
@@ -103,11 +104,9 @@ fn member(archive: &Archive, path: &Path, name: &str, limit: u64, spent: &mut u6
 }
 
 fn file(path: &Path, limit: u64) -> Result<Loaded, ImportError> {
-    let metadata = fs_err::metadata(path).map_err(|source| DataError::io(path, source))?;
-    if !metadata.is_file() {
-        return Err(DataError::NotAFile { path: path.to_owned(), what: "a folder or a device" }.into());
-    }
-    let mut reader = std::io::BufReader::new(fs_err::File::open(path).map_err(|source| DataError::io(path, source))?);
+    let file = open_file(path).map_err(DataError::from)?;
+    let metadata = file.metadata().map_err(|source| DataError::io(path, source))?;
+    let mut reader = std::io::BufReader::new(file);
     let header = read_header(&mut reader).and_then(Header::require_row_major_integers);
     let header = header.map_err(|error| refuse(path, error.to_string()))?;
     let needed = (header.offset + header.data_len) as u64;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use medley_core::text::plural;
 use medley_core::{Split, TaskKind};
 use medley_data::{DataError, NpzWriter, hash_file};
-use medley_storage::{Storage, write_whole};
+use medley_storage::{Storage, create_folder, write_whole};
 use toml::{Table, Value};
 
 use super::duplicates::Duplicates;
@@ -58,7 +58,7 @@ pub(super) fn write(
     made: &Made,
     storage: &dyn Storage,
 ) -> Result<Imported, ImportError> {
-    fs_err::create_dir_all(folder).map_err(|source| DataError::io(folder, source))?;
+    create_folder(folder).map_err(DataError::from)?;
     let mut files = Vec::new();
     let mut entries = Vec::new();
     for (index, &size) in options.sizes.iter().enumerate() {

@@ -1,10 +1,11 @@
 //! From a picture file, which may come from anywhere, to bytes of one form.
 
-use std::io::{Cursor, Read as _};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder as _, DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
+use medley_storage::ReadError;
 use serde::{Deserialize, Serialize};
 
 use super::tiff::pages;
@@ -76,18 +77,12 @@ pub(crate) fn read(path: &Path, sixteen_bit: SixteenBit, alpha: Alpha) -> Result
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = fs_err::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    match bytes.len() as u64 {
-        0 => Err("it is empty".to_owned()),
-        length if length > MAX_FILE => Err(format!("it has more than {MAX_FILE} bytes")),
-        _ => Ok(bytes),
-    }
+    let bytes = medley_storage::read_file(path, MAX_FILE).map_err(|error| match error {
+        ReadError::NotAFile { .. } => "it is not a regular file".to_owned(),
+        ReadError::TooLarge { .. } => format!("it has more than {MAX_FILE} bytes"),
+        error => error.to_string(),
+    })?;
+    if bytes.is_empty() { Err("it is empty".to_owned()) } else { Ok(bytes) }
 }
 
 fn limits() -> Limits {

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use csv::StringRecord;
 use medley_core::Split;
 use medley_data::DataError;
+use medley_storage::open_file;
 
 use super::listing::{Found, Listing, Place, class_index, class_names, indices, refuse, refuse_all, split_of};
 use crate::ImportError;
@@ -64,7 +65,7 @@ pub(super) fn list(
     multi_label: bool,
     given: Option<&[String]>,
 ) -> Result<Listing, ImportError> {
-    let mut file = fs_err::File::open(csv).map_err(|source| DataError::io(csv, source))?;
+    let mut file = open_file(csv).map_err(DataError::from)?;
     let exported = starts_like_export(&mut file).map_err(|source| DataError::io(csv, source))?;
     let mut problems = Vec::new();
     let rows = if exported {

@@ -4,14 +4,13 @@
 mod check;
 mod files;
 
-use std::io;
 use std::path::PathBuf;
 
 use medley_core::RunLayout;
-use medley_core::record::{DataRecord, Manifest, RunResults, SCHEMA_VERSION, ScoreSet};
+use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet};
+use medley_storage::{ReadError, Shown};
 
-use files::read_json;
-pub use files::{read_bytes, read_text};
+pub use files::read_json;
 
 /// Largest `manifest.json` that is read.
 const MANIFEST: u64 = 16 << 20;
@@ -34,10 +33,22 @@ pub struct RunFiles {
 /// # Errors
 /// [`RecordError::NotARun`], and whatever is wrong with the file, with its place.
 pub fn read_manifest(run: &RunLayout) -> Result<Manifest, RecordError> {
-    let manifest: Manifest = read_json(&run.manifest(), MANIFEST, SCHEMA_VERSION)?
+    let manifest: Manifest = read_json(run, &run.manifest(), MANIFEST)?
         .ok_or_else(|| RecordError::NotARun { path: run.root().to_owned() })?;
     check::manifest(&run.manifest(), &manifest)?;
     Ok(manifest)
+}
+
+/// Reads `results.json` of a run folder; `None` while the run is unfinished.
+///
+/// # Errors
+/// Whatever is wrong with the file, by itself or beside the manifest, with its place.
+pub fn read_results(run: &RunLayout, manifest: &Manifest) -> Result<Option<RunResults>, RecordError> {
+    let results: Option<RunResults> = read_json(run, &run.results(), RESULTS)?;
+    if let Some(results) = &results {
+        check::results(&run.results(), results, manifest)?;
+    }
+    Ok(results)
 }
 
 impl RunFiles {
@@ -47,10 +58,7 @@ impl RunFiles {
     /// [`RecordError::NotARun`], and whatever is wrong with the files, with its place.
     pub fn read(run: &RunLayout) -> Result<Self, RecordError> {
         let manifest = read_manifest(run)?;
-        let results: Option<RunResults> = read_json(&run.results(), RESULTS, SCHEMA_VERSION)?;
-        if let Some(results) = &results {
-            check::results(&run.results(), results, &manifest)?;
-        }
+        let results = read_results(run, &manifest)?;
         Ok(Self { layout: run.clone(), manifest, results })
     }
 
@@ -75,34 +83,18 @@ impl RunFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The folder has no manifest.
-    #[error("`{}` is not a run folder: it has no manifest.json", path.display())]
+    #[error("`{}` is not a run folder: it has no manifest.json", Shown(path))]
     NotARun {
         /// The folder.
         path: PathBuf,
     },
-    /// A file is there and cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A file is larger than such a file can be; it was not read.
-    #[error("`{}` holds {bytes} bytes, more than the {limit} that such a file may have", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-        /// The limit.
-        limit: u64,
-    },
+    /// A file is there and cannot be read, or is not read as it is not a regular file of a size that such a file can have.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The run was written by a program with other files.
     #[error(
         "`{}` has schema version {found}, this program reads {expected}: use the release of Medley that wrote it",
-        path.display()
+        Shown(path)
     )]
     SchemaVersion {
         /// The file.
@@ -113,7 +105,7 @@ pub enum RecordError {
         expected: u32,
     },
     /// A file is not the JSON it should be.
-    #[error("`{}`, line {line}, column {column}, key `{key}`: {message}", path.display())]
+    #[error("`{}`, line {line}, column {column}{}: {message}", Shown(path), of_key(key))]
     Json {
         /// The file.
         path: PathBuf,
@@ -121,13 +113,13 @@ pub enum RecordError {
         line: usize,
         /// 1-based column.
         column: usize,
-        /// Path of the key, such as `seeds[0].test.tasks[1].macro_f1`; `.` is the whole file.
+        /// Path of the key, such as `seeds[0].test.tasks[1].macro_f1`; empty for the file as a whole.
         key: String,
         /// What is wrong.
         message: String,
     },
     /// A file can be read, but what it says cannot be.
-    #[error("`{}`, `{key}`: {message}", path.display())]
+    #[error("`{}`, `{key}`: {message}", Shown(path))]
     Inconsistent {
         /// The file.
         path: PathBuf,
@@ -136,4 +128,8 @@ pub enum RecordError {
         /// What is wrong.
         message: String,
     },
+}
+
+fn of_key(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!(", key `{key}`") }
 }

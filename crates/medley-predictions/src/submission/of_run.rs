@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use medley_core::{Split, TaskSpec};
 use medley_metrics::decide;
+use medley_storage::ConfinedFolder;
 
 use super::SubmissionError;
-use crate::record::read_bytes;
 use crate::{RecordError, RunFiles, result_file};
 
 /// Bytes that a number and its comma take at most, with room to spare.
@@ -19,7 +19,7 @@ pub(super) fn labels(run: &RunFiles, index: usize) -> Result<Vec<u16>, Submissio
     let task = &run.data()[index].task;
     let path = find(run, &task.name)?;
     let rows = run.final_scores().map_or(0, |scores| scores.tasks[index].rows);
-    let labels = read(&path, task, rows)?;
+    let labels = read(run, &path, task, rows)?;
     check_counts(run, index, &path, &labels)?;
     Ok(labels)
 }
@@ -33,18 +33,21 @@ fn find(run: &RunFiles, task: &str) -> Result<PathBuf, SubmissionError> {
         }
         _ => "-ensemble".to_owned(),
     };
-    let fail = |source| RecordError::Io { path: folder.clone(), source };
-    let mut names: Vec<String> = Vec::new();
-    for entry in fs_err::read_dir(&folder).map_err(fail)? {
-        let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
-        let is_wanted = |found: result_file::ResultName| {
-            found.is_of(task) && found.split == Split::Test && found.run.ends_with(&ending)
-        };
-        if result_file::parse_name(&name).is_some_and(is_wanted) {
+    let (mut names, mut own) = (Vec::new(), Vec::new());
+    for name in ConfinedFolder::new(run.layout.root()).list(&folder).map_err(RecordError::from)? {
+        let name = name.to_string_lossy().into_owned();
+        let Some(found) = result_file::parse_name(&name) else { continue };
+        if !(found.is_of(task) && found.split == Split::Test && found.run.ends_with(&ending)) {
+            continue;
+        }
+        // A run that was renamed while it was interrupted may have files of another name too.
+        if found.run == format!("{}{ending}", run.manifest.run) {
+            own.push(name);
+        } else {
             names.push(name);
         }
     }
-    names.sort();
+    let names = if own.is_empty() { names } else { own };
     match names.as_slice() {
         [name] => Ok(folder.join(name)),
         [first, second, ..] => Err(SubmissionError::AmbiguousPredictions {
@@ -61,10 +64,11 @@ fn find(run: &RunFiles, task: &str) -> Result<PathBuf, SubmissionError> {
 }
 
 /// The decisions of a file, by the official rule, if it has the rows and columns of the task.
-fn read(path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, SubmissionError> {
+fn read(run: &RunFiles, path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, SubmissionError> {
     let fail = |message: String| SubmissionError::Predictions { path: path.to_owned(), message };
     let limit = (rows as u64 + 1).saturating_mul(task.classes.len() as u64 * LONGEST_SCORE + LONGEST_SCORE);
-    let bytes = read_bytes(path, limit.min(RESULT_FILE))?.unwrap_or_default();
+    let folder = ConfinedFolder::new(run.layout.root());
+    let bytes = folder.read_file(path, limit.min(RESULT_FILE)).map_err(RecordError::from)?;
     let scores = result_file::parse(&bytes).map_err(|error| fail(error.to_string()))?;
     if scores.columns() != task.classes.len() {
         return Err(fail(format!(

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use medley_core::text::plural;
+use medley_storage::read_file;
 
 use super::SubmissionError;
 use super::write::TaskLabels;
 use crate::RecordError;
-use crate::record::read_bytes;
 
 /// One row of the file.
 pub(super) struct Row<'a> {
@@ -41,10 +41,7 @@ pub(super) fn like<'a>(
 ) -> Result<Vec<Row<'a>>, SubmissionError> {
     let fail =
         |line: u64, message: String| SubmissionError::Sample { path: sample.to_owned(), line: Some(line), message };
-    let bytes = read_bytes(sample, SAMPLE_FILE)?.ok_or_else(|| RecordError::Io {
-        path: sample.to_owned(),
-        source: std::io::Error::from(std::io::ErrorKind::NotFound),
-    })?;
+    let bytes = read_file(sample, SAMPLE_FILE).map_err(RecordError::from)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
     let headers = reader.headers().map_err(|error| fail(1, error.to_string()))?.clone();
     let column = |name: &str| {

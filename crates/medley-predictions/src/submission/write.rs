@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use medley_core::{COMPETITION_TASKS, Origin, RunLayout, TaskKind};
-use medley_storage::{Storage, write_whole};
+use medley_storage::{ConfinedFolder, ConfinedFs, Storage, write_whole};
 
 use super::order::{self, Row};
 use super::{SubmissionError, of_run};
@@ -79,7 +79,7 @@ pub fn write_submission(
     };
     remark_on_size(&record, &tasks, rows.len(), &mut remarks);
     let path = run.submission(record.is_synthetic());
-    write_whole(storage, &path, render(&rows).as_bytes())?;
+    write_whole(&ConfinedFs::new(ConfinedFolder::new(run.root()), storage), &path, render(&rows).as_bytes())?;
     Ok(WrittenSubmission { path, rows: rows.len(), remarks })
 }
 

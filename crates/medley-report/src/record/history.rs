@@ -9,13 +9,15 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use medley_core::RunLayout;
 use medley_core::record::MetricRow;
 use medley_core::text::plural;
-use medley_predictions::record::read_bytes;
+use medley_storage::{ConfinedFolder, ReadError, check_size};
 use serde::Deserialize;
 
+/// Largest `events.jsonl` that is read: a line for every 50 steps of 200 million.
+const EVENTS_FILE: u64 = 1 << 30;
 /// Longest line of `events.jsonl` that is parsed.
 const LONGEST_LINE: u64 = 8 << 20;
 /// Largest `metrics.csv` that is read.
-const METRICS_FILE: u64 = 256 << 20;
+const METRICS_FILE: u64 = 64 << 20;
 /// Step points kept per seed: more than a chart has pixels.
 const STEP_POINTS: usize = 512;
 /// Warnings kept.
@@ -191,12 +193,13 @@ struct Timed {
 
 impl Reader {
     fn read_events(&mut self, run: &RunLayout, notes: &mut Vec<String>) {
-        let file = match fs_err::File::open(run.events()) {
+        let opened = ConfinedFolder::new(run.root()).open_file(&run.events());
+        let file = match opened.and_then(|file| check_size(&file, EVENTS_FILE).map(|_| file)) {
             Ok(file) => file,
-            Err(error) => return notes.push(format!("events.jsonl cannot be read: {}", error.kind())),
+            Err(error) => return notes.push(format!("events.jsonl {}", reason(&error))),
         };
         let mut reader = BufReader::new(file);
-        let mut bad = Vec::new();
+        let mut bad = BadLines::default();
         let mut line = Vec::new();
         for number in 1_usize.. {
             line.clear();
@@ -205,7 +208,7 @@ impl Reader {
                 Ok(_) if line.trim_ascii().is_empty() => {}
                 Ok(_) => {
                     if !self.take_line(&line) {
-                        bad.push(number);
+                        bad.add(number);
                     }
                 }
                 Err(error) => {
@@ -215,10 +218,7 @@ impl Reader {
             }
         }
         self.close_process();
-        if let Some(first) = bad.first() {
-            let lines = plural(bad.len(), "line");
-            notes.push(format!("events.jsonl: {lines} could not be read, the first is line {first}"));
-        }
+        notes.extend(bad.note("events.jsonl"));
     }
 
     /// Whether the line could be read.
@@ -290,29 +290,25 @@ impl Reader {
 
     /// `metrics.csv` wins over the events: on resuming, rows of work that was lost are taken out of it.
     fn read_metrics(&mut self, run: &RunLayout, notes: &mut Vec<String>) {
-        let bytes = match read_bytes(&run.metrics(), METRICS_FILE) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return notes.push("metrics.csv is missing: the curves are drawn from the events".to_owned()),
-            Err(_) => {
-                return notes.push("metrics.csv cannot be read: the curves are drawn from the events".to_owned());
+        let bytes = match ConfinedFolder::new(run.root()).read_file(&run.metrics(), METRICS_FILE) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                return notes.push(format!("metrics.csv {}: the curves are drawn from the events", reason(&error)));
             }
         };
         let mut rows: BTreeMap<u64, BTreeMap<usize, Epoch>> = BTreeMap::new();
         let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(bytes.as_slice()).into_deserialize();
-        let mut bad = Vec::new();
+        let mut bad = BadLines::default();
         loop {
             // Errors do not all say where they are; the reader does.
             let line = reader.reader().position().line();
             match reader.next() {
                 Some(Ok(row)) => add_row(&mut rows, row),
-                Some(Err(error)) => bad.push(error.position().map_or(line, csv::Position::line)),
+                Some(Err(error)) => bad.add(error.position().map_or(line, csv::Position::line) as usize),
                 None => break,
             }
         }
-        if let Some(first) = bad.first() {
-            let lines = plural(bad.len(), "line");
-            notes.push(format!("metrics.csv: {lines} could not be read, the first is line {first}"));
-        }
+        notes.extend(bad.note("metrics.csv"));
         for (seed, mut epochs) in rows {
             let reader = self.seed(seed);
             for (number, epoch) in &mut epochs {
@@ -341,6 +337,40 @@ impl Reader {
             })
             .collect();
         history
+    }
+}
+
+/// Lines that could not be read.
+#[derive(Default)]
+struct BadLines {
+    first: usize,
+    count: usize,
+}
+
+impl BadLines {
+    fn add(&mut self, line: usize) {
+        if self.count == 0 {
+            self.first = line;
+        }
+        self.count += 1;
+    }
+
+    fn note(&self, file: &str) -> Option<String> {
+        let (lines, first) = (plural(self.count, "line"), self.first);
+        (self.count > 0).then(|| format!("{file}: {lines} could not be read, the first is line {first}"))
+    }
+}
+
+/// Why a file is not read, as a note goes on after its name. The name says nothing of the folder: a report is the same wherever it
+/// is made.
+pub(super) fn reason(error: &ReadError) -> String {
+    match error {
+        ReadError::Missing { .. } => "is missing".to_owned(),
+        ReadError::NotAFile { what, .. } => format!("is {what}, not a regular file"),
+        ReadError::Link { .. } | ReadError::Outside { .. } => "is a link, which is not followed".to_owned(),
+        ReadError::TooLarge { bytes, limit, .. } => format!("holds {bytes} bytes, more than the {limit} that are read"),
+        ReadError::NotText { line, .. } => format!("is not UTF-8 text (line {line})"),
+        ReadError::Io { source, .. } => format!("cannot be read: {}", source.kind()),
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet, SeedResult, Spread};
 use medley_core::{RunLayout, Split};
 use medley_predictions::RunFiles;
-use medley_predictions::record::read_text;
+use medley_storage::ConfinedFolder;
 
 use crate::ReportError;
 use crate::uncertainty::Uncertainty;
@@ -82,19 +82,16 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
 }
 
 fn read_config(run: &RunLayout, notes: &mut Vec<String>) -> (Option<String>, Option<toml::Table>) {
-    match read_text(&run.config(), CONFIG_FILE) {
-        Ok(Some(text)) => {
+    match ConfinedFolder::new(run.root()).read_text(&run.config(), CONFIG_FILE) {
+        Ok(text) => {
             let table = text.parse::<toml::Table>().map_err(|error| {
                 notes.push(format!("config.toml is not TOML: {}", error.message()));
             });
             (Some(text), table.ok())
         }
-        Ok(None) => {
-            notes.push("config.toml is missing: the run cannot be repeated from its folder".to_owned());
-            (None, None)
-        }
         Err(error) => {
-            notes.push(error.to_string());
+            let reason = history::reason(&error);
+            notes.push(format!("config.toml {reason}: the run cannot be repeated from its folder"));
             (None, None)
         }
     }

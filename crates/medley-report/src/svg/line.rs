@@ -6,6 +6,9 @@ use crate::fragment::Fragment;
 const COLOURS: usize = 6;
 const DASHES: usize = 4;
 
+/// Points of a line that a chart of this size can show; of more, every so many-th is drawn.
+const MOST_POINTS: usize = 1_024;
+
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
@@ -88,7 +91,7 @@ fn whole(ticks: Vec<(f64, String)>) -> Vec<(f64, String)> {
 fn draw_series(canvas: &mut SvgCanvas, series: &Series, x: &Scale, y: &Scale) {
     let class = style(series.index);
     for run in series.points.split(|point| !(point.0.is_finite() && point.1.is_finite())) {
-        let points: Vec<(f64, f64)> = run.iter().map(|&(a, b)| (x.at(a), y.at(b))).collect();
+        let points: Vec<(f64, f64)> = thinned(run).map(|(a, b)| (x.at(a), y.at(b))).collect();
         match points.as_slice() {
             [] => {}
             [point] => canvas.circle(&format!("dot {class}"), *point, 2.5, &series.name),
@@ -98,6 +101,13 @@ fn draw_series(canvas: &mut SvgCanvas, series: &Series, x: &Scale, y: &Scale) {
     for (a, b, title) in series.marks.iter().filter(|mark| mark.0.is_finite() && mark.1.is_finite()) {
         canvas.circle(&format!("dot {class}"), (x.at(*a), y.at(*b)), 4.0, title);
     }
+}
+
+/// The first, the last, and of those between so many that they can be seen.
+fn thinned(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
+    let (stride, last) = (points.len().div_ceil(MOST_POINTS).max(1), points.len().saturating_sub(1));
+    let shown = move |&(index, _): &(usize, _)| index % stride == 0 || index == last;
+    points.iter().copied().enumerate().filter(shown).map(|(_, point)| point)
 }
 
 fn style(index: usize) -> String {
@@ -135,6 +145,16 @@ mod tests {
         assert_eq!(drawn.as_str().matches("<circle").count(), 1);
         assert!(chart(vec![(1.0, f64::NAN)]).draw().is_none());
         assert!(chart(Vec::new()).draw().is_none());
+    }
+
+    #[test]
+    fn a_long_line_has_no_more_points_than_can_be_seen() {
+        for (points, expected) in [(0, 0), (1, 1), (1_024, 1_024), (1_025, 513), (1_000_000, 1_024)] {
+            let line: Vec<(f64, f64)> = (0..points).map(|x| (f64::from(x), 0.5)).collect();
+            let shown: Vec<(f64, f64)> = thinned(&line).collect();
+            assert!(shown.first() == line.first() && shown.last() == line.last());
+            assert!(shown.len().abs_diff(expected) <= 1, "{} of {points}", shown.len());
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Experiment {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_recorded(path: &Path, registry: &Registry) -> Result<Self, ConfigError> {
-        let loaded = load::load_with(path, upgrade::upgrade)?;
+        let loaded = load::load_recorded(path, upgrade::upgrade)?;
         check(loaded.value, registry, Some(loaded.places))
     }
 

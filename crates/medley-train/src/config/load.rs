@@ -35,10 +35,10 @@ mod overrides;
 mod place;
 mod tree;
 
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use medley_storage::{ConfinedFolder, ReadError, open_unlinked, read_all, read_file};
 use serde::de::DeserializeOwned;
 
 pub use error::ConfigError;
@@ -97,23 +97,24 @@ impl Places {
 /// [`ConfigError`], with the place of what is wrong.
 pub fn load<T: DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<Loaded<T>, ConfigError> {
     let mut tree = Tree::new();
-    let sources = lay_files(&mut tree, path)?;
+    let sources = lay_files(&mut tree, path, Source::Named)?;
     for text in overrides {
         overrides::apply(&mut tree, text)?;
     }
     read(tree, path, sources)
 }
 
-/// Reads a config file that was changed in memory first.
+/// Reads the config of a run folder, changed in memory first. It extends nothing, and is reached through no link: the folder may
+/// be somebody else's.
 ///
 /// # Errors
 /// As [`load`].
-pub(super) fn load_with<T: DeserializeOwned>(
+pub(super) fn load_recorded<T: DeserializeOwned>(
     path: &Path,
     change: impl FnOnce(&mut Edit<'_>),
 ) -> Result<Loaded<T>, ConfigError> {
     let mut tree = Tree::new();
-    let sources = lay_files(&mut tree, path)?;
+    let sources = lay_files(&mut tree, path, Source::Recorded)?;
     change(&mut Edit::new(&mut tree));
     read(tree, path, sources)
 }
@@ -135,21 +136,24 @@ pub fn render(table: &toml::Table) -> String {
 }
 
 /// Reads the chain of files and lays them over each other, base first.
-fn lay_files(tree: &mut Tree, path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+fn lay_files(tree: &mut Tree, path: &Path, mut source: Source) -> Result<Vec<PathBuf>, ConfigError> {
     let mut chain: Vec<Layer> = Vec::new();
     let mut next = Some(path.to_owned());
-    let mut wanted_by = None;
     while let Some(path) = next {
         if chain.len() == MAX_FILES {
             return Err(ConfigError::TooManyFiles { path, limit: MAX_FILES });
         }
-        let layer = Layer::read(&path, wanted_by)?;
+        let layer = Layer::read(&path, &source)?;
         if chain.iter().any(|seen| seen.identity == layer.identity) {
             let files = chain.iter().map(|layer| layer.path.clone()).chain([path]).collect();
             return Err(ConfigError::Cycle { files });
         }
-        next = layer.extends.as_ref().map(|(base, _)| path.parent().unwrap_or(Path::new("")).join(base));
-        wanted_by = layer.extends.as_ref().map(|(_, place)| place.clone());
+        next = None;
+        if let Some((base, place)) = &layer.extends {
+            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+            next = Some(folder.join(base));
+            source = Source::Extended { folder, place: place.clone() };
+        }
         chain.push(layer);
     }
     let mut sources = Vec::with_capacity(chain.len());
@@ -158,6 +162,17 @@ fn lay_files(tree: &mut Tree, path: &Path) -> Result<Vec<PathBuf>, ConfigError> 
         tree.lay(layer.document, layer.root);
     }
     Ok(sources)
+}
+
+/// Who names a file, which decides how it is opened.
+enum Source {
+    /// A user; it may be a link.
+    Named,
+    /// A file in `folder`, at `place`. Whoever wrote that file need not be who uses it, so the name must be that of a config, and
+    /// no link, lest an error show what lies elsewhere.
+    Extended { folder: PathBuf, place: Box<Place> },
+    /// A run folder.
+    Recorded,
 }
 
 /// One file of a chain.
@@ -172,8 +187,8 @@ struct Layer {
 }
 
 impl Layer {
-    fn read(path: &Path, wanted_by: Option<Box<Place>>) -> Result<Self, ConfigError> {
-        let text = read_text(path, wanted_by)?;
+    fn read(path: &Path, source: &Source) -> Result<Self, ConfigError> {
+        let text = read_text(path, source)?;
         let document = Document { origin: Origin::File(path.to_owned()), text: text.into() };
         let mut root = parse_document(&document)?;
         let extends = match root.remove("extends") {
@@ -181,7 +196,8 @@ impl Layer {
             Some(node) => {
                 let place = Box::new(document.place(&node.span));
                 match node.as_str() {
-                    Some(base) if !base.is_empty() => Some((base.to_owned(), place)),
+                    _ if matches!(source, Source::Recorded) => return Err(ConfigError::RecordedExtends { place }),
+                    Some(base) if is_config(base) => Some((base.to_owned(), place)),
                     _ => return Err(ConfigError::BadExtends { place }),
                 }
             }
@@ -191,22 +207,34 @@ impl Layer {
     }
 }
 
-fn read_text(path: &Path, wanted_by: Option<Box<Place>>) -> Result<String, ConfigError> {
-    let mut bytes = Vec::new();
-    // A pipe has no length to ask for: reading one byte more than allowed tells.
-    let read = fs_err::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+fn is_config(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "toml")
+}
+
+fn read_text(path: &Path, source: &Source) -> Result<String, ConfigError> {
+    let read = match source {
+        Source::Named => read_file(path, MAX_BYTES),
+        Source::Recorded => ConfinedFolder::new(path.parent().unwrap_or(Path::new(""))).read_file(path, MAX_BYTES),
+        Source::Extended { folder, .. } => match ConfinedFolder::new(folder).read_file(path, MAX_BYTES) {
+            // Beside the folder, such as `../base.toml`.
+            Err(ReadError::Outside { .. }) => open_unlinked(path).and_then(|file| read_all(file, MAX_BYTES)),
+            read => read,
+        },
+    };
     match read {
-        Ok(_) if bytes.len() as u64 > MAX_BYTES => {
-            Err(ConfigError::TooLarge { path: path.to_owned(), limit: MAX_BYTES })
-        }
-        Ok(_) => String::from_utf8(bytes).map_err(|error| {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
             let offset = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..offset].split(|&byte| byte == b'\n').count();
             ConfigError::NotUtf8 { path: path.to_owned(), line, offset }
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(ConfigError::Missing { path: path.to_owned(), wanted_by })
+        Err(ReadError::Missing { path }) => {
+            let wanted_by = match source {
+                Source::Extended { place, .. } => Some(place.clone()),
+                Source::Named | Source::Recorded => None,
+            };
+            Err(ConfigError::Missing { path, wanted_by })
         }
+        Err(ReadError::TooLarge { path, limit, .. }) => Err(ConfigError::TooLarge { path, limit }),
         Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
     }
 }

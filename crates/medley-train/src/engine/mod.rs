@@ -107,7 +107,7 @@ impl<'a> SeedRun<'a> {
         storage: &'a dyn Storage,
     ) -> Result<Self, TrainError> {
         let net = build_network(experiment, &data.tasks, seed, plan)?;
-        let checkpoints = CheckpointFolder::new(run.checkpoints(seed), seed);
+        let checkpoints = CheckpointFolder::new(run, seed);
         if let (Some(pretrained), true) = (pretrained, checkpoints.is_fresh()?) {
             pretrained.start(&net)?;
         }
@@ -146,6 +146,7 @@ impl<'a> SeedRun<'a> {
         };
         seed_run.checkpoints.sweep()?;
         if let Some((progress, skipped)) = seed_run.checkpoints.load_last(&seed_run.full_state())? {
+            seed_run.checkpoints.remove_surplus(&progress)?;
             (seed_run.progress, seed_run.skipped) = (progress, skipped);
         }
         Ok(seed_run)

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use fs_err::{File, OpenOptions};
+use fs_err::File;
 use medley_core::record::{Event, EventLine};
+use medley_storage::{Access, ConfinedFolder};
 
 use super::Observer;
 
@@ -21,13 +22,13 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// Appends to a file, or begins it. Of the steps of an epoch, every `every_steps`-th is written, the first included; 0
+    /// Appends to a file of a run folder, or begins it. Of the steps of an epoch, every `every_steps`-th is written, the first included; 0
     /// writes none. What a killed process has left of a line is cut off.
     ///
     /// # Errors
     /// When the file cannot be opened, read or cut, with its path.
-    pub fn append(path: &Path, every_steps: usize) -> anyhow::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    pub fn append(folder: &ConfinedFolder, path: &Path, every_steps: usize) -> anyhow::Result<Self> {
+        let mut file = folder.open(path, Access::Append)?;
         cut_torn_line(&mut file).with_context(|| format!("cannot read `{}`", path.display()))?;
         Ok(Self { file, every_steps, clock: seconds_since_epoch })
     }
@@ -55,12 +56,16 @@ impl Observer for JsonLines {
     }
 }
 
-/// Shortens a file to its last line end.
+/// Shortens a file to its last line end. A line that is longer than any event is no torn one.
 fn cut_torn_line(file: &mut File) -> std::io::Result<()> {
     const BLOCK: u64 = 4096;
+    const LONGEST: u64 = 16 << 20;
     let length = file.seek(SeekFrom::End(0))?;
     let mut end = length;
     while end > 0 {
+        if length - end > LONGEST {
+            return Err(std::io::Error::other("it ends in no line of an event; move it away to go on without it"));
+        }
         let start = end.saturating_sub(BLOCK);
         let mut block = vec![0; (end - start) as usize];
         file.seek(SeekFrom::Start(start))?;
@@ -93,7 +98,7 @@ mod tests {
     }
 
     fn write(path: &Path, every_steps: usize, events: &[Event]) {
-        let mut observer = JsonLines::append(path, every_steps).unwrap();
+        let mut observer = JsonLines::append(&ConfinedFolder::new(path.parent().unwrap()), path, every_steps).unwrap();
         observer.clock = || 12.5;
         for event in events {
             observer.observe(event).unwrap();
@@ -140,7 +145,10 @@ mod tests {
     fn an_error_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("missing").join("events.jsonl");
-        assert!(format!("{:#}", JsonLines::append(&path, 1).unwrap_err()).contains("events.jsonl"));
+        assert!(
+            format!("{:#}", JsonLines::append(&ConfinedFolder::new(path.parent().unwrap()), &path, 1).unwrap_err())
+                .contains("events.jsonl")
+        );
     }
 
     proptest! {

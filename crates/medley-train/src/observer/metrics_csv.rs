@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use medley_core::record::{Event, MetricRow};
-use medley_storage::{RealFs, Storage, write_whole};
+use medley_storage::{ConfinedFolder, ConfinedFs, RealFs, Storage, if_present, write_whole};
 
 use super::Observer;
+
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 256 << 20;
 
 /// Writes a [`MetricRow`] per task and one for all of them, after each epoch.
 ///
@@ -14,20 +17,20 @@ use super::Observer;
 /// equal runs have equal files, interrupted or not.
 #[derive(Debug)]
 pub struct MetricsCsv<S: Storage = RealFs> {
-    storage: S,
+    storage: ConfinedFs<S>,
     path: PathBuf,
     /// What the file holds.
     text: Vec<u8>,
 }
 
 impl MetricsCsv {
-    /// Begins the file, or goes on with those of its rows for which `keep` is true: rows of epochs that no checkpoint holds
+    /// Begins the file of a run folder, or goes on with those of its rows for which `keep` is true: rows of epochs that no checkpoint holds
     /// will be written again.
     ///
     /// # Errors
     /// When the file is damaged or cannot be written, with its path.
-    pub fn open(path: &Path, keep: &dyn Fn(&MetricRow) -> bool) -> anyhow::Result<Self> {
-        Self::with_storage(RealFs, path, keep)
+    pub fn open(folder: &ConfinedFolder, path: &Path, keep: &dyn Fn(&MetricRow) -> bool) -> anyhow::Result<Self> {
+        Self::with_storage(RealFs, folder, path, keep)
     }
 }
 
@@ -36,9 +39,15 @@ impl<S: Storage> MetricsCsv<S> {
     ///
     /// # Errors
     /// As [`MetricsCsv::open`].
-    pub fn with_storage(storage: S, path: &Path, keep: &dyn Fn(&MetricRow) -> bool) -> anyhow::Result<Self> {
-        let mut rows = read(path)?;
+    pub fn with_storage(
+        storage: S,
+        folder: &ConfinedFolder,
+        path: &Path,
+        keep: &dyn Fn(&MetricRow) -> bool,
+    ) -> anyhow::Result<Self> {
+        let mut rows = read(folder, path)?;
         rows.retain(keep);
+        let storage = ConfinedFs::new(folder.clone(), storage);
         let csv = Self { storage, path: path.to_owned(), text: encode(&rows, true)? };
         write_whole(&csv.storage, path, &csv.text)?;
         Ok(csv)
@@ -91,12 +100,8 @@ fn rows_of(event: &Event) -> Vec<MetricRow> {
     rows
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<MetricRow>> {
-    let bytes = match fs_err::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
+fn read(folder: &ConfinedFolder, path: &Path) -> anyhow::Result<Vec<MetricRow>> {
+    let bytes = if_present(folder.read_file(path, LARGEST))?.unwrap_or_default();
     let rows: Result<_, csv::Error> = csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
     rows.with_context(|| {
         format!("`{}` is damaged; move it away to continue without the metrics of earlier epochs", path.display())
@@ -132,6 +137,10 @@ mod tests {
     use super::super::samples;
     use super::*;
 
+    fn confined(folder: &tempfile::TempDir) -> ConfinedFolder {
+        ConfinedFolder::new(folder.path())
+    }
+
     fn all(_: &MetricRow) -> bool {
         true
     }
@@ -140,7 +149,7 @@ mod tests {
     fn the_file_is_as_documented() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
-        let mut csv = MetricsCsv::open(&path, &all).unwrap();
+        let mut csv = MetricsCsv::open(&confined(&folder), &path, &all).unwrap();
         csv.observe(&samples::warning()).unwrap();
         csv.observe(&samples::epoch_finished(7, 0)).unwrap();
         insta::assert_snapshot!(fs_err::read_to_string(&path).unwrap(), @"
@@ -150,7 +159,7 @@ mod tests {
         7,1,all,1.5,,,,0.4,0.003
         ");
         let expected: Vec<MetricRow> = rows_of(&samples::epoch_finished(7, 0));
-        assert_eq!(read(&path).unwrap(), expected);
+        assert_eq!(read(&confined(&folder), &path).unwrap(), expected);
     }
 
     #[test]
@@ -167,13 +176,13 @@ mod tests {
     fn resuming_gives_the_file_of_an_undisturbed_run() {
         let folder = tempfile::tempdir().unwrap();
         let (straight, resumed) = (folder.path().join("a.csv"), folder.path().join("b.csv"));
-        let mut csv = MetricsCsv::open(&straight, &all).unwrap();
+        let mut csv = MetricsCsv::open(&confined(&folder), &straight, &all).unwrap();
         (0..4).for_each(|epoch| csv.observe(&samples::epoch_finished(7, epoch)).unwrap());
         for checkpoint in 0..=3 {
             let _ = fs_err::remove_file(&resumed);
-            let mut csv = MetricsCsv::open(&resumed, &all).unwrap();
+            let mut csv = MetricsCsv::open(&confined(&folder), &resumed, &all).unwrap();
             (0..3).for_each(|epoch| csv.observe(&samples::epoch_finished(7, epoch)).unwrap());
-            let mut csv = MetricsCsv::open(&resumed, &|row| row.epoch <= checkpoint).unwrap();
+            let mut csv = MetricsCsv::open(&confined(&folder), &resumed, &|row| row.epoch <= checkpoint).unwrap();
             (checkpoint..4).for_each(|epoch| csv.observe(&samples::epoch_finished(7, epoch)).unwrap());
             assert_eq!(fs_err::read(&straight).unwrap(), fs_err::read(&resumed).unwrap(), "from {checkpoint}");
         }
@@ -187,8 +196,8 @@ mod tests {
         rows[0].val_loss = Some(f64::INFINITY);
         rows[1].val_loss = Some(f64::NAN);
         fs_err::write(&path, encode(&rows, true).unwrap()).unwrap();
-        MetricsCsv::open(&path, &all).unwrap();
-        let read = read(&path).unwrap();
+        MetricsCsv::open(&confined(&folder), &path, &all).unwrap();
+        let read = read(&confined(&folder), &path).unwrap();
         assert_eq!(read[0], rows[0]);
         assert!(read[1].val_loss.unwrap().is_nan());
     }
@@ -200,7 +209,7 @@ mod tests {
         let mut text = encode(&rows_of(&samples::epoch_finished(7, 0)), true).unwrap();
         text.truncate(text.len() - 10);
         fs_err::write(&path, &text).unwrap();
-        let error = format!("{:#}", MetricsCsv::open(&path, &all).unwrap_err());
+        let error = format!("{:#}", MetricsCsv::open(&confined(&folder), &path, &all).unwrap_err());
         assert!(error.contains("metrics.csv") && error.contains("line"), "{error}");
         assert_eq!(fs_err::read(&path).unwrap(), text, "it is left as it was");
     }
@@ -212,7 +221,8 @@ mod tests {
             for fail_at in 2..6 {
                 let folder = tempfile::tempdir().unwrap();
                 let path = folder.path().join("metrics.csv");
-                let mut csv = MetricsCsv::with_storage(FaultyFs::new(fail_at, fault), &path, &all).unwrap();
+                let mut csv =
+                    MetricsCsv::with_storage(FaultyFs::new(fail_at, fault), &confined(&folder), &path, &all).unwrap();
                 let mut failures = 0;
                 for epoch in 0..2 {
                     let before = fs_err::read(&path).unwrap();
@@ -222,7 +232,11 @@ mod tests {
                         csv.observe(&samples::epoch_finished(7, epoch)).unwrap();
                     }
                 }
-                assert_eq!((failures, read(&path).unwrap().len()), (1, 6), "{fault:?} at {fail_at}");
+                assert_eq!(
+                    (failures, read(&confined(&folder), &path).unwrap().len()),
+                    (1, 6),
+                    "{fault:?} at {fail_at}"
+                );
             }
         }
     }

@@ -6,11 +6,11 @@
 //! encoded here.
 
 use std::io::Write as _;
-use std::path::Path;
 
-use fs_err::{File, OpenOptions};
+use fs_err::File;
 use medley_core::RunLayout;
 use medley_core::record::{Event, TaskMetrics};
+use medley_storage::{Access, ConfinedFolder, ReadError};
 
 use super::Observer;
 use super::checksum::masked;
@@ -43,7 +43,7 @@ impl TensorBoard {
         let current = match self.current.take() {
             Some((of, file)) if of == seed => (of, file),
             _ => {
-                let mut file = EventFile::create(&self.layout.tensorboard(seed), (self.clock)())?;
+                let mut file = EventFile::create(&self.layout, seed, (self.clock)())?;
                 if step > 1 {
                     file.write((self.clock)(), step, &Content::SessionStart)?;
                 }
@@ -125,13 +125,14 @@ struct EventFile(File);
 
 impl EventFile {
     /// Begins a file whose name sorts after those that are there; none is overwritten.
-    fn create(folder: &Path, time: f64) -> anyhow::Result<Self> {
-        fs_err::create_dir_all(folder)?;
+    fn create(run: &RunLayout, seed: u64, time: f64) -> anyhow::Result<Self> {
+        let (confined, folder) = (ConfinedFolder::new(run.root()), run.tensorboard(seed));
+        confined.create_folder(&folder)?;
         let mut second = time as u64;
         let file = loop {
             let path = folder.join(format!("events.out.tfevents.{second:010}.medley"));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => second += 1,
+            match confined.open(&path, Access::Create) {
+                Err(ReadError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => second += 1,
                 other => break other?,
             }
         };

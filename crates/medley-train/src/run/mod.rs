@@ -19,7 +19,8 @@ use medley_core::record::{
 use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_metrics::{MetricError, summarise};
 use medley_models::ComputePlan;
-use medley_storage::Storage;
+use medley_predictions::record::read_results;
+use medley_storage::{ConfinedFolder, ConfinedFs, Storage};
 
 use crate::TrainError;
 use crate::checkpoint::{CheckpointError, CheckpointFolder, hex};
@@ -34,7 +35,7 @@ use crate::pretrained::Pretrained;
 use crate::run_folder::{RunFolder, utc_now};
 use crate::scoring::{Written, mean_intervals, score_test, score_validation};
 use crate::stop::StopFlag;
-use predictions::{PredictionFiles, as_printed, read_json, write_json};
+use predictions::{PredictionFiles, as_printed, write_json};
 pub(crate) use threads::RestoreThreads;
 
 /// How a run ended.
@@ -55,7 +56,8 @@ pub struct Run<'a> {
     pretrained: Option<Pretrained>,
     folder: RunFolder,
     resumed: bool,
-    storage: &'a dyn Storage,
+    /// Writes into the run folder alone.
+    storage: ConfinedFs<&'a dyn Storage>,
     callbacks: Box<dyn Fn(u64) -> Callbacks + Send + 'a>,
 }
 
@@ -85,9 +87,9 @@ impl<'a> Run<'a> {
             plan,
             calibration,
             pretrained,
-            folder,
             resumed: false,
-            storage,
+            storage: ConfinedFs::new(ConfinedFolder::new(folder.layout().root()), storage),
+            folder,
             callbacks: Box::new(|_| Callbacks::default()),
         }
     }
@@ -105,6 +107,12 @@ impl<'a> Run<'a> {
     /// Where it writes.
     pub fn layout(&self) -> &RunLayout {
         self.folder.layout()
+    }
+
+    /// The name that it got when it was made: that of its folder, unless that was renamed. It stands in the names of files, which
+    /// must not change while a run goes on.
+    pub fn name(&self) -> &str {
+        &self.folder.manifest().run
     }
 
     /// What it computes with.
@@ -146,7 +154,7 @@ impl<'a> Run<'a> {
 
     /// The results of a run that was finished before.
     fn results(&self) -> Result<Option<RunResults>, TrainError> {
-        read_json(&self.layout().results())
+        read_results(self.layout(), self.folder.manifest()).map_err(TrainError::Results)
     }
 
     fn carry_out(
@@ -174,7 +182,7 @@ impl<'a> Run<'a> {
             records.push(record);
         }
         let results = self.put_together(records, by, test)?;
-        write_json(self.storage, &self.layout().results(), &results)?;
+        write_json(&self.storage, &self.layout().results(), &results)?;
         let means: Vec<f64> = results.test_sets().map(|set| set.harmonic_mean).collect();
         let harmonic_mean = (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64);
         observers.send(&Event::RunFinished { harmonic_mean, seconds: started.elapsed().as_secs_f64() })?;
@@ -192,7 +200,7 @@ impl<'a> Run<'a> {
         let seeds: Vec<SeedResult> = records.into_iter().map(|record| record.result).collect();
         Ok(RunResults {
             schema_version: SCHEMA_VERSION,
-            run: self.layout().name(),
+            run: self.name().to_owned(),
             synthetic: self.folder.manifest().is_synthetic(),
             summary: summarise(&seeds),
             mean_intervals: mean_intervals(&self.prepared.learning.tasks, &self.prepared.test, &written)?,
@@ -212,7 +220,7 @@ impl<'a> Run<'a> {
         )
         .batches_per_epoch();
         observers.send(&Event::RunStarted {
-            run: self.layout().name(),
+            run: self.name().to_owned(),
             tasks,
             seeds: self.experiment.seeds.clone(),
             epochs: self.experiment.train.epochs,
@@ -249,13 +257,13 @@ impl<'a> Run<'a> {
     ) -> Result<Option<SeedRecord>, TrainError> {
         if kept.is_some() {
             // Its results stand: a network that is trained again is not the one that they are of.
-            let folder = self.layout().checkpoints(seed);
-            if CheckpointFolder::new(folder.clone(), seed).is_fresh()? {
+            if CheckpointFolder::new(self.layout(), seed).is_fresh()? {
+                let folder = self.layout().checkpoints(seed);
                 return Err(CheckpointError::None { kind: "last", folder, skipped: Vec::new() }.into());
             }
         }
         let Some(predicted) = self.predict_seed(seed, kept.is_none(), test, observers, stop)? else { return Ok(None) };
-        let run = format!("{}-seed{seed}", self.layout().name());
+        let run = format!("{}-seed{seed}", self.name());
         let (validation, mut predictions) = match (kept, predicted.validation) {
             (Some(kept), _) => (kept.result.validation, kept.predictions),
             (None, scores) => {
@@ -294,7 +302,7 @@ impl<'a> Run<'a> {
         let (plan, pretrained) = (self.plan, self.pretrained.as_ref());
         let learning = &self.prepared.learning;
         let mut seed_run =
-            SeedRun::new(self.experiment, learning, seed, plan, pretrained, self.layout(), self.storage)?
+            SeedRun::new(self.experiment, learning, seed, plan, pretrained, self.layout(), &self.storage)?
                 .with_callbacks((self.callbacks)(seed))?;
         observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
         for skipped in seed_run.skipped_checkpoints() {
@@ -337,7 +345,7 @@ impl<'a> Run<'a> {
             predictor: predictor.to_owned(),
             sha256: hashes.collect(),
         };
-        self.folder.record_opening(opening, self.storage)?;
+        self.folder.record_opening(opening, &self.storage)?;
         score_test(tasks, &self.prepared.test, written)
     }
 
@@ -357,7 +365,7 @@ impl<'a> Run<'a> {
                 expected: task.outputs(),
             })?);
         }
-        let run = format!("{}-ensemble", self.layout().name());
+        let run = format!("{}-ensemble", self.name());
         let written = self.files().write_pending(&run, &self.prepared.learning.tasks, means)?;
         let set = self.open_and_score(&written, "ensemble", by)?;
         self.files().settle(&run, &set.tasks, &written)?;
@@ -365,18 +373,18 @@ impl<'a> Run<'a> {
     }
 
     fn files(&self) -> PredictionFiles<'_> {
-        PredictionFiles { layout: self.folder.layout(), storage: self.storage }
+        PredictionFiles { layout: self.folder.layout(), storage: &self.storage }
     }
 
     fn attach_files(&self, observers: &mut Observers) -> Result<(), TrainError> {
-        let layout = self.layout();
+        let (layout, folder) = (self.layout(), ConfinedFolder::new(self.layout().root()));
         let finished: BTreeMap<u64, usize> =
             self.experiment.seeds.iter().map(|&seed| (seed, self.finished_epochs(seed))).collect();
         let keep = |row: &MetricRow| finished.get(&row.seed).is_some_and(|&epochs| row.epoch <= epochs);
         let attach = || -> anyhow::Result<_> {
             Ok((
-                JsonLines::append(&layout.events(), 50)?,
-                MetricsCsv::open(&layout.metrics(), &keep)?,
+                JsonLines::append(&folder, &layout.events(), 50)?,
+                MetricsCsv::open(&folder, &layout.metrics(), &keep)?,
                 TensorBoard::new(layout.clone()),
             ))
         };
@@ -393,7 +401,7 @@ impl<'a> Run<'a> {
         if self.files().kept(seed).is_ok_and(|kept| kept.is_some()) {
             return usize::MAX;
         }
-        let newest = CheckpointFolder::new(self.layout().checkpoints(seed), seed).newest();
+        let newest = CheckpointFolder::new(self.layout(), seed).newest();
         newest.map_or(0, |progress| progress.epoch)
     }
 }

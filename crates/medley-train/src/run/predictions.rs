@@ -7,15 +7,22 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use medley_core::record::{PredictionRecord, SCHEMA_VERSION, SeedRecord, TaskResult};
+use medley_core::record::{PredictionRecord, SeedRecord, TaskResult};
 use medley_core::{CoreError, RunLayout, Scores, Split, TaskSpec};
+use medley_predictions::RecordError;
+use medley_predictions::record::read_json;
 use medley_predictions::result_file;
-use medley_storage::{Storage, StorageError, write_whole};
+use medley_storage::{ConfinedFolder, ReadError, Storage, StorageError, write_whole};
 use sha2::{Digest as _, Sha256};
 
 use crate::TrainError;
 use crate::checkpoint::hex;
 use crate::scoring::Written;
+
+/// Largest file with the results of a seed that is read.
+const LARGEST_RESULTS: u64 = 64 << 20;
+/// Largest file of predictions that is read.
+const LARGEST_PREDICTIONS: u64 = 4 << 30;
 
 /// The prediction and result files of one run folder.
 #[derive(Clone, Copy)]
@@ -33,13 +40,13 @@ impl PredictionFiles<'_> {
         results: &[TaskResult],
         scores: &[Scores],
     ) -> Result<Vec<PredictionRecord>, TrainError> {
-        make_folder(&self.layout.predictions())?;
+        self.make_folder(&self.layout.predictions())?;
         let mut records = Vec::with_capacity(results.len());
         for (result, scores) in results.iter().zip(scores) {
             let path = self.layout.prediction_file(&result.task, split, result.auc, result.accuracy, run);
             let bytes = result_file::render(scores);
             write_whole(self.storage, &path, &bytes)?;
-            remove_others(&path)?;
+            self.remove_others(&path)?;
             records.push(record(result, &path, &Sha256::digest(&bytes)));
         }
         Ok(records)
@@ -52,8 +59,7 @@ impl PredictionFiles<'_> {
         tasks: &[TaskSpec],
         scores: Vec<Scores>,
     ) -> Result<Vec<Written>, TrainError> {
-        make_folder(&self.layout.predictions())?;
-        make_folder(&self.layout.pending_predictions())?;
+        self.make_folder(&self.layout.pending_predictions())?;
         let mut written = Vec::with_capacity(tasks.len());
         for (task, scores) in tasks.iter().zip(scores) {
             let bytes = result_file::render(&scores);
@@ -75,7 +81,7 @@ impl PredictionFiles<'_> {
             let path = self.layout.prediction_file(&result.task, Split::Test, result.auc, result.accuracy, run);
             let renamed = self.storage.rename_synced(&self.pending(&result.task, run), &path);
             renamed.map_err(|source| StorageError::Io { path: path.clone(), source })?;
-            remove_others(&path)?;
+            self.remove_others(&path)?;
             records.push(record(result, &path, &written.sha256));
         }
         // Empty now, unless a run was interrupted between two files.
@@ -90,14 +96,14 @@ impl PredictionFiles<'_> {
     /// The results of a seed, if they were kept and every file that they name is as it was.
     pub(super) fn kept(&self, seed: u64) -> Result<Option<SeedRecord>, TrainError> {
         let path = self.layout.seed_results(seed);
-        let Some(record) = read_json::<SeedRecord>(&path)? else { return Ok(None) };
-        if record.schema_version != SCHEMA_VERSION || record.result.seed != seed {
-            let problem = format!("it is not of seed {seed} and schema version {SCHEMA_VERSION}");
-            return Err(TrainError::Results { path, problem });
+        let read = read_json::<SeedRecord>(self.layout, &path, LARGEST_RESULTS).map_err(TrainError::Results)?;
+        let Some(record) = read else { return Ok(None) };
+        if record.result.seed != seed {
+            let (key, message) = ("result.seed".to_owned(), format!("{} where {seed} belongs", record.result.seed));
+            return Err(TrainError::Results(RecordError::Inconsistent { path, key, message }));
         }
         let whole = record.predictions.iter().all(|prediction| {
-            let bytes = fs_err::read(self.layout.predictions().join(&prediction.file));
-            bytes.is_ok_and(|bytes| hex(&Sha256::digest(&bytes)) == prediction.sha256)
+            self.read(&prediction.file).is_ok_and(|bytes| hex(&Sha256::digest(&bytes)) == prediction.sha256)
         });
         Ok(whole.then_some(record))
     }
@@ -105,7 +111,7 @@ impl PredictionFiles<'_> {
     /// Keeps the results of a seed.
     pub(super) fn keep(&self, record: &SeedRecord) -> Result<(), TrainError> {
         let path = self.layout.seed_results(record.result.seed);
-        path.parent().map_or(Ok(()), make_folder)?;
+        self.make_folder(&self.layout.results_folder())?;
         write_json(self.storage, &path, record)
     }
 
@@ -113,13 +119,41 @@ impl PredictionFiles<'_> {
     pub(super) fn written(&self, record: &SeedRecord) -> Result<Vec<Written>, TrainError> {
         let tests = record.predictions.iter().filter(|prediction| prediction.split == Split::Test);
         let written = tests.map(|prediction| {
-            let path = self.layout.predictions().join(&prediction.file);
-            let bytes = read(&path)?;
-            let scores =
-                result_file::parse(&bytes).map_err(|error| TrainError::Results { path, problem: error.to_string() })?;
+            let bytes = self.read(&prediction.file)?;
+            let scores = result_file::parse(&bytes).map_err(|error| TrainError::Predictions {
+                path: self.layout.predictions().join(&prediction.file),
+                problem: error.to_string(),
+            })?;
             Ok(Written { scores, sha256: Sha256::digest(&bytes).into() })
         });
         written.collect()
+    }
+
+    fn folder(&self) -> ConfinedFolder {
+        ConfinedFolder::new(self.layout.root())
+    }
+
+    fn read(&self, file: &str) -> Result<Vec<u8>, ReadError> {
+        self.folder().read_file(&self.layout.predictions().join(file), LARGEST_PREDICTIONS)
+    }
+
+    fn make_folder(&self, path: &Path) -> Result<(), StorageError> {
+        self.folder().create_folder(path)
+    }
+
+    /// A result file has its metrics in its name. Predicted again after an interruption, on another machine, they may differ in
+    /// the last digit; two files of one prediction would count twice.
+    fn remove_others(&self, kept: &Path) -> Result<(), TrainError> {
+        let (Some(folder), Some(kept)) = (kept.parent(), kept.file_name()) else { return Ok(()) };
+        let prediction = |name: &OsStr| {
+            result_file::parse_name(name.to_str()?).map(|name| (name.flag, name.size, name.split, name.run))
+        };
+        for name in self.folder().list(folder)? {
+            if name != kept && prediction(&name).is_some_and(|other| Some(other) == prediction(kept)) {
+                self.folder().remove(&folder.join(name))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -138,50 +172,15 @@ fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
-/// A JSON file of the run folder; `None` if there is none.
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, TrainError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let unreadable = |problem: String| TrainError::Results { path: path.to_owned(), problem };
-    let bytes = read(path)?;
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| unreadable(error.to_string()))
-}
-
 pub(super) fn write_json(storage: &dyn Storage, path: &Path, value: &impl serde::Serialize) -> Result<(), TrainError> {
     let bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| TrainError::Results { path: path.to_owned(), problem: error.to_string() })?;
+        .map_err(|error| StorageError::Io { path: path.to_owned(), source: error.into() })?;
     Ok(write_whole(storage, path, &bytes)?)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
-    fs_err::read(path).map_err(|error| TrainError::Results { path: path.to_owned(), problem: error.to_string() })
-}
-
-fn make_folder(path: &Path) -> Result<(), TrainError> {
-    fs_err::create_dir_all(path).map_err(|source| StorageError::Io { path: path.to_owned(), source }.into())
 }
 
 fn record(result: &TaskResult, path: &Path, sha256: &[u8]) -> PredictionRecord {
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     PredictionRecord { task: result.task.clone(), split: result.split, file, sha256: hex(sha256) }
-}
-
-/// A result file has its metrics in its name. Predicted again after an interruption, on another machine, they may differ in the
-/// last digit; two files of one prediction would count twice.
-fn remove_others(kept: &Path) -> Result<(), TrainError> {
-    let (Some(folder), Some(kept)) = (kept.parent(), kept.file_name()) else { return Ok(()) };
-    let prediction =
-        |name: &OsStr| result_file::parse_name(name.to_str()?).map(|name| (name.flag, name.size, name.split, name.run));
-    let io = |source| StorageError::Io { path: folder.to_owned(), source };
-    for entry in fs_err::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let name = entry.file_name();
-        if name != kept && prediction(&name).is_some_and(|other| Some(other) == prediction(kept)) {
-            fs_err::remove_file(entry.path()).map_err(io)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

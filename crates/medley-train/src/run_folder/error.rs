@@ -1,7 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use medley_storage::StorageError;
+use medley_predictions::RecordError;
+use medley_storage::{ReadError, Shown, StorageError};
 
 /// Why a run folder could not be made or opened.
 #[derive(Debug, thiserror::Error)]
@@ -15,14 +16,16 @@ pub enum RunFolderError {
     /// The name is taken.
     #[error(
         "run `{}` already exists, and runs are never overwritten; choose another name, omit `--name` to get a \
-         numbered one, or resume it: medley resume {}", path.display(), path.display()
+         numbered one, or resume it: medley resume {}",
+        Shown(path),
+        Shown(path)
     )]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// A folder cannot be made.
-    #[error("cannot create folder `{}`; does its parent exist, and is it writable?", path.display())]
+    #[error("cannot create folder `{}`; does its parent exist, and is it writable?", Shown(path))]
     Unwritable {
         /// The folder.
         path: PathBuf,
@@ -33,7 +36,7 @@ pub enum RunFolderError {
     /// The file system is too full.
     #[error(
         "not enough space for `{}`: {} are needed, {} are free; make room or choose another folder",
-        path.display(), bytes(*needed), bytes(*free)
+        Shown(path), bytes(*needed), bytes(*free)
     )]
     NoSpace {
         /// Where it would be written.
@@ -44,10 +47,7 @@ pub enum RunFolderError {
         free: u64,
     },
     /// Another process holds the folder.
-    #[error(
-        "run `{}` is in use by {holder}; is another `medley` training it? Wait for it or stop it",
-        path.display()
-    )]
+    #[error("run `{}` is in use by {holder}; is another `medley` training it? Wait for it or stop it", Shown(path))]
     InUse {
         /// The folder.
         path: PathBuf,
@@ -55,61 +55,34 @@ pub enum RunFolderError {
         holder: String,
     },
     /// There is no such folder.
-    #[error("there is no run folder `{}`", path.display())]
+    #[error("there is no run folder `{}`", Shown(path))]
     Missing {
         /// The folder.
         path: PathBuf,
     },
     /// Something else is there.
-    #[error("`{}` is not a run folder: {problem}; run folders lie under `runs`, such as runs/quickstart-1", path.display())]
+    #[error(
+        "`{}` is not a run folder: {problem}; run folders lie under `runs`, such as runs/quickstart-1",
+        Shown(path)
+    )]
     NotARunFolder {
         /// What was to be opened.
         path: PathBuf,
         /// What makes a run folder and is not there.
         problem: &'static str,
     },
-    /// A file or folder cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Unreadable {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A file is larger than Medley writes it.
-    #[error("`{}` is larger than {limit} bytes, so it was not written by Medley", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Bytes.
-        limit: u64,
-    },
+    /// A file or folder cannot be read, or is not read: a link, a pipe, a file larger than Medley writes it.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The manifest is not what Medley writes.
-    #[error("`{}` is damaged: {problem}; the run cannot be resumed", path.display())]
-    BadManifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with line and column.
-        problem: String,
-    },
-    /// The run was made by a program with other files.
-    #[error(
-        "`{}` has schema version {found}, this program reads {known}; use the version of Medley that made the run",
-        path.display()
-    )]
-    Version {
-        /// The manifest.
-        path: PathBuf,
-        /// Its version.
-        found: u32,
-        /// The version of this program.
-        known: u32,
-    },
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The config was edited after the run was made.
     #[error(
         "`{}` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot be resumed; \
-         undo the change, or start a new run: medley train {}", path.display(), path.display()
+         undo the change, or start a new run: medley train {}",
+        Shown(path),
+        Shown(path)
     )]
     ConfigChanged {
         /// The file.
@@ -118,7 +91,8 @@ pub enum RunFolderError {
     /// The data is not what the run began with.
     #[error(
         "run `{}` cannot be resumed with other data: task `{task}`, file `{file}`: {problem}; point --data to the files that the \
-         run started with, or start a new run", run.display()
+         run started with, or start a new run",
+        Shown(run)
     )]
     DataChanged {
         /// The run folder.
@@ -132,7 +106,7 @@ pub enum RunFolderError {
     },
     /// A file of the folder could not be written.
     #[error(transparent)]
-    Storage(StorageError),
+    Storage(#[from] StorageError),
 }
 
 fn bytes(count: u64) -> String {

@@ -3,8 +3,9 @@
 use std::fs::TryLockError;
 use std::io::{self, Read as _, Write as _};
 
-use fs_err::{File, OpenOptions};
+use fs_err::File;
 use medley_core::RunLayout;
+use medley_storage::{Access, ConfinedFolder, ReadError};
 
 use super::{RunFolderError, system};
 
@@ -21,13 +22,15 @@ impl RunLock {
     /// Takes the lock, or says who has it. On a file system without locks there is none to take: that is allowed.
     ///
     /// # Errors
-    /// [`RunFolderError::InUse`], [`RunFolderError::Unwritable`].
+    /// [`RunFolderError::InUse`], [`RunFolderError::Unwritable`]; [`RunFolderError::Read`] where `run.lock` is no regular file.
     pub fn acquire(layout: &RunLayout) -> Result<Self, RunFolderError> {
         let path = layout.lock();
         let unwritable = |source| RunFolderError::Unwritable { path: path.clone(), source };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(unwritable)?;
+        let opened = ConfinedFolder::new(layout.root()).open(&path, Access::Update);
+        let mut file = opened.map_err(|error| match error {
+            ReadError::Io { source, .. } => unwritable(source),
+            error => error.into(),
+        })?;
         match file.file().try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

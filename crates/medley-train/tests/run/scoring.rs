@@ -1,14 +1,14 @@
 //! When test labels open, what is recorded of it, and what is kept.
 
 use medley_core::record::{Manifest, RunResults};
+use medley_predictions::record::read_manifest;
 use medley_storage::{Fault, FaultyFs};
 use medley_train::observer::Memory;
-use medley_train::run_folder::read_manifest;
 
 use super::*;
 
 fn manifest(root: &Path) -> Manifest {
-    read_manifest(&RunLayout::new(root).manifest()).unwrap()
+    read_manifest(&RunLayout::new(root)).unwrap()
 }
 
 fn results(root: &Path) -> RunResults {
@@ -44,7 +44,7 @@ fn test(laboratory: &Laboratory, root: &Path) -> RunResults {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

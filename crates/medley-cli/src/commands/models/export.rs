@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use medley_core::RunLayout;
-use medley_storage::{RealFs, StorageError, write_new};
+use medley_predictions::record::read_manifest;
+use medley_storage::{ConfinedFolder, ConfinedFs, RealFs, StorageError, write_new};
 use medley_train::export::{self, ExportedWeights};
-use medley_train::run_folder::read_manifest;
 use serde::Serialize;
 
 use crate::args::models::ExportArguments;
@@ -26,13 +26,15 @@ struct Written {
 
 pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let layout = RunLayout::new(&arguments.run);
-    let manifest = read_manifest(&layout.manifest())?;
+    let manifest = read_manifest(&layout)?;
     let experiment = config::read_recorded(&layout, &arguments.data.data)?;
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
     let exported = export::export(&layout, &experiment, seed, &arguments.task)?;
-    fs_err::create_dir_all(&folder).map_err(|source| StorageError::Io { path: folder.clone(), source })?;
-    let written = write(&folder, seed, exported)?;
+    // The folder of the run is not left through a link; one that was named may be reached through any.
+    let confined = ConfinedFolder::new(arguments.out.as_ref().unwrap_or(&arguments.run));
+    confined.create_folder(&folder)?;
+    let written = write(&confined, &folder, seed, exported)?;
     if arguments.json {
         return output::json(&written);
     }
@@ -48,7 +50,13 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
 }
 
 /// Nothing is overwritten; the same bytes may be there already. If others are, nothing is written at all.
-fn write(folder: &Path, seed: u64, exported: Vec<ExportedWeights>) -> anyhow::Result<Vec<Written>> {
+fn write(
+    confined: &ConfinedFolder,
+    folder: &Path,
+    seed: u64,
+    exported: Vec<ExportedWeights>,
+) -> anyhow::Result<Vec<Written>> {
+    let storage = ConfinedFs::new(confined.clone(), RealFs);
     let mut missing = Vec::new();
     let mut written = Vec::new();
     for ExportedWeights { task, model, epoch, bytes } in exported {
@@ -56,13 +64,13 @@ fn write(folder: &Path, seed: u64, exported: Vec<ExportedWeights>) -> anyhow::Re
         written.push(Written { task, seed, epoch, model, bytes: bytes.len(), path: path.clone() });
         if path.symlink_metadata().is_err() {
             missing.push((path, bytes));
-        } else if fs_err::read(&path).ok().as_ref() != Some(&bytes) {
+        } else if confined.read_file(&path, bytes.len() as u64).ok().as_ref() != Some(&bytes) {
             return Err(StorageError::Exists { path })
                 .context("other weights are there, perhaps of an earlier epoch; choose another folder with --out");
         }
     }
     for (path, bytes) in missing {
-        write_new(&RealFs, &path, &bytes)?;
+        write_new(&storage, &path, &bytes)?;
     }
     Ok(written)
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use medley_storage::ReadError;
+
 use super::place::{Place, brief, printable};
 
 /// Why a config could not be read. The text shows what is wrong, where, and what to do.
@@ -17,14 +19,14 @@ pub enum ConfigError {
         /// The `extends` that names it.
         wanted_by: Option<Box<Place>>,
     },
-    /// The file cannot be read: a folder, or no permission.
+    /// The file cannot be read, or is not read: a folder, a link where none may be, no permission.
     #[error("cannot read config `{}`{}", shown(path), Tail(None, self.hint()))]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Why.
         #[source]
-        source: io::Error,
+        source: ReadError,
     },
     /// The file is too large to be a config.
     #[error("config `{}` is larger than {limit} bytes{}", shown(path), Tail(None, self.hint()))]
@@ -60,9 +62,15 @@ pub enum ConfigError {
         /// [`MAX_DEPTH`](super::MAX_DEPTH).
         limit: usize,
     },
-    /// `extends` is not the name of a file.
-    #[error("`extends` must be the name of one file{}", Tail(Some(place), self.hint()))]
+    /// `extends` is not the name of a config.
+    #[error("`extends` must be the name of one `.toml` file{}", Tail(Some(place), self.hint()))]
     BadExtends {
+        /// Where.
+        place: Box<Place>,
+    },
+    /// The config of a run folder extends another.
+    #[error("the config of a run folder is whole, so it cannot extend another{}", Tail(Some(place), self.hint()))]
+    RecordedExtends {
         /// Where.
         place: Box<Place>,
     },
@@ -168,7 +176,7 @@ impl ConfigError {
             Self::Missing { .. } => {
                 "check the path; experiments are TOML files such as configs/quickstart.toml".to_owned()
             }
-            Self::Unreadable { .. } => "it must be a file that you may read".to_owned(),
+            Self::Unreadable { .. } => "it must be a regular file that you may read".to_owned(),
             Self::TooLarge { .. } => "is it a config? An experiment is a short TOML file".to_owned(),
             Self::NotUtf8 { .. } => "save it as UTF-8 text".to_owned(),
             Self::TooDeep { .. } => "no key is nested that deep".to_owned(),
@@ -191,7 +199,9 @@ impl ConfigError {
             {
                 "quote it twice, for the shell and for TOML: --set 'KEY=\"…\"'".to_owned()
             }
-            Self::Syntax { .. } | Self::BadValue { .. } | Self::WrongType { .. } => return None,
+            Self::RecordedExtends { .. } | Self::Syntax { .. } | Self::BadValue { .. } | Self::WrongType { .. } => {
+                return None;
+            }
             Self::MissingKey { key, place: Some(_), .. } => {
                 format!("add `{} = …` there", brief(key.rsplit('.').next().unwrap_or(key)))
             }

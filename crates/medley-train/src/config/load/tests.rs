@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Loaded, MAX_BYTES, Origin, load, render};
+use super::{ConfigError, Loaded, MAX_BYTES, Origin, ReadError, load, load_recorded, render};
 
 /// A schema with everything that blurs serde's paths: defaults, choices, tagged choices, arrays of tables, maps.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -243,13 +243,14 @@ fn every_message() {
         ("extends a number", "extends = 3\n"),
         ("extends nothing", "extends = ''\n"),
         ("a missing base", "name = 'x'\nextends = 'bsae.toml'\n"),
-        ("a base that is a folder", "extends = '.'\n"),
+        ("a base that is no config", "extends = '/etc/passwd'\n"),
+        ("a base that is a folder", "extends = 'folder.toml'\n"),
         ("a file that extends itself", "extends = 'a.toml'\n"),
         ("terminal codes", "name = 'x' # \u{202e}evil\n\"\u{7f}\" = 1\n"),
         ("a long line", &format!("{}epoch = 1{}\n", " ".repeat(300), " ".repeat(300))),
     ];
     for (title, text) in typed {
-        say(title, &Files::new(&[("a.toml", text)]), "a.toml", &[]);
+        say(title, &Files::new(&[("a.toml", text), ("folder.toml/b", "")]), "a.toml", &[]);
     }
     let layered = Files::new(&[
         ("base/b.toml", "name = 'x'\n[train]\nepochs = 3\nepoch = 4\n"),
@@ -326,9 +327,51 @@ fn depth_is_refused_without_a_crash() {
 
 #[test]
 fn links_do_not_hide_a_circle() {
-    let files = Files::new(&[("a.toml", "extends = 'link.toml'")]);
+    let files = Files::new(&[("a.toml", "extends = 'a.toml'")]);
     std::os::unix::fs::symlink("a.toml", files.path("link.toml")).unwrap();
-    assert!(matches!(files.load("a.toml", &[]), Err(ConfigError::Cycle { .. })));
+    assert!(matches!(files.load("link.toml", &[]), Err(ConfigError::Cycle { .. })));
+}
+
+/// Whoever wrote a config need not be who reads the error.
+#[test]
+fn what_a_base_links_to_is_not_shown() {
+    use std::os::unix::fs::symlink;
+    let outside = Files::new(&[("secret", "password = hunter2\n"), ("secret.toml", "password = hunter2\n")]);
+    let files = Files::new(&[
+        ("a.toml", "extends = 'link.toml'"),
+        ("b.toml", "extends = 'folder/secret.toml'"),
+        ("c.toml", "extends = 'inner/../link.toml'"),
+        ("inner/d.toml", "extends = '../link.toml'"),
+        ("e.toml", "extends = 'pipe.toml'"),
+    ]);
+    symlink(outside.path("secret"), files.path("link.toml")).unwrap();
+    symlink(outside.path("."), files.path("folder")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(files.path("pipe.toml")).status().unwrap().success());
+    for (name, expected) in [
+        ("a.toml", "is a link"),
+        ("b.toml", "is a link"),
+        ("c.toml", "is a link"),
+        ("inner/d.toml", "is a link"),
+        ("e.toml", "is a pipe"),
+        ("pipe.toml", "is a pipe"),
+    ] {
+        let error = anyhow::Error::from(files.load(name, &[]).unwrap_err());
+        let text = format!("{error:#}");
+        assert!(text.contains(expected) && !text.contains("hunter2"), "{name}: {text}");
+    }
+    // A user may name a link.
+    let error = files.load("link.toml", &[]).unwrap_err().to_string();
+    assert!(error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn the_config_of_a_run_extends_nothing_and_is_no_link() {
+    let files = Files::new(&[("a.toml", "name = 'x'"), ("b.toml", "extends = 'a.toml'")]);
+    std::os::unix::fs::symlink("a.toml", files.path("link.toml")).unwrap();
+    let recorded = |name: &str| load_recorded::<Schema>(&files.path(name), |_| {});
+    assert_eq!(recorded("a.toml").unwrap().value.name, "x");
+    assert!(matches!(recorded("b.toml"), Err(ConfigError::RecordedExtends { .. })));
+    assert!(matches!(recorded("link.toml"), Err(ConfigError::Unreadable { source: ReadError::Link { .. }, .. })));
 }
 
 #[test]
