@@ -60,8 +60,7 @@ fn broken_json_is_placed() {
 
     let fixture = common::one_seed();
     std::fs::write(fixture.layout.manifest(), b"{\n\"run\": \"\xff\"}").unwrap();
-    let error = load_run(&fixture.layout).unwrap_err();
-    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "line 2 is not UTF-8 text");
+    assert_eq!(message(&fixture), "`RUN/manifest.json`, line 2: this is not UTF-8 text");
 }
 
 #[test]

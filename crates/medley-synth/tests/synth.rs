@@ -204,7 +204,7 @@ fn the_same_options_give_the_same_file() {
     let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let options = options(Rows::Fraction(0.02));
     let [one, two] = folders.each_ref().map(|folder| {
-        fs_err::read(write_set(&folder.path().join("new"), "octmnist", &options, &RealFs).unwrap()).unwrap()
+        std::fs::read(write_set(&folder.path().join("new"), "octmnist", &options, &RealFs).unwrap()).unwrap()
     });
     assert_eq!(one, two);
     let text = String::from_utf8_lossy(&one);
@@ -230,20 +230,20 @@ fn larger_sizes_and_large_pieces() {
 fn other_files_are_never_replaced_and_synthetic_ones_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("breastmnist.npz");
-    fs_err::write(&path, b"precious").unwrap();
+    std::fs::write(&path, b"precious").unwrap();
     let asked = SynthOptions { overwrite: true, ..options(Rows::AtMost(4)) };
     let error = write_set(folder.path(), "breastmnist", &asked, &RealFs).unwrap_err();
     assert!(error.to_string().contains("not replaced"), "{error}");
-    assert_eq!(fs_err::read(&path).unwrap(), b"precious");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 
-    fs_err::remove_file(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
     write_set(folder.path(), "breastmnist", &options(Rows::AtMost(4)), &RealFs).unwrap();
     let error = write_set(folder.path(), "breastmnist", &options(Rows::AtMost(6)), &RealFs).unwrap_err();
     assert!(error.to_string().contains("--overwrite"), "{error}");
-    let before = fs_err::read(&path).unwrap();
+    let before = std::fs::read(&path).unwrap();
     let more = SynthOptions { rows: Rows::AtMost(6), ..asked };
     write_set(folder.path(), "breastmnist", &more, &RealFs).unwrap();
-    assert_ne!(fs_err::read(&path).unwrap(), before);
+    assert_ne!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_crash_leaves_the_old_file_or_the_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let write = |rows: usize, storage: &dyn medley_storage::Storage| {
         let options = SynthOptions { overwrite: true, ..options(Rows::AtMost(rows)) };
-        write_set(folder.path(), "breastmnist", &options, storage).map(|path| fs_err::read(path).unwrap())
+        write_set(folder.path(), "breastmnist", &options, storage).map(|path| std::fs::read(path).unwrap())
     };
     let old = write(4, &RealFs).unwrap();
     let new = write(6, &RealFs).unwrap();
@@ -260,7 +260,7 @@ fn a_crash_leaves_the_old_file_or_the_new_one() {
             write(4, &RealFs).unwrap();
             let storage = FaultyFs::new(fail_at, fault);
             let result = write(6, &storage);
-            let found = fs_err::read(folder.path().join("breastmnist.npz")).unwrap();
+            let found = std::fs::read(folder.path().join("breastmnist.npz")).unwrap();
             assert!(found == old || found == new);
             if !storage.tripped() {
                 assert_eq!(result.unwrap(), new);

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use medley_core::record::Environment;
+use medley_core::record::{Environment, SCHEMA_VERSION};
 use medley_core::{ImageShape, MemoryLayout, Modality, Origin, Precision, Split, TaskKind, TaskSpec};
 use medley_storage::{Fault, FaultyFs, RealFs};
 
