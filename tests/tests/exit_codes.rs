@@ -23,7 +23,7 @@ fn each_kind_of_failure_has_its_code() {
         (3, "data verify breastmnist --data data", ""),
         (4, "report runs/nowhere", "runs/nowhere"),
         (4, "data synth breastmnist --out data", "--overwrite"),
-        (5, "train lab.toml --data data --quiet", "training diverged"),
+        (5, "train lab.toml --data data --quiet --set train.batch_size=2 --set train.epochs=3", "training diverged"),
     ] {
         let said = lab.run(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(said.code, Some(code), "medley {line}: {said:?}");

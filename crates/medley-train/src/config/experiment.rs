@@ -282,7 +282,7 @@ mod tests {
             assert!(refused(&format!("name = '{name}'\ntasks = ['breastmnist']")).contains("`name`"), "{name}");
         }
         assert!(refused("name = 'x'\ntasks = []").contains("at least one task"));
-        assert!(refused("name = 'x'\ntasks = ['breastmnist', 'breastmnist']").contains("named twice"));
+        assert!(refused("name = 'x'\ntasks = ['breastmnist', 'breastmnist']").contains("listed twice"));
         assert!(refused("name = 'x'\ntasks = ['breastmnist']\nseeds = [1, 1]").contains("different seeds"));
         assert!(
             refused("name = 'x'\ntasks = ['breastmnist']\n[loss.tasks.retinamnist]")

@@ -197,12 +197,12 @@ fn a_parent_that_is_no_folder_is_named() {
     fs_err::write(&file, "").unwrap();
     let text = message(create(&file.join("runs"), None), folder.path());
     assert!(
-        text.starts_with("cannot make folder `DIR/file/runs`; is the folder above it there and writable?\n"),
+        text.starts_with("cannot create folder `DIR/file/runs`; does its parent exist, and is it writable?\n"),
         "{text}"
     );
     assert!(text.contains("because: "), "{text}");
     let text = message(create(&file, Some("mine")), folder.path());
-    assert!(text.starts_with("cannot make folder `DIR/file/mine`"), "{text}");
+    assert!(text.starts_with("cannot create folder `DIR/file/mine`"), "{text}");
     let text = message(create(&file, None), folder.path());
     assert!(text.starts_with("cannot read `DIR/file`"), "{text}");
 }
