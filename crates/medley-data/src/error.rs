@@ -13,7 +13,7 @@ use crate::Registry;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The name is not in the registry.
-    #[error("unknown data set `{name}`{}; `medley data list` shows all", suggestion_text(suggestion.as_deref()))]
+    #[error("unknown data set `{name}`; `medley data list` shows all{}", suggestion_text(suggestion.as_deref()))]
     UnknownSet {
         /// As given.
         name: String,

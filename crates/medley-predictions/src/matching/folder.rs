@@ -38,6 +38,11 @@ impl Matching<'_> {
     pub(super) fn folder(&self, path: &Path) -> Result<Vec<Prediction>, PredictionError> {
         let layout = RunLayout::new(path);
         let (files, data) = if layout.manifest().is_file() {
+            if !layout.predictions().exists() {
+                let run = path.display();
+                let message = format!("`{run}` has no predictions yet; `medley resume {run}` continues it");
+                return Err(PredictionError::Request { message });
+            }
             (layout.predictions(), RunData::new(read_manifest(&layout)?.data))
         } else {
             (path.to_owned(), RunData::default())
