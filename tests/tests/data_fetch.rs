@@ -37,7 +37,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_not_the_published_file_is_kept_aside_and_said() {
-    // The server has drawn files under official names.
+    // The server has synthetic files under official names.
     let (lab, elsewhere) = (Lab::new(), Lab::with_tasks(&["breastmnist"], 20));
     let address = serve(elsewhere.path().join("data"));
     let fetch =
@@ -46,10 +46,19 @@ fn what_is_not_the_published_file_is_kept_aside_and_said() {
     assert_eq!(said.code, Some(3), "{}", said.stderr);
     assert!(said.stdout.contains("breastmnist.npz: FAILED") && said.stdout.contains("rejected"), "{}", said.stdout);
     assert!(said.stdout.contains("retinamnist.npz: FAILED") && said.stdout.contains("404"), "{}", said.stdout);
-    assert!(said.stderr.contains(&format!("asking {address}/breastmnist.npz")), "plain lines: {}", said.stderr);
+    assert!(said.stderr.contains(&format!("requesting {address}/breastmnist.npz")), "plain lines: {}", said.stderr);
     assert_eq!(names(&lab.path().join("d")), ["breastmnist.npz.rejected"]);
     let again = lab.run(&fetch).stdout;
-    assert!(again.contains("an earlier download that was not the published file"), "{again}");
+    assert!(again.contains("an earlier download with a wrong MD5"), "{again}");
+}
+
+#[test]
+fn a_name_may_say_the_size() {
+    let (lab, elsewhere) = (Lab::new(), Lab::new());
+    let address = serve(elsewhere.path().to_owned());
+    let said = lab.run(&["data", "fetch", "breastmnist_64", "--base-url", &address, "--attempts", "1", "--data", "d"]);
+    assert!(said.stderr.contains(&format!("{address}/breastmnist_64.npz")), "{}", said.stderr);
+    assert!(said.stdout.starts_with("d/breastmnist_64.npz: FAILED"), "{}", said.stdout);
 }
 
 #[test]
@@ -69,8 +78,10 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         (&["organamnist", "--release", "2.0-2.2.3", "--size", "64"][..], 3, "has no size 64; it has 28"),
         (&["organamnist", "--release", "1.0"][..], 3, "there is no release `1.0`"),
         (&["breastmnist", "--size", "large"][..], 2, "28 or 28,64"),
-        (&["nodulemnist3d", "--size", "224"][..], 3, "not published at size 224"),
+        (&["nodulemnist3d", "--size", "224"][..], 3, "has no images of size 224"),
         (&["brestmnist"][..], 3, "did you mean `breastmnist`"),
+        (&["brestmnist_64"][..], 3, "did you mean `breastmnist`"),
+        (&["breastmnist_30"][..], 3, "has no images of size 30"),
     ] {
         let mut arguments = vec!["data", "fetch", "--base-url", "http://127.0.0.1:1", "--data", "d"];
         arguments.extend(more);

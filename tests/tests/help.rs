@@ -1,4 +1,4 @@
-//! Every subcommand has help, and the examples in it run.
+//! Every subcommand has help with examples, and these and the ones in the READMEs run.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
 use std::fs;
@@ -7,9 +7,10 @@ use std::path::Path;
 use medley_tests::lab::Lab;
 use medley_tests::npz::{Array, Npz};
 use medley_tests::program::{self, Said, must};
+use medley_tests::repository::{files, text};
 
-/// Examples that cannot run here: without a network, or in seconds.
-const NOT_RUN: [&str; 2] = ["medley data fetch ", "--rows official"];
+/// Examples that cannot succeed here: without a network, in seconds, or without published files.
+const NOT_RUN: [&str; 3] = ["medley data fetch ", "--rows official", "medley data verify"];
 
 /// The help of `medley` and of all subcommands, depth first.
 fn all_help(folder: &Path) -> Vec<(Vec<String>, String)> {
@@ -128,27 +129,52 @@ fn every_subcommand_has_help() {
     assert_eq!(lab.run(&[]).code, Some(2), "without a subcommand there is nothing to do");
 }
 
+/// The lines of a document's blocks that run the program.
+fn documented(document: &str) -> Vec<String> {
+    let blocks = document.split("\n```").skip(1).step_by(2);
+    let lines = blocks.flat_map(str::lines).map(|line| line.split(" #").next().unwrap_or_default());
+    let typed = lines.filter_map(|line| line.trim_start_matches("target/release/").strip_prefix("medley "));
+    typed.map(|line| format!("medley {}", without_remark(line))).collect()
+}
+
+fn run_example(lab: &Lab, place: &str, line: &str) {
+    if NOT_RUN.iter().any(|part| line.contains(part)) {
+        // All that stands before --help is parsed first.
+        let said = shell(lab.path(), &format!("{line} --help"));
+        assert_eq!(said.code, Some(0), "{place}: {line}: {said:?}");
+        return;
+    }
+    // Sets are generated where there are none.
+    let empty = Lab::new();
+    let folder = if line.starts_with("medley data synth") { empty.path() } else { lab.path() };
+    let said = shell(folder, line);
+    assert_eq!(said.code, Some(0), "{place}: {line}: {said:?}");
+}
+
 #[test]
-fn the_examples_in_help_run() {
+fn the_examples_in_help_and_readmes_run() {
     let lab = furnished();
     let mut count = 0;
     for (path, help) in all_help(lab.path()) {
-        for line in examples(&help) {
+        let found = examples(&help);
+        // What only leads to subcommands has none of its own.
+        assert!(!found.is_empty() || help.contains("\nCommands:\n"), "{path:?} has no example");
+        for line in found {
             count += 1;
-            if NOT_RUN.iter().any(|part| line.contains(part)) {
-                // All that stands before --help is parsed first.
-                let said = shell(lab.path(), &format!("{line} --help"));
-                assert_eq!(said.code, Some(0), "{path:?}: {line}: {said:?}");
-                continue;
-            }
-            // Sets are generated where there are none.
-            let empty = Lab::new();
-            let folder = if line.starts_with("medley data synth") { empty.path() } else { lab.path() };
-            let said = shell(folder, &line);
-            assert_eq!(said.code, Some(0), "{path:?}: {line}: {said:?}");
+            run_example(&lab, &path.join(" "), &line);
         }
     }
-    assert!(count >= 30, "only {count} examples were found: is the search blind?");
+    assert!(count >= 45, "only {count} examples were found: is the search blind?");
+    // The sheets that the examples of help have drawn are not replaced.
+    shell(lab.path(), "rm *.png");
+    let readmes: Vec<_> = files().into_iter().filter(|path| path.ends_with("README.md")).collect();
+    let lines = readmes.iter().flat_map(|path| documented(&text(path)).into_iter().map(move |line| (path, line)));
+    let mut count = 0;
+    for (path, line) in lines {
+        count += 1;
+        run_example(&lab, &path.display().to_string(), &line);
+    }
+    assert!(count >= 20, "only {count} examples were found in READMEs: is the search blind?");
 }
 
 #[test]

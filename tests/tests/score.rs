@@ -21,9 +21,9 @@ fn json(said: &Said) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}", said.stdout))
 }
 
-fn figures(task: &Value) -> Vec<(String, Option<f64>)> {
-    let figures = task["figures"].as_array().unwrap();
-    figures.iter().map(|figure| (figure["id"].as_str().unwrap().to_owned(), figure["value"].as_f64())).collect()
+fn metrics(task: &Value) -> Vec<(String, Option<f64>)> {
+    let metrics = task["figures"].as_array().unwrap();
+    metrics.iter().map(|metric| (metric["id"].as_str().unwrap().to_owned(), metric["value"].as_f64())).collect()
 }
 
 fn assert_refused(said: &Said, code: i32, words: &[&str]) {
@@ -35,13 +35,13 @@ fn assert_refused(said: &Said, code: i32, words: &[&str]) {
 }
 
 #[test]
-fn figures_are_those_of_the_file() {
+fn metrics_are_those_of_the_file() {
     let lab = lab();
     let card = json(&must(lab.path(), &["score", NAME, "--labels", "labels.csv", "--json"]));
     let task = &card["predictors"][0]["tasks"][0];
     let f1 = f64::midpoint(0.8, 2.0 / 3.0);
-    assert_eq!(figures(task)[..2], [("auc".into(), Some(1.0)), ("accuracy".into(), Some(0.75))]);
-    assert!((figures(task)[2].1.unwrap() - f1).abs() < 1e-12);
+    assert_eq!(metrics(task)[..2], [("auc".into(), Some(1.0)), ("accuracy".into(), Some(0.75))]);
+    assert!((metrics(task)[2].1.unwrap() - f1).abs() < 1e-12);
     assert_eq!(task["confusion"], serde_json::json!([[2, 0], [1, 1]]));
     assert_eq!(task["remarks"], serde_json::json!([]));
     assert_eq!(card["predictors"][0]["predictor"], "mine");
@@ -85,7 +85,7 @@ fn every_format_is_written() {
 fn what_is_wrong_has_its_lines() {
     for (content, words) in [
         ("0,0.9,0.1\n1,0.9,0.1\n", &["4 labels but 2 rows"][..]),
-        ("0,0.9,0.1\n1,0.9,0.1\n1,0.9,0.1\n3,0.9,0.1\n", &["line 3: the index 1 comes a second time"]),
+        ("0,0.9,0.1\n1,0.9,0.1\n1,0.9,0.1\n3,0.9,0.1\n", &["line 3: the index 1 is repeated"]),
         ("0,0.9,0.1\n1,0.9,0.1\n2,0.9,0.1\n4,0.9,0.1\n", &["rows are missing: 3"]),
         (
             "0,0.9,nan\n1,x,0.1\n2,0.9,0.1\n3,0.9,0.1\n",
@@ -93,7 +93,7 @@ fn what_is_wrong_has_its_lines() {
         ),
         (
             "0,2.5,0.1\n1,0.9,0.1\n2,0.9,0.2\n3,0.9,0.1\n",
-            &["line 1: the score 2.5 is no probability", "line 3: the scores sum to 1.1", "--any-scores"],
+            &["line 1: the score 2.5 is not a probability", "line 3: the scores sum to 1.1", "--any-scores"],
         ),
         ("0,0.5,0.4,0.1\n1,0.5,0.4,0.1\n2,0.5,0.4,0.1\n3,0.5,0.4,0.1\n", &["3 columns, but it has 2 classes"]),
         ("id,a,b\n0,0.9,0.1\n", &["line 1: the first cell is \"id\""]),
@@ -142,8 +142,8 @@ fn a_run_its_files_and_its_submission_agree() {
         for (ours, theirs) in
             predictor["tasks"].as_array().unwrap().iter().zip(seed["test"]["tasks"].as_array().unwrap())
         {
-            for (figure, key) in ours["figures"].as_array().unwrap().iter().zip(["auc", "accuracy", "macro_f1"]) {
-                assert!(close(&figure["value"], &theirs[key]), "{figure} is not {}", theirs[key]);
+            for (metric, key) in ours["figures"].as_array().unwrap().iter().zip(["auc", "accuracy", "macro_f1"]) {
+                assert!(close(&metric["value"], &theirs[key]), "{metric} is not {}", theirs[key]);
             }
             assert_eq!(ours["origin"], "synthetic");
         }

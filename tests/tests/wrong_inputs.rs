@@ -60,6 +60,17 @@ fn a_missing_file() {
 }
 
 #[test]
+fn a_missing_file_of_a_run_of_synthetic_data() {
+    let lab = Lab::with_tasks(&[TASK], 16);
+    lab.config("lab", &[TASK], "");
+    lab.train("lab", &[]);
+    std::fs::remove_file(lab.path().join("data/breastmnist.npz")).unwrap();
+    let said = lab.run(&["resume", "runs/lab-1"]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.stderr.contains("`medley data synth breastmnist --rows 16`"), "{}", said.stderr);
+}
+
+#[test]
 fn a_file_of_no_bytes() {
     let (lab, said) = with_bytes(|_| Vec::new());
     assert_refused(&lab, &said, 3, &["data/breastmnist.npz"]);
@@ -202,6 +213,12 @@ fn a_bad_override() {
     assert_refused(&lab, &said, 2, &["train.epoch"]);
     let said = lab.run(&["train", "lab.toml", "--set", "train.epochs"]);
     assert_refused(&lab, &said, 2, &["train.epochs"]);
+    for name in ["-x", "CON"] {
+        let said = lab.run(&["train", "lab.toml", "--set", &format!("name={name}")]);
+        assert_refused(&lab, &said, 2, &["`name`", name]);
+        let said = lab.run(&["train", "lab.toml", &format!("--name={name}")]);
+        assert_refused(&lab, &said, 2, &[name]);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Figures about images and labels: balance, means, deviations, histograms.
+//! Statistics of images and labels: balance, means, deviations, histograms.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ const LEVELS: usize = 256;
 /// Bins of the printed histogram.
 pub const BINS: usize = 16;
 
-/// Figures of a set.
+/// Statistics of a set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Statistics {
     /// Name of the set.
@@ -20,11 +20,11 @@ pub struct Statistics {
     pub origin: Origin,
     /// Names of its classes or labels.
     pub classes: Vec<String>,
-    /// Figures by split.
+    /// Statistics by split.
     pub splits: BTreeMap<Split, SplitStatistics>,
 }
 
-/// Figures of a split.
+/// Statistics of a split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SplitStatistics {
     /// Number of images.
@@ -32,11 +32,11 @@ pub struct SplitStatistics {
     /// Examples per class, or how often each label is set; none where the labels are sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_counts: Option<Vec<usize>>,
-    /// Figures by channel.
+    /// Statistics by channel.
     pub channels: Vec<ChannelStatistics>,
 }
 
-/// Figures of one channel of all images of a split. They are exact: computed from the counts of the 256 levels.
+/// Statistics of one channel of all images of a split. They are exact: computed from the counts of the 256 levels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChannelStatistics {
     /// Mean, 0 to 1 (a byte divided by 255).
@@ -51,7 +51,7 @@ pub struct ChannelStatistics {
     pub histogram: [u64; BINS],
 }
 
-/// Figures of a set; class counts of test only with a token.
+/// Statistics of a set; class counts of test only with a token.
 ///
 /// # Errors
 /// [`CoreError::WrongToken`].
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_by_hand() {
+    fn statistics_by_hand() {
         // Two images of 1x2 pixels with two channels.
         let images = Images::new(ImageShape::flat(1, 2, 2), 2, vec![0, 255, 255, 255, 0, 255, 255, 0]).unwrap();
         let counts = level_counts(&images);

@@ -1,4 +1,4 @@
-//! What the audit finds, in drawn sets with planted faults and in the real files.
+//! What the audit finds, in generated sets with planted faults and in the real files.
 #![allow(clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use medley_core::{
 use medley_data::{OpenOptions, Registry, open_task};
 use proptest::prelude::*;
 
-fn drawn(name: &str, rows: [usize; 3]) -> OpenedTask {
+fn generated(name: &str, rows: [usize; 3]) -> OpenedTask {
     let spec = Registry::builtin().get(name).unwrap().spec(28, Origin::Synthetic);
     medley_synth::generate(&spec, rows, 11).unwrap().into_task(spec).unwrap()
 }
@@ -50,8 +50,8 @@ fn with_images(task: &OpenedTask, split: Split, change: impl Fn(usize, &mut [u8]
 
 #[test]
 fn planted_duplicates_are_found_and_nothing_else() {
-    let task = drawn("bloodmnist", [120, 40, 40]);
-    assert_eq!((look(&task).exact.len(), look(&task).near.len()), (0, 0), "drawn images are all different");
+    let task = generated("bloodmnist", [120, 40, 40]);
+    assert_eq!((look(&task).exact.len(), look(&task).near.len()), (0, 0), "generated images are all different");
     let copy = task.train.images().image(7).to_vec();
     let task = with_images(&task, Split::Val, |row, image| {
         if row == 3 {
@@ -79,7 +79,7 @@ fn planted_duplicates_are_found_and_nothing_else() {
 
 #[test]
 fn test_labels_are_seen_with_a_token_only() {
-    let task = drawn("retinamnist", [30, 20, 25]);
+    let task = generated("retinamnist", [30, 20, 25]);
     assert!(look(&task).sets[0].labels.shifts.iter().all(|shift| shift.split == Split::Val));
     let token = ScoringToken::on_request("retinamnist", 25);
     let subject = AuditedSet::with_test_labels(&task, &token).unwrap();
@@ -91,14 +91,14 @@ fn test_labels_are_seen_with_a_token_only() {
 
 #[test]
 fn copies_in_another_set_are_found() {
-    let (one, other) = (drawn("organcmnist", [40, 30, 30]), drawn("organsmnist", [40, 30, 30]));
+    let (one, other) = (generated("organcmnist", [40, 30, 30]), generated("organsmnist", [40, 30, 30]));
     let copy = one.test.images.image(5).to_vec();
     let other = with_images(&other, Split::Train, |row, image| {
         if row == 39 {
             image.copy_from_slice(&copy);
         }
     });
-    let color = drawn("pathmnist", [20, 20, 20]);
+    let color = generated("pathmnist", [20, 20, 20]);
     let subjects = [&one, &color, &other].map(|task| AuditedSet { task, test_labels: None });
     let found = audit(&subjects, &Options { near: None, ..Options::default() });
     assert_eq!(found.exact.len(), 1);

@@ -102,6 +102,7 @@ mod tests {
     use std::path::PathBuf;
 
     use anyhow::Context as _;
+    use clap::CommandFactory as _;
     use medley_core::CoreError;
     use medley_data::DataError;
     use medley_import::ImportError;
@@ -139,7 +140,7 @@ mod tests {
             (config.into(), Code::Usage),
             (TrainError::NotInRun { what: "seed", name: "x".into(), known: "y".into() }.into(), Code::Usage),
             (ImportError::Sealed { name: "x".into() }.into(), Code::Usage),
-            (DataError::Missing { path: path(), name: "x".into() }.into(), Code::Data),
+            (DataError::Missing { path: path(), synthetic_rows: None }.into(), Code::Data),
             (TrainError::from(DataError::Empty { path: path() }).into(), Code::Data),
             (unreadable(io::ErrorKind::PermissionDenied).into(), Code::Data),
             (TrainError::from(CoreError::NotFinite { row: 0, column: 0, value: f64::NAN }).into(), Code::Data),
@@ -167,6 +168,11 @@ mod tests {
         let table = readme.split("| Exit code | Meaning |").nth(1).unwrap();
         let rows: Vec<u8> = table.lines().filter_map(|line| line.split('|').nth(1)?.trim().parse().ok()).collect();
         let codes = [Code::Internal, Code::Usage, Code::Data, Code::Disk, Code::Diverged].map(|code| code as u8);
-        assert_eq!(rows, [&[0], &codes[..], &[INTERRUPTED, TERMINATED]].concat());
+        let all = [&[0], &codes[..], &[INTERRUPTED, TERMINATED]].concat();
+        assert_eq!(rows, all);
+        let help = crate::args::Arguments::command().render_help().to_string();
+        let listed = help.split("Exit codes:").nth(1).unwrap().split("\n\n").next().unwrap();
+        let number = |word: &str| word.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u8>().ok();
+        assert_eq!(listed.split_whitespace().filter_map(number).collect::<Vec<_>>(), all);
     }
 }

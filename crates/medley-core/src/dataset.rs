@@ -86,7 +86,7 @@ pub struct OpenedTask {
     pub train: LabelledImages,
     /// For selection.
     pub val: LabelledImages,
-    /// For the final figure.
+    /// For the final score.
     pub test: SealedTest,
 }
 

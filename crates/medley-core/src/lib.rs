@@ -59,3 +59,8 @@ pub use layout::RunLayout;
 pub use scores::Scores;
 pub use sealed::{ScoringToken, SealedLabels};
 pub use task::{COMPETITION_TASKS, ImageShape, Modality, Origin, Split, TaskKind, TaskSpec};
+
+/// The example in the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -468,7 +468,7 @@ pub struct RunResults {
     pub schema_version: u32,
     /// Name of the run folder.
     pub run: String,
-    /// Whether any data was synthetic: such results say nothing of medicine or of the benchmark.
+    /// Whether any data was synthetic: such results say nothing about medicine or the benchmark.
     pub synthetic: bool,
     /// One entry per seed.
     pub seeds: Vec<SeedResult>,

@@ -100,7 +100,7 @@ pub enum Split {
     Train,
     /// For choosing among what was fitted.
     Val,
-    /// For the final figure, once.
+    /// For the final score, once.
     Test,
 }
 

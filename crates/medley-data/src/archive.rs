@@ -44,12 +44,12 @@ pub struct Member {
 }
 
 impl Archive {
-    /// Opens the archive and checks the list of its members. `name` is the set that the error for a missing file names.
+    /// Opens the archive and checks the list of its members.
     ///
     /// # Errors
     /// [`DataError`], naming the path.
-    pub fn open(path: &Path, name: &str) -> Result<Self, DataError> {
-        let (file, stamp) = SharedFile::open(path, name)?;
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let (file, stamp) = SharedFile::open(path)?;
         let stated = stated_members(&mut file.clone()).map_err(|source| DataError::io(path, source))?;
         let zip = ZipArchive::new(file.clone()).map_err(|error| archive_error(path, &error))?;
         let members = check_names(path, &zip, stated)?;
@@ -111,9 +111,7 @@ impl Archive {
             zip.by_name(&format!("{name}.npy")).map_err(|error| self.array_error(name, error.to_string()))?;
         let (size, compressed) = (file.size(), file.compressed_size());
         if size / MAX_RATIO > compressed {
-            return Err(
-                self.array_error(name, format!("{compressed} compressed bytes claim to hold {size}: not possible"))
-            );
+            return Err(self.array_error(name, format!("{compressed} compressed bytes cannot hold {size}")));
         }
         let header = read_header(&mut file).and_then(require);
         let header = header.map_err(|error| self.array_error(name, error.to_string()))?;
@@ -176,7 +174,7 @@ impl Archive {
         // The reader checks the CRC when it reaches the end.
         match file.read(&mut [0; 1]) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(wrong("it holds more bytes than its shape".to_owned())),
+            Ok(_) => Err(wrong("it holds more bytes than its shape needs".to_owned())),
             Err(error) => Err(wrong(format!("its data is damaged ({error})"))),
         }
     }
@@ -205,7 +203,7 @@ impl Archive {
 }
 
 fn cut_off(error: &std::io::Error) -> String {
-    format!("its data is cut off or damaged ({error})")
+    format!("its data is truncated or damaged ({error})")
 }
 
 /// MD5 and SHA-256 of a file in one pass, as lower-case hexadecimal digits.

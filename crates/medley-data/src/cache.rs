@@ -167,7 +167,7 @@ impl Decoded {
             Err(Unusable::NoCopy(source)) => return Err(StorageError::Io { path: path.to_owned(), source }),
             Err(Unusable::Damaged(problem)) => problem,
         };
-        tracing::warn!("the cache `{}` is not used and will be made anew: {problem}", path.display());
+        tracing::warn!("the cache `{}` is not used and will be rebuilt: {problem}", path.display());
         Ok(None)
     }
 
@@ -214,7 +214,7 @@ impl Decoded {
             return Err("it has another number of arrays".to_owned());
         }
         let sound = blocks.par_iter().all(|(bytes, checksum)| crc32fast::hash(bytes) == *checksum);
-        if sound { Ok(()) } else { Err("its checksums do not fit: the disk or somebody changed it".to_owned()) }
+        if sound { Ok(()) } else { Err("its checksums do not match: it was changed, or the disk is faulty".to_owned()) }
     }
 
     /// MD5 and SHA-256 of the data file.
@@ -275,7 +275,7 @@ impl Index {
 fn index_place(head: &[u8], file_len: u64) -> Result<(Range<u64>, u64), String> {
     let number = |at: usize| -> Option<u64> { Some(u64::from_le_bytes(head.get(at..at + 8)?.try_into().ok()?)) };
     if head.get(..8) != Some(&MAGIC) {
-        return Err("it is no cache file of this version".to_owned());
+        return Err("it is not a cache file of this version".to_owned());
     }
     let (Some(offset), Some(len), Some(checksum)) = (number(8), number(16), number(24)) else {
         return Err("it is cut off".to_owned());

@@ -1,6 +1,6 @@
 //! Which set a file holds: told by its name, an entry beside it, or its content.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::archive::Archive;
 use crate::registry::Entry;
@@ -17,7 +17,7 @@ pub fn set_of(path: &Path) -> Result<(Entry, usize), DataError> {
     if let Some(found) = set_by_name(&name, folder)? {
         return Ok(found);
     }
-    let archive = Archive::open(path, &path.file_stem().unwrap_or_default().to_string_lossy())?;
+    let archive = Archive::open(path)?;
     let (md5, _) = archive.hashes()?;
     let shape = |member: &str| archive.member(member).ok().map(|member| member.header.shape);
     let shapes = ["train_images", "val_images", "test_images"].map(shape);
@@ -43,6 +43,21 @@ pub fn set_by_name(file: &str, folder: &Path) -> Result<Option<(Entry, usize)>, 
 ///
 /// # Errors
 /// [`DataError::UnknownSet`], and as [`set_by_name`].
-pub fn set_named(name: &str, folder: &Path) -> Result<(Entry, usize), DataError> {
+fn set_named(name: &str, folder: &Path) -> Result<(Entry, usize), DataError> {
     set_by_name(&format!("{name}.npz"), folder)?.ok_or_else(|| Registry::builtin().unknown(name))
+}
+
+/// The file that a person names: its path, or a set in a folder, such as `pathmnist` or `pathmnist_64`.
+///
+/// # Errors
+/// [`DataError::UnknownSet`] for what is neither a file nor a set, [`DataError::UnknownSize`], and as [`set_by_name`].
+pub fn file_named(named: &Path, folder: &Path) -> Result<PathBuf, DataError> {
+    if named.extension().is_some_and(|extension| extension == "npz") || named.is_file() {
+        return Ok(named.to_owned());
+    }
+    let (entry, size) = set_named(&named.to_string_lossy(), folder)?;
+    if entry.file(size).is_none() {
+        return Err(DataError::UnknownSize { sizes: entry.sizes(), name: entry.name, size });
+    }
+    Ok(folder.join(entry.file_name(size)))
 }

@@ -22,7 +22,7 @@ pub struct SplitLabels {
 /// # Errors
 /// [`DataError`], naming the path and the member; among others when labels are not those of the task.
 pub fn read_labels(path: &Path, spec: &TaskSpec, split: Split) -> Result<SplitLabels, DataError> {
-    let archive = Archive::open(path, &spec.name)?;
+    let archive = Archive::open(path)?;
     let synthetic = archive.is_synthetic();
     let spec = TaskSpec { origin: if synthetic { Origin::Synthetic } else { spec.origin }, ..spec.clone() };
     let member = archive.member(&name_of(&archive, split))?;

@@ -58,3 +58,8 @@ pub use open::{OpenedFile, decode_arrays, open_file, open_named, open_path, open
 pub use options::OpenOptions;
 pub use registry::{Entry, Registry};
 pub use write::{Array, NpzWriter, write_npz};
+
+/// The example in the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,7 +8,7 @@ use medley_core::{LabelledImages, Labels, OpenedTask, Origin, SealedTest, Split,
 
 use crate::archive::{Archive, Member};
 use crate::arrays::{Arrays, Plan};
-use crate::identify::{set_named, set_of};
+use crate::identify::{file_named, set_of};
 use crate::labels;
 use crate::registry::{Entry, Identity};
 use crate::{DataError, OpenOptions, Registry};
@@ -57,26 +57,21 @@ pub fn open_path(path: &Path, options: &OpenOptions) -> Result<OpenedFile, DataE
     open_file(path, &entry, size, options)
 }
 
-/// Opens what a person names: a set in a folder, such as `pathmnist` or `pathmnist_64`, or the path of a file that ends
-/// in `.npz`.
+/// Opens what a person names: a file, or a set in a folder (see [`file_named`]).
 ///
 /// # Errors
 /// [`DataError::UnknownSet`] for other names, else as [`open_file`].
 pub fn open_named(named: &Path, folder: &Path, options: &OpenOptions) -> Result<OpenedFile, DataError> {
-    if named.extension().is_some_and(|extension| extension == "npz") {
-        return open_path(named, options);
-    }
-    let (entry, size) = set_named(&named.to_string_lossy(), folder)?;
-    open_task(folder, &entry.name, size, options)
+    open_path(&file_named(named, folder)?, options)
 }
 
-/// Opens a file as a task that need not be in the registry. Its record names no release; a file that says that it was drawn
+/// Opens a file as a task that need not be in the registry. Its record names no release; a file that says that it is synthetic
 /// is known as synthetic whatever the task says.
 ///
 /// # Errors
 /// [`DataError`], naming the path and the member.
 pub fn open_spec(path: &Path, spec: &TaskSpec, options: &OpenOptions) -> Result<OpenedFile, DataError> {
-    let archive = Archive::open(path, &spec.name)?;
+    let archive = Archive::open(path)?;
     let synthetic = archive.is_synthetic();
     let spec = TaskSpec { origin: if synthetic { Origin::Synthetic } else { spec.origin }, ..spec.clone() };
     let plan = Plan::new(&archive, &spec)?;
@@ -106,8 +101,7 @@ pub fn open_spec(path: &Path, spec: &TaskSpec, options: &OpenOptions) -> Result<
 /// # Errors
 /// [`DataError`], naming the path and the member.
 pub fn decode_arrays(path: &Path) -> Result<Vec<(String, Vec<u8>)>, DataError> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let archive = Archive::open(path, &name)?;
+    let archive = Archive::open(path)?;
     let members: Vec<Member> = archive.members().iter().map(|name| archive.member(name)).collect::<Result<_, _>>()?;
     let needed = members.iter().map(|member| member.header.data_len as u64).sum();
     let limit = OpenOptions::default().memory_limit;

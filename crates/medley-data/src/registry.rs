@@ -131,7 +131,9 @@ impl Registry {
 
     /// The error for a name that is not known.
     pub fn unknown(&self, name: &str) -> DataError {
-        let suggestion = self.suggest(name.trim_end_matches(".npz")).map(str::to_owned);
+        let stem = name.trim_end_matches(".npz");
+        let set = stem.rsplit_once('_').filter(|(_, size)| size.parse::<usize>().is_ok()).map_or(stem, |(set, _)| set);
+        let suggestion = self.suggest(set).map(str::to_owned);
         DataError::UnknownSet { name: name.to_owned(), suggestion }
     }
 

@@ -30,13 +30,13 @@ pub(crate) struct Stamp {
 }
 
 impl SharedFile {
-    /// Opens a regular file. `name` is the set that the error for a missing file suggests to fetch.
+    /// Opens a regular file.
     ///
     /// # Errors
     /// [`DataError::Missing`], [`DataError::NotAFile`], [`DataError::Empty`], [`DataError::Io`].
-    pub(crate) fn open(path: &Path, name: &str) -> Result<(Self, Stamp), DataError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Stamp), DataError> {
         let file = open_file(path).map_err(|error| match error {
-            ReadError::Missing { path } => DataError::Missing { path, name: name.to_owned() },
+            ReadError::Missing { path } => DataError::Missing { path, synthetic_rows: None },
             ReadError::NotAFile { path, what } => DataError::NotAFile { path, what },
             error => error.into(),
         })?;
@@ -113,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs_err::write(&path, b"0123456789").unwrap();
-        let (mut one, stamp) = SharedFile::open(&path, "x").unwrap();
+        let (mut one, stamp) = SharedFile::open(&path).unwrap();
         let mut two = one.clone();
         let mut buffer = [0; 3];
         one.seek(SeekFrom::End(-4)).unwrap();

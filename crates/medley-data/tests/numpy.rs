@@ -58,7 +58,7 @@ fn what_cannot_be_meant_is_refused_with_what_would_do() {
         ("wide_images", "val_images", "must be of type uint8"),
         ("object", "val_labels", "type is `|O`"),
         ("float_labels", "val_labels", "type is `<f8`"),
-        ("negative", "val_labels", "value 1 is no class index"),
+        ("negative", "val_labels", "value 1 is not a class index"),
         ("text_labels", "val_labels", "type is `<U3`"),
     ] {
         let error = open(&fixture(&format!("refused_{name}.npz"))).unwrap_err();

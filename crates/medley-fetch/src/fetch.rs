@@ -182,15 +182,15 @@ impl Wanted<'_> {
 fn present(request: &Request<'_>, published: &PublishedFile, target: &Path) -> Result<Fetched, FetchError> {
     let in_the_way = |problem: &'static str| Err(FetchError::InTheWay { path: target.to_owned(), problem });
     if !target.is_file() {
-        return in_the_way("is no regular file; move it away to fetch the published one");
+        return in_the_way("is not a regular file; move it away to download the published one");
     }
     let (md5, _) = hash_file(target)?;
     if request.accepts(&md5, published) {
         Ok(Fetched::Present)
     } else if request.entry.releases.iter().flat_map(|release| &release.files).any(|file| file.md5 == md5) {
-        in_the_way("is of another release than the one asked for; move it away, or fetch into another folder")
+        in_the_way("is of another release than the one asked for; move it away, or download into another folder")
     } else {
-        in_the_way("is not the published file; move it away to fetch that")
+        in_the_way("is not the published file; move it away to download that")
     }
 }
 
@@ -200,7 +200,7 @@ fn check_rejected(target: &Path) -> Result<(), FetchError> {
     if kept.symlink_metadata().is_err() {
         return Ok(());
     }
-    let problem = "is an earlier download that was not the published file; take it away to fetch again";
+    let problem = "is an earlier download with a wrong MD5; delete it to download again";
     Err(FetchError::InTheWay { path: kept, problem })
 }
 
@@ -221,6 +221,6 @@ fn together(mut failures: Vec<FetchError>, target: &Path) -> FetchError {
 }
 
 fn stopped(url: &str) -> FetchError {
-    let problem = "stopped; what has arrived is kept, and the same command goes on from there".to_owned();
+    let problem = "stopped; what has arrived is kept, and the same command resumes the download".to_owned();
     FetchError::Download { url: url.to_owned(), problem }
 }

@@ -35,3 +35,8 @@ mod transfer;
 pub use error::FetchError;
 pub use fetch::{fetch, fetch_all};
 pub use request::{FetchEvent, FetchOptions, Fetched, OnEvent, Request, Stop};
+
+/// The example in the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

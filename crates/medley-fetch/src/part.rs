@@ -169,7 +169,7 @@ fn open(path: &Path) -> Result<fs_err::File, FetchError> {
     folder_of(path).open(path, Access::Update).map_err(|error| match error {
         ReadError::Io { source, .. } => refused(path, source),
         ReadError::Missing { .. } => refused(path, io::ErrorKind::NotFound.into()),
-        _ => FetchError::InTheWay { path: path.to_owned(), problem: "is no regular file; take it away to fetch" },
+        _ => FetchError::InTheWay { path: path.to_owned(), problem: "is not a regular file; move it away to download" },
     })
 }
 

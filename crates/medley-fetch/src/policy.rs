@@ -67,7 +67,7 @@ impl Failure {
     pub(crate) fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
         let temporary = matches!(status, 408 | 425 | 429 | 500..=599);
         Self {
-            problem: format!("the server answers {status}"),
+            problem: format!("the server answered {status}"),
             temporary,
             restarts: false,
             retry_after: retry_after.filter(|_| temporary),
@@ -108,7 +108,7 @@ impl Retry {
         self.pause = self.pause.saturating_mul(2).min(LONGEST_BACKOFF);
         match failure.retry_after {
             Some(asked) if asked > self.longest_asked => Next::GiveUp(format!(
-                "{} and asks to come back in {} s, longer than is waited for ({} s)",
+                "{} and asks for a pause of {} s, more than is allowed ({} s)",
                 failure.problem,
                 asked.as_secs(),
                 self.longest_asked.as_secs()

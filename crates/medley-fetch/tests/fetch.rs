@@ -458,7 +458,7 @@ fn a_stop_keeps_what_has_arrived() {
     };
     let request = Request::current(&entry, 28);
     let error = fetch(&request, folder.path(), &options(&server), &stop, &on_event).unwrap_err().to_string();
-    assert!(error.contains("goes on from there"), "{error}");
+    assert!(error.contains("resumes the download"), "{error}");
     assert_eq!(names(folder.path()), ["breastmnist.npz.part", "breastmnist.npz.part.from"]);
     assert_eq!(get(&entry, folder.path(), &options(&server)).unwrap(), Fetched::Downloaded);
     assert!(server.requests.lock().unwrap()[1].contains("range: bytes="));

@@ -154,10 +154,10 @@ fn check_way(list: &List, target: &Exported, splits: &[Split], overwrite: bool) 
     if overwrite {
         Ok(listed)
     } else if !listed.is_empty() {
-        in_the_way(&target.list, "lists images of these splits already; `--overwrite` writes them anew")
+        in_the_way(&target.list, "already lists images of these splits; `--overwrite` replaces them")
     } else if unlisted() {
         let problem = "has images of these splits that no list names, perhaps of an export that was interrupted; \
-                       `--overwrite` writes them anew";
+                       `--overwrite` replaces them";
         in_the_way(&target.folder, problem)
     } else {
         Ok(listed)

@@ -5,7 +5,7 @@
 //! came from; and `NAME.toml`, the entry that makes the set known (see [`medley_data::registry::user`]) and states how it was made. The
 //! same images and options give the same bytes, whatever the number of threads.
 //!
-//! What makes figures dishonest is looked for: images of one patient in several splits (name a `group` column and they stay
+//! What makes scores dishonest is looked for: images of one patient in several splits (name a `group` column and they stay
 //! together), the same picture in several splits, the same picture under two labels.
 
 mod arrays;
@@ -261,7 +261,7 @@ fn kind(path: &Path, listing: &Listing, options: &ImportOptions) -> Result<TaskK
         None => Ok(seen),
         Some(kind) if kind == seen => Ok(kind),
         Some(TaskKind::Ordinal) if seen == TaskKind::MultiClass => Ok(TaskKind::Ordinal),
-        Some(kind) => Err(refuse(path, format!("the kind is said to be {kind}, but {classes} classes are {seen}"))),
+        Some(kind) => Err(refuse(path, format!("`--kind` is {kind}, but {classes} classes are {seen}"))),
     }
 }
 
@@ -311,8 +311,7 @@ fn place(path: &Path, listing: &Listing, options: &ImportOptions) -> Result<Vec<
     for split in Split::ALL {
         if !places.contains(&split) {
             let groups = if images.iter().any(|image| image.group.is_some()) { " or groups" } else { "" };
-            let problem =
-                format!("no image is left for {split}: more images{groups} are needed, or another share for it");
+            let problem = format!("no image is left for {split}: add images{groups}, or change --shares");
             return Err(refuse(path, problem));
         }
     }
@@ -328,8 +327,8 @@ fn check_given_groups(path: &Path, listing: &Listing) -> Result<(), ImportError>
             if first != split {
                 let name = listing.name(&image.place);
                 let problem = format!(
-                    "the group of `{name}` has images in {first} and in {split}: one of a patient is enough to \
-                                       recognise the others by"
+                    "the group of `{name}` has images in {first} and in {split}: images of one \
+                     patient must stay in one split"
                 );
                 return Err(refuse(path, problem));
             }

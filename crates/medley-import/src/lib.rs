@@ -39,3 +39,8 @@ pub mod montage;
 pub mod sheet;
 
 pub use error::ImportError;
+
+/// The example in the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -83,7 +83,7 @@ pub fn montage(
     storage: &dyn Storage,
 ) -> Result<Montage, ImportError> {
     if !options.overwrite && path.symlink_metadata().is_ok() {
-        let problem = "is not replaced; `--overwrite` draws it anew";
+        let problem = "is only replaced with `--overwrite`";
         return Err(ImportError::InTheWay { path: path.to_owned(), problem });
     }
     let images: &dyn ImageSource = match options.split {

@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn figures_stay_in_their_range_in_every_resample(number in 0_u64..1 << 40, seed: u64) {
+    fn metrics_stay_in_their_range_in_every_resample(number in 0_u64..1 << 40, seed: u64) {
         let sample = Case::new(number).sample();
         let resampled = bootstrap(&sample, ALL, &Resampling { resamples: 6, seed, ..Resampling::default() });
         for (metric, resampled) in ALL.iter().zip(resampled) {

@@ -186,10 +186,13 @@ mod tests {
         assert!(error(r#"{"backbone":{"name":"resnet9","width":0}}"#).starts_with("`net.backbone.width` is 0"));
         let linear = |rest: &str| error(&format!(r#"{{"backbone":{{"name":"linear"{rest}"#));
         let message = linear(r#","width":3}}"#);
-        assert!(message.starts_with("`net.backbone.width` is 3: it is no key of `linear`, but of mlp,"), "{message}");
+        assert!(
+            message.starts_with("`net.backbone.width` is 3: it is not a key of `linear`, but of mlp,"),
+            "{message}"
+        );
         assert_eq!(
             error(r#"{"backbone":{"name":"resnet9","depth":16}}"#),
-            "`net.backbone.depth` is 16: it is no key of `resnet9`, but of wide_resnet"
+            "`net.backbone.depth` is 16: it is not a key of `resnet9`, but of wide_resnet"
         );
         let message = error(r#"{"backbone":{"name":"vit_tiny","width":100}}"#);
         assert_eq!(message, "`net.backbone.width` is 100: `vit_tiny` takes [64, 4096], a multiple of 64");

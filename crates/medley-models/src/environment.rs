@@ -132,7 +132,9 @@ pub fn require_cuda(device: Device) -> Result<(), ModelError> {
         return refuse(problem);
     }
     if !Cuda::is_available() {
-        return refuse("libtorch has CUDA, but no usable GPU was found; check the driver with `nvidia-smi`".into());
+        return refuse(
+            "no NVIDIA GPU was found that libtorch can use; `nvidia-smi` shows the GPUs and the driver".into(),
+        );
     }
     let count = usize::try_from(Cuda::device_count()).unwrap_or(0);
     if index >= count {
@@ -145,6 +147,10 @@ pub fn require_cuda(device: Device) -> Result<(), ModelError> {
 fn load_cuda_library() -> Result<(), String> {
     let folder = loaded_library("libtorch_cpu").and_then(|library| library.parent().map(PathBuf::from));
     let path = folder.unwrap_or_default().join("libtorch_cuda.so");
+    if !path.exists() {
+        return Err("this libtorch is built for CPUs only; `scripts/libtorch --cuda` installs the one for NVIDIA GPUs"
+            .to_owned());
+    }
     // SAFETY: the library is part of the libtorch that is already running; its initialisers only register kernels.
     #[allow(unsafe_code, reason = "opening a shared library runs its initialisers")]
     match unsafe { libloading::Library::new(&path) } {
@@ -152,11 +158,9 @@ fn load_cuda_library() -> Result<(), String> {
             std::mem::forget(library); // its kernels are registered for the life of the process
             Ok(())
         }
-        Err(error) => Err(format!(
-            "{} cannot be loaded ({error}); this libtorch is for CPUs only: install the CUDA build with `scripts/libtorch --cuda`, or \
-             use `device = \"cpu\"`",
-            path.display()
-        )),
+        Err(error) => {
+            Err(format!("the CUDA part of libtorch does not load ({error}); `scripts/libtorch --cuda` reinstalls it",))
+        }
     }
 }
 

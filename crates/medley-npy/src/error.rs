@@ -1,13 +1,13 @@
 //! What can be wrong with an array.
 
-/// Why an array cannot be used. The text continues a sentence that names the file or the member: "its header is cut off".
+/// Why an array cannot be used. The text continues a sentence that names the file or the member: "its header is truncated".
 #[derive(Debug, thiserror::Error)]
 pub enum NpyError {
     /// The bytes could not be read.
     #[error("the array header cannot be read: {0}")]
     Read(std::io::Error),
     /// Another format.
-    #[error("it does not start like a .npy array")]
+    #[error("it is not a .npy array")]
     NotNpy,
     /// A version of the format that did not exist when this was written.
     #[error("version {0}.{1} of the .npy format is not known")]
@@ -21,7 +21,7 @@ pub enum NpyError {
         most: usize,
     },
     /// The header ends too early.
-    #[error("its header is cut off")]
+    #[error("its header is truncated")]
     HeaderCutOff,
     /// The header is no dictionary of type, order and shape.
     #[error("its header is broken: {0}")]
@@ -57,6 +57,6 @@ pub enum NpyError {
         actual: usize,
     },
     /// A value that is no label.
-    #[error("value {0} is no class index (negative, or above 65535)")]
+    #[error("value {0} is not a class index (negative, or above 65535)")]
     ClassIndex(usize),
 }

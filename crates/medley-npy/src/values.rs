@@ -128,8 +128,8 @@ mod tests {
             (array("|u1", "False", "(3,)", &[0]), "needs 3 bytes of data, but it has 1"),
             (array("|u1", "False", "(4294967296, 4294967296)", &[]), "address space"),
             (array("|u1", "False", "(-1,)", &[]), "dimension"),
-            (parse(b"PK\x03\x04\x00\x00\x00\x00\x00\x00"), "does not start like"),
-            (parse(b"\x93NUMPY\x01\x00\xff\xff"), "cut off"),
+            (parse(b"PK\x03\x04\x00\x00\x00\x00\x00\x00"), "is not a .npy array"),
+            (parse(b"\x93NUMPY\x01\x00\xff\xff"), "truncated"),
         ] {
             let message = found.unwrap_err().to_string();
             assert!(message.contains(part), "{message}");

@@ -100,8 +100,8 @@ pub enum PredictionError {
     },
     /// Predictions of one release are not to be compared with the labels of another.
     #[error(
-        "the {what} of the `{task}` of MedMNIST {theirs}, but the data folder has that of {ours}: their splits differ, so there is \
-         no score; `medley data fetch` names both"
+        "the {what} of `{task}` of MedMNIST {theirs}, but the data folder has MedMNIST {ours}, which has other splits, so they are \
+         not scored; `medley data fetch --help` explains the releases"
     )]
     OtherRelease {
         /// `predictions are` or `submission is`.
@@ -118,7 +118,7 @@ pub enum PredictionError {
     },
     /// Scores that are no probabilities, such as logits.
     #[error(
-        "the scores are no probabilities; --any-scores scores them all the same, without the metrics that need probabilities"
+        "the scores are not probabilities; --any-scores accepts them and leaves out the metrics that need probabilities"
     )]
     NotProbabilities {
         /// The lines.

@@ -53,8 +53,7 @@ pub fn from_csv(bytes: &[u8], task: &TaskSpec) -> Result<Labels, PredictionError
     }
     rows.sort_by_key(|row| row.0);
     for pair in rows.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
-        problems
-            .add(pair[1].1, format!("the index {} comes a second time; it is on line {} too", pair[1].0, pair[0].1));
+        problems.add(pair[1].1, format!("the index {} is repeated; it is on line {} too", pair[1].0, pair[0].1));
     }
     problems.check()?;
     let missing = (0..rows.len()).filter(|index| rows.binary_search_by_key(index, |row| row.0).is_err());
@@ -99,7 +98,7 @@ pub fn from_npy(bytes: &[u8], task: &TaskSpec) -> Result<Labels, PredictionError
             Ok(value as u16)
         } else {
             let row = at / task.label_width();
-            Err(PredictionError::File { problem: format!("row {row}: {value} is no class index") })
+            Err(PredictionError::File { problem: format!("row {row}: {value} is not a class index") })
         }
     };
     finish(array.values.iter().enumerate().map(label).collect::<Result<_, _>>()?, rows, task)

@@ -21,7 +21,7 @@
 //! let table = ScoreTable::from_result_file(b"1,0.2,0.8\n0,0.9,0.1\n")?;
 //! assert_eq!(table.scores.row(0).to_vec(), [0.9, 0.1]);
 //! let error = ScoreTable::from_result_file(b"0,0.2,0.8\n0,0.9,x\n").unwrap_err();
-//! assert!(error.to_string().contains("line 2: the score \"x\" is no finite number"));
+//! assert!(error.to_string().contains("line 2: the score \"x\" is not a finite number"));
 //! # Ok::<(), medley_predictions::PredictionError>(())
 //! ```
 

@@ -25,7 +25,7 @@ pub fn render(scores: &Scores) -> Vec<u8> {
 /// [`ScoreTable::from_result_file`], which keeps the lines too.
 ///
 /// # Errors
-/// With the lines: a wrong number of columns, something that is no finite number, an index that is no whole number or comes
+/// With the lines: a wrong number of columns, something that is not a finite number, an index that is no whole number or comes
 /// twice. For the file: no rows, or gaps in the indices.
 pub fn parse(bytes: &[u8]) -> Result<Scores, PredictionError> {
     ScoreTable::from_result_file(bytes).map(|table| table.scores)
@@ -147,7 +147,7 @@ mod tests {
         for (text, expected) in [
             ("index,a,b\n0,1,2\n", "line 1: the first cell is \"index\""),
             ("0,1,2\n1,1\n", "line 2: 1 scores"),
-            ("0,1,2\n0,1,2\n", "line 2: the index 0 comes a second time"),
+            ("0,1,2\n0,1,2\n", "line 2: the index 0 is repeated"),
             ("0,1,x\n", "line 1: the score \"x\""),
             ("0,1,nan\n", "line 1: the score \"nan\""),
             ("0,1\n2,1\n", "rows are missing: 1; there are 2 rows, and the last index is 2"),

@@ -60,7 +60,7 @@ impl ScoreTable {
     /// A standard result file: an index and one score per class on each line, no header, rows in any order.
     ///
     /// # Errors
-    /// With the lines: a wrong number of columns, what is no finite number, an index that is no whole number or comes twice.
+    /// With the lines: a wrong number of columns, what is not a finite number, an index that is no whole number or comes twice.
     /// For the file: no rows, or indices that are missing.
     pub fn from_result_file(bytes: &[u8]) -> Result<Self, PredictionError> {
         let lines = lines(text(bytes)?);
@@ -166,7 +166,7 @@ impl ScoreTable {
             let line = if self.is_text { place } else { place + 1 };
             let range = -PROBABILITY_TOLERANCE..=1.0 + PROBABILITY_TOLERANCE;
             if let Some(score) = row.iter().find(|score| !range.contains(score)) {
-                problems.add(line, format!("{where_}the score {score} is no probability"));
+                problems.add(line, format!("{where_}the score {score} is not a probability"));
             } else if exclusive && (row.sum() - 1.0).abs() > PROBABILITY_TOLERANCE {
                 problems.add(line, format!("{where_}the scores sum to {:.6}, not to 1", row.sum()));
             }

@@ -164,7 +164,7 @@ fn bad_samples_are_refused_with_their_line() {
             "id,id_image_in_task,task_name\n0,156,breastmnist\n",
             "line 2: image 156 of `breastmnist`, which has 156 test images",
         ),
-        ("id,id_image_in_task,task_name\n0,-1,breastmnist\n", "line 2: `-1` is no image number"),
+        ("id,id_image_in_task,task_name\n0,-1,breastmnist\n", "line 2: `-1` is not an image number"),
         (
             "id,id_image_in_task,task_name\n0,1,breastmnist\n1,1,breastmnist\n",
             "line 3: image 1 of `breastmnist` occurs twice",
@@ -207,11 +207,11 @@ fn damaged_predictions_are_refused_with_their_line() {
     };
     let cases: [(&str, Change<'_>); 8] = [
         ("line 2: the first cell is \"one\"", &|text| second_line(text, "one,0.5,0.5")),
-        ("line 2: the score \"x\" is no finite number", &|text| second_line(text, "1,x,0.5")),
-        ("line 2: the score \"NaN\" is no finite number", &|text| second_line(text, "1,NaN,0.5")),
+        ("line 2: the score \"x\" is not a finite number", &|text| second_line(text, "1,x,0.5")),
+        ("line 2: the score \"NaN\" is not a finite number", &|text| second_line(text, "1,NaN,0.5")),
         ("line 2: 1 scores", &|text| second_line(text, "1,0.5")),
         ("rows are missing: 1;", &|text| second_line(text, "156,0.5,0.5")),
-        ("line 2: the index 0 comes a second time", &|text| second_line(text, "0,0.5,0.5")),
+        ("line 2: the index 0 is repeated", &|text| second_line(text, "0,0.5,0.5")),
         ("100 rows, but the test split has 156 images", &|text| text.lines().take(100).collect::<Vec<_>>().join("\n")),
         ("results.json says", &|text| {
             text.lines()

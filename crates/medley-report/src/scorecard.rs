@@ -164,7 +164,7 @@ fn sentences(predictor: &PredictorScore, show: ShowPublished) -> Vec<String> {
     if !synthetic.is_empty() {
         let tasks = format::list(&synthetic);
         sentences
-            .push(format!("SYNTHETIC images of {tasks}: the results say nothing of medicine or of the benchmark."));
+            .push(format!("SYNTHETIC images of {tasks}: the results say nothing about medicine or the benchmark."));
     }
     sentences.extend(detectable(&predictor.tasks));
     sentences

@@ -117,7 +117,7 @@ impl ConfinedFolder {
     /// # Errors
     /// [`StorageError::Io`], also where there is a link on the way.
     pub fn create_folder(&self, path: &Path) -> Result<(), StorageError> {
-        let made = self.permit(path).and_then(|()| fs_err::create_dir_all(path)).and_then(|()| self.permit(path));
+        let made = self.allow(path).and_then(|()| fs_err::create_dir_all(path)).and_then(|()| self.allow(path));
         made.map_err(|source| StorageError::Io { path: path.to_owned(), source })
     }
 
@@ -128,7 +128,7 @@ impl ConfinedFolder {
     pub fn remove(&self, path: &Path) -> Result<(), StorageError> {
         let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
         let remove = || if is_folder { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
-        let removed = self.permit(path.parent().unwrap_or(path)).and_then(|()| remove());
+        let removed = self.allow(path.parent().unwrap_or(path)).and_then(|()| remove());
         removed.map_err(|source| StorageError::Io { path: path.to_owned(), source })
     }
 
@@ -137,7 +137,7 @@ impl ConfinedFolder {
     /// # Errors
     /// [`StorageError::Io`], also where there is a link on the way.
     pub fn sweep(&self, path: &Path) -> Result<usize, StorageError> {
-        self.permit(path).map_err(|source| StorageError::Io { path: path.to_owned(), source })?;
+        self.allow(path).map_err(|source| StorageError::Io { path: path.to_owned(), source })?;
         sweep_temporary(path)
     }
 
@@ -157,7 +157,7 @@ impl ConfinedFolder {
     }
 
     /// [`Self::check`] in the words of the system.
-    fn permit(&self, path: &Path) -> io::Result<()> {
+    fn allow(&self, path: &Path) -> io::Result<()> {
         self.check(path).map_err(io::Error::other)
     }
 
@@ -230,7 +230,7 @@ impl<S: Storage> ConfinedFs<S> {
     }
 
     fn check(&self, path: &Path) -> io::Result<()> {
-        self.folder.permit(path)
+        self.folder.allow(path)
     }
 }
 

@@ -96,3 +96,8 @@ pub trait Storage: Send + Sync {
         fs_err::File::open(path)?.sync_all()
     }
 }
+
+/// The example in the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -34,7 +34,7 @@ pub fn write_set(
     }
     let generator = SetGenerator::new(&spec, options.seed)?;
     let path = folder.join(entry.file_name(options.size));
-    check_way(&path, name, options.overwrite)?;
+    check_way(&path, options.overwrite)?;
     create_folder(folder).map_err(DataError::from)?;
     let official = entry.competition_rows();
     let counted: Vec<(Split, usize)> =
@@ -81,11 +81,11 @@ fn write_images(
 }
 
 /// Only a synthetic file may be replaced, and only when asked.
-fn check_way(path: &Path, name: &str, overwrite: bool) -> Result<(), SynthError> {
+fn check_way(path: &Path, overwrite: bool) -> Result<(), SynthError> {
     if path.symlink_metadata().is_err() {
         return Ok(());
     }
-    let synthetic = Archive::open(path, name).is_ok_and(|archive| archive.is_synthetic());
+    let synthetic = Archive::open(path).is_ok_and(|archive| archive.is_synthetic());
     let problem = match (synthetic, overwrite) {
         (true, true) => return Ok(()),
         (true, false) => "is synthetic already; `--overwrite` replaces it",

@@ -38,3 +38,8 @@ mod volume;
 pub use error::SynthError;
 pub use file::write_set;
 pub use set::{Rows, SynthOptions, SynthSet, SynthSplit, VERSION, generate};
+
+/// The example in the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

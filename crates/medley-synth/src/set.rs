@@ -11,10 +11,10 @@ use crate::generators::{self, Content, Recipe};
 /// Version of the images. Equal versions and seeds give equal bits.
 pub const VERSION: u32 = 1;
 
-/// What to draw.
+/// What to generate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthOptions {
-    /// Seed of the drawing.
+    /// Seed.
     pub seed: u64,
     /// How many images.
     pub rows: Rows,
@@ -54,7 +54,7 @@ impl Rows {
     }
 }
 
-/// One split, drawn.
+/// One generated split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SynthSplit {
     /// `[N, H, W, C]` or `[N, D, H, W, 1]`.
@@ -63,14 +63,14 @@ pub struct SynthSplit {
     pub labels: Labels,
 }
 
-/// Three splits, drawn.
+/// Three generated splits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SynthSet {
     /// For fitting.
     pub train: SynthSplit,
     /// For selection.
     pub val: SynthSplit,
-    /// For the final figure.
+    /// For the final score.
     pub test: SynthSplit,
 }
 
@@ -78,7 +78,7 @@ impl SynthSet {
     /// The set as if it had been read from a file, its test labels sealed.
     ///
     /// # Errors
-    /// As [`LabelledImages::new`], when the set was drawn for another task.
+    /// As [`LabelledImages::new`], when the set was generated for another task.
     pub fn into_task(self, spec: TaskSpec) -> Result<OpenedTask, CoreError> {
         use std::sync::Arc;
         Ok(OpenedTask {
@@ -90,7 +90,7 @@ impl SynthSet {
     }
 }
 
-/// Draws a set with this many rows in train, val and test. From as many rows as there are classes on, each split has every class
+/// Generates a set with this many rows in train, val and test. From as many rows as there are classes on, each split has every class
 /// (for multi-label sets: every label).
 ///
 /// # Errors
@@ -98,13 +98,13 @@ impl SynthSet {
 pub fn generate(spec: &TaskSpec, rows: [usize; 3], seed: u64) -> Result<SynthSet, SynthError> {
     let generator = SetGenerator::new(spec, seed)?;
     Ok(SynthSet {
-        train: generator.draw(Split::Train, rows[0])?,
-        val: generator.draw(Split::Val, rows[1])?,
-        test: generator.draw(Split::Test, rows[2])?,
+        train: generator.generate(Split::Train, rows[0])?,
+        val: generator.generate(Split::Val, rows[1])?,
+        test: generator.generate(Split::Test, rows[2])?,
     })
 }
 
-/// A set to be drawn.
+/// A set to be generated.
 pub(crate) struct SetGenerator<'a> {
     pub(crate) spec: &'a TaskSpec,
     recipe: &'static Recipe,
@@ -121,7 +121,7 @@ impl<'a> SetGenerator<'a> {
         let depth = generator.is_volume().then_some(shape.height);
         let cubic = shape.height == shape.width && shape.depth == depth && shape.channels == generator.channels();
         if !cubic || shape.is_empty() || shape.checked_len().is_none() {
-            return Err(refuse(format!("it is not drawn at the shape {shape}")));
+            return Err(refuse(format!("it is not generated at the shape {shape}")));
         }
         if spec.outputs() != recipe.priors.len() {
             return Err(refuse(format!("it has {} classes, not {}", recipe.priors.len(), spec.outputs())));
@@ -129,7 +129,7 @@ impl<'a> SetGenerator<'a> {
         Ok(Self { spec, recipe, position, seed })
     }
 
-    fn draw(&self, split: Split, rows: usize) -> Result<SynthSplit, SynthError> {
+    fn generate(&self, split: Split, rows: usize) -> Result<SynthSplit, SynthError> {
         let overflow = || SynthError::Unsupported {
             name: self.spec.name.clone(),
             problem: format!("{rows} images of {} exceed the address space", self.spec.shape),
@@ -172,7 +172,7 @@ impl<'a> SetGenerator<'a> {
         order
     }
 
-    /// Draws the images of some label rows, of which the first is row `first` of its split.
+    /// Generates the images of some label rows, of which the first is row `first` of its split.
     pub(crate) fn render(&self, split: Split, first: usize, labels: &[u16], bytes: &mut [u8]) {
         let size = self.spec.shape.height;
         let rows = bytes.par_chunks_exact_mut(self.spec.shape.len()).zip(labels.par_chunks(self.spec.label_width()));

@@ -1,4 +1,4 @@
-//! Drawn sets: what is promised of every one of them.
+//! Generated sets: what is promised of every one of them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -128,7 +128,7 @@ impl Resized for TaskSpec {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_refused() {
+fn what_cannot_be_generated_is_refused() {
     let mut other = spec("pathmnist");
     other.name = "mine".to_owned();
     let mut grey = spec("pathmnist");
@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn any_size_can_be_drawn(size in 1_usize..40, set in 0_usize..18) {
+    fn any_size_can_be_generated(size in 1_usize..40, set in 0_usize..18) {
         let mut spec = spec(names().nth(set).unwrap());
         (spec.shape.height, spec.shape.width) = (size, size);
         spec.shape.depth = spec.shape.depth.map(|_| size.min(40));
@@ -183,19 +183,19 @@ fn options(rows: Rows) -> SynthOptions {
 }
 
 #[test]
-fn files_hold_what_generate_draws() {
+fn files_hold_what_generate_gives() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["breastmnist", "bloodmnist", "chestmnist", "vesselmnist3d"] {
         let path = write_set(folder.path(), name, &options(Rows::AtMost(30)), &RealFs).unwrap();
         let opened = open_task(folder.path(), name, 28, &OpenOptions::default()).unwrap().task;
-        let drawn = generate(&spec(name), [30, 30, 30], 0).unwrap();
+        let generated = generate(&spec(name), [30, 30, 30], 0).unwrap();
         assert_eq!(opened.spec.origin, Origin::Synthetic);
-        assert_eq!(opened.train.labels(), &drawn.train.labels);
+        assert_eq!(opened.train.labels(), &generated.train.labels);
         for index in 0..30 {
-            assert_eq!(opened.train.images().image(index), drawn.train.images.image(index), "{name}");
-            assert_eq!(opened.test.images.image(index), drawn.test.images.image(index), "{name}");
+            assert_eq!(opened.train.images().image(index), generated.train.images.image(index), "{name}");
+            assert_eq!(opened.test.images.image(index), generated.test.images.image(index), "{name}");
         }
-        assert!(Archive::open(&path, name).unwrap().is_synthetic());
+        assert!(Archive::open(&path).unwrap().is_synthetic());
     }
 }
 
@@ -219,8 +219,8 @@ fn larger_sizes_and_large_pieces() {
     let path = write_set(folder.path(), "retinamnist", &options, &RealFs).unwrap();
     assert_eq!(path.file_name().unwrap(), "retinamnist_64.npz");
     let opened = open_task(folder.path(), "retinamnist", 64, &OpenOptions::default()).unwrap().task;
-    let drawn = generate(&opened.spec, [700, 0, 0], 0).unwrap();
-    assert_eq!(opened.train.images().image(699), drawn.train.images.image(699));
+    let generated = generate(&opened.spec, [700, 0, 0], 0).unwrap();
+    assert_eq!(opened.train.images().image(699), generated.train.images.image(699));
     let odd = SynthOptions { size: 30, ..options };
     let error = write_set(folder.path(), "retinamnist", &odd, &RealFs).unwrap_err();
     assert!(matches!(error, SynthError::Data(DataError::UnknownSize { size: 30, .. })));

@@ -56,7 +56,7 @@ impl SplitSources {
         })
     }
 
-    /// An assembler whose draws belong to `seed`.
+    /// An assembler whose random numbers belong to `seed`.
     ///
     /// # Errors
     /// When the images of the tasks differ in size.

@@ -60,7 +60,7 @@ pub enum TrainError {
         known: String,
     },
     /// The test split of a run is asked for before its training has ended.
-    #[error("run `{}` is not finished, so it cannot be tested; `medley resume {}` goes on with it", run.display(), run.display())]
+    #[error("run `{}` is not finished, so it cannot be tested; `medley resume {}` continues it", run.display(), run.display())]
     Unfinished {
         /// The run folder.
         run: std::path::PathBuf,

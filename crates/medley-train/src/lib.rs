@@ -6,11 +6,11 @@
 //! training; [`engine`] puts them together for one seed; [`run`] runs all seeds and writes the results; a [`session`] starts
 //! runs, many on the same data if that is wanted; [`pretrained`] and [`export`] are the ways in and out for weights. The
 //! loop itself knows no file and no progress bar: it says [`Event`](medley_core::record::Event)s to [`observer`]s, and those
-//! write, draw or count.
+//! write, show or count.
 //!
 //! Three promises shape it:
 //!
-//! - **Same config, data, seed, machine and libtorch: same bits.** Every draw is a function of its position, so nothing
+//! - **Same config, data, seed, machine and libtorch: same bits.** Every random number is a function of its position, so nothing
 //!   depends on the clock, on loader threads or on where a run was interrupted. [`checkpoint`]s hold whatever else there is.
 //!   The clock decides once: what a config leaves open of how to compute is chosen by trying, and recorded ([`compute`]).
 //! - **Test labels are opened once.** [`scoring`] holds the only call that opens them, in exchange for predictions that are

@@ -37,7 +37,7 @@ pub enum PretrainedError {
     },
     /// It is not the file that the run began with.
     #[error(
-        "`net.pretrained`: `{}` is not the file that this run began with (SHA-256 {found}, not {expected}): put that one back",
+        "`net.pretrained`: `{}` is not the file that this run began with (SHA-256 {found}, not {expected}): restore that file",
         path.display()
     )]
     Changed {
@@ -50,7 +50,7 @@ pub enum PretrainedError {
     },
     /// The config of a run names weights and its manifest does not, or the other way round.
     #[error(
-        "`net.pretrained`: the run's config and `{}` do not agree on whether it began with weights; put that file back",
+        "`net.pretrained`: the run's config and `{}` do not agree on whether it began with weights; restore that file",
         manifest.display()
     )]
     Unrecorded {

@@ -216,7 +216,7 @@ impl RunFolder {
         for (then, now) in then.iter().zip(now) {
             let (task, file) = (&now.task.name, &now.file);
             if then.task.name != *task {
-                let problem = format!("the run began with `{}` in its place", then.task.name);
+                let problem = format!("the run started with `{}` in its place", then.task.name);
                 return Err(changed(task, file, problem));
             }
             if let Some(problem) = then.difference(&now.sha256) {
@@ -227,8 +227,8 @@ impl RunFolder {
             }
         }
         match (then.get(now.len()), now.get(then.len())) {
-            (Some(gone), _) => Err(changed(&gone.task.name, &gone.file, "it is not there any more".to_owned())),
-            (_, Some(new)) => Err(changed(&new.task.name, &new.file, "the run began without it".to_owned())),
+            (Some(gone), _) => Err(changed(&gone.task.name, &gone.file, "it is missing".to_owned())),
+            (_, Some(new)) => Err(changed(&new.task.name, &new.file, "the run started without it".to_owned())),
             (None, None) => Ok(()),
         }
     }
@@ -258,11 +258,30 @@ pub fn config_sha256(text: &str) -> String {
     crate::checkpoint::hex(&Sha256::digest(text.as_bytes()))
 }
 
-/// A name must be one component of a path on every system, and not look like a temporary file or an option.
-fn check_name(name: &str) -> Result<(), RunFolderError> {
+/// What [`is_name`] asks for.
+pub const NAME_RULE: &str =
+    "use up to 100 letters, digits, `-`, `_`, `.`, with no leading `-` or `.`, and no Windows device name";
+
+/// Whether a run can have this name: it is one component of a path on every system, and looks neither like a temporary file nor
+/// like an option.
+pub fn is_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let good = (1..=200).contains(&name.len()) && name.chars().all(legal) && !name.starts_with(['.', '-']);
-    if good { Ok(()) } else { Err(RunFolderError::BadName { name: name.to_owned() }) }
+    (1..=100).contains(&name.len())
+        && name.chars().all(legal)
+        && !name.starts_with(['.', '-'])
+        && !is_windows_device(name)
+}
+
+/// `CON`, `nul.txt`, `com1`: Windows takes them for devices, in any case and with any ending.
+fn is_windows_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let numbered =
+        |start| stem.strip_prefix(start).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
+    matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt")
+}
+
+fn check_name(name: &str) -> Result<(), RunFolderError> {
+    if is_name(name) { Ok(()) } else { Err(RunFolderError::BadName { name: name.to_owned() }) }
 }
 
 fn encode(layout: &RunLayout, manifest: &Manifest) -> Result<Vec<u8>, RunFolderError> {

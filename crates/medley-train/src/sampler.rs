@@ -2,8 +2,8 @@
 //!
 //! Tasks differ 300-fold in size, so an epoch is not a pass over all rows. Task *i* with `n_i` rows gets a share
 //! proportional to `n_i^alpha` (temperature sampling). Its rows are visited in an endless sequence of permutations, each a
-//! function of (seed, task, pass); epoch *e* takes the next stretch of that sequence. No row is drawn twice before
-//! all others of its task were drawn, and any epoch can be computed without the ones before it.
+//! function of (seed, task, pass); epoch *e* takes the next stretch of that sequence. No row is sampled twice before
+//! all others of its task were sampled, and any epoch can be computed without the ones before it.
 //!
 //! Within an epoch the tasks are spread evenly: each batch holds about each task's share, so batch statistics do
 //! not swing. The batches of an epoch are equally large, to within one sample: a small last one would have a gradient of its own

@@ -117,7 +117,10 @@ impl<'a> Session<'a> {
         'a: 'r,
     {
         find_device(experiment)?;
-        let prepared = self.data_of(experiment)?;
+        let prepared = self.data_of(experiment).map_err(|error| match error {
+            TrainError::Data(error) => error.of_run(&folder.manifest().data).into(),
+            other => other,
+        })?;
         folder.check_data(&prepared.records)?;
         let plan = compute::recorded(experiment, &folder.manifest().environment);
         if !folder.layout().results().exists() {

@@ -34,7 +34,7 @@ pub struct PriorShift {
     /// Half the sum of the absolute differences of the priors, 0 to 1: the share of images that would have to change class.
     /// For multi-label sets the largest difference of a label's prior.
     pub distance: f64,
-    /// Probability of so large a shift if both splits were drawn from the same images (chi-squared test of homogeneity).
+    /// Probability of so large a shift if both splits were sampled from the same images (chi-squared test of homogeneity).
     /// None for multi-label sets.
     pub p_value: Option<f64>,
     /// All classes.

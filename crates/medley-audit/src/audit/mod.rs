@@ -4,7 +4,7 @@
 //!   An image that is in train and in test makes the test easier than it looks; an image with two labels makes one of them wrong.
 //! - Images of one grey value, or nearly.
 //! - Classes that a split lacks, and classes that are rarer or more frequent in validation than in training.
-//! - What a macro-averaged figure on this many images can tell, and what it cannot.
+//! - What a macro-averaged metric on this many images can tell, and what it cannot.
 //!
 //! Test images are looked at like the others. Test labels are used only where a token is given.
 //!

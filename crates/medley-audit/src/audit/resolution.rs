@@ -1,7 +1,7 @@
-//! What a figure that is averaged over classes can tell on so many images.
+//! What a metric that is averaged over classes can tell on so many images.
 //!
 //! Macro-recall (balanced accuracy) is the mean over classes of a share, so its spread is known: with recall `r` on `n_c` images
-//! of class `c` and `K` classes, its standard error is `sqrt(sum_c r (1 - r) / n_c) / K` (the classes' images are drawn
+//! of class `c` and `K` classes, its standard error is `sqrt(sum_c r (1 - r) / n_c) / K` (the classes' images are sampled
 //! independently). Macro-F1 moves with it; its precision terms add a spread of the same order, so what is said here is
 //! rather too little than too much. How two given models differ is told by a paired test on their predictions.
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// Two-sided 95 % of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
-/// The recall that the figures are given for.
+/// The recall that the precision is given for.
 const RECALL: f64 = 0.8;
 
 /// How finely validation measures.
@@ -23,7 +23,7 @@ pub struct Resolution {
     /// By how much one image of the rarest class moves macro-recall: 1 / (K n).
     pub one_image: f64,
     /// Half of the 95 % interval of macro-recall when every class has a recall of 0.8. None where a class is absent: then
-    /// the figure is not measured at all.
+    /// the metric is not measured at all.
     pub half_width: Option<f64>,
     /// How far two models, each measured on other images of this number, must be apart to be told apart: the half width times
     /// the square root of 2.

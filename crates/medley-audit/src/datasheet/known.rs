@@ -1,4 +1,4 @@
-//! What is published of each set beside the registry: its description, and figures that can be held against a file.
+//! What is published of each set beside the registry: its description, and numbers that can be checked against a file.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -38,7 +38,7 @@ pub(super) struct KnownSet {
     pub(super) remarks: Vec<String>,
 }
 
-/// A figure and who published it.
+/// A number and who published it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Published<T> {

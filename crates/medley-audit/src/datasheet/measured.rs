@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::audit::{AuditedSet, equal_groups};
 
-/// Figures of one file.
+/// Statistics of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Measured {
     /// Images of train, val, test.

@@ -2,7 +2,7 @@
 //!
 //! The questions are those of Gebru, Morgenstern, Vecchione, Vaughan, Wallach, Daumé III and Crawford, *Datasheets for Datasets*,
 //! Communications of the ACM 64(12), 2021, in its seven sections; "any other comments?" is left out. Answers come from the
-//! registry, from `data/datasheets.toml` (descriptions and published figures, each with its source), and from the file. Whatever
+//! registry, from `data/datasheets.toml` (descriptions and published numbers, each with its source), and from the file. Whatever
 //! can be checked against the file is a [`Claim`] and says how the check went. What neither of them answers is left open for the
 //! maintainer, visibly, and nothing is made up.
 //!

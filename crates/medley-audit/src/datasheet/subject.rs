@@ -12,9 +12,9 @@ use super::sections;
 use medley_data::archive::Archive;
 use medley_data::registry::Entry;
 use medley_data::registry::user::UserEntry;
-use medley_data::{DataError, OpenOptions, OpenedFile, SYNTHETIC_MEMBER, open_file, set_named, set_of};
+use medley_data::{DataError, OpenOptions, OpenedFile, SYNTHETIC_MEMBER, file_named, open_file, set_of};
 
-/// The longest remark of a drawn set that is read.
+/// The longest remark of a generated set that is read.
 const MAX_REMARK: usize = 4_096;
 
 /// A file that a datasheet is about.
@@ -23,7 +23,7 @@ pub struct Subject {
     path: PathBuf,
     opened: OpenedFile,
     entry: Option<Entry>,
-    /// What a drawn set says of its drawing.
+    /// What a generated set says of how it was generated.
     remark: Option<String>,
     /// How a user's own set was made, as its entry says.
     import: Vec<String>,
@@ -39,24 +39,18 @@ impl Subject {
         Self::new(path, open_file(path, &entry, size, options)?, Some(entry))
     }
 
-    /// Opens what a person names: a set in a folder, such as `pathmnist` or `pathmnist_64`, or the path of a file that ends
-    /// in `.npz`.
+    /// Opens what a person names: a file, or a set in a folder (see [`file_named`]).
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn open_named(named: &Path, folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
-        if named.extension().is_some_and(|extension| extension == "npz") {
-            return Self::open(named, options);
-        }
-        let (entry, size) = set_named(&named.to_string_lossy(), folder)?;
-        let path = folder.join(entry.file_name(size));
-        Self::new(&path, open_file(&path, &entry, size, options)?, Some(entry))
+        Self::open(&file_named(named, folder)?, options)
     }
 
     /// A file that was opened already, with what is registered of it: a user's own set may have an entry or none.
     ///
     /// # Errors
-    /// When a file that was drawn does not say how.
+    /// When a file that was generated does not say how.
     pub fn new(path: &Path, opened: OpenedFile, entry: Option<Entry>) -> Result<Self, DataError> {
         let remark = (opened.task.spec.origin == Origin::Synthetic).then(|| remark(path)).transpose()?;
         let import = entry.as_ref().filter(|entry| entry.origin == Origin::User).map(|entry| import(path, &entry.name));
@@ -94,9 +88,9 @@ impl Subject {
     }
 }
 
-/// The text in which a drawn set says how it was drawn.
+/// The text in which a generated set says how it was generated.
 fn remark(path: &Path) -> Result<String, DataError> {
-    let archive = Archive::open(path, SYNTHETIC_MEMBER)?;
+    let archive = Archive::open(path)?;
     let member = archive.member(SYNTHETIC_MEMBER)?;
     if member.header.data_len > MAX_REMARK {
         return Err(archive.array_error(SYNTHETIC_MEMBER, format!("its text is longer than {MAX_REMARK} bytes")));

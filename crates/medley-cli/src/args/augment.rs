@@ -14,20 +14,24 @@ pub(crate) struct AugmentArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AugmentSubcommand {
-    /// Name the transforms that a policy can be made of
+    /// List the transforms for augmentation policies
+    #[command(after_help = "Example:
+  medley augment list")]
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print the built-in policy of a data set as TOML, with its reason
+    /// Print the built-in policy of a data set as TOML, with its rationale
+    #[command(after_help = "Example:
+  medley augment policy pathmnist")]
     Policy {
         /// Name of the set, such as pathmnist
         set: String,
     },
-    /// Draw what training will see: PNG contact sheets, rows training images, columns draws
+    /// Draw contact sheets of augmented training images: a row per image, a column per epoch
     Preview(PreviewArguments),
-    /// Draw corruptions: PNG contact sheets, rows kinds, columns severities
+    /// Draw contact sheets of corrupted images: a row per corruption, a column per severity
     Corruptions(CorruptionsArguments),
 }
 
@@ -36,39 +40,39 @@ pub(crate) enum AugmentSubcommand {
 pub(crate) struct SheetArguments {
     #[command(flatten)]
     pub(crate) data: DataFolder,
-    /// Seed of the draws
+    /// Random seed
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Each pixel becomes a square of this side, 1-64; by default images are shown about 84 pixels wide
-    #[arg(long)]
+    /// Each pixel becomes a square of this side, 1-64; by default images are about 84 pixels wide
+    #[arg(long, alias = "scale")]
     pub(crate) zoom: Option<usize>,
     /// Folder to write to
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Replace sheets that are there
+    /// Replace existing files
     #[arg(long)]
     pub(crate) overwrite: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The first column shows images as they are; column k after it is what epoch k sees.
+#[command(after_help = "The first column shows the original images, column k after it what epoch k sees.
 
 Examples:
   medley augment preview configs/small-three.toml
   medley augment preview my.toml --task pathmnist --images 4 --draws 16 --out sheets")]
 pub(crate) struct PreviewArguments {
-    /// The experiment, a TOML file
+    /// The config, a TOML file
     pub(crate) config: PathBuf,
-    /// Overrides a key of the config; may be repeated
+    /// Set a key of the config, such as train.epochs=5; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Only this task of the config; may be repeated
     #[arg(long = "task", value_name = "TASK")]
     pub(crate) tasks: Vec<String>,
-    /// Training images, taken evenly from all of them
+    /// Number of training images, evenly spaced
     #[arg(long, default_value_t = 8)]
     pub(crate) images: usize,
-    /// Draws of each
+    /// Number of augmented versions of each
     #[arg(long, default_value_t = 10)]
     pub(crate) draws: usize,
     #[command(flatten)]
@@ -83,10 +87,10 @@ Example:
 pub(crate) struct CorruptionsArguments {
     /// Name of the set, such as pathmnist
     pub(crate) set: String,
-    /// Edge length of the images
-    #[arg(long, default_value_t = 28)]
+    /// Edge length of the images in pixels
+    #[arg(long, default_value_t = 28, value_name = "PIXELS")]
     pub(crate) size: usize,
-    /// Which training image
+    /// Index of the training image
     #[arg(long, default_value_t = 0)]
     pub(crate) index: usize,
     #[command(flatten)]

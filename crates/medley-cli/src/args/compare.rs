@@ -8,9 +8,9 @@ use super::score::{OutputArguments, ResamplingArguments, TruthArguments};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The first is compared with each of the others, image by image, on the tasks that both have. AUC is tested
-by DeLong's test, accuracy by McNemar's, everything else by permutation; Holm's correction is over all tasks and pairs of a
-metric. Of a run folder the ensemble is taken, or the only seed.
+    after_help = "The first predictions are compared with each of the others, image by image, on the tasks that both have. \
+AUC is tested with DeLong's test, accuracy with McNemar's, other metrics by permutation; p-values are corrected over all \
+tasks and pairs of a metric by Holm's method. For a run folder, the ensemble is compared, or the only seed.
 
 Examples:
   medley compare runs/resnet9-1 runs/resnet18-1

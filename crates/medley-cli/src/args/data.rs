@@ -19,66 +19,61 @@ pub(crate) struct DataArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataSubcommand {
-    /// All known data sets, and which are in the data folder
+    /// List all known data sets, and which are in the data folder
+    #[command(after_help = "Example:
+  medley data list --data ~/medmnist")]
     List {
         #[command(flatten)]
         data: DataFolder,
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// What a file is, by its content: set, size, generation, rows, classes, licence, and what differs
+    /// Describe a file by its content: set, size, release, rows, classes, licence, and differences
     Info(look::InfoArguments),
-    /// Class balance, means, deviations and histograms
+    /// Show class balance, means, standard deviations and histograms
     Stats(look::StatsArguments),
     /// Find duplicates, blank images, absent classes and shifted priors
     Audit(look::AuditArguments),
-    /// Check files against the published MD5, sizes and labels
-    Verify {
-        /// Files; by default all known ones in the data folder
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        data: DataFolder,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Download data sets, resuming what was begun, and check their MD5
+    /// Check files: published MD5, checksums, shapes and labels
+    Verify(look::VerifyArguments),
+    /// Download data sets, resuming partial downloads, and check their MD5
     Fetch(fetch::FetchArguments),
     /// Remove the decoded copies of large files
     Clean(look::CleanArguments),
-    /// Generate synthetic data sets of the official shapes
+    /// Generate synthetic data sets with the shapes and classes of the official ones
     Synth(SynthArguments),
     /// Write a datasheet whose claims are checked against the file
     Datasheet(datasheet::DatasheetArguments),
-    /// Write images as PNG or GIF with a CSV, named as the medmnist package names them
+    /// Write images as PNG or GIF with a CSV, as the medmnist package does
     Export(images::ExportArguments),
-    /// Make a set of your own images, known by name from then on
+    /// Make a data set of your own images, to be used by its name
     Import(Box<images::ImportArguments>),
-    /// Draw a contact sheet
+    /// Draw a contact sheet of a data set
     Montage(images::MontageArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data synth --out data --rows 600          small sets of all eleven tasks, seconds
-  medley data synth pathmnist --rows official      one set with the official row counts")]
+  medley data synth --out data --rows 600          small sets for the eleven tasks, in seconds
+  medley data synth pathmnist_64 --rows 100        one set at 64 pixels
+  medley data synth pathmnist --rows official      one set with the official numbers of images")]
 pub(crate) struct SynthArguments {
-    /// Names; by default the eleven competition tasks
+    /// Names such as pathmnist or pathmnist_64; by default the eleven competition tasks
     pub(crate) sets: Vec<String>,
     /// Folder to write to
     #[arg(long, visible_alias = "data", env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// `official`, or the most rows per split
+    /// Most images per split, or `official` for the official numbers
     #[arg(long, default_value = "600")]
     pub(crate) rows: String,
-    /// Edge length of the images
-    #[arg(long, default_value_t = 28)]
+    /// Edge length of the images in pixels, where a name does not say it
+    #[arg(long, default_value_t = 28, value_name = "PIXELS")]
     pub(crate) size: usize,
-    /// Seed of the generator
+    /// Random seed
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Replace synthetic files that exist (never other files)
+    /// Replace existing synthetic files (never other files)
     #[arg(long)]
     pub(crate) overwrite: bool,
 }

@@ -1,9 +1,10 @@
 //! `medley train c.toml --epochs 3`: the option does not exist, but the config has such a key.
 
-use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use medley_train::config::RawExperiment;
-use toml::Value;
+use clap::{Command, CommandFactory as _, Error};
+use medley_train::config::document;
+
+use super::Arguments;
 
 /// Adds what to type instead to the error about an option that is a key of the config; leaves other errors alone.
 pub(crate) fn with_config_key(mut error: Error) -> Error {
@@ -11,36 +12,27 @@ pub(crate) fn with_config_key(mut error: Error) -> Error {
         Some(ContextValue::String(option)) if error.kind() == ErrorKind::UnknownArgument => option.clone(),
         _ => return error,
     };
+    let typed: Vec<String> = std::env::args().skip(1).collect();
     let keys = keys_called(&option);
-    if !keys.is_empty() {
-        let value = typed_value(&option, std::env::args().skip(1));
-        let tips =
-            keys.iter().map(|key| format!("to override a key of the config, write '--set {key}={value}'").into());
+    if !keys.is_empty() && takes_overrides(&Arguments::command(), &typed) {
+        let value = typed_value(&option, typed.into_iter());
+        let tips = keys.iter().map(|key| format!("to set this key of the config, write '--set {key}={value}'").into());
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips.collect()));
     }
     error
 }
 
-/// The keys of an experiment that an option could mean: `--batch-size` is `train.batch_size`.
+/// The keys of a config that an option could mean: `--batch-size` is `train.batch_size`.
 fn keys_called(option: &str) -> Vec<String> {
     let wanted = option.trim_start_matches('-').replace('-', "_");
-    let smallest = "name = 'x'\ntasks = []";
-    let Ok(defaults) = toml::from_str::<RawExperiment>(smallest) else { return Vec::new() };
-    let Ok(Value::Table(table)) = Value::try_from(defaults) else { return Vec::new() };
-    let mut keys = Vec::new();
-    collect("", &table, &mut keys);
-    keys.retain(|key| *key == wanted || key.ends_with(&format!(".{wanted}")));
-    keys
+    let paths = document::keys("").into_iter().map(|key| key.path);
+    paths.filter(|path| *path == wanted || path.ends_with(&format!(".{wanted}"))).collect()
 }
 
-fn collect(above: &str, table: &toml::Table, keys: &mut Vec<String>) {
-    for (key, value) in table {
-        let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
-        match value {
-            Value::Table(table) => collect(&path, table, keys),
-            _ => keys.push(path),
-        }
-    }
+/// Whether the subcommand that was typed has the option `--set`.
+fn takes_overrides(program: &Command, typed: &[String]) -> bool {
+    let subcommand = typed.iter().fold(program, |at, word| at.find_subcommand(word).unwrap_or(at));
+    subcommand.get_arguments().any(|argument| argument.get_long() == Some("set"))
 }
 
 /// What was typed after the option, by `=` or as the next word.
@@ -54,16 +46,30 @@ fn typed_value(option: &str, arguments: impl Iterator<Item = String>) -> String 
 mod tests {
     use super::*;
 
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
     #[test]
     fn options_are_found_among_the_keys() {
         assert_eq!(keys_called("--epochs"), ["train.epochs"]);
         assert_eq!(keys_called("--batch-size"), ["train.batch_size"]);
+        assert_eq!(keys_called("--train.epochs"), ["train.epochs"]);
+        // A key that is not there unless it is chosen.
+        assert_eq!(keys_called("--patience"), ["stop.patience"]);
         assert_eq!(keys_called("--frobnicate"), [""; 0]);
     }
 
     #[test]
+    fn overrides_are_offered_where_they_are_taken() {
+        let takes = |line: &str| takes_overrides(&Arguments::command(), &words(line));
+        assert!(takes("train c.toml --epochs 3") && takes("config show c.toml --epochs 3"));
+        assert!(!takes("resume runs/x-1 --epochs 3") && !takes("--epochs 3"));
+    }
+
+    #[test]
     fn the_value_is_what_was_typed() {
-        let typed = |words: &str| typed_value("--epochs", words.split(' ').map(str::to_owned));
+        let typed = |line: &str| typed_value("--epochs", words(line).into_iter());
         assert_eq!(typed("train c.toml --epochs 3"), "3");
         assert_eq!(typed("train c.toml --epochs=4 --json"), "4");
         assert_eq!(typed("train c.toml --epochs --json"), "VALUE");

@@ -26,7 +26,8 @@ use self::score::ScoreArguments;
     max_term_width = 100,
     after_help = "Examples:
   medley doctor                                    check this machine
-  medley data synth --out data                     generate synthetic sets to try things out
+  medley data fetch breastmnist                    download a data set
+  medley data synth --out data                     or generate synthetic ones
   medley train configs/small-three.toml            train, score, report
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
   medley resume runs/small-three-1                 resume after an interruption
@@ -37,8 +38,8 @@ Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, d
 Medley is for research. It is not for clinical use."
 )]
 pub(crate) struct Arguments {
-    /// Say more; twice for debugging.
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    /// Log more; repeat for debug messages
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 900)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -46,33 +47,35 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train the tasks of a config, score the test split, write a run folder with a report
+    /// Train the tasks of a config, score the test split and write a run folder with a report
     Train(TrainArguments),
     /// Predict and score the test split of runs that were trained with --no-test
     Test(TestArguments),
-    /// Resume an interrupted run, to the same bits as if it had not been interrupted
+    /// Resume an interrupted run; the results are bit-identical to those of an uninterrupted one
     Resume(ResumeArguments),
-    /// Score anyone's predictions: every metric with its interval, beside published results
+    /// Score predictions of any origin: metrics with confidence intervals, beside published results
     Score(ScoreArguments),
-    /// Compare predictions image by image: which differences are more than chance
+    /// Compare predictions image by image, with significance tests
     Compare(CompareArguments),
-    /// Write the report of a run folder again
+    /// Write the report of a run folder again, or print it in another format
     Report(ReportArguments),
-    /// Write the competition's submission file of a run folder again, in another order if asked
+    /// Write the competition's submission file of a run folder again, in another row order if asked
     Submission(SubmissionArguments),
-    /// Check and show configs
+    /// Check and show configs, and list their keys
     Config(ConfigArguments),
-    /// List, fetch, check, generate and describe data sets
+    /// List, download, check, generate, import, export and describe data sets
     Data(DataArguments),
-    /// Show the images that training will see, and what corruptions do to them
+    /// Show augmentation: transforms, policies, and the images that training sees
     Augment(AugmentArguments),
-    /// List the networks, and show one in numbers
+    /// List and describe networks, and export trained weights
     Models(ModelsArguments),
-    /// Check this machine: versions, devices, threads, data; say what to do about what is wrong
+    /// Check this machine (versions, devices, threads, data) and suggest fixes
     Doctor(DoctorArguments),
-    /// Print a completion script
+    /// Print a shell completion script
+    #[command(after_help = "Example:
+  medley completions bash > medley.bash")]
     Completions {
-        /// For which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
 }
@@ -103,10 +106,10 @@ pub(crate) struct RunDataFolder {
 /// How much of the data files is held in memory.
 #[derive(Debug, Args)]
 pub(crate) struct Reading {
-    /// Memory that one decoded file may take, such as 4GiB; by default half of what is free
+    /// Memory limit for one decoded file, such as 4GiB; by default half of the free memory
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
-    /// Folder for decoded copies of files that take more; by default medley/data in the user's cache folder
+    /// Folder for decoded copies of files above the limit; by default medley/data in the user's cache folder
     #[arg(long, env = "MEDLEY_CACHE", value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 }
@@ -122,7 +125,7 @@ impl Reading {
 }
 
 /// `4GiB`, `500MB`, `1024`.
-fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let factor: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -132,7 +135,7 @@ fn size(text: &str) -> Result<u64, String> {
         "k" | "kib" => 1 << 10,
         "m" | "mib" => 1 << 20,
         "g" | "gib" => 1 << 30,
-        unit => return Err(format!("the unit {unit:?} is not known: write 4GiB, 500MB or a number of bytes")),
+        unit => return Err(format!("unknown unit {unit:?}: write 4GiB, 500MB or a number of bytes")),
     };
     let number = text[..digits].parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
     number.ok_or_else(|| "write 4GiB, 500MB or a number of bytes".to_owned())
@@ -143,19 +146,19 @@ fn size(text: &str) -> Result<u64, String> {
   medley train configs/small-three.toml --data ~/medmnist
   medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first-try")]
 pub(crate) struct TrainArguments {
-    /// The experiment, a TOML file
+    /// The config, a TOML file
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Overrides a key of the config, such as train.epochs=5; may be repeated
+    /// Set a key of the config, such as train.epochs=5; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Folder that run folders are made in
+    /// Folder for run folders
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub(crate) runs: PathBuf,
-    /// Name of the run folder, which must not exist; by default the config's name and a number
+    /// Name of the run folder, which must not exist yet; by default the name in the config and a number
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Train though the estimate of memory is more than is free
@@ -167,12 +170,14 @@ pub(crate) struct TrainArguments {
     /// Print the results as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress on standard error
+    /// Show no progress
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  medley resume runs/small-three-1")]
 pub(crate) struct ResumeArguments {
     /// The run folder
     pub(crate) run: PathBuf,
@@ -186,7 +191,7 @@ pub(crate) struct ResumeArguments {
     /// Print the results as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress on standard error
+    /// Show no progress
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -196,10 +201,10 @@ pub(crate) struct ResumeArguments {
   medley train configs/small-three.toml --no-test
   medley test runs/small-three-1
 
-The labels of the test split are opened once for each file of predictions, and the manifest of the run records when. A run that is
-scored already keeps its results.")]
+Test labels are opened once for each file of predictions, and the manifest of the run records when. \
+A run that is already scored keeps its results.")]
 pub(crate) struct TestArguments {
-    /// The run folders, each with finished training
+    /// Run folders whose training is finished
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
     #[command(flatten)]
@@ -209,12 +214,15 @@ pub(crate) struct TestArguments {
     /// Print the results as JSON, an array with one entry per run
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress on standard error
+    /// Show no progress
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley report runs/small-three-1                   write report.html again
+  medley report runs/small-three-1 --print markdown")]
 pub(crate) struct ReportArguments {
     /// The run folder
     pub(crate) run: PathBuf,
@@ -232,13 +240,16 @@ pub(crate) enum ReportFormat {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley submission runs/small-three-1
+  medley submission runs/small-three-1 --order alphabetical")]
 pub(crate) struct SubmissionArguments {
     /// The run folder
     pub(crate) run: PathBuf,
     /// Order of the tasks
     #[arg(long, value_enum, default_value = "competition", conflicts_with = "like")]
     pub(crate) order: OrderArgument,
-    /// Follow the row order of this sample file
+    /// Use the row order of this sample file
     #[arg(long, value_name = "SAMPLE.csv")]
     pub(crate) like: Option<PathBuf>,
 }
@@ -259,34 +270,43 @@ pub(crate) struct ConfigArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigSubcommand {
-    /// Print the resolved config: bases merged, overrides applied, defaults filled in
+    /// Print the resolved config: `extends` merged, --set applied, defaults filled in
+    #[command(after_help = "Example:
+  medley config show configs/small-three.toml --set train.epochs=2")]
     Show {
-        /// The experiment, a TOML file
+        /// The config, a TOML file
         config: PathBuf,
-        /// Overrides a key; may be repeated
+        /// Set a key of the config, such as train.epochs=5; may be repeated
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
         #[command(flatten)]
         data: DataFolder,
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// List the keys of configs: type, range, default, meaning
+    /// List all config keys with type, range, default and meaning
+    #[command(after_help = "Examples:
+  medley config keys
+  medley config keys optimizer")]
     Keys {
-        /// Only keys that begin so, such as optimizer or train.e
+        /// Only keys with this prefix, such as optimizer or train.e
         prefix: Option<String>,
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  medley doctor --data ~/medmnist
+
+Exit code 1 if there is a problem that keeps Medley from working.")]
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub(crate) data: DataFolder,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

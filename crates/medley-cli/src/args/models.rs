@@ -19,14 +19,16 @@ pub(crate) struct ModelsArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsSubcommand {
     /// List all networks
+    #[command(after_help = "Example:
+  medley models list")]
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show one network: parameters, multiplications, memory and receptive field at each size, and its options
+    /// Describe a network: parameters, multiply-adds, memory and receptive field by input size, and its options
     Show(ShowArguments),
-    /// Export the weights of a run, a plain network per task that torchvision or timm loads
+    /// Export the weights of a run, one plain network per task, for torchvision or timm
     Export(ExportArguments),
 }
 
@@ -35,21 +37,21 @@ pub(crate) enum ModelsSubcommand {
   medley models export runs/small-three-1
   medley models export runs/small-three-1 --task breastmnist --seed 1 --out weights
 
-The files are safetensors; their metadata has the classes and what pixels are normalised by. A run starts from such a
-file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]
+The files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
+such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]
 pub(crate) struct ExportArguments {
     /// Run folder
     pub(crate) run: PathBuf,
-    /// A task of the run; may be repeated; by default all
+    /// Task of the run; may be repeated; by default all
     #[arg(long, value_name = "NAME")]
     pub(crate) task: Vec<String>,
-    /// A seed of the run; by default its first
+    /// Seed of the run; by default the first
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Folder to write to; by default the folder `weights` of the run
+    /// Folder to write to; by default `weights` in the run folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -62,27 +64,27 @@ pub(crate) struct ExportArguments {
   medley models show resnet9 --width 16 --size 28
   medley models show resnet18_3d --convolution acs --json")]
 pub(crate) struct ShowArguments {
-    /// A name of `medley models list`
+    /// Name, from `medley models list`
     pub(crate) name: String,
-    /// Channels of the first stage; by default the published width
+    /// Channels of the first stage; by default as published
     #[arg(long)]
     pub(crate) width: Option<usize>,
-    /// Number of layers, where there is a choice
+    /// Number of layers, for networks that come in several depths
     #[arg(long)]
     pub(crate) depth: Option<usize>,
-    /// What comes before the first block: small or imagenet; by default small below 64 pixels
+    /// Layers before the first block: small or imagenet; by default small below 64 pixels
     #[arg(long, value_parser = word::<Stem>)]
     pub(crate) stem: Option<Stem>,
-    /// For networks over volumes: 3d, 2.5d or acs
+    /// Convolutions of networks over volumes: 3d, 2.5d or acs
     #[arg(long, value_parser = word::<VolumeConvolution>)]
     pub(crate) convolution: Option<VolumeConvolution>,
-    /// Edge length of the input; may be repeated; by default those of MedMNIST
+    /// Edge length of the input in pixels; may be repeated; by default those of MedMNIST
     #[arg(long, value_name = "PIXELS")]
     pub(crate) size: Vec<i64>,
     /// Channels of the input
     #[arg(long, default_value_t = 3)]
     pub(crate) channels: i64,
-    /// As JSON, one description per size
+    /// Print JSON, one description per size
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -9,9 +9,9 @@ use super::RunDataFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = "What can be scored, alone or mixed:
-  result files of the official evaluator, named {flag}{_size}_{split}_[AUC]…_[ACC]…@{run}.csv, rows in any order
-  a submission, id,id_image_in_task,task_name,label, tasks in any order; id,label alone needs --like SAMPLE.csv
   a run folder, or any folder of result files
+  result files of the official evaluator: breastmnist_test_[AUC]0.901_[ACC]0.863@run1.csv
+  a submission with id,id_image_in_task,task_name,label; with id,label alone, give --like
   scores as CSV or .npy, one row per image, with --task
 
 Examples:
@@ -31,20 +31,20 @@ pub(crate) struct ScoreArguments {
     pub(crate) truth: TruthArguments,
     #[command(flatten)]
     pub(crate) resampling: ResamplingArguments,
-    /// Published results below ours: the official ResNet-18 and the best at our image size, or all
+    /// Published results to show: the official ResNet-18 and the best at this image size, all, or none
     #[arg(long, value_enum, default_value = "none")]
     pub(crate) baselines: BaselinesArgument,
-    /// All published results, as --baselines all
+    /// Show all published results, as --baselines all
     #[arg(long, conflicts_with = "baselines")]
     pub(crate) published: bool,
-    /// Every class, and calibration by how rare the true class is
+    /// Show metrics by class, and calibration by class frequency
     #[arg(long)]
     pub(crate) details: bool,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
 
-/// What predictions are of, and compared with.
+/// What the predictions are of, and the true labels.
 #[derive(Debug, Args)]
 pub(crate) struct TruthArguments {
     #[command(flatten)]
@@ -55,38 +55,38 @@ pub(crate) struct TruthArguments {
     /// True labels from this file instead: .npy, .npz, or CSV of index,label
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
-    /// Task of score files whose name does not say it
+    /// Task of score files whose names do not say it
     #[arg(long, value_name = "NAME")]
     pub(crate) task: Option<String>,
-    /// How labels of a task outside MedMNIST are read; it needs --labels
+    /// Kind of a task outside MedMNIST; needs --labels
     #[arg(long, value_enum, requires = "labels")]
     pub(crate) kind: Option<KindArgument>,
-    /// Split of score files whose name does not say it; of a folder, the split that is scored
+    /// Split of score files whose names do not say it; for a folder, the split to score
     #[arg(long, value_enum, default_value = "test")]
     pub(crate) split: SplitArgument,
-    /// Edge length of the images, where the name of a file does not say it
-    #[arg(long, default_value_t = 28)]
+    /// Edge length of the images in pixels, where file names do not say it
+    #[arg(long, default_value_t = 28, value_name = "PIXELS")]
     pub(crate) size: usize,
-    /// The competition's sample file, whose ids a submission uses
+    /// The competition's sample file with the ids of the submission
     #[arg(long, value_name = "SAMPLE.csv")]
     pub(crate) like: Option<PathBuf>,
-    /// Take scores that are no probabilities (logits); metrics that need probabilities are then left out
+    /// Accept scores that are not probabilities (logits); metrics that need probabilities are left out
     #[arg(long)]
     pub(crate) any_scores: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ResamplingArguments {
-    /// Metrics, separated by commas, such as `auc,macro_f1`; `all` for every one
+    /// Metrics, separated by commas, such as auc,macro_f1; `all` for all of them
     #[arg(long, value_name = "LIST", default_value = "auc,accuracy,macro_f1", value_delimiter = ',')]
     pub(crate) metrics: Vec<String>,
-    /// Bootstrap resamples, and permutations
+    /// Number of bootstrap resamples, and of permutations
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     pub(crate) resamples: u32,
-    /// Share of the resamples that an interval holds
+    /// Confidence level of the intervals
     #[arg(long, default_value_t = 0.95, value_parser = share)]
     pub(crate) confidence: f64,
-    /// Seed of the resampling; the same seed gives the same digits with any number of threads
+    /// Random seed of the resampling
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 }
@@ -94,13 +94,13 @@ pub(crate) struct ResamplingArguments {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct OutputArguments {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// As Markdown tables
+    /// Print Markdown tables
     #[arg(long)]
     pub(crate) markdown: bool,
-    /// As LaTeX tables
+    /// Print LaTeX tables
     #[arg(long)]
     pub(crate) latex: bool,
 }
@@ -149,6 +149,6 @@ impl From<KindArgument> for TaskKind {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
-    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("it must lie between 0 and 1, such as 0.95".to_owned()) }
+    let share: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("it must be between 0 and 1, such as 0.95".to_owned()) }
 }

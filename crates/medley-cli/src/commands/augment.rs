@@ -60,7 +60,7 @@ fn preview(arguments: &PreviewArguments) -> anyhow::Result<()> {
     let (experiment, _) = config::read(&arguments.config, &arguments.set, &arguments.sheet.data.data)?;
     if let Some(stranger) = arguments.tasks.iter().find(|task| !experiment.tasks.contains(task)) {
         let known = experiment.tasks.join(", ");
-        return Err(Usage(format!("--task {stranger:?}: the config has {known}")).into());
+        return Err(Usage(format!("--task {stranger:?} is not a task of the config, which has {known}")).into());
     }
     for (position, task) in experiment.tasks.iter().enumerate() {
         if !arguments.tasks.is_empty() && !arguments.tasks.contains(task) {
@@ -92,9 +92,7 @@ fn corruptions(arguments: &CorruptionsArguments) -> anyhow::Result<()> {
     let (images, modality) = (opened.task.train.images().as_ref(), opened.task.spec.modality);
     let kinds = Corruption::for_modality(modality);
     if kinds.is_empty() {
-        return Err(
-            Usage(format!("{set}: no corruptions are known of segmented shapes, as no camera took them")).into()
-        );
+        return Err(Usage(format!("{set}: there are no corruptions for segmented shapes")).into());
     }
     let mut grid = grid(set, sheet, images, kinds.len(), 6)?;
     preview_corruptions(images, modality, *index, sheet.seed, &mut |row, column, image| grid.place(row, column, image))

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     }
     let mut card = compare(&predictors, &metrics, &resampling(&arguments.resampling))?;
     if card.pairs.is_empty() {
-        bail!(Usage("they have no task in common".to_owned()));
+        bail!(Usage("the predictions have no task in common".to_owned()));
     }
     let mut computed = Vec::new();
     for (path, (name, _)) in arguments.predictions.iter().zip(&predictors) {

@@ -77,7 +77,7 @@ fn libtorch() -> Finding {
     if version.starts_with("2.11.0") {
         Finding::ok("libtorch", version)
     } else {
-        Finding::problem("libtorch", version, "Medley is built for 2.11.0; `scripts/libtorch` sets it up")
+        Finding::problem("libtorch", version, "Medley is built for 2.11.0; `scripts/libtorch` installs it")
     }
 }
 
@@ -108,6 +108,7 @@ fn threads() -> Finding {
 fn cuda() -> Finding {
     match environment::require_cuda(tch::Device::Cuda(0)) {
         Ok(()) => Finding::ok("CUDA", plural(tch::Cuda::device_count().unsigned_abs() as usize, "device")),
+        Err(ModelError::Device { problem, .. }) => Finding::note("CUDA", "not available", problem),
         Err(error) => Finding::note("CUDA", "not available", error.to_string()),
     }
 }
@@ -118,7 +119,10 @@ fn library_paths() -> Vec<Finding> {
     let mut paths: Vec<&str> = maps
         .lines()
         .filter_map(|line| line.split_whitespace().nth(5))
-        .filter(|path| path.contains("libtorch") || path.contains("libc10") || path.contains("libgomp"))
+        .filter(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            ["libtorch", "libc10", "libgomp"].iter().any(|start| name.starts_with(start))
+        })
         .collect();
     paths.sort_unstable();
     paths.dedup();
@@ -141,7 +145,7 @@ fn data_folder(data: &Path) -> Finding {
     let registry = match Registry::of_folder(data) {
         Ok(registry) => registry,
         Err(error) => {
-            return Finding::problem("data folder", error.to_string(), "correct the entry, or import the set anew");
+            return Finding::problem("data folder", error.to_string(), "correct the entry, or import the set again");
         }
     };
     let found: Vec<&str> = registry
@@ -154,7 +158,7 @@ fn data_folder(data: &Path) -> Finding {
         Finding::note(
             "data folder",
             format!("`{shown}` has no MedMNIST file"),
-            "`medley data fetch breastmnist` downloads one, `medley data synth` draws all; `--data` or MEDLEY_DATA \
+            "`medley data fetch breastmnist` downloads one, `medley data synth` generates synthetic ones; `--data` or MEDLEY_DATA \
              name another folder",
         )
     } else {

@@ -36,9 +36,9 @@ fn list(json: bool) -> anyhow::Result<()> {
             vec![model.name.to_owned(), width, model.smallest_input.to_string(), pretrained, model.summary.to_owned()]
         })
         .collect();
-    output::line(&output::table(&["name", "width", "smallest input", "weights of", "what"], &rows))?;
+    output::line(&output::table(&["name", "width", "smallest input", "pretrained weights", "description"], &rows))?;
     output::line(
-        "\n`medley models show NAME` says what one costs. In a config: [net] backbone = { name = \"resnet9\", width = 32 }",
+        "\n`medley models show NAME` shows parameters, memory and options. In a config: [net] backbone = { name = \"resnet9\", width = 32 }",
     )
 }
 
@@ -63,8 +63,8 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
     let header = ["input", "stem", "parameters", "weights", "MACs", "activations", "receptive field"];
     output::line(&output::table(&header, &described.iter().map(row).collect::<Vec<_>>()))?;
     output::line(
-        "\nPer image; MACs are those of the forward pass, training takes about three times as many. Activations are what\n\
-         training keeps in bfloat16, estimated; fp32 keeps twice as much. Heads come on top: features x classes + classes.",
+        "\nPer image; MACs (multiply-adds) are for the forward pass; training takes about three times as many. Activations\n\
+         are estimated for training in bfloat16; fp32 takes twice as much. Each head adds features x classes + classes.",
     )
 }
 
@@ -108,8 +108,8 @@ fn facts(model: &BackboneDescription) -> Vec<(&str, String)> {
     if let (Some(own), Some(shared)) = (cost.task_embedding, cost.task_embedding_shared) {
         options.push(format!("task_embedding = {own}: {own}, and {} once", count(shared as u64)));
     }
-    let options = if options.is_empty() { "those of its head".to_owned() } else { options.join("; ") };
-    facts.push(("parameters a task", options));
+    let options = if options.is_empty() { "its head only".to_owned() } else { options.join("; ") };
+    facts.push(("parameters per task", options));
     facts
 }
 

@@ -66,7 +66,7 @@ pub(super) fn chosen_metrics(arguments: &ResamplingArguments) -> anyhow::Result<
     let known = || ALL.iter().map(|metric| metric.info().id).collect::<Vec<_>>().join(", ");
     let find = |id: &String| {
         metrics::by_id(id.trim())
-            .ok_or_else(|| Usage(format!("there is no metric `{id}`; there are: {}", known())).into())
+            .ok_or_else(|| Usage(format!("unknown metric `{id}`; known metrics: {}", known())).into())
     };
     arguments.metrics.iter().map(find).collect()
 }

@@ -137,7 +137,7 @@ fn write_out(layout: &RunLayout, results: &RunResults) -> anyhow::Result<Vec<Str
     if results.is_tested() {
         lines.push(format!("submission {}", submission(layout)?));
     } else {
-        lines.push(format!("test       not scored; `medley test {}` does that", layout.root().display()));
+        lines.push(format!("test       not scored yet; `medley test {}` does that", layout.root().display()));
     }
     Ok(lines)
 }
@@ -184,7 +184,7 @@ impl Interruption {
 
     /// Says what goes on from here.
     fn note(&self, command: &str) -> ExitCode {
-        output::note(&format!("stopped; {command} goes on from the last step"));
+        output::note(&format!("stopped; {command} continues from the last step"));
         let terminated = self.signal.load(Ordering::SeqCst) == SIGTERM as usize;
         ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED })
     }
@@ -232,7 +232,7 @@ fn summary(results: &RunResults) -> String {
         text.push_str(&format!("\n{headline}, of the mean of the seeds' probabilities  {of_mean:.4}"));
     }
     if results.synthetic {
-        text.push_str("\n\nSYNTHETIC DATA: these results say nothing of medicine or of the benchmark.");
+        text.push_str("\n\nSYNTHETIC DATA: these results say nothing about medicine or the benchmark.");
     }
     text.push_str("\nNot for clinical use.");
     text

@@ -154,7 +154,6 @@ pub(super) fn config(error: &ConfigError) -> Code {
         | ConfigError::Cycle { .. }
         | ConfigError::TooManyFiles { .. }
         | ConfigError::BadOverride { .. }
-        | ConfigError::NotATable { .. }
         | ConfigError::UnknownKey { .. }
         | ConfigError::UnknownChoice { .. }
         | ConfigError::WrongType { .. }

@@ -30,7 +30,7 @@ impl List {
     pub(super) fn read(path: &Path) -> Result<Self, ImportError> {
         let foreign = || ImportError::InTheWay {
             path: path.to_owned(),
-            problem: "is no list of exported images, so it is not replaced; choose another folder",
+            problem: "is not a list of exported images, so it is not replaced; choose another folder",
         };
         let bytes = match read_file(path, MAX_BYTES) {
             Ok(bytes) => bytes,

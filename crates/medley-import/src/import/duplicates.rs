@@ -16,7 +16,7 @@ const TOLD: usize = 10;
 pub struct Duplicates {
     /// Pictures that occur more than once.
     pub groups: usize,
-    /// How many of them lie in several splits: figures on val or test are then too good.
+    /// How many of them lie in several splits: scores on val or test are then too good.
     pub across_splits: usize,
     /// How many of them have different labels: one of these is wrong.
     pub conflicting_labels: usize,

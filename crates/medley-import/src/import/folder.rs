@@ -97,7 +97,7 @@ fn split_folders(root: &Path, top: &[PathBuf]) -> Result<Option<Vec<(Split, Path
         // A class may be called `test`, but not when `train` is beside it.
         Some((_, other)) if train => Err(refuse(
             root,
-            format!("beside `train` is `{}`, which is no split: move one of them", shown(root, other)),
+            format!("beside `train` is `{}`, which is not a split: move one of them", shown(root, other)),
         )),
         Some(_) => Ok(None),
         None if !train => Err(refuse(root, "it has folders of splits, but none is `train`")),

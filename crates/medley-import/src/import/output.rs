@@ -40,8 +40,10 @@ pub(super) fn check_way(folder: &Path, options: &ImportOptions) -> Result<(), Im
     }
     let problem = match (UserEntry::read(&entry).is_ok(), options.overwrite) {
         (true, true) => return Ok(()),
-        (true, false) => "is of a set that was imported before; `--overwrite` imports it anew, or choose another name",
-        (false, _) => "is no file of an imported set, so it is not replaced; choose another name or folder",
+        (true, false) => {
+            "belongs to a set that was imported before; replace it with `--overwrite`, or choose another name"
+        }
+        (false, _) => "is not a file of an imported set, so it is not replaced; choose another name or folder",
     };
     Err(ImportError::InTheWay { path, problem })
 }
@@ -223,7 +225,7 @@ impl Made {
         let decoded = &self.decoded;
         let given = self.listing.images.iter().filter(|image| image.split.is_some()).count();
         let grouped = self.listing.images.iter().any(|image| image.group.is_some());
-        let drawn = if grouped { "drawn, groups kept together" } else { "drawn, stratified by class" };
+        let drawn = if grouped { "random, groups kept together" } else { "random, stratified by class" };
         let splits = match (given, self.listing.images.len()) {
             (0, _) => drawn.to_owned(),
             (given, all) if given == all && self.as_given() => "given".to_owned(),
@@ -245,7 +247,7 @@ impl Made {
         say("colour", colour.into());
         say("sixteen_bit", word(options.sixteen_bit));
         say("alpha", word(options.alpha));
-        say("orientation", "turned as EXIF says".into());
+        say("orientation", "rotated as EXIF says".into());
         say("splits", splits.into());
         if given < self.listing.images.len() || !self.as_given() {
             say("shares", options.shares.to_vec().into());
@@ -272,13 +274,13 @@ impl Made {
         let found = &self.duplicates;
         if found.across_splits > 0 {
             remarks.push(format!(
-                "{} in more than one split: metrics on val and test are too good by them; a `group` column keeps equal ones together",
+                "{} in more than one split, so scores on val and test are too optimistic; a `group` column keeps them together",
                 plural(found.across_splits, "equal picture")
             ));
         }
         if found.conflicting_labels > 0 {
             remarks.push(format!(
-                "{} under different labels: one of the labels is wrong",
+                "{} with different labels: at least one of the labels is wrong",
                 plural(found.conflicting_labels, "equal picture")
             ));
         }

@@ -378,7 +378,7 @@ mod tests {
             read(&path, SixteenBit::Refuse, Alpha::Refuse).unwrap_err()
         };
         assert!(refused("a.png", b"").contains("empty"));
-        assert!(refused("a.png", b"no picture at all").contains("no PNG"));
+        assert!(refused("a.png", b"no picture at all").contains("not a PNG"));
         let mut png = Vec::new();
         let picture = DynamicImage::ImageLuma8(ImageBuffer::from_pixel(40, 40, Luma([7])));
         picture.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();

@@ -79,7 +79,7 @@ fn given_splits_are_kept_and_missing_ones_drawn_from_train() {
     assert!(list.iter().all(|(split, image)| (split == "test") == image.starts_with("test/")));
 
     let text = fs_err::read_to_string(desk.data.path().join("moles.toml")).unwrap();
-    assert!(text.contains("given for 46 of 46 images, else drawn, stratified by class"), "{text}");
+    assert!(text.contains("given for 46 of 46 images, else random, stratified by class"), "{text}");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn folders_that_are_no_data_set_are_refused() {
     desk.picture("b/1.png", 2);
     assert!(desk.refused(&desk.folder(), &moles()).contains("no image is left for val"));
     desk.picture("train/a/1.png", 2);
-    assert!(desk.refused(&desk.folder(), &moles()).contains("no split"));
+    assert!(desk.refused(&desk.folder(), &moles()).contains("not a split"));
     let missing = Source::Folder(desk.images.path().join("nowhere"));
     assert!(matches!(desk.import(&missing, &moles()), Err(ImportError::Data(DataError::Io { .. }))));
 }

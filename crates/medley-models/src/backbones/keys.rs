@@ -53,7 +53,7 @@ impl Entry {
                 return refuse(
                     key,
                     value,
-                    format!("it is no key of `{}`, but of {}", self.name, owners(key).join(", ")),
+                    format!("it is not a key of `{}`, but of {}", self.name, owners(key).join(", ")),
                 );
             }
         }

@@ -45,6 +45,7 @@ impl Matching<'_> {
         }
         found.retain(|(name, _)| name.split == self.request.split);
         if found.is_empty() {
+            let (folder, split) = (folder.display(), self.request.split);
             let message = format!(
                 "`{}` holds no result files of the {} split; their names are \
                  {{flag}}{{_size}}_{{split}}_[AUC]…_[ACC]…@{{run}}.csv",

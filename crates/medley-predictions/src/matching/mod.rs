@@ -100,7 +100,7 @@ pub fn refuse_doubles(predictions: &[Prediction]) -> Result<(), PredictionError>
         let (predictor, split, task) = (one.predictor.as_str(), one.split, one.sample.spec().name.as_str());
         if let Some(other) = seen.insert((predictor, split, task), one) {
             let message = format!(
-                "`{}` and `{}` both hold predictions of `{task}` ({split}) by `{predictor}`; score them apart, or with \
+                "`{}` and `{}` both hold predictions of `{task}` ({split}) by `{predictor}`; score them separately, or with \
                  `medley compare`",
                 other.file, one.file
             );
@@ -224,8 +224,8 @@ impl Matching<'_> {
             Some(name) => self.named_task(name, self.request.size),
             None => Err(PredictionError::Request {
                 message:
-                    "its name says neither task nor split, and it is no submission: give --task NAME (and --split), \
-                          or name it {flag}{_size}_{split}_[AUC]…_[ACC]…@{run}.csv"
+                    "its name does not say task and split, and it is not a submission: give --task NAME (and --split), or \
+                          name it as breastmnist_test_[AUC]0.901_[ACC]0.863@run1.csv"
                         .to_owned(),
             }),
         }

@@ -47,7 +47,8 @@ impl Matching<'_> {
         let spec = match self.named_task(name, size)? {
             Task::Known(spec) => spec,
             Task::Own { .. } => {
-                let message = format!("`{name}` is no published task: a submission holds tasks of the competition");
+                let message =
+                    format!("`{name}` is not a published task: a submission holds tasks of the competition only");
                 return Err(PredictionError::Request { message });
             }
         };

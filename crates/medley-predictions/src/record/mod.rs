@@ -97,12 +97,12 @@ impl RunFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The folder has no manifest.
-    #[error("`{}` is no run folder: it has no manifest.json", Shown(path))]
+    #[error("`{}` is not a run folder: it has no manifest.json", Shown(path))]
     NotARun {
         /// The folder.
         path: PathBuf,
     },
-    /// A file is there and cannot be read, or is not read as it is no regular file of a size that such a file can have.
+    /// A file is there and cannot be read, or is not read as it is not a regular file of a size that such a file can have.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The run was written by a program with other files.

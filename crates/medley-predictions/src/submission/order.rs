@@ -63,7 +63,7 @@ pub(super) fn like<'a>(
         };
         let (name, number) = (field(task)?, field(image)?);
         let known = by_name.get(name).ok_or_else(|| fail(line, unknown(name, &by_name)))?;
-        let number: usize = number.parse().map_err(|_| fail(line, format!("`{number}` is no image number")))?;
+        let number: usize = number.parse().map_err(|_| fail(line, format!("`{number}` is not an image number")))?;
         let &label = known.labels.get(number).ok_or_else(|| {
             fail(line, format!("image {number} of `{name}`, which has {} test images", known.labels.len()))
         })?;

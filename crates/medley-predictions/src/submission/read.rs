@@ -143,7 +143,7 @@ impl Submission {
                 problems.add(row.line, format!("label {} is outside 0 to {} of `{task}`", row.label, classes - 1));
             }
             if place.replace(row.label as u16).is_some() {
-                problems.add(row.line, format!("image {} of `{task}` comes a second time", row.image));
+                problems.add(row.line, format!("image {} of `{task}` is repeated", row.image));
             }
         }
         problems.check()?;
@@ -251,10 +251,10 @@ mod tests {
     #[test]
     fn every_mistake_has_its_line() {
         for (rows, part) in [
-            ("0,0,a,1\n0,1,a,1\n", "line 3: the id \"0\" comes a second time; it is on line 2 too"),
+            ("0,0,a,1\n0,1,a,1\n", "line 3: the id \"0\" is repeated; it is on line 2 too"),
             ("0,0,a\n", "line 2: 3 cells, but the header has 4"),
             ("0,0,a,x\n", "line 2: the label \"x\""),
-            ("0,-1,a,1\n", "line 2: \"-1\" is no image number"),
+            ("0,-1,a,1\n", "line 2: \"-1\" is not an image number"),
             ("", "no rows"),
         ] {
             let message = parse(rows, None).unwrap_err();
@@ -263,7 +263,7 @@ mod tests {
         let labels = |rows: &str| parse(rows, None).unwrap().labels("a", 3, 2).unwrap_err().to_string();
         assert!(labels("0,0,a,0\n1,3,a,1\n").contains("line 3: image 3 of `a`, which has 3 test images"));
         assert!(labels("0,0,a,2\n").contains("line 2: label 2 is outside 0 to 1"));
-        assert!(labels("0,0,a,1\n1,0,a,1\n").contains("line 3: image 0 of `a` comes a second time"));
+        assert!(labels("0,0,a,1\n1,0,a,1\n").contains("line 3: image 0 of `a` is repeated"));
         assert!(labels("0,1,a,1\n").contains("images of `a` are missing: 0, 2; 1 of 3 are there"));
         assert!(Submission::parse(b"id,lab\n", None).unwrap_err().to_string().contains("no column `label`"));
         assert!(is_submission(HEADER.as_bytes()) && !is_submission(b"0,0.1,0.9\n"));

@@ -34,7 +34,7 @@ pub(super) struct Content<'a> {
     pub(super) size: usize,
 }
 
-/// How a set is drawn.
+/// How a set is generated.
 #[derive(Clone, Copy)]
 pub(super) enum Generator {
     Grey(fn(&Content<'_>, &mut Draws) -> Raster<1>),
@@ -57,13 +57,13 @@ impl Generator {
         if matches!(self, Self::Colour(_)) { 3 } else { 1 }
     }
 
-    /// Whether it draws volumes.
+    /// Whether it generates volumes.
     pub(super) fn is_volume(self) -> bool {
         matches!(self, Self::Volume(_))
     }
 }
 
-/// A set that can be drawn.
+/// A set that can be generated.
 pub(super) struct Recipe {
     pub(super) name: &'static str,
     pub(super) generator: Generator,

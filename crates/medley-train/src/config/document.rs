@@ -63,7 +63,7 @@ fn top_keys() -> Vec<Key> {
             "name",
             "string",
             None,
-            "1 to 100 letters, digits, `-`, `_`, `.`, not beginning with `.`; the run folder is `runs/<name>-<k>`.",
+            "1 to 100 letters, digits, `-`, `_`, `.`, not beginning with `-` or `.`; the run folder is `runs/<name>-<k>`.",
         ),
         key(
             "tasks",

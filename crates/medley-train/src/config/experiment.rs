@@ -79,6 +79,14 @@ impl Experiment {
         self.policies.get(task).cloned().unwrap_or_else(PolicyConfig::none)
     }
 
+    /// Checks the name, which the run folder will have.
+    fn named(self) -> Result<Self, ConfigError> {
+        if is_name(&self.name) {
+            return Ok(self);
+        }
+        Err(self.refuse("name", NAME_RULE))
+    }
+
     /// The error for a value that turns out not to fit the data or the network, shown at its place.
     pub fn refuse(&self, key: &str, problem: impl Into<String>) -> ConfigError {
         refuse(self.places.as_ref(), key, problem)
@@ -168,11 +176,6 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
 }
 
 fn check_names(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if raw.name.is_empty() || raw.name.len() > 100 || !raw.name.chars().all(legal) || raw.name.starts_with('.') {
-        let rule = "it must be 1 to 100 letters, digits, `-`, `_` or `.`, and not begin with `.`";
-        return Err(refusal("name", rule));
-    }
     if raw.tasks.is_empty() {
         return Err(refusal("tasks", "at least one task is needed, such as \"breastmnist\""));
     }
@@ -181,7 +184,7 @@ fn check_names(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> 
         let key = format!("tasks[{index}]");
         let Some(entry) = registry.get(task) else {
             let hint = registry.suggest(task).map_or_else(
-                || "`medley data list` names them all".to_owned(),
+                || "`medley data list` shows all tasks".to_owned(),
                 |known| format!("did you mean \"{known}\"?"),
             );
             return Err(refusal(key, format!("there is no task {task:?}; {hint}")));
@@ -189,11 +192,11 @@ fn check_names(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> 
         let sizes = entry.sizes();
         if !sizes.contains(&raw.data.size) {
             let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
-            let problem = format!("it is {}, but {task} is there at {}", raw.data.size, sizes.join(", "));
+            let problem = format!("it is {}, but the sizes of {task} are {}", raw.data.size, sizes.join(", "));
             return Err(refusal("data.size", problem));
         }
         if !seen.insert(task) {
-            return Err(refusal(key, format!("the task {task:?} is named twice")));
+            return Err(refusal(key, format!("the task {task:?} is listed twice")));
         }
     }
     let distinct: BTreeSet<_> = raw.seeds.iter().collect();
@@ -249,7 +252,7 @@ fn check_axes(raw: &RawExperiment, registry: &Registry, volumes: bool) -> Result
     match (fits.first(), others.first()) {
         (_, None) => Ok(()),
         (Some(task), Some(other)) => {
-            Err(refusal("tasks", format!("{task} has {ours} and {other} has {theirs}: they need runs of their own")))
+            Err(refusal("tasks", format!("{task} has {ours} and {other} has {theirs}: train them in separate runs")))
         }
         (None, Some(other)) => {
             let hint = if volumes { "" } else { "; \"resnet18_3d\" would fit" };
@@ -294,9 +297,11 @@ mod tests {
     #[test]
     fn names_are_checked_with_a_suggestion() {
         assert!(refused("name = 'x'\ntasks = ['brestmnist']").contains("did you mean \"breastmnist\""));
-        assert!(refused("name = 'a/b'\ntasks = ['breastmnist']").contains("`name`"));
+        for name in ["a/b", "-x", "CON"] {
+            assert!(refused(&format!("name = '{name}'\ntasks = ['breastmnist']")).contains("`name`"), "{name}");
+        }
         assert!(refused("name = 'x'\ntasks = []").contains("at least one task"));
-        assert!(refused("name = 'x'\ntasks = ['breastmnist', 'breastmnist']").contains("named twice"));
+        assert!(refused("name = 'x'\ntasks = ['breastmnist', 'breastmnist']").contains("listed twice"));
         assert!(refused("name = 'x'\ntasks = ['breastmnist']\nseeds = [1, 1]").contains("different seeds"));
         assert!(
             refused("name = 'x'\ntasks = ['breastmnist']\n[loss.tasks.retinamnist]")
@@ -349,11 +354,11 @@ mod tests {
         for (tasks, backbone, words) in [
             ("'breastmnist'", "resnet18_3d", "breastmnist has flat images"),
             ("'adrenalmnist3d'", "resnet18", "adrenalmnist3d has volumes; \"resnet18_3d\" would fit"),
-            ("'breastmnist', 'adrenalmnist3d'", "resnet9", "adrenalmnist3d has volumes: they need runs of their own"),
+            ("'breastmnist', 'adrenalmnist3d'", "resnet9", "adrenalmnist3d has volumes: train them in separate runs"),
             (
                 "'adrenalmnist3d', 'breastmnist'",
                 "resnet18_3d",
-                "breastmnist has flat images: they need runs of their own",
+                "breastmnist has flat images: train them in separate runs",
             ),
         ] {
             let message = refused(&text(tasks, backbone));
@@ -395,10 +400,10 @@ mod tests {
         let error = Experiment::load(&path, &[], Registry::builtin()).unwrap_err();
         insta::assert_snapshot!(error.to_string().replace(&format!("{}/", folder.path().display()), ""), @"
         bad value for `train.epochs`: it is 0, it must be in [1, 100000]
-          --> a.toml:4:10
-           |
-        4  | epochs = 0
-           |          ^
+         --> a.toml:4:10
+          |
+        4 | epochs = 0
+          |          ^
         ");
     }
 }

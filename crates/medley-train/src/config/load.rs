@@ -21,10 +21,10 @@
 //! let shown = error.to_string().replace(&*path.to_string_lossy(), "small.toml");
 //! assert_eq!(shown, "\
 //! unknown key `learnin_rate`
-//!   --> small.toml:1:1
-//!    |
-//! 1  | learnin_rate = 0.1
-//!    | ^^^^^^^^^^^^
+//!  --> small.toml:1:1
+//!   |
+//! 1 | learnin_rate = 0.1
+//!   | ^^^^^^^^^^^^
 //! hint: did you mean `learning_rate`?");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -189,7 +189,7 @@ struct Layer {
 impl Layer {
     fn read(path: &Path, source: &Source) -> Result<Self, ConfigError> {
         let text = read_text(path, source)?;
-        let document = Document { origin: Origin::File(path.to_owned()), text };
+        let document = Document { origin: Origin::File(path.to_owned()), text: text.into() };
         let mut root = parse_document(&document)?;
         let extends = match root.remove("extends") {
             None => None,

@@ -64,7 +64,7 @@ fn cut_torn_line(file: &mut File) -> std::io::Result<()> {
     let mut end = length;
     while end > 0 {
         if length - end > LONGEST {
-            return Err(std::io::Error::other("it ends in no line of an event; move it away to go on without it"));
+            return Err(std::io::Error::other("it ends in no line of an event; move it away to continue without it"));
         }
         let start = end.saturating_sub(BLOCK);
         let mut block = vec![0; (end - start) as usize];

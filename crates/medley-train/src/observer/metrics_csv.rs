@@ -68,7 +68,7 @@ fn read(folder: &ConfinedFolder, path: &Path) -> anyhow::Result<Vec<MetricRow>> 
     let bytes = if_present(folder.read_file(path, LARGEST))?.unwrap_or_default();
     let rows: Result<_, csv::Error> = csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
     rows.with_context(|| {
-        format!("`{}` is damaged; move it away to go on without the metrics of earlier epochs", path.display())
+        format!("`{}` is damaged; move it away to continue without the metrics of earlier epochs", path.display())
     })
 }
 

@@ -242,7 +242,7 @@ impl<'a> Run<'a> {
         })?;
         for record in &self.prepared.records {
             if record.release.is_none() {
-                let what = if record.task.origin == Origin::User { "not the imported" } else { "no published" };
+                let what = if record.task.origin == Origin::User { "not the imported" } else { "not the published" };
                 let message = format!(
                     "`{}` is {what} file of {}: its rows or its MD5 differ (see `medley data verify`)",
                     record.file, record.task.title

@@ -8,17 +8,15 @@ use medley_storage::{ReadError, Shown, StorageError};
 #[derive(Debug, thiserror::Error)]
 pub enum RunFolderError {
     /// The name cannot be one of a folder.
-    #[error(
-        "{name:?} cannot name a run: use 1 to 200 letters, digits, `-`, `_` or `.`, and do not begin with `.` or `-`"
-    )]
+    #[error("{name:?} cannot be the name of a run: {}", super::NAME_RULE)]
     BadName {
         /// As given.
         name: String,
     },
     /// The name is taken.
     #[error(
-        "run `{}` exists already, and runs are never overwritten; choose another name, leave the name away to get a \
-         numbered one, or go on with it: medley resume {}",
+        "run `{}` already exists, and runs are never overwritten; choose another name, omit `--name` to get a \
+         numbered one, or resume it: medley resume {}",
         Shown(path),
         Shown(path)
     )]
@@ -27,7 +25,7 @@ pub enum RunFolderError {
         path: PathBuf,
     },
     /// A folder cannot be made.
-    #[error("cannot make folder `{}`; is the folder above it there and writable?", Shown(path))]
+    #[error("cannot create folder `{}`; does its parent exist, and is it writable?", Shown(path))]
     Unwritable {
         /// The folder.
         path: PathBuf,
@@ -81,8 +79,8 @@ pub enum RunFolderError {
     Record(#[from] RecordError),
     /// The config was edited after the run was made.
     #[error(
-        "`{}` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot go on; \
-         undo the change, or begin a new run: medley train {}",
+        "`{}` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot be resumed; \
+         undo the change, or start a new run: medley train {}",
         Shown(path),
         Shown(path)
     )]

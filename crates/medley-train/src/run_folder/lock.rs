@@ -38,7 +38,7 @@ impl RunLock {
             }
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 tracing::warn!(
-                    "the file system of `{}` has no locks: take care that only one process uses it",
+                    "the file system of `{}` does not support locks: make sure that only one process uses the run",
                     path.display()
                 );
             }

@@ -119,12 +119,16 @@ fn a_given_name_is_taken_as_it_is_and_once() {
     let first = create(folder.path(), Some("mine")).unwrap();
     assert_eq!(first.layout().name(), "mine");
     let before = entries(first.layout().root());
-    insta::assert_snapshot!(message(create(folder.path(), Some("mine")), folder.path()), @"run `DIR/mine` exists already, and runs are never overwritten; choose another name, leave the name away to get a numbered one, or go on with it: medley resume DIR/mine");
+    insta::assert_snapshot!(message(create(folder.path(), Some("mine")), folder.path()), @"run `DIR/mine` already exists, and runs are never overwritten; choose another name, omit `--name` to get a numbered one, or resume it: medley resume DIR/mine");
     assert_eq!(entries(first.layout().root()), before);
-    for name in ["", ".", "..", "a/b", "/a", "a\\b", "-a", ".a", "a b", "ä", "a\n", &"a".repeat(201)] {
+    let devices = ["CON", "nul", "com1", "LPT9.txt"];
+    for name in
+        ["", ".", "..", "a/b", "/a", "a\\b", "-a", ".a", "a b", "ä", "a\n", &"a".repeat(101)].iter().chain(&devices)
+    {
         assert!(matches!(create(folder.path(), Some(name)), Err(RunFolderError::BadName { .. })), "{name:?}");
     }
     assert_eq!(entries(folder.path()), ["mine"]);
+    assert!(["con-1", "com", "com10", "console", "a.con", "lpt"].into_iter().all(super::is_name));
 }
 
 #[test]
@@ -194,12 +198,12 @@ fn a_parent_that_is_no_folder_is_named() {
     fs_err::write(&file, "").unwrap();
     let text = message(create(&file.join("runs"), None), folder.path());
     assert!(
-        text.starts_with("cannot make folder `DIR/file/runs`; is the folder above it there and writable?\n"),
+        text.starts_with("cannot create folder `DIR/file/runs`; does its parent exist, and is it writable?\n"),
         "{text}"
     );
     assert!(text.contains("because: "), "{text}");
     let text = message(create(&file, Some("mine")), folder.path());
-    assert!(text.starts_with("cannot make folder `DIR/file/mine`"), "{text}");
+    assert!(text.starts_with("cannot create folder `DIR/file/mine`"), "{text}");
     let text = message(create(&file, None), folder.path());
     assert!(text.starts_with("cannot read `DIR/file`"), "{text}");
 }
@@ -249,12 +253,12 @@ fn what_was_changed_is_refused() {
     insta::assert_snapshot!(said.join("\n"), @"
     `DIR/small-1/manifest.json` has schema version 2, this program reads 1; use the version of Medley that made the run
     `DIR/small-1/manifest.json` has schema version 9, this program reads 1; use the version of Medley that made the run
-    `DIR/small-1/manifest.json` is damaged: EOF while parsing a string at line 39 column 25; the run cannot be gone on with
-    `DIR/small-1/manifest.json` is damaged: missing field `seeds` at line 73 column 1; the run cannot be gone on with
-    `DIR/small-1/manifest.json` is damaged: EOF while parsing a value at line 1 column 0; the run cannot be gone on with
+    `DIR/small-1/manifest.json` is damaged: EOF while parsing a string at line 39 column 25; the run cannot be resumed
+    `DIR/small-1/manifest.json` is damaged: missing field `seeds` at line 73 column 1; the run cannot be resumed
+    `DIR/small-1/manifest.json` is damaged: EOF while parsing a value at line 1 column 0; the run cannot be resumed
     cannot read `DIR/small-1/manifest.json`
       because: stream did not contain valid UTF-8
-    `DIR/small-1/config.toml` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot go on; undo the change, or begin a new run: medley train DIR/small-1/config.toml
+    `DIR/small-1/config.toml` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot be resumed; undo the change, or start a new run: medley train DIR/small-1/config.toml
     ");
 }
 

@@ -1,8 +1,12 @@
-use super::{Answer, DRAWN, Facts, Question, of_people, see_description, sources};
+use super::{Answer, Facts, GENERATED, Question, of_people, see_description, sources};
 
 pub(super) fn questions(facts: &Facts<'_>) -> Vec<Question> {
     let from_source = |question: &'static str| {
-        if facts.is_synthetic() { Question::text(question, DRAWN) } else { Question::open(question, sources(facts)) }
+        if facts.is_synthetic() {
+            Question::text(question, GENERATED)
+        } else {
+            Question::open(question, sources(facts))
+        }
     };
     vec![
         acquired(facts),
@@ -47,7 +51,7 @@ fn acquired(facts: &Facts<'_>) -> Question {
     let question = "How was the data associated with each instance acquired?";
     if facts.is_synthetic() {
         let remark = facts.remark.unwrap_or_default().trim();
-        let text = format!("It was drawn by a program, from a seed alone. The file says of itself: \"{remark}\".");
+        let text = format!("A program generated it, from a seed alone. The file says of itself: \"{remark}\".");
         return Question::text(question, text);
     }
     let mut answers: Vec<Answer> = see_description(facts).into_iter().collect();

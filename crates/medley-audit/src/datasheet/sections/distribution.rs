@@ -10,7 +10,7 @@ fn third_parties(facts: &Facts<'_>) -> Question {
     let question = "Will the dataset be distributed to third parties outside of the entity (e.g., company, institution, \
                     organization) on behalf of which the dataset was created?";
     if facts.is_synthetic() {
-        return Question::text(question, "There is no need: everybody can draw it.");
+        return Question::text(question, "There is no need: everybody can generate it.");
     }
     if facts.is_official() {
         return Question::text(question, "Yes, it is public.");
@@ -24,7 +24,7 @@ fn how(facts: &Facts<'_>) -> Question {
     if facts.is_synthetic() {
         return Question::text(
             question,
-            "By its seed: the same version of Medley draws the same bytes from it. It has no DOI.",
+            "By its seed, from which the same version of Medley generates the same bytes. It has no DOI.",
         );
     }
     let mut answers = Vec::new();
@@ -57,7 +57,7 @@ fn how(facts: &Facts<'_>) -> Question {
 fn when(facts: &Facts<'_>) -> Question {
     let question = "When will the dataset be distributed?";
     if facts.is_synthetic() {
-        return Question::text(question, "It can be drawn at any time.");
+        return Question::text(question, "It can be generated at any time.");
     }
     if facts.is_official() {
         return Question::text(question, "It is public; the files of release 2.2.4 and later since January 2024.");
@@ -69,7 +69,10 @@ fn licence(facts: &Facts<'_>) -> Question {
     let question = "Will the dataset be distributed under a copyright or other intellectual property (IP) license, and/or under \
                     applicable terms of use (ToU)?";
     if facts.is_synthetic() {
-        return Question::open(question, "Whoever passes the drawings on says so; no third party has a right in them.");
+        return Question::open(
+            question,
+            "No third party has rights in synthetic images; whoever passes them on should say that they are synthetic.",
+        );
     }
     let Some(entry) = facts.entry else { return Question::open(question, "The file names no licence.") };
     let mut answers = Vec::new();

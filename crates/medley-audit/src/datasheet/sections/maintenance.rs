@@ -20,7 +20,7 @@ pub(super) fn questions(facts: &Facts<'_>) -> Vec<Question> {
 fn who(facts: &Facts<'_>) -> Question {
     let question = "Who will be supporting/hosting/maintaining the dataset?";
     if facts.is_synthetic() {
-        return Question::text(question, "Nobody needs to: Medley draws it again.");
+        return Question::text(question, "Nobody needs to: Medley can generate it again.");
     }
     if facts.is_official() {
         return Question::text(question, "The authors of MedMNIST maintain it; Zenodo hosts the files.");
@@ -64,7 +64,7 @@ fn updates(facts: &Facts<'_>) -> Question {
     let question =
         "Will the dataset be updated (e.g., to correct labeling errors, add new instances, delete instances)?";
     if facts.is_synthetic() {
-        return Question::text(question, "When Medley's drawings change, their version does; the file names its own.");
+        return Question::text(question, "When the generators change, so does their version, which the file states.");
     }
     Question::open(question, "The file cannot tell.")
 }
@@ -72,7 +72,7 @@ fn updates(facts: &Facts<'_>) -> Question {
 fn older(facts: &Facts<'_>) -> Question {
     let question = "Will older versions of the dataset continue to be supported/hosted/maintained?";
     if facts.is_synthetic() {
-        return Question::text(question, "An older version of Medley draws them.");
+        return Question::text(question, "Older versions of Medley generate them.");
     }
     match facts.entry.filter(|_| facts.is_official()).and_then(|entry| entry.releases.get(1)) {
         Some(release) => {
@@ -94,7 +94,7 @@ fn contributions(facts: &Facts<'_>) -> Question {
     }
     if facts.is_official() {
         let text = format!(
-            "The licence allows to build on it with attribution; the package is at https://github.com/MedMNIST/MedMNIST ({README})."
+            "The licence allows building on it with attribution; the package is at https://github.com/MedMNIST/MedMNIST ({README})."
         );
         return Question::text(question, text);
     }

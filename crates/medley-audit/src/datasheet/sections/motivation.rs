@@ -8,7 +8,7 @@ fn purpose(facts: &Facts<'_>) -> Question {
     let question = "For what purpose was the dataset created? Was there a specific task in mind? Was there a specific gap that \
                     needed to be filled?";
     if facts.is_synthetic() {
-        let text = "To try Medley, and to test it, where the real images cannot be had. The drawings have the shapes and classes \
+        let text = "To try Medley, and to test it, where the real images are not available. The images have the shapes and classes \
                     of the set that they are named after, and no medical content.";
         return Question::text(question, text);
     }
@@ -34,7 +34,7 @@ fn creators(facts: &Facts<'_>) -> Question {
     let question = "Who created the dataset (e.g., which team, research group) and on behalf of which entity (e.g., company, \
                     institution, organization)?";
     if facts.is_synthetic() {
-        return Question::text(question, "Whoever ran medley data synth; the drawings are Medley's.");
+        return Question::text(question, "Whoever ran medley data synth; the generators are Medley's.");
     }
     let Some(entry) = facts.entry.filter(|_| facts.is_official()) else {
         return Question::open(question, "The file cannot tell.");
@@ -51,7 +51,7 @@ fn creators(facts: &Facts<'_>) -> Question {
 fn funding(facts: &Facts<'_>) -> Question {
     let question = "Who funded the creation of the dataset?";
     if facts.is_synthetic() {
-        return Question::text(question, "Nobody: drawing it takes seconds.");
+        return Question::text(question, "Nobody: generating it takes seconds.");
     }
     Question::open(question, super::sources(facts))
 }

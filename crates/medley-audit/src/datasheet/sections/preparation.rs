@@ -8,7 +8,7 @@ fn done(facts: &Facts<'_>) -> Question {
     let question = "Was any preprocessing/cleaning/labeling of the data done (e.g., discretization or bucketing, removal of \
                     instances, processing of missing values)?";
     if facts.is_synthetic() {
-        return Question::text(question, "No: images and labels are as they were drawn.");
+        return Question::text(question, "No: images and labels are as generated.");
     }
     let mut answers: Vec<Answer> = see_description(facts).into_iter().collect();
     if let Some([current, older]) = facts.entry.map(|entry| entry.releases.as_slice()) {
@@ -34,7 +34,7 @@ fn raw(facts: &Facts<'_>) -> Question {
     let question = "Was the \"raw\" data saved in addition to the preprocessed/cleaned/labeled data (e.g., to support unanticipated \
                     future uses)?";
     if facts.is_synthetic() {
-        return Question::text(question, "There is none: the seed draws the same images again.");
+        return Question::text(question, "There is none: the seed gives the same images again.");
     }
     let Some(entry) = facts.entry.filter(|_| facts.is_official()) else {
         return Question::open(question, "The file cannot tell.");

@@ -60,7 +60,7 @@ fn impact(facts: &Facts<'_>) -> Question {
     if let Some(ratio) = measured.imbalance().filter(|&ratio| ratio >= 1.5 && facts.spec().kind != TaskKind::MultiLabel)
     {
         lines.push(format!(
-            "The largest class of train has {ratio:.2} times the images of the smallest: accuracy says little of rare classes."
+            "The largest class of train has {ratio:.2} times the images of the smallest: accuracy says little about rare classes."
         ));
     }
     let (val, test) = (measured.rows[1], measured.rows[2]);
@@ -75,15 +75,14 @@ fn impact(facts: &Facts<'_>) -> Question {
         ));
     }
     if measured.duplicates.across > 0 {
-        lines
-            .push("Some images are in more than one split, so val or test flatters a model that remembers.".to_owned());
+        lines.push("Some images are in more than one split, so scores on val or test reward memorisation.".to_owned());
     }
     if facts.is_official() {
         lines.push("Public copies carry test labels: a published result may have been selected on them.".to_owned());
         lines.extend(facts.known.into_iter().flat_map(|known| known.remarks.iter().cloned()));
     }
     if facts.is_synthetic() {
-        lines.push("A result on it says nothing of medicine or of the benchmark.".to_owned());
+        lines.push("A result on it says nothing about medicine or the benchmark.".to_owned());
     }
     let mut answers = Vec::new();
     if !lines.is_empty() {
@@ -102,7 +101,7 @@ fn standard_error(images: usize) -> f64 {
 
 fn not_for(facts: &Facts<'_>) -> Question {
     let question = "Are there tasks for which the dataset should not be used?";
-    let mut answers = vec![Answer::text("Not for clinical use: nothing that decides about a person may rest on it.")];
+    let mut answers = vec![Answer::text("Not for clinical use: no decision about a person may be based on it.")];
     if facts.is_official() {
         let text = "Please note that this dataset is NOT intended for clinical use.";
         answers.push(Answer::Quote { text: text.to_owned(), source: README.to_owned() });
@@ -111,7 +110,7 @@ fn not_for(facts: &Facts<'_>) -> Question {
         answers.push(Answer::text("Not for commercial use: its licence forbids that."));
     }
     if facts.is_synthetic() {
-        answers.push(Answer::text("Not for any figure that is compared with published ones."));
+        answers.push(Answer::text("Not for results that are compared with published ones."));
     }
     Question::new(question, answers)
 }

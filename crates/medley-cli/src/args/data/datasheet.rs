@@ -18,16 +18,16 @@ pub(crate) struct DatasheetArguments {
     pub(crate) data: DataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Folder to write one datasheet per file to; without it the text goes to standard output
+    /// Folder for the datasheets, one file per set; without it the text goes to standard output
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// What to write
+    /// Format
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     pub(crate) format: Format,
-    /// Count the test labels too. They are sealed otherwise: looking at them is a choice, and this flag makes it
+    /// Include the test labels, which are sealed otherwise
     #[arg(long)]
     pub(crate) open_test_labels: bool,
-    /// The datasheets as JSON on standard output
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -11,25 +11,26 @@ use crate::args::DataFolder;
   medley data fetch all --size 28,64 --jobs 4
   medley data fetch pathmnist --mirror https://mirror.example/medmnist
 
-A file that was begun is gone on with, also after Ctrl-C. A file that is there and is what was published is not fetched again.
-Two generations of files are published: the current one, and 2.0-2.2.3, which differs for five sets at 28 pixels and lies in
-an older record of Zenodo.")]
+An interrupted download is resumed by the same command. A file whose MD5 is the published one is not \
+downloaded again. Two releases of the files are published: the current one, and 2.0-2.2.3, which differs for five sets at \
+28 pixels and is in an older record of Zenodo.")]
 pub(crate) struct FetchArguments {
-    /// Names such as breastmnist; `competition` for the eleven tasks, `all` for all eighteen sets
+    /// Names such as breastmnist, or with a size of their own, pathmnist_64; `competition` for the eleven tasks, `all` for all
+    /// eighteen sets
     #[arg(required = true)]
     pub(crate) sets: Vec<String>,
-    /// Edge lengths of the images, such as 28 or 28,64; `all` for every size there is
+    /// Edge lengths of the images in pixels, such as 28 or 28,64; `all` for every published size
     #[arg(long, default_value = "28", value_delimiter = ',', value_name = "PIXELS")]
     pub(crate) size: Vec<String>,
-    /// Generation of files, such as 2.0-2.2.3; by default the current one, or any that is there
+    /// Release of the files, such as 2.0-2.2.3; by default the current one, or any that is present
     #[arg(long)]
     pub(crate) release: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataFolder,
-    /// Server to fetch from instead of the official one; `{base}/{file}` is asked for
+    /// Download URL/FILE instead of the official address
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
-    /// Server to try when the first address fails; may be repeated
+    /// Try URL/FILE when the first address fails; may be repeated
     #[arg(long = "mirror", value_name = "URL")]
     pub(crate) mirrors: Vec<String>,
     /// Seconds to wait for a connection or for more data
@@ -38,10 +39,10 @@ pub(crate) struct FetchArguments {
     /// Attempts per address
     #[arg(long, default_value_t = 4)]
     pub(crate) attempts: u32,
-    /// Downloads at the same time
+    /// Number of parallel downloads
     #[arg(short, long, default_value_t = 3, value_name = "N")]
     pub(crate) jobs: usize,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

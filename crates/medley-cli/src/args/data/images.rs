@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::args::{DataFolder, Reading};
+use crate::args::{DataFolder, Reading, size};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SplitArgument {
@@ -34,8 +34,8 @@ impl From<SplitArgument> for medley_core::Split {
   medley data export retinamnist_64 --split train           one split of the larger images
   medley data export breastmnist --split test --open-test-labels
 
-Writes OUT/NAME/train0_1.png, ... (volumes: .gif with a frame per slice) and OUT/NAME.csv with a line
-per image, such as TRAIN,train0_1.png,1. Splits that were exported before stay in the list.")]
+Writes OUT/NAME/train0_1.png, ... (volumes: .gif with a frame per slice) and OUT/NAME.csv with a line \
+per image, such as TRAIN,train0_1.png,1. Splits that were exported earlier stay in the list.")]
 pub(crate) struct ExportArguments {
     /// Names of sets in the data folder (pathmnist, pathmnist_64), or files
     #[arg(required = true)]
@@ -50,13 +50,13 @@ pub(crate) struct ExportArguments {
     /// Splits, separated by commas; by default train and val, and test with --open-test-labels
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SPLIT")]
     pub(crate) split: Vec<SplitArgument>,
-    /// Open the labels of the test split, which are in the names of its images: to look at, not to train on
+    /// Export the test split, whose image names contain its labels; they are sealed otherwise
     #[arg(long)]
     pub(crate) open_test_labels: bool,
-    /// Write splits anew that are there already
+    /// Replace splits that were exported before
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -74,44 +74,44 @@ pub(crate) struct MontageArguments {
     pub(crate) data: DataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Which split
+    /// Split
     #[arg(long, value_enum, default_value = "train")]
     pub(crate) split: SplitArgument,
-    /// Images in a row; of a volume, slices
+    /// Images in a row; for volumes, slices
     #[arg(long, default_value_t = 12)]
     pub(crate) columns: usize,
-    /// Rows, by default 8; with --by-class rows for each class, by default 1
+    /// Number of rows, by default 8; with --by-class rows per class, by default 1
     #[arg(long)]
     pub(crate) rows: Option<usize>,
-    /// A row for each class, with its name
+    /// One row per class, with its name
     #[arg(long)]
     pub(crate) by_class: bool,
-    /// Pixels of the sheet for a pixel of an image, each way
-    #[arg(long, default_value_t = 2)]
+    /// Each pixel becomes a square of this side
+    #[arg(long, alias = "zoom", default_value_t = 2)]
     pub(crate) scale: usize,
     /// Pixels between images
     #[arg(long, default_value_t = 2)]
     pub(crate) gap: usize,
-    /// Seed of the choice
+    /// Random seed for choosing images
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// The sheet; by default NAME_SPLIT_montage.png in the working directory
+    /// Output file; by default NAME_SPLIT_montage.png in the working directory
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<PathBuf>,
-    /// Open the labels of the test split, for --split test --by-class: to look at, not to train on
+    /// Allow --split test --by-class; the test labels are sealed otherwise
     #[arg(long)]
     pub(crate) open_test_labels: bool,
-    /// Replace a sheet that is there
+    /// Replace an existing file
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// As JSON, with the index of each image that is shown
+    /// Print JSON, with the index of each image shown
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data import moles photos/ --size 28,64              photos/benign/*.jpg, photos/malignant/*.jpg
+  medley data import moles photos/ --size 28,64              photos/benign/, photos/malignant/
   medley data import nevi metadata.csv --images jpg/ --path-column image_id --extension jpg \\
       --label-column dx --group-column lesion_id             a row per image, lesions kept together
   medley data import cells arrays.npz --classes alive,dead   members images and labels
@@ -128,24 +128,25 @@ pub(crate) struct ImportArguments {
     pub(crate) source: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataFolder,
+    /// Shares of train, val and test, where the source has no splits
+    #[arg(long, value_delimiter = ',', default_values_t = [0.7, 0.1, 0.2], value_name = "TRAIN,VAL,TEST")]
+    pub(crate) shares: Vec<f64>,
+    /// Random seed of the splits
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Replace an imported set of this name
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    // Each group has a heading, which all that follows it would get.
     #[command(flatten)]
     pub(crate) set: SetArguments,
     #[command(flatten)]
     pub(crate) table: TableArguments,
     #[command(flatten)]
     pub(crate) pictures: PictureArguments,
-    /// Shares of train, val and test where splits are not given
-    #[arg(long, value_delimiter = ',', default_values_t = [0.7, 0.1, 0.2], value_name = "TRAIN,VAL,TEST")]
-    pub(crate) shares: Vec<f64>,
-    /// Seed of the splits
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Replace a set of this name that was imported before
-    #[arg(long)]
-    pub(crate) overwrite: bool,
-    /// As JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// What the set is.
@@ -155,19 +156,19 @@ pub(crate) struct SetArguments {
     /// Name in reports
     #[arg(long)]
     pub(crate) title: Option<String>,
-    /// Names of the classes in their order; by default those that occur, sorted
+    /// Class names in order; by default those that occur, sorted
     #[arg(long, value_delimiter = ',', value_name = "NAME,NAME")]
     pub(crate) classes: Vec<String>,
-    /// binary, multi-class, ordinal (classes are grades, in their order) or multi-label
+    /// binary, multi-class, ordinal (ordered grades) or multi-label; by default from the labels
     #[arg(long, value_parser = word::<medley_core::TaskKind>)]
     pub(crate) kind: Option<medley_core::TaskKind>,
-    /// What the images show, such as chest-xray, dermatoscope or other: decides how training images are varied
+    /// What the images show, such as chest-xray, dermatoscope or other; chooses the augmentation policy
     #[arg(long, default_value = "other", value_parser = word::<medley_core::Modality>)]
     pub(crate) modality: medley_core::Modality,
-    /// Where the images come from, in words
+    /// Source of the images, as text
     #[arg(long, default_value = "imported by its user", value_name = "TEXT")]
     pub(crate) from: String,
-    /// Short name of the licence of the images
+    /// Licence of the images, a short name
     #[arg(long, default_value = "not stated")]
     pub(crate) licence: String,
 }
@@ -179,22 +180,22 @@ pub(crate) struct TableArguments {
     /// Folder that paths in the CSV are relative to; by default that of the CSV
     #[arg(long, value_name = "DIR")]
     pub(crate) images: Option<PathBuf>,
-    /// Column of paths
+    /// Column with the paths
     #[arg(long, default_value = "path", value_name = "NAME")]
     pub(crate) path_column: String,
-    /// Column of labels
+    /// Column with the labels
     #[arg(long, default_value = "label", value_name = "NAME")]
     pub(crate) label_column: String,
-    /// Column of splits, with train, val, test or nothing
+    /// Column with the splits: train, val, test or empty
     #[arg(long, default_value = "split", value_name = "NAME")]
     pub(crate) split_column: String,
-    /// Column of groups, such as patients, whose images must not be in two splits; by default group, if there is one
+    /// Column with groups, such as patients, whose images stay in one split; by default group, if present
     #[arg(long, value_name = "NAME")]
     pub(crate) group_column: Option<String>,
-    /// Added to paths without an ending, such as jpg
-    #[arg(long, value_name = "ENDING")]
+    /// Extension for paths that have none, such as jpg
+    #[arg(long, value_name = "EXTENSION")]
     pub(crate) extension: Option<String>,
-    /// What stands between the labels of an image that has several (--kind multi-label)
+    /// Separator between the labels of an image (--kind multi-label)
     #[arg(long, default_value = "|", value_name = "TEXT")]
     pub(crate) separator: String,
     /// What stands in place of labels where an image of a multi-label set has none
@@ -205,26 +206,26 @@ pub(crate) struct TableArguments {
     pub(crate) labels: Option<PathBuf>,
 }
 
-/// What happens to pictures.
+/// How pictures are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pictures")]
 pub(crate) struct PictureArguments {
-    /// Edge lengths in pixels, a file each
+    /// Edge lengths in pixels, one file each
     #[arg(long, value_delimiter = ',', default_value = "28", value_name = "PIXELS")]
     pub(crate) size: Vec<usize>,
-    /// pad (black bars), crop (the square in the middle) or stretch
+    /// How images become square: pad (black bars), crop (centre) or stretch
     #[arg(long, default_value = "pad", value_parser = word::<medley_import::import::Fit>)]
     pub(crate) fit: medley_import::import::Fit,
-    /// nearest, triangle, catmull-rom (bicubic) or lanczos3
+    /// Resampling filter: nearest, triangle (bilinear), catmull-rom (bicubic) or lanczos3
     #[arg(long, default_value = "catmull-rom", value_parser = word::<medley_import::import::Filter>)]
     pub(crate) filter: medley_import::import::Filter,
-    /// Grey or RGB; auto is grey if every picture is
+    /// Grey or RGB; auto is grey if all pictures are
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) colour: ColourArgument,
-    /// 16 bits per channel: refuse, full-range (0-65535 to 0-255) or picture-range (least to greatest value of each)
+    /// 16 bits per channel: refuse, full-range (0-65535 to 0-255) or picture-range (minimum to maximum of each picture)
     #[arg(long, default_value = "refuse", value_parser = word::<medley_import::import::SixteenBit>)]
     pub(crate) sixteen_bit: medley_import::import::SixteenBit,
-    /// Transparent pictures: refuse, or lay over black or white
+    /// Transparent pictures: refuse, or place on black or white
     #[arg(long, default_value = "refuse", value_parser = word::<medley_import::import::Alpha>)]
     pub(crate) alpha: medley_import::import::Alpha,
     /// The most pixels of a picture, or of all frames of an animation
@@ -233,8 +234,8 @@ pub(crate) struct PictureArguments {
     /// Leave out pictures that cannot be read, and count them
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
-    /// Memory that the decoded images may take, bytes; by default half of what is free
-    #[arg(long, value_name = "BYTES")]
+    /// Memory limit for the decoded images, such as 4GiB; by default half of the free memory
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
 }
 

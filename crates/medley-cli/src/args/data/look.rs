@@ -1,4 +1,4 @@
-//! `medley data info`, `stats`, `audit` and `clean`.
+//! `medley data info`, `verify`, `stats`, `audit` and `clean`.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,34 @@ use crate::args::{DataFolder, Reading};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data info download-3.npz          which set, which generation, what differs
+  medley data info breastmnist --data ~/medmnist
+  medley data info download-3.npz          which set, which release, what differs
   medley data info data/*.npz --json")]
 pub(crate) struct InfoArguments {
-    /// Files, whatever they are called
+    /// Files, whatever they are called, or names of sets in the data folder (pathmnist, pathmnist_64)
     #[arg(required = true)]
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// As JSON
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley data verify                       every known file in the data folder
+  medley data verify breastmnist pathmnist_64 --data ~/medmnist
+
+Exit code 3 if a file is damaged, or is neither a published file nor as it was imported.")]
+pub(crate) struct VerifyArguments {
+    /// Names of sets in the data folder (pathmnist, pathmnist_64), or files; by default all known files there
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -33,10 +52,10 @@ pub(crate) struct StatsArguments {
     pub(crate) data: DataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Count the test labels too. They are sealed otherwise: looking at them is a choice, and this flag makes it
+    /// Include the test labels, which are sealed otherwise
     #[arg(long)]
     pub(crate) open_test_labels: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -47,26 +66,26 @@ pub(crate) struct StatsArguments {
   medley data audit organamnist organcmnist organsmnist      duplicates across the three views too
   medley data audit data/mine.npz --near 0.98 --all")]
 pub(crate) struct AuditArguments {
-    /// Names of sets in the data folder, or files; several are also compared with each other
+    /// Names of sets in the data folder (pathmnist, pathmnist_64), or files; several are also compared with each other
     #[arg(required = true)]
     pub(crate) sets: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataFolder,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Correlation from which on two images are near duplicates, 0 to 1; `off` does not look for them
+    /// Correlation above which two images are near duplicates, 0 to 1; `off` skips the search
     #[arg(long, value_name = "CORRELATION", default_value = "0.995", value_parser = near)]
     pub(crate) near: Near,
-    /// Images whose values spread over fewer levels (of 256) than this are called blank
+    /// An image with a range of fewer grey levels (of 256) than this is blank
     #[arg(long, value_name = "LEVELS", default_value_t = 8)]
     pub(crate) blank_levels: u8,
-    /// Compare test labels too. They are sealed otherwise: looking at them is a choice, and this flag makes it
+    /// Include the test labels, which are sealed otherwise
     #[arg(long)]
     pub(crate) open_test_labels: bool,
-    /// Print every finding, not the first ten of a kind
+    /// Print all findings, not only the first ten of each kind
     #[arg(long)]
     pub(crate) all: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -81,19 +100,21 @@ fn near(text: &str) -> Result<Near, String> {
     }
     match text.parse::<f64>() {
         Ok(number) if number > 0.0 && number <= 1.0 => Ok(Near(Some(number))),
-        _ => Err("give a correlation above 0 and at most 1, or `off`".to_owned()),
+        _ => Err("must be a correlation above 0 and at most 1, or `off`".to_owned()),
     }
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  medley data clean --dry-run")]
 pub(crate) struct CleanArguments {
-    /// Folder with decoded files; by default medley/data in the user's cache folder
+    /// Folder of the decoded copies; by default medley/data in the user's cache folder
     #[arg(long, env = "MEDLEY_CACHE", value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-    /// List what there is, and remove nothing
+    /// List the files, but do not remove them
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

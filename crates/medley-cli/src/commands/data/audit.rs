@@ -91,17 +91,17 @@ fn print_precision(set: &SetFindings) -> anyhow::Result<()> {
     let precision = &set.precision;
     let (rarest, images) = (&precision.rarest.0, precision.rarest.1);
     output::line(&format!(
-        "  val can tell     its rarest class, {rarest}, has {images} images: one of them moves macro-recall by {:.2} points",
+        "  val precision    the rarest class, {rarest}, has {images} images; one image changes macro-recall by {:.2} points",
         100.0 * precision.one_image
     ))?;
     match (precision.half_width, precision.unpaired_difference) {
         (Some(half), Some(difference)) => output::line(&format!(
-            "                   at a recall of 80% it is known to ±{:.1} points (95%); scores closer than {:.1} points\n\
-             \x20                  say nothing about which model is better unless they are compared image by image\n",
+            "                   at a recall of 80% the 95% interval is ±{:.1} points; scores closer than {:.1} points do not\n\
+             \x20                  tell which model is better, unless the models are compared image by image\n",
             100.0 * half,
             100.0 * difference
         )),
-        _ => output::line("                   a class without images is not measured at all\n"),
+        _ => output::line("                   a class without images is not measured\n"),
     }
 }
 

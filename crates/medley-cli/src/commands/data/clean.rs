@@ -8,7 +8,7 @@ use crate::failure::Usage;
 use crate::output;
 
 pub(super) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
-    let unknown = || Usage("no cache folder is known: name it with --cache".to_owned());
+    let unknown = || Usage("the cache folder is unknown: give it with --cache".to_owned());
     let folder = arguments.cache.clone().or_else(cache::default_folder).ok_or_else(unknown)?;
     let found = if arguments.dry_run { cache::list(&folder)? } else { cache::clean(&folder)? };
     if arguments.json {

@@ -23,7 +23,7 @@ struct Written {
 
 pub(super) fn run(arguments: &DatasheetArguments) -> anyhow::Result<ExitCode> {
     if arguments.sets.len() > 1 && arguments.out.is_none() && !arguments.json {
-        return Err(Usage("several files give several datasheets: name a folder for them with --out".to_owned()).into());
+        return Err(Usage("several sets need a folder for their datasheets: give it with --out".to_owned()).into());
     }
     let mut all = Vec::new();
     for set in &arguments.sets {
@@ -60,7 +60,7 @@ fn datasheet(set: &Path, arguments: &DatasheetArguments) -> anyhow::Result<Datas
 fn render(sheet: &Datasheet, format: Format) -> anyhow::Result<String> {
     match format {
         Format::Markdown => Ok(sheet.markdown()),
-        Format::Html => sheet.html().context("the page could not be rendered"),
+        Format::Html => sheet.html().context("the page cannot be rendered"),
     }
 }
 

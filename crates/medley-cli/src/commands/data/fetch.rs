@@ -11,7 +11,7 @@ use medley_fetch::{FetchError, FetchOptions, Fetched, Request, fetch_all};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{describe, fetch_progress::Progress, wanted};
+use super::{describe, fetch_progress::Progress, published};
 use crate::args::data::fetch::FetchArguments;
 use crate::failure::{INTERRUPTED, TERMINATED, Usage, code_of};
 use crate::output;
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
     let outcomes = fetch_all(&requests, folder, &options, &stop, &|index, event| progress.on_event(index, event));
     progress.finish();
     if stop.load(Ordering::SeqCst) {
-        output::note("stopped; what has arrived is kept, and the same command goes on from there");
+        output::note("stopped; what has arrived is kept, and the same command resumes the download");
         let terminated = signal.load(Ordering::SeqCst) == SIGTERM as usize;
         return Ok(ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED }));
     }
@@ -63,20 +63,23 @@ pub(super) fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
 fn requests(arguments: &FetchArguments) -> anyhow::Result<Vec<Request<'static>>> {
     let mut requests = Vec::new();
     for name in &arguments.sets {
-        let group = matches!(name.as_str(), "all" | "competition");
-        let entries = match name.as_str() {
+        let group: Vec<&'static Entry> = match name.as_str() {
             "all" => Registry::builtin().entries().iter().collect(),
             "competition" => COMPETITION_TASKS.iter().filter_map(|task| Registry::builtin().get(task)).collect(),
-            _ => wanted(std::slice::from_ref(name))?,
+            _ => Vec::new(),
         };
-        for entry in entries {
-            let sizes = sizes(entry, arguments)?;
-            let has = |size: &usize| !group || published_sizes(entry, arguments).contains(size);
-            requests.extend(sizes.into_iter().filter(has).map(|size| Request {
-                entry,
-                size,
-                release: arguments.release.clone(),
-            }));
+        let mut add = |entry, size| requests.push(Request { entry, size, release: arguments.release.clone() });
+        if group.is_empty() {
+            let (entry, size) = published(name)?;
+            let sizes = size.map_or_else(|| sizes(entry, arguments), |size| Ok(vec![size]))?;
+            sizes.into_iter().for_each(|size| add(entry, size));
+        }
+        for entry in group {
+            let published = published_sizes(entry, arguments);
+            sizes(entry, arguments)?
+                .into_iter()
+                .filter(|size| published.contains(size))
+                .for_each(|size| add(entry, size));
         }
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -142,7 +145,7 @@ fn report(
     } else {
         for line in &arrived {
             let text = match (&line.outcome, &line.error) {
-                (Some(Fetched::Present), _) => "there already, MD5 as published".to_owned(),
+                (Some(Fetched::Present), _) => "already present, MD5 as published".to_owned(),
                 (Some(Fetched::Downloaded), _) => "downloaded, MD5 as published".to_owned(),
                 (None, error) => format!("FAILED: {}", error.clone().unwrap_or_default()),
             };

@@ -39,13 +39,13 @@ impl Progress {
         let file = files[index].get_or_insert_with(|| self.begin(index));
         match event {
             FetchEvent::Waiting => {
-                self.say(&format!("{}: another process is fetching it; waiting for that", self.names[index]));
+                self.say(&format!("{}: another process is downloading it; waiting", self.names[index]));
             }
             FetchEvent::Asking { url, have } => {
                 (file.begun, file.had) = (Instant::now(), have);
                 let from = if have > 0 { format!(" from byte {have} on") } else { String::new() };
                 if self.bars.is_none() {
-                    note(&format!("{}: asking {url}{from}", self.names[index]));
+                    note(&format!("{}: requesting {url}{from}", self.names[index]));
                 }
                 if let Some(bar) = &file.bar {
                     bar.set_position(have);

@@ -110,7 +110,7 @@ fn print(imported: &Imported) -> anyhow::Result<()> {
     }
     if !imported.skipped.is_empty() {
         let pictures = plural(imported.skipped.len(), "picture");
-        output::note(&format!("warning: {pictures} could not be read and left out:"));
+        output::note(&format!("warning: {pictures} could not be read and were skipped:"));
         for skipped in imported.skipped.iter().take(SHOWN) {
             output::note(&format!("  {skipped}"));
         }

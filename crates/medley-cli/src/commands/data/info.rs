@@ -1,15 +1,17 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use medley_audit::inspect::{Description, describe};
 use medley_core::Split;
+use medley_data::file_named;
 
 use crate::args::data::look::InfoArguments;
 use crate::output;
 
 pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
     let options = arguments.reading.options();
-    let described =
-        arguments.files.iter().map(|file| describe(file, &options)).collect::<Result<Vec<Description>, _>>()?;
+    let look = |set: &PathBuf| describe(&file_named(set, &arguments.data.data)?, &options);
+    let described = arguments.sets.iter().map(look).collect::<Result<Vec<Description>, _>>()?;
     if arguments.json {
         output::json(&described)?;
         return Ok(ExitCode::SUCCESS);
@@ -37,13 +39,13 @@ fn print(description: &Description) -> anyhow::Result<()> {
                 let counts = record
                     .class_counts
                     .get(&split)
-                    .map_or_else(|| "labels sealed until scoring".to_owned(), |counts| format!("by class {counts:?}"));
+                    .map_or_else(|| "labels sealed".to_owned(), |counts| format!("by class {counts:?}"));
                 row(split.as_str(), &format!("{rows} images, {counts}"))?;
             }
             row("classes", &record.task.classes.join("; "))?;
         }
         (set, _) => {
-            row("set", set.as_deref().unwrap_or("none that is known"))?;
+            row("set", set.as_deref().unwrap_or("unknown"))?;
             for array in &description.arrays {
                 let shape = array.shape.as_ref().map(|shape| format!("{shape:?}"));
                 let text = [array.dtype.clone(), shape].into_iter().flatten().collect::<Vec<_>>().join(" ");

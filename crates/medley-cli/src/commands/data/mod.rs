@@ -16,8 +16,8 @@ mod verify;
 
 use std::process::ExitCode;
 
-use medley_core::{COMPETITION_TASKS, OpenedTask, ScoringToken};
-use medley_data::{Entry, Registry};
+use medley_core::{OpenedTask, ScoringToken};
+use medley_data::{DataError, Entry, Registry};
 
 use crate::args::data::{DataArguments, DataSubcommand};
 
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &DataArguments) -> anyhow::Result<ExitCode> {
         DataSubcommand::Stats(arguments) => stats::run(arguments),
         DataSubcommand::Audit(arguments) => audit::run(arguments),
         DataSubcommand::Clean(arguments) => clean::run(arguments),
-        DataSubcommand::Verify { files, data, json } => verify::run(files, &data.data, *json),
+        DataSubcommand::Verify(arguments) => verify::run(arguments),
         DataSubcommand::Fetch(arguments) => fetch::run(arguments),
         DataSubcommand::Synth(arguments) => synth::run(arguments),
         DataSubcommand::Datasheet(arguments) => datasheet::run(arguments),
@@ -48,18 +48,12 @@ fn test_token(asked_for: bool, task: &OpenedTask) -> Option<ScoringToken> {
     asked_for.then(|| ScoringToken::on_request(task.spec.name.as_str(), task.test.labels.rows()))
 }
 
-/// The sets that names stand for, each once.
-fn wanted(names: &[String]) -> anyhow::Result<Vec<&'static Entry>> {
+/// A published set, and the size that its name may say, as that of its file does: `pathmnist`, `pathmnist_64`.
+fn published(name: &str) -> Result<(&'static Entry, Option<usize>), DataError> {
     let registry = Registry::builtin();
-    let mut entries: Vec<&'static Entry> = Vec::new();
-    for name in names {
-        if name == "competition" {
-            entries.extend(COMPETITION_TASKS.iter().filter_map(|task| registry.get(task)));
-            continue;
-        }
-        entries.push(registry.find(name)?);
+    if let Some(entry) = registry.get(name) {
+        return Ok((entry, None));
     }
-    let mut seen = std::collections::BTreeSet::new();
-    entries.retain(|entry| seen.insert(entry.name.as_str()));
-    Ok(entries)
+    let (entry, size) = registry.by_file_name(&format!("{name}.npz")).ok_or_else(|| registry.unknown(name))?;
+    Ok((entry, Some(size)))
 }

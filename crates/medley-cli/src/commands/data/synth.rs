@@ -4,6 +4,7 @@ use medley_core::COMPETITION_TASKS;
 use medley_storage::RealFs;
 use medley_synth::{Rows, SynthOptions, write_set};
 
+use super::published;
 use crate::args::data::SynthArguments;
 use crate::failure::Usage;
 use crate::output;
@@ -15,14 +16,21 @@ pub(super) fn run(arguments: &SynthArguments) -> anyhow::Result<ExitCode> {
             Usage(format!("--rows {number:?}: give `official`, or the most rows per split, such as 600"))
         })?),
     };
-    if !matches!(arguments.size, 28 | 64 | 128 | 224) {
-        return Err(Usage(format!("--size {}: MedMNIST has 28, 64, 128 and 224", arguments.size)).into());
-    }
-    let options = SynthOptions { seed: arguments.seed, rows, size: arguments.size, overwrite: arguments.overwrite };
     let all = COMPETITION_TASKS.map(str::to_owned);
-    let sets = if arguments.sets.is_empty() { &all[..] } else { &arguments.sets[..] };
-    for set in sets {
-        let path = write_set(&arguments.out, set, &options, &RealFs)?;
+    let names = if arguments.sets.is_empty() { &all[..] } else { &arguments.sets[..] };
+    let mut sets = Vec::new();
+    for name in names {
+        let (entry, size) = published(name)?;
+        let size = size.unwrap_or(arguments.size);
+        if entry.file(size).is_none() {
+            let sizes = entry.sizes().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Usage(format!("there is no size {size} of {}; its sizes are {sizes}", entry.name)).into());
+        }
+        sets.push((entry, size));
+    }
+    for (entry, size) in sets {
+        let options = SynthOptions { seed: arguments.seed, rows, size, overwrite: arguments.overwrite };
+        let path = write_set(&arguments.out, &entry.name, &options, &RealFs)?;
         output::line(&format!("{} (SYNTHETIC)", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)

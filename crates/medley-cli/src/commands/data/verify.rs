@@ -2,10 +2,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use medley_audit::inspect::{Verification, verify};
-use medley_data::{DataError, OpenOptions, Registry};
+use medley_data::{DataError, OpenOptions, Registry, file_named};
 use serde::Serialize;
 
 use super::describe;
+use crate::args::data::look::VerifyArguments;
 use crate::failure::Usage;
 use crate::output;
 
@@ -19,10 +20,17 @@ struct Checked {
     error: Option<String>,
 }
 
-pub(super) fn run(files: &[PathBuf], folder: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let files = if files.is_empty() { known_files(folder)? } else { files.to_vec() };
+pub(super) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
+    let (folder, sets) = (arguments.data.data.as_path(), &arguments.sets);
+    let files = if sets.is_empty() {
+        known_files(folder)?
+    } else {
+        sets.iter().map(|set| file_named(set, folder)).collect::<Result<_, _>>()?
+    };
     if files.is_empty() {
-        return Err(Usage(format!("there is no known file in `{}`; name files, or --data", folder.display())).into());
+        let message =
+            format!("there is no known file in `{}`; name files, or another folder with --data", folder.display());
+        return Err(Usage(message).into());
     }
     let mut checked = Vec::new();
     for file in files {
@@ -32,7 +40,7 @@ pub(super) fn run(files: &[PathBuf], folder: &Path, json: bool) -> anyhow::Resul
         };
         checked.push(Checked { file, verification, error });
     }
-    if json {
+    if arguments.json {
         output::json(&checked)?;
     } else {
         for line in &checked {

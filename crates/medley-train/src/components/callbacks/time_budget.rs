@@ -45,7 +45,7 @@ impl Callback for TimeBudget {
         if self.spent().0 < 60.0 * self.minutes {
             return Action::Continue;
         }
-        Action::Stop(format!("the {} minutes of `stop.minutes` are over", self.minutes))
+        Action::Stop(format!("the time limit is reached (`stop.minutes` = {})", self.minutes))
     }
 
     fn state(&mut self) -> Option<&mut dyn CallbackState> {

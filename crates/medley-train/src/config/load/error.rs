@@ -55,7 +55,7 @@ pub enum ConfigError {
         place: Box<Place>,
     },
     /// Tables or arrays within each other, too many.
-    #[error("more than {limit} tables or arrays within each other{}", Tail(Some(place), self.hint()))]
+    #[error("more than {limit} levels of nested tables and arrays{}", Tail(Some(place), self.hint()))]
     TooDeep {
         /// Where.
         place: Box<Place>,
@@ -95,16 +95,6 @@ pub enum ConfigError {
         text: String,
         /// What is wrong.
         problem: String,
-    },
-    /// An override that goes through something that has no keys.
-    #[error("cannot use `--set {}`: `{}` is {found}, not a table{}", brief(text), brief(key), Tail(None, self.hint()))]
-    NotATable {
-        /// As given.
-        text: String,
-        /// The dotted key that is no table.
-        key: String,
-        /// What it is.
-        found: &'static str,
     },
     /// A key that does not exist.
     #[error("unknown key `{}`{}", brief(key), Tail(place.as_deref(), self.hint()))]
@@ -189,12 +179,11 @@ impl ConfigError {
             Self::Unreadable { .. } => "it must be a regular file that you may read".to_owned(),
             Self::TooLarge { .. } => "is it a config? An experiment is a short TOML file".to_owned(),
             Self::NotUtf8 { .. } => "save it as UTF-8 text".to_owned(),
-            Self::TooDeep { .. } => "no key of an experiment lies that deep".to_owned(),
+            Self::TooDeep { .. } => "no key is nested that deep".to_owned(),
             Self::BadExtends { .. } => "write extends = \"base.toml\"".to_owned(),
             Self::Cycle { .. } => "take the last `extends` out".to_owned(),
             Self::TooManyFiles { .. } => "put several of them into one".to_owned(),
             Self::BadOverride { .. } => "examples: --set train.epochs=5, --set 'seeds=[0, 1]'".to_owned(),
-            Self::NotATable { key, .. } => format!("override `{}` itself", brief(key)),
             // Names of the schema and no text of the file, so it needs no cutting.
             Self::UnknownKey { meant: Some(meant), .. } => printable(meant),
             Self::UnknownKey { key, suggestion: Some(known), .. } => {

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// Characters of a line that are shown; longer lines are cut around the place.
 const SHOWN: usize = 100;
@@ -16,9 +19,7 @@ pub enum Origin {
     Override,
 }
 
-/// A place in a config file or an override, with the line that is there.
-///
-/// Shown as
+/// A place in a config file or an override, shown with the line that is there:
 /// ```text
 ///   --> configs/small.toml:12:1
 ///    |
@@ -29,66 +30,32 @@ pub enum Origin {
 pub struct Place {
     /// In which text.
     pub origin: Origin,
-    /// 1-based.
-    pub line: usize,
-    /// 1-based, in characters.
-    pub column: usize,
-    excerpt: String,
-    /// Characters before the carets, and number of carets.
-    carets: (usize, usize),
+    text: Arc<str>,
+    /// In bytes, within one line.
+    span: Range<usize>,
 }
 
 impl Place {
-    /// The place of a span of bytes. Spans outside the text are moved into it.
-    pub(super) fn new(origin: Origin, text: &str, span: &Range<usize>) -> Self {
-        let start = floor_boundary(text, span.start);
-        let end = floor_boundary(text, span.end).max(start);
-        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    /// The place of a span of bytes, or of its first line. Spans outside the text are moved into it.
+    pub(super) fn new(origin: Origin, text: &Arc<str>, span: &Range<usize>) -> Self {
+        let start = text.floor_char_boundary(span.start);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-        let line = text[..start].bytes().filter(|&byte| byte == b'\n').count() + 1;
-        let before = text[line_start..start].chars().count();
-        let marked = text[start..end.min(line_end)].trim_end().chars().count().max(1);
-        let (excerpt, carets) = cut(text[line_start..line_end].trim_end_matches('\r'), before, marked);
-        Self { origin, line, column: before + 1, excerpt, carets }
+        let end = text.floor_char_boundary(span.end).clamp(start, line_end);
+        Self { origin, text: Arc::clone(text), span: start..end }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (number, width) = match &self.origin {
-            Origin::File(path) => {
-                writeln!(f, "  --> {}:{}:{}", printable(&path.to_string_lossy()), self.line, self.column)?;
-                (self.line.to_string(), self.line.to_string().len().max(2))
-            }
-            Origin::Override => {
-                writeln!(f, "  --> --set")?;
-                (String::new(), 2)
-            }
+        let name = match &self.origin {
+            Origin::File(path) => printable(&path.to_string_lossy()),
+            Origin::Override => "--set".to_owned(),
         };
-        let (before, marked) = self.carets;
-        writeln!(f, "{:width$} |", "")?;
-        writeln!(f, "{number:width$} | {}", self.excerpt)?;
-        write!(f, "{:width$} | {:before$}{}", "", "", "^".repeat(marked))
+        let mark = AnnotationKind::Primary.span(self.span.clone());
+        let snippet = Snippet::source(&*self.text).path(name).annotation(mark);
+        let picture = Renderer::plain().term_width(SHOWN).render(&[Group::with_level(Level::ERROR).element(snippet)]);
+        f.write_str(&picture)
     }
-}
-
-/// The part of a line that is shown, and where the carets go under it.
-fn cut(line: &str, before: usize, marked: usize) -> (String, (usize, usize)) {
-    let length = line.chars().count();
-    if length <= SHOWN {
-        return (printable(line), (before, marked));
-    }
-    let from = before.saturating_sub(SHOWN / 2).min(length - SHOWN);
-    let mut shown: String = line.chars().skip(from).take(SHOWN).collect();
-    let mut offset = before - from; // The place may be one past the end: a line that is cut short.
-    if from > 0 {
-        shown.insert(0, '…');
-        offset += 1;
-    }
-    if from + SHOWN < length {
-        shown.push('…');
-    }
-    (printable(&shown), (offset, marked.min(SHOWN.saturating_sub(before - from)).max(1)))
 }
 
 /// Text that cannot move the cursor or colour the terminal of whoever reads an error about it.
@@ -111,12 +78,4 @@ pub(super) fn brief(text: &str) -> String {
         shown.push('…');
     }
     printable(&shown)
-}
-
-fn floor_boundary(text: &str, index: usize) -> usize {
-    let mut index = index.min(text.len());
-    while !text.is_char_boundary(index) {
-        index -= 1;
-    }
-    index
 }

@@ -167,21 +167,24 @@ fn values_that_are_refused_later_have_a_place() {
         ("a.toml", "extends = 'base.toml'\n[policies.a]\nsteps = [{ shift = { pixels = 1 } }]\n"),
     ]);
     let places = files.load("a.toml", &["train.batch_size=3"]).unwrap().places;
-    let at = |key| places.of(key).map(|place| (place.origin, place.line, place.column));
-    let file = |name| Origin::File(files.path(name));
-    assert_eq!(at("tasks[1]"), Some((file("base.toml"), 4, 3)));
-    assert_eq!(at("policies.a.steps[0].shift.pixels"), Some((file("a.toml"), 3, 31)));
-    assert_eq!(at("train.batch_size"), Some((Origin::Override, 1, 18)));
+    let at = |key| {
+        let picture = places.of(key)?.to_string();
+        Some(picture.lines().next()?.rsplit(['/', ' ']).next()?.to_owned())
+    };
+    assert_eq!(at("tasks[1]").as_deref(), Some("base.toml:4:3"));
+    assert_eq!(at("policies.a.steps[0].shift.pixels").as_deref(), Some("a.toml:3:31"));
+    assert_eq!(at("train.batch_size").as_deref(), Some("--set:1:18"));
+    assert_eq!(places.of("train.batch_size").unwrap().origin, Origin::Override);
     for key in ["train.shuffle", "tasks[2]", "tasks.1", "tasks[x]", "tasks[0", "tasks[0]x", "", ".", "train..epochs"] {
         assert_eq!(at(key), None, "{key}");
     }
     let text = places.refuse("train.epochs", "must lie in 1 to 100000").to_string();
     insta::assert_snapshot!(text.replace(&format!("{}/", files.0.path().display()), ""), @"
     bad value for `train.epochs`: must lie in 1 to 100000
-      --> base.toml:7:10
-       |
-    7  | epochs = 0
-       |          ^
+     --> base.toml:7:10
+      |
+    7 | epochs = 0
+      |          ^
     ");
     let text = places.refuse("train.shuffle", "no").to_string();
     assert_eq!(text, "bad value for `train.shuffle`: no");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -14,7 +15,7 @@ use super::{ConfigError, MAX_DEPTH};
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) origin: Origin,
-    pub(super) text: String,
+    pub(super) text: Arc<str>,
 }
 
 impl Document {
@@ -47,13 +48,8 @@ pub(super) enum NodeValue {
 }
 
 impl Node {
-    fn table(span: Range<usize>, key_span: Range<usize>) -> Self {
-        let value = NodeValue::Table { entries: BTreeMap::new(), braced: false };
-        Self { value, span, key_span, document: 0 }
-    }
-
     /// A value without anything below it.
-    pub(super) fn leaf(value: toml::Value, span: Range<usize>) -> Self {
+    fn leaf(value: toml::Value, span: Range<usize>) -> Self {
         Self { value: NodeValue::Leaf(value), key_span: span.clone(), span, document: 0 }
     }
 
@@ -72,21 +68,6 @@ impl Node {
         }
     }
 
-    /// What kind of value it is, with an article.
-    pub(super) fn kind(&self) -> &'static str {
-        match &self.value {
-            NodeValue::Table { .. } => "a table",
-            NodeValue::Array(_) => "an array",
-            NodeValue::Leaf(toml::Value::Integer(_)) => "an integer",
-            NodeValue::Leaf(value) => match value.type_str() {
-                "string" => "a string",
-                "float" => "a float",
-                "boolean" => "a boolean",
-                _ => "a date or time",
-            },
-        }
-    }
-
     fn to_value(&self) -> toml::Value {
         match &self.value {
             NodeValue::Leaf(value) => value.clone(),
@@ -97,27 +78,25 @@ impl Node {
         }
     }
 
-    /// Says which document the node and all below it come from, and where in it their text begins.
-    fn settle(&mut self, document: usize, offset: usize) {
+    /// Says which document the node and all below it come from.
+    fn settle(&mut self, document: usize) {
         self.document = document;
-        self.span = self.span.start + offset..self.span.end + offset;
-        self.key_span = self.key_span.start + offset..self.key_span.end + offset;
         match &mut self.value {
             NodeValue::Leaf(_) => {}
-            NodeValue::Array(items) => items.iter_mut().for_each(|item| item.settle(document, offset)),
-            NodeValue::Table { entries, .. } => entries.values_mut().for_each(|node| node.settle(document, offset)),
+            NodeValue::Array(items) => items.iter_mut().for_each(|item| item.settle(document)),
+            NodeValue::Table { entries, .. } => entries.values_mut().for_each(|node| node.settle(document)),
         }
     }
 
-    /// Lays another value over this one.
-    fn merge(&mut self, over: Self) {
+    /// Lays another value over this one. Braces replace braces, or everything.
+    fn merge(&mut self, over: Self, braces_replace_all: bool) {
         match (&mut self.value, over.value) {
             (NodeValue::Table { entries, braced }, NodeValue::Table { entries: over_entries, braced: over_braced })
-                if !(*braced && over_braced) =>
+                if !(over_braced && (*braced || braces_replace_all)) =>
             {
                 for (key, node) in over_entries {
                     match entries.get_mut(&key) {
-                        Some(under) => under.merge(node),
+                        Some(under) => under.merge(node, braces_replace_all),
                         None => {
                             entries.insert(key, node);
                         }
@@ -180,52 +159,30 @@ pub(super) fn parse_steps(key: &str) -> Option<Vec<Step>> {
 }
 
 /// Whether a character can stand in a key without quotes.
-pub(super) fn is_bare(c: char) -> bool {
+fn is_bare(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 impl Tree {
     pub(super) fn new() -> Self {
-        Self { root: Node::table(0..0, 0..0), documents: Vec::new() }
+        let value = NodeValue::Table { entries: BTreeMap::new(), braced: false };
+        Self { root: Node { value, span: 0..0, key_span: 0..0, document: 0 }, documents: Vec::new() }
     }
 
     /// Lays a document over what is there.
-    pub(super) fn lay(&mut self, document: Document, mut root: Node) {
-        root.settle(self.documents.len(), 0);
-        self.documents.push(document);
-        self.root.merge(root);
+    pub(super) fn lay(&mut self, document: Document, root: Node) {
+        self.merge(document, root, false);
     }
 
-    /// Sets one key of an override, whose value begins at byte `offset` of the document. Tables on the way are made.
-    ///
-    /// # Errors
-    /// The number of steps of `keys` that lead to something which is not a table, and what it is.
-    pub(super) fn set(
-        &mut self,
-        document: Document,
-        keys: &[(String, Range<usize>)],
-        mut value: Node,
-        offset: usize,
-    ) -> Result<(), (usize, &'static str)> {
-        let index = self.documents.len();
+    /// Lays a document over what is there; its tables in braces replace what they are laid over.
+    pub(super) fn replace(&mut self, document: Document, root: Node) {
+        self.merge(document, root, true);
+    }
+
+    fn merge(&mut self, document: Document, mut root: Node, braces_replace_all: bool) {
+        root.settle(self.documents.len());
         self.documents.push(document);
-        let Some(((last, last_span), parents)) = keys.split_last() else { return Ok(()) };
-        let mut node = &mut self.root;
-        for (depth, (key, span)) in parents.iter().enumerate() {
-            let kind = node.kind();
-            let NodeValue::Table { entries, .. } = &mut node.value else { return Err((depth, kind)) };
-            node = entries.entry(key.clone()).or_insert_with(|| {
-                let mut table = Node::table(span.clone(), span.clone());
-                table.document = index;
-                table
-            });
-        }
-        value.settle(index, offset);
-        value.key_span = last_span.clone();
-        let kind = node.kind();
-        let NodeValue::Table { entries, .. } = &mut node.value else { return Err((parents.len(), kind)) };
-        entries.insert(last.clone(), value);
-        Ok(())
+        self.root.merge(root, braces_replace_all);
     }
 
     pub(super) fn to_table(&self) -> toml::Table {
@@ -307,11 +264,8 @@ pub(super) fn from_table(table: Spanned<DeTable<'_>>, document: &Document) -> Re
     })
 }
 
-/// Turns a parsed value into nodes; `document` is the text of the value alone.
-///
-/// # Errors
-/// As [`from_table`].
-pub(super) fn from_value(value: Spanned<DeValue<'_>>, document: &Document, depth: usize) -> Result<Node, ConfigError> {
+/// Turns a parsed value into nodes.
+fn from_value(value: Spanned<DeValue<'_>>, document: &Document, depth: usize) -> Result<Node, ConfigError> {
     let span = value.span();
     if depth > MAX_DEPTH {
         return Err(ConfigError::TooDeep { place: document.place(&span).into(), limit: MAX_DEPTH });
