@@ -224,7 +224,6 @@ fn runs_that_were_computed_differently_are_compared_with_a_word_on_it() {
     assert!(text.contains(&remarks[0]), "{text}");
 }
 
-<<<<<<< HEAD
 #[test]
 fn a_run_folder_whose_manifest_cannot_be_read_is_no_folder_of_result_files() {
     let lab = lab();
@@ -233,7 +232,8 @@ fn a_run_folder_whose_manifest_cannot_be_read_is_no_folder_of_result_files() {
     let said = lab.run(&["score", "run", "--labels", "labels.csv"]);
     assert_eq!(said.code, Some(4), "{said:?}");
     assert!(said.stderr.contains("manifest.json"), "{said:?}");
-=======
+}
+
 /// `synth` draws other images of the same task from another number of rows.
 fn lab_of_a_run() -> Lab {
     let lab = Lab::with_tasks(&["breastmnist"], 40);
@@ -297,7 +297,7 @@ fn a_header_says_where_each_class_stands() {
         lab.write("scores.csv", content);
         let card = json(&must(lab.path(), &[&["score", "scores.csv"], &labels[..]].concat()));
         let task = &card["predictors"][0]["tasks"][0];
-        (figures(task)[0].1, task["remarks"].as_array().unwrap().len())
+        (metrics(task)[0].1, task["remarks"].as_array().unwrap().len())
     };
     let rows = "0.8,0.2\n0.1,0.9\n0.6,0.4\n0.9,0.1\n";
     assert_eq!(auc_and_remarks(rows), (Some(1.0), 0));
@@ -323,7 +323,7 @@ fn names_that_the_official_evaluator_takes_are_taken() {
         lab.write(name, rows);
         let card = json(&must(lab.path(), &["score", name, "--labels", "labels.csv", "--json"]));
         assert_eq!(card["predictors"][0]["predictor"], predictor);
-        assert_eq!(figures(&card["predictors"][0]["tasks"][0])[1].1, Some(0.75), "{name}");
+        assert_eq!(metrics(&card["predictors"][0]["tasks"][0])[1].1, Some(0.75), "{name}");
     }
     let lab = lab();
     std::fs::remove_file(lab.path().join(NAME)).unwrap();
@@ -358,5 +358,4 @@ fn files_that_cannot_be_scores_are_not_read() {
     lab.write("scores.csv", &"0.5,".repeat(1 << 20));
     let said = lab.run(&[&["score", "scores.csv", "--task", "breastmnist"], &labels[..]].concat());
     assert_refused(&said, 3, &["line 1 has 4194304 characters"]);
->>>>>>> P
 }

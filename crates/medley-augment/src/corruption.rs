@@ -39,8 +39,7 @@ medley_core::choices! {
     pub enum Corruption {
         /// Fewer, larger pixels.
         Pixelate = "pixelate",
-        /// Lossy compression. Pixels differ from Pillow's by about a level of 255 on the mean; colours, whose resolution is not halved
-        /// here, by 4 to 12.
+        /// Lossy compression. Pixels differ from Pillow's by about a level of 255 on the mean, colours by 4 to 12.
         JpegCompression = "jpeg_compression",
         /// Noise of the electronics.
         GaussianNoise = "gaussian_noise",

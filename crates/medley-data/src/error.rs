@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use medley_core::CoreError;
 use medley_core::message::listed;
+use medley_core::record::DataRecord;
+use medley_core::{CoreError, Origin};
 use medley_storage::{ReadError, StorageError};
 
 use crate::Registry;
@@ -21,7 +22,7 @@ pub enum DataError {
         suggestion: Option<String>,
     },
     /// The set has no files of this size.
-    #[error("`{name}` has no images of size {size}; its sizes are {}", listed(sizes))]
+    #[error("`{name}` has no images of size {size}; its sizes are {}", numbers(sizes))]
     UnknownSize {
         /// The set.
         name: String,
@@ -201,7 +202,7 @@ fn shell_word(path: &Path) -> String {
     }
 }
 
-fn listed(sizes: &[usize]) -> String {
+fn numbers(sizes: &[usize]) -> String {
     sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

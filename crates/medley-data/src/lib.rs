@@ -52,7 +52,7 @@ pub use archive::{SYNTHETIC_MEMBER, hash_file};
 pub use cache::CacheUse;
 pub use error::DataError;
 pub use file_writer::FileWriter;
-pub use identify::{set_by_name, set_named, set_of};
+pub use identify::{file_named, set_by_name, set_of};
 pub use labels::{SplitLabels, read_labels};
 pub use open::{OpenedFile, decode_arrays, open_file, open_named, open_path, open_spec, open_task};
 pub use options::OpenOptions;

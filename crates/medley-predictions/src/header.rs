@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::PredictionError;
-use crate::lines::quoted;
+use medley_core::message::quoted;
 
 /// How many names a message lists.
 const LISTED: usize = 12;

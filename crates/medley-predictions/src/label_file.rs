@@ -1,11 +1,12 @@
 //! Labels in a file of their own.
 
+use medley_core::message::quoted;
 use medley_core::{Labels, TaskSpec};
 use medley_metrics::MetricError;
 
 use crate::PredictionError;
 use crate::header::{self, Columns, Expected, Header};
-use crate::lines::{cells, lines, quoted, text, whole_number};
+use crate::lines::{cells, lines, text, whole_number};
 use crate::problems::{Problems, some};
 
 /// A CSV of `index,label` (of a multi-label task `index,label,label,…` of 0 and 1), rows in any order. A header that names columns

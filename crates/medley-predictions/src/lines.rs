@@ -4,8 +4,6 @@ use std::borrow::Cow;
 
 use crate::PredictionError;
 
-pub(crate) use medley_core::message::quoted;
-
 /// A table as text, without the mark that some spreadsheets put in front.
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, PredictionError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -70,16 +68,6 @@ fn unquote(text: &str) -> (Cow<'_, str>, &str) {
 pub(crate) fn whole_number(cell: &str) -> Option<usize> {
     cell.parse().ok().or_else(|| cell.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
 }
-<<<<<<< HEAD
-
-/// A cell for a message, cut where it is long.
-pub(crate) fn quoted(cell: &str) -> String {
-    let mut start: String = cell.chars().take(40).collect();
-    if start.len() < cell.len() {
-        start.push('…');
-    }
-    format!("{start:?}")
-}
 
 #[cfg(test)]
 mod tests {
@@ -113,5 +101,3 @@ mod tests {
         }
     }
 }
-=======
->>>>>>> D

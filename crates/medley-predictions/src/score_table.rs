@@ -1,5 +1,6 @@
 //! Tables of scores: result files, CSV, arrays.
 
+use medley_core::message::quoted;
 use medley_core::{Scores, TaskKind};
 
 use medley_metrics::sample::PROBABILITY_TOLERANCE;
@@ -7,7 +8,7 @@ use medley_npy::NumericArray;
 
 use crate::PredictionError;
 use crate::header::{self, Columns, Expected, Header, list};
-use crate::lines::{cells, lines, quoted, text, whole_number};
+use crate::lines::{cells, lines, text, whole_number};
 use crate::problems::{Problems, some};
 
 /// Scores `[N, C]` with the line of the file that each row stands on.

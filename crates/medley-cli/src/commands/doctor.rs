@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use medley_core::text::plural;
 use medley_data::Registry;
 use medley_data::memory::{self, AvailableMemory};
-use medley_models::environment;
+use medley_models::{ModelError, environment};
 use serde::Serialize;
 
 use crate::args::DoctorArguments;

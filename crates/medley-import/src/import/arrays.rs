@@ -77,7 +77,7 @@ fn wrong(path: &Path, array: &Loaded, problem: String) -> ImportError {
 
 /// The arrays of an `.npz`.
 fn members(path: &Path, limit: u64, notes: &mut Vec<String>) -> Result<Vec<Part>, ImportError> {
-    let archive = Archive::open(path, &path.file_stem().unwrap_or_default().to_string_lossy())?;
+    let archive = Archive::open(path)?;
     if archive.is_synthetic() {
         // Under another name nothing would say what it is.
         let problem = "it is SYNTHETIC, drawn by Medley: it opens by its own name, and would lose that mark here";

@@ -53,7 +53,7 @@ pub fn read_results(run: &RunLayout, manifest: &Manifest) -> Result<Option<RunRe
 
 /// The run folder that a path is, or lies in: as its predictions or one of them, or beside its manifest. Nothing is read.
 pub fn run_around(path: &Path) -> Option<RunLayout> {
-    let run = |folder: &Path| Some(RunLayout::new(folder)).filter(|run| run.manifest().is_file());
+    let run = |folder: &Path| Some(RunLayout::new(folder)).filter(|run| run.manifest().symlink_metadata().is_ok());
     let holds = |folder: &Path| {
         let above = run(folder.parent()?)?;
         (above.predictions() == folder).then_some(above)

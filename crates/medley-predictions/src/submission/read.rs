@@ -6,8 +6,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use medley_core::message::quoted;
+
 use crate::PredictionError;
-use crate::lines::{cells, lines, quoted, text, whole_number};
+use crate::lines::{cells, lines, text, whole_number};
 use crate::problems::{Problems, some};
 
 /// A submission, its rows sorted by task. Labels are checked when the task is known, by [`Self::labels`].

@@ -15,6 +15,7 @@ use super::schema::{PolicyChoice, RawExperiment};
 use super::upgrade;
 use crate::components::optimizers;
 use crate::data::INPUT_CHANNELS;
+use crate::run_folder::{NAME_RULE, is_name};
 
 /// A checked experiment, with what was parsed in checking it. There is no way to make one but [`Self::load`],
 /// [`Self::load_recorded`] and [`RawExperiment::check`].
@@ -37,7 +38,7 @@ impl Experiment {
     /// [`ConfigError`], with the place of what is wrong.
     pub fn load(path: &Path, overrides: &[String], registry: &Registry) -> Result<Self, ConfigError> {
         let loaded = load::load(path, overrides)?;
-        check(loaded.value, registry, Rules::CURRENT, Some(loaded.places))
+        check(loaded.value, registry, Rules::CURRENT, Some(loaded.places))?.named()
     }
 
     /// Reads the `config.toml` of a run folder, be it one that an older program wrote. The run goes on by the [`Rules`] of
@@ -107,7 +108,7 @@ impl RawExperiment {
     /// # Errors
     /// [`ConfigError::BadValue`] for the first value that cannot be used.
     pub fn check(self, registry: &Registry) -> Result<Experiment, ConfigError> {
-        check(self, registry, Rules::CURRENT, None)
+        check(self, registry, Rules::CURRENT, None)?.named()
     }
 }
 

@@ -51,7 +51,8 @@ fn a_run_of_version_0_1_has_the_batches_that_it_began_with() {
     let registry = Registry::builtin();
     let experiment = Experiment::load_recorded(&root.join("config.toml"), "0.1.0", registry).unwrap();
     assert_eq!(Some(experiment.rules()), Rules::of("0.1.0"));
-    let (images, warnings) = trained(laboratory.session().resume(&experiment, &root).unwrap());
+    let (images, warnings) =
+        trained(laboratory.session().resume(&experiment, RunFolder::open(&root).unwrap()).unwrap());
     assert_eq!((images, warnings), (vec![16, 16, 16, 16, 16, 10], Vec::new()));
 }
 
