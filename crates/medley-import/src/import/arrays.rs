@@ -38,7 +38,7 @@ struct Part {
 }
 
 /// Lists the rows of the arrays. `labels` is needed beside an `.npy` only: an `.npz` holds both, perhaps for each split (see
-/// [`members`]).
+/// [`mod@members`]).
 pub(super) fn list(
     images: &Path,
     labels: Option<&Path>,
