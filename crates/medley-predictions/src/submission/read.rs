@@ -90,11 +90,11 @@ impl Submission {
             }
             let id = &cells[columns.id];
             if let Some(first) = ids.insert(id.clone(), line) {
-                problems.add(line, format!("the id {} comes a second time; it is on line {first} too", quoted(id)));
+                problems.add(line, format!("the id {} is repeated; it is on line {first} too", quoted(id)));
                 continue;
             }
             let Some(label) = whole_number(&cells[label]) else {
-                problems.add(line, format!("the label {} is no class index", quoted(&cells[label])));
+                problems.add(line, format!("the label {} is not a class index", quoted(&cells[label])));
                 continue;
             };
             match place(&cells, &columns, places.as_ref()) {
@@ -169,7 +169,7 @@ fn place<'a>(
 ) -> Result<(Cow<'a, str>, usize), String> {
     let own = columns.place.map(|(task, image)| {
         let number =
-            whole_number(&cells[image]).ok_or_else(|| format!("{} is no image number", quoted(&cells[image])))?;
+            whole_number(&cells[image]).ok_or_else(|| format!("{} is not an image number", quoted(&cells[image])))?;
         Ok::<_, String>((cells[task].clone(), number))
     });
     let own = own.transpose()?;
@@ -204,7 +204,7 @@ fn sample_places(bytes: &[u8]) -> Result<Places<'_>, PredictionError> {
         match place(&cells, &columns, None) {
             Ok(place) => {
                 if places.insert(cells[columns.id].clone(), place).is_some() {
-                    problems.add(line, format!("the id {} comes a second time", quoted(&cells[columns.id])));
+                    problems.add(line, format!("the id {} is repeated", quoted(&cells[columns.id])));
                 }
             }
             Err(problem) => problems.add(line, problem),
