@@ -14,6 +14,9 @@ use crate::{PredictionError, RecordError};
 /// # Errors
 /// When the folder has a manifest that cannot be read.
 pub fn environment(path: &Path) -> Result<Option<Environment>, PredictionError> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
     match read_manifest(&RunLayout::new(path)) {
         Ok(manifest) => Ok(Some(manifest.environment)),
         Err(RecordError::NotARun { .. }) => Ok(None),
