@@ -303,8 +303,8 @@ fn a_header_says_where_each_class_stands() {
     assert_eq!(auc_and_remarks(rows), (Some(1.0), 0));
     let turned = "0.2,0.8\n0.9,0.1\n0.4,0.6\n0.1,0.9\n";
     assert_eq!(auc_and_remarks(&format!("\"normal, benign\",malignant\n{turned}")), (Some(1.0), 1));
-    assert_eq!(auc_and_remarks(&format!("1,0\n{rows}")), (Some(1.0), 1));
-    assert_eq!(auc_and_remarks(&format!("a,b\n{rows}")), (Some(0.0), 1));
+    assert_eq!(auc_and_remarks(&format!("1,0\n{turned}")), (Some(1.0), 1));
+    assert_eq!(auc_and_remarks(&format!("a,b\n{rows}")), (Some(1.0), 1));
     lab.write("scores.csv", &format!("malignant,other\n{rows}"));
     let refused = lab.run(&[&["score", "scores.csv"], &labels[..]].concat());
     assert_refused(&refused, 3, &["line 1", "names only some of the classes", "\"normal, benign\""]);
@@ -353,7 +353,7 @@ fn files_that_cannot_be_scores_are_not_read() {
     sparse("labels.csv", 3 << 30);
     lab.write("scores.csv", "0.5\n");
     let said = lab.run(&[&["score", "scores.csv", "--task", "breastmnist"], &labels[..]].concat());
-    assert_refused(&said, 3, &["use the labels in", "holds 3221225472 bytes, but labels take at most 67108864"]);
+    assert_refused(&said, 3, &["`labels.csv` holds 3221225472 bytes, but labels take at most 67108864"]);
     lab.write("labels.csv", "0,0\n1,1\n");
     lab.write("scores.csv", &"0.5,".repeat(1 << 20));
     let said = lab.run(&[&["score", "scores.csv", "--task", "breastmnist"], &labels[..]].concat());

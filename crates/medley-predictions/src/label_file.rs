@@ -158,7 +158,7 @@ mod tests {
             ("0,2\n", TaskKind::Binary, "line 1: the label \"2\" is outside 0 to 1"),
             ("0,1\n1\n2,1,1,1,1\n", TaskKind::Binary, "line 2: 1 cells, but 2 are expected"),
             ("0,1\n2,1\n", TaskKind::Binary, "labels are missing: rows 1"),
-            ("0,1\n0,1\n", TaskKind::Binary, "line 2: the index 0 comes a second time"),
+            ("0,1\n0,1\n", TaskKind::Binary, "line 2: the index 0 is repeated"),
         ] {
             let message = read(text, kind).unwrap_err();
             assert!(message.contains(part), "{message}");

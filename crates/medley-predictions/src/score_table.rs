@@ -241,7 +241,7 @@ fn check_indices(rows: &[(usize, usize)], mut problems: Problems) -> Result<(), 
     let order = sorted(rows);
     for pair in order.windows(2).filter(|pair| rows[pair[0]].0 == rows[pair[1]].0) {
         let ((index, line), (_, first)) = (rows[pair[1]], rows[pair[0]]);
-        problems.add(line, format!("the index {index} comes a second time; it is on line {first} too"));
+        problems.add(line, format!("the index {index} is repeated; it is on line {first} too"));
     }
     problems.check()?;
     let Some(last) = order.last().map(|&at| rows[at].0).filter(|&last| last != rows.len() - 1) else { return Ok(()) };
@@ -270,7 +270,7 @@ fn counts_rows<'a>(lines: impl Iterator<Item = (usize, &'a str)> + Clone) -> boo
 fn number(cell: &str, line: usize, problems: &mut Problems) -> f64 {
     let value = cell.parse::<f64>().ok().filter(|value| value.is_finite());
     value.unwrap_or_else(|| {
-        problems.add(line, format!("the score {} is no finite number", quoted(cell)));
+        problems.add(line, format!("the score {} is not a finite number", quoted(cell)));
         0.0
     })
 }

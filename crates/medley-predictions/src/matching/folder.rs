@@ -28,7 +28,7 @@ impl Matching<'_> {
         for entry in fs_err::read_dir(folder).map_err(io)? {
             let entry = entry.map_err(io)?.path();
             let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.ends_with(".csv") {
+            if entry.extension().is_some_and(|extension| extension == "csv") {
                 found.extend(self.result_name(&name).map(|name| (name, entry)));
             }
         }

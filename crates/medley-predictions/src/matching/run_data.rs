@@ -12,7 +12,7 @@ use medley_metrics::scorecard::Prediction;
 use super::Matching;
 use crate::PredictionError;
 use crate::input::Input;
-use crate::record::{read_manifest, run_around};
+use crate::record::manifest_around;
 use crate::result_file::ResultName;
 
 /// The data of the run that a path belongs to; none for other paths.
@@ -27,13 +27,7 @@ pub(super) struct RunData {
 impl RunData {
     /// Of a run folder, or of the run folder that a file lies in.
     pub(super) fn of(path: &Path) -> Result<Self, PredictionError> {
-        let Some(run) = run_around(path) else { return Ok(Self::default()) };
-        let manifest = match read_manifest(&run) {
-            Ok(manifest) => manifest,
-            // A file is scored for itself: something else above it may be called so.
-            Err(_) if run.root() != path => return Ok(Self::default()),
-            Err(error) => return Err(error.into()),
-        };
+        let Some((run, manifest)) = manifest_around(path)? else { return Ok(Self::default()) };
         let positions = manifest.data.iter().enumerate().map(|(index, data)| (data.task.name.clone(), index)).collect();
         let records = manifest.data.into_iter().map(|record| (record, OnceCell::new())).collect();
         Ok(Self { run: Some(run), folder: manifest.data_folder, records, positions })

@@ -90,7 +90,7 @@ impl Submission {
             }
             let id = &cells[columns.id];
             if let Some(first) = ids.insert(id.clone(), line) {
-                problems.add(line, format!("the id {} comes a second time; it is on line {first} too", quoted(id)));
+                problems.add(line, format!("the id {} is repeated; it is on line {first} too", quoted(id)));
                 continue;
             }
             let Some(label) = whole_number(&cells[label]) else {
@@ -204,7 +204,7 @@ fn sample_places(bytes: &[u8]) -> Result<Places<'_>, PredictionError> {
         match place(&cells, &columns, None) {
             Ok(place) => {
                 if places.insert(cells[columns.id].clone(), place).is_some() {
-                    problems.add(line, format!("the id {} comes a second time", quoted(&cells[columns.id])));
+                    problems.add(line, format!("the id {} is repeated", quoted(&cells[columns.id])));
                 }
             }
             Err(problem) => problems.add(line, problem),
