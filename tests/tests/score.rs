@@ -353,7 +353,11 @@ fn files_that_cannot_be_scores_are_not_read() {
     sparse("labels.csv", 3 << 30);
     lab.write("scores.csv", "0.5\n");
     let said = lab.run(&[&["score", "scores.csv", "--task", "breastmnist"], &labels[..]].concat());
-    assert_refused(&said, 3, &["`labels.csv` holds 3221225472 bytes, but labels take at most 67108864"]);
+    assert_refused(
+        &said,
+        3,
+        &["cannot score `scores.csv`", "holds 3221225472 bytes, but labels take at most 67108864"],
+    );
     lab.write("labels.csv", "0,0\n1,1\n");
     lab.write("scores.csv", &"0.5,".repeat(1 << 20));
     let said = lab.run(&[&["score", "scores.csv", "--task", "breastmnist"], &labels[..]].concat());

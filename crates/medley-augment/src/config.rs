@@ -133,10 +133,10 @@ mod tests {
         };
         assert_eq!(
             refusal("type = 'affine'\ndegrees = 1e-40"),
-            "`degrees` is 1e-40, but must be 0, or at least 1.1754944e-38"
+            "`degrees` is 1e-40, but must be in [0, 180], and 0 or at least 1.1754944e-38"
         );
         let message = refusal("type = 'intensity'\nfactor = [1e-40, 1.0]");
-        assert!(message.starts_with("`factor` is 1e-40, but must be 0"), "{message}");
+        assert!(message.starts_with("`factor` is") && message.contains("0 or at least 1.1754944e-38"), "{message}");
     }
 
     #[test]

@@ -119,10 +119,10 @@ pub fn keys_of_choice(
     common: Vec<Key>,
     choices: impl IntoIterator<Item = (&'static str, String, Vec<Key>)>,
 ) -> Vec<Key> {
-    let (mut names, mut keys) = (Vec::new(), vec![named]);
+    let (mut choice_names, mut keys) = (Vec::new(), vec![named]);
     keys.extend(common);
     for (name, about, own) in choices {
-        names.push((name, about));
+        choice_names.push((name, about));
         for key in own {
             // A key that several have alike is one.
             match keys.iter_mut().find(|known| Key { only_with: Vec::new(), ..(*known).clone() } == key) {
@@ -131,7 +131,7 @@ pub fn keys_of_choice(
             }
         }
     }
-    keys[0].range = Some(choice_range(&names));
+    keys[0].range = Some(choice_range(&choice_names));
     keys
 }
 

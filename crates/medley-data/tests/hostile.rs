@@ -321,7 +321,8 @@ fn sockets_and_devices_are_refused() {
     assert!(folder.error().contains("device"));
     std::fs::remove_file(folder.path()).unwrap();
     std::os::unix::fs::symlink(folder.path(), folder.path()).unwrap();
-    assert!(matches!(folder.open(), Err(DataError::Io { .. })), "a link to itself");
+    let error = folder.open().unwrap_err();
+    assert!(matches!(error, DataError::Io { .. } | DataError::Read(_)), "a link to itself: {error}");
 }
 
 /// Two sound files that differ everywhere.

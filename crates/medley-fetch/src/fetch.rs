@@ -83,7 +83,7 @@ pub fn fetch(
     let urls = policy::addresses(published, &request.entry.file_name(request.size), options);
     let mut failures: Vec<FetchError> = Vec::new();
     for url in &urls {
-        match wanted.from_address(url, &mut part, options, stop, on_event) {
+        match wanted.at_address(url, &mut part, options, stop, on_event) {
             Ok(()) => {
                 part.finish(&target)?;
                 return Ok(Fetched::Downloaded);
@@ -115,7 +115,7 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// Fetches from one address and verifies. A part that was begun in an earlier session and turns out wrong is fetched anew, once.
-    fn from_address(
+    fn at_address(
         &self,
         url: &str,
         part: &mut Part,
@@ -138,7 +138,7 @@ impl Wanted<'_> {
             }
             begun_before = false;
             part.restart()?;
-            let problem = "what was begun earlier does not fit what came now; it is fetched anew".to_owned();
+            let problem = "what was begun earlier does not fit what came now; it is fetched again".to_owned();
             on_event(FetchEvent::Retrying { problem, pause: Duration::ZERO });
         }
     }

@@ -94,10 +94,9 @@ fn serve(body: &[u8], tag: &str, answers: &[Answer]) -> Server {
             match answer {
                 Answer::Status(_) | Answer::Busy(_) => {}
                 Answer::NoRest | Answer::UnnamedRest if from > 0 => {}
-                Answer::NoRest | Answer::UnnamedRest => drop(stream.write_all(&rest[..rest.len() / 2])),
+                Answer::NoRest | Answer::UnnamedRest | Answer::Break => drop(stream.write_all(&rest[..rest.len() / 2])),
                 Answer::Drip => drop(stream.write_all(&rest[..100])),
-                Answer::Endless => while stream.write_all(&[7; 1 << 16]).is_ok() {},
-                Answer::Break => drop(stream.write_all(&rest[..rest.len() / 2])),
+                Answer::Endless => while stream.write_all(&vec![7; 1 << 16]).is_ok() {},
                 Answer::Silence => {
                     let _ = stream.write_all(&rest[..rest.len() / 2]);
                     // Held open, while the next connection is served.

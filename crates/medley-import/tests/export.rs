@@ -136,7 +136,8 @@ fn an_unwritable_place_is_named() {
     fs_err::write(&file, "").unwrap();
     let task = drawn("breastmnist", 28, [4, 3, 2]);
     let error = export(&task, &file, &ExportOptions::default(), None, &RealFs, &quietly).unwrap_err();
-    assert!(matches!(&error, ImportError::Data(DataError::Io { path, .. }) if path.starts_with(&file)), "{error}");
+    let named = file.display().to_string();
+    assert!(matches!(&error, ImportError::Data(_)) && error.to_string().contains(&named), "{error}");
 }
 
 #[test]

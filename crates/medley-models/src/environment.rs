@@ -159,7 +159,7 @@ fn load_cuda_library() -> Result<(), String> {
             Ok(())
         }
         Err(error) => {
-            Err(format!("the CUDA part of libtorch does not load ({error}); `scripts/libtorch --cuda` reinstalls it",))
+            Err(format!("the CUDA part of libtorch does not load ({error}); `scripts/libtorch --cuda` reinstalls it"))
         }
     }
 }

@@ -11,11 +11,11 @@ use crate::ModelError;
 /// # Errors
 /// [`ModelError::Torch`] when memory runs out.
 pub(crate) fn resize(images: &Tensor, side: i64) -> Result<Tensor, ModelError> {
-    let size = images.size();
-    if size[2..].iter().all(|&have| have == side) {
+    let shape = images.size();
+    if shape[2..].iter().all(|&have| have == side) {
         return Ok(images.shallow_clone());
     }
-    Ok(if size.len() == 4 {
+    Ok(if shape.len() == 4 {
         images.f_upsample_bilinear2d([side; 2], false, None, None)?
     } else {
         images.f_upsample_trilinear3d([side; 3], false, None, None, None)?

@@ -240,8 +240,10 @@ fn missing_and_doubled_predictions_are_told_apart() {
     };
     // One that has another name, as the folder had once, does not compete with the run's own.
     std::fs::write(other("renamed"), "no predictions").unwrap();
-    let written = write_submission(&fixture.layout, &SubmissionOrder::Competition, &RealFs).unwrap();
-    std::fs::remove_file(written.path).unwrap();
+    write_submission(&fixture.layout, &SubmissionOrder::Competition, &RealFs).unwrap();
+    std::fs::remove_file(fixture.layout.submission(false))
+        .or_else(|_| std::fs::remove_file(fixture.layout.submission(true)))
+        .unwrap();
     std::fs::rename(&path, other("other")).unwrap();
     assert!(refusal(&fixture, &SubmissionOrder::Competition).contains("two files of test predictions"));
     let fixture = common::small_three();

@@ -163,7 +163,7 @@ pub fn check_size(file: &File, limit: u64) -> Result<u64, ReadError> {
 pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, ReadError> {
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = before.split(|&byte| byte == b'\n').count();
         ReadError::NotText { path: path.to_owned(), line }
     })
 }

@@ -1,5 +1,5 @@
 //! Generated sets: what is promised of every one of them.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 

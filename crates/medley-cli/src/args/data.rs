@@ -1,4 +1,5 @@
 //! `medley data`.
+#![allow(clippy::doc_markdown, reason = "the text is for --help")]
 
 pub(crate) mod datasheet;
 pub(crate) mod fetch;

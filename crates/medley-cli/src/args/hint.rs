@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn options_are_found_among_the_keys() {
-        assert_eq!(keys_called("--epochs"), ["train.epochs"]);
+        assert_eq!(keys_called("--epochs"), ["train.epochs", "freeze.epochs"]);
         assert_eq!(keys_called("--batch-size"), ["train.batch_size"]);
         assert_eq!(keys_called("--train.epochs"), ["train.epochs"]);
         // A key that is not there unless it is chosen.

@@ -145,6 +145,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 #[command(after_help = "Examples:
   medley train configs/small-three.toml --data ~/medmnist
   medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first-try")]
+#[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub(crate) struct TrainArguments {
     /// The config, a TOML file
     pub(crate) config: PathBuf,

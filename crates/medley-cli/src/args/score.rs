@@ -1,4 +1,5 @@
 //! `medley score`.
+#![allow(clippy::doc_markdown, reason = "the text is for --help")]
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -94,7 +95,7 @@ fn session(data: &Path, reading: &Reading) -> Session<'static> {
 fn open_run(run: &Path, data: &Path) -> anyhow::Result<(Experiment, RunFolder)> {
     let folder = RunFolder::open(run)?;
     let experiment = config::read_recorded(folder.layout(), data)
-        .with_context(|| format!("`{}` is no run folder that can be resumed", run.display()))?;
+        .with_context(|| format!("`{}` is not a run folder that can be resumed", run.display()))?;
     Ok((experiment, folder))
 }
 
@@ -152,7 +153,7 @@ fn submission(layout: &RunLayout) -> anyhow::Result<String> {
     };
     let mut text = format!("{} ({})", written.path.display(), plural(written.rows, "row"));
     for remark in &written.remarks {
-        text.push_str(&format!("\n           {remark}"));
+        let _ = write!(text, "\n           {remark}");
     }
     Ok(text)
 }
@@ -226,10 +227,10 @@ fn summary(results: &RunResults) -> String {
     let mut text = format!("{split} split{caution}, {}{spread}\n\n", plural(seeds, "seed"));
     text.push_str(&output::table(&["task", "images", "AUC", "ACC", "macro-F1"], &rows));
     let headline = format!("{split} harmonic mean of macro-F1");
-    text.push_str(&format!("\n\n{headline}  {}", cell("all", "harmonic_mean")));
+    let _ = write!(text, "\n\n{headline}  {}", cell("all", "harmonic_mean"));
     if let Some(ensemble) = &results.ensemble {
         let of_mean = ensemble.harmonic_mean;
-        text.push_str(&format!("\n{headline}, of the mean of the seeds' probabilities  {of_mean:.4}"));
+        let _ = write!(text, "\n{headline}, of the mean of the seeds' probabilities  {of_mean:.4}");
     }
     if results.synthetic {
         text.push_str("\n\nSYNTHETIC DATA: these results say nothing about medicine or the benchmark.");

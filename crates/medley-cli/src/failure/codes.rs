@@ -211,9 +211,9 @@ pub(super) fn train(error: &TrainError) -> Code {
         TrainError::RunFolder(error) => run_folder(error),
         TrainError::Pretrained(error) => pretrained(error),
         TrainError::NotInRun { .. } => Code::Usage,
-        TrainError::Memory(_) => Code::Disk,
         // Observers write files of the run folder.
-        TrainError::Observer(_)
+        TrainError::Memory(_)
+        | TrainError::Observer(_)
         | TrainError::Read(_)
         | TrainError::Predictions { .. }
         | TrainError::Unfinished { .. } => Code::Disk,

@@ -88,13 +88,13 @@ pub(crate) fn read(path: &Path, rules: &Rules) -> Result<Picture, String> {
             Err(format!("it is a progressive JPEG of more than {MAX_SCANS} scans; save it again"))
         }
         Ok(format) => still(&bytes, format, rules),
-        Err(_) => Err("it is no PNG, JPEG, BMP, GIF or TIFF".to_owned()),
+        Err(_) => Err("it is not a PNG, JPEG, BMP, GIF or TIFF".to_owned()),
     }
 }
 
 fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let bytes = medley_storage::read_file(path, most).map_err(|error| match error {
-        ReadError::NotAFile { .. } => "it is no regular file".to_owned(),
+        ReadError::NotAFile { .. } => "it is not a regular file".to_owned(),
         ReadError::TooLarge { .. } => format!("it has more than {most} bytes, which is more than --max-pixels allows"),
         error => error.to_string(),
     })?;
@@ -139,10 +139,10 @@ fn still(bytes: &[u8], format: ImageFormat, rules: &Rules) -> Result<Picture, St
     let broken = |error: image::ImageError| format!("it cannot be decoded: {error}");
     let mut decoder = decoder(bytes, format, rules)?;
     check_colour(decoder.color_type(), rules.sixteen_bit)?;
-    let decoded = decoder.total_bytes();
+    let bytes_decoded = decoder.total_bytes();
     // The decoder's own copy, the picture, and what is made of it.
-    let _held = rules.budget.hold(bytes.len() as u64 + 4 * decoded);
-    decoder.set_limits(limits(2 * decoded + MAX_ASIDE)).map_err(broken)?;
+    let _held = rules.budget.hold(bytes.len() as u64 + 4 * bytes_decoded);
+    decoder.set_limits(limits(2 * bytes_decoded + MAX_ASIDE)).map_err(broken)?;
     let orientation = decoder.orientation().map_err(broken)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
     picture.apply_orientation(orientation);

@@ -135,7 +135,9 @@ fn first_of_each(images: &[Found]) -> Vec<usize> {
     order.par_sort_unstable_by(|&a, &b| place(a).cmp(&place(b)).then(a.cmp(&b)));
     let mut first_of = vec![0; images.len()];
     for same in order.chunk_by(|&a, &b| place(a) == place(b)) {
-        same.iter().for_each(|&index| first_of[index] = same[0]);
+        for &index in same {
+            first_of[index] = same[0];
+        }
     }
     first_of
 }

@@ -74,6 +74,7 @@ fn arrays_of_other_tools_are_taken_with_a_note() {
     let one_hot: Vec<u8> = labels.iter().flat_map(|&label| [1 - label, label]).collect();
     let one_based: Vec<u8> = labels.iter().map(|label| label + 1).collect();
     let whole: &[usize] = &[20, 12, 12];
+    #[allow(clippy::type_complexity, reason = "members of an archive: name, type, shape, bytes")]
     let cases: [(&str, Vec<(&str, &str, &[usize], Vec<u8>)>, &str); 5] = [
         ("plain", vec![("images", "|u1", whole, pixels.clone()), ("labels", "|u1", &[20], labels.clone())], ""),
         (

@@ -70,7 +70,7 @@ mod tests {
     fn a_path_that_is_no_run_has_no_environment() {
         let folder = tempfile::tempdir().unwrap();
         assert!(environment(folder.path()).unwrap().is_none());
-        medley_storage::write_new(&medley_storage::RealFs, &folder.path().join("manifest.json"), b"{").unwrap();
+        fs_err::write(folder.path().join("manifest.json"), "{").unwrap();
         assert!(environment(folder.path()).is_err());
     }
 }

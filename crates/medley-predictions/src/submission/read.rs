@@ -94,7 +94,7 @@ impl Submission {
                 continue;
             }
             let Some(label) = whole_number(&cells[label]) else {
-                problems.add(line, format!("the label {} is no class index", quoted(&cells[label])));
+                problems.add(line, format!("the label {} is not a class index", quoted(&cells[label])));
                 continue;
             };
             match place(&cells, &columns, places.as_ref()) {
@@ -169,7 +169,7 @@ fn place<'a>(
 ) -> Result<(Cow<'a, str>, usize), String> {
     let own = columns.place.map(|(task, image)| {
         let number =
-            whole_number(&cells[image]).ok_or_else(|| format!("{} is no image number", quoted(&cells[image])))?;
+            whole_number(&cells[image]).ok_or_else(|| format!("{} is not an image number", quoted(&cells[image])))?;
         Ok::<_, String>((cells[task].clone(), number))
     });
     let own = own.transpose()?;

@@ -184,13 +184,12 @@ impl<'a> SeedRun<'a> {
             storage,
         };
         seed_run.checkpoints.sweep()?;
-        match seed_run.checkpoints.find_last(&seed_run.full_state())? {
-            Some(checkpoint) => seed_run.go_on_from(checkpoint)?,
-            None => {
-                let decision = seed_run.callbacks.begin()?;
-                seed_run.progress.learning_rate = decision.learning_rate;
-                seed_run.change_frozen(decision.frozen, 0)?;
-            }
+        if let Some(checkpoint) = seed_run.checkpoints.find_last(&seed_run.full_state())? {
+            seed_run.go_on_from(checkpoint)?;
+        } else {
+            let decision = seed_run.callbacks.begin()?;
+            seed_run.progress.learning_rate = decision.learning_rate;
+            seed_run.change_frozen(decision.frozen, 0)?;
         }
         Ok(seed_run)
     }

@@ -90,8 +90,8 @@ pub enum RunFolderError {
     },
     /// The data is not what the run began with.
     #[error(
-        "run `{}` cannot go on with other data: task `{task}`, file `{file}`: {problem}; point --data to the files the \
-         run began with{}, or begin a new run",
+        "run `{}` cannot be resumed with other data: task `{task}`, file `{file}`: {problem}; point --data to the files that the \
+         run started with{}, or start a new run",
         Shown(run), in_folder(began_in.as_deref())
     )]
     DataChanged {

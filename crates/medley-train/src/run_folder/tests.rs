@@ -251,13 +251,12 @@ fn what_was_changed_is_refused() {
     fs_err::write(layout.config(), "name = \"other\"\n").unwrap();
     said.push(message(RunFolder::open(layout.root()), folder.path()));
     insta::assert_snapshot!(said.join("\n"), @"
-    `DIR/small-1/manifest.json` has schema version 2, this program reads 1; use the version of Medley that made the run
-    `DIR/small-1/manifest.json` has schema version 9, this program reads 1; use the version of Medley that made the run
-    `DIR/small-1/manifest.json` is damaged: EOF while parsing a string at line 39 column 25; the run cannot be resumed
-    `DIR/small-1/manifest.json` is damaged: missing field `seeds` at line 73 column 1; the run cannot be resumed
-    `DIR/small-1/manifest.json` is damaged: EOF while parsing a value at line 1 column 0; the run cannot be resumed
-    cannot read `DIR/small-1/manifest.json`
-      because: stream did not contain valid UTF-8
+    `DIR/small-1/manifest.json` has schema version 2, this program reads 1: use the release of Medley that wrote it
+    `DIR/small-1/manifest.json` has schema version 9, this program reads 1: use the release of Medley that wrote it
+    `DIR/small-1/manifest.json`, line 39, column 44, key `data`: EOF while parsing a string
+    `DIR/small-1/manifest.json`, line 74, column 1: missing field `seeds`
+    `DIR/small-1/manifest.json`, line 1, column 0: EOF while parsing a value
+    `DIR/small-1/manifest.json`, line 1: this is not UTF-8 text
     `DIR/small-1/config.toml` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot be resumed; undo the change, or start a new run: medley train DIR/small-1/config.toml
     ");
 }
@@ -283,11 +282,11 @@ fn data_must_be_what_it_was() {
         change(&|data| data.push(record("bloodmnist"))),
     ];
     insta::assert_snapshot!(said.join("\n"), @"
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: its SHA-256 was 000000000000…, it is 111111111111…; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: the run began with `breastmnist` in its place; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `breastmnist`, file `breastmnist.npz`: it is read as another task than before; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `octmnist`, file `octmnist.npz`: it is not there any more; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
-    run `DIR/small-1` cannot go on with other data: task `bloodmnist`, file `bloodmnist.npz`: the run began without it; point --data to the files the run began with, then in `/home/me/medmnist`, or begin a new run
+    run `DIR/small-1` cannot be resumed with other data: task `octmnist`, file `octmnist.npz`: its SHA-256 was 000000000000…, it is 111111111111…; point --data to the files that the run started with, then in `/home/me/medmnist`, or start a new run
+    run `DIR/small-1` cannot be resumed with other data: task `octmnist`, file `octmnist.npz`: the run started with `breastmnist` in its place; point --data to the files that the run started with, then in `/home/me/medmnist`, or start a new run
+    run `DIR/small-1` cannot be resumed with other data: task `breastmnist`, file `breastmnist.npz`: it is read as another task than before; point --data to the files that the run started with, then in `/home/me/medmnist`, or start a new run
+    run `DIR/small-1` cannot be resumed with other data: task `octmnist`, file `octmnist.npz`: it is missing; point --data to the files that the run started with, then in `/home/me/medmnist`, or start a new run
+    run `DIR/small-1` cannot be resumed with other data: task `bloodmnist`, file `bloodmnist.npz`: the run started without it; point --data to the files that the run started with, then in `/home/me/medmnist`, or start a new run
     ");
 }
 

@@ -38,10 +38,10 @@ impl Stopped {
 
 fn stopped_at(laboratory: &Laboratory, step: usize) -> PathBuf {
     let run = laboratory.start().unwrap();
-    let (root, stop) = (run.layout().root().to_owned(), StopFlag::default());
+    let (root, flag) = (run.layout().root().to_owned(), StopFlag::default());
     let mut observers = Observers::default();
-    observers.push("stop", Box::new(StopAt { counts: steps, left: step, stop: stop.clone() }));
-    assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
+    observers.push("stop", Box::new(StopAt { counts: steps, left: step, stop: flag.clone() }));
+    assert_eq!(run.train(observers, &flag).unwrap(), RunEnd::Interrupted);
     root
 }
 
@@ -110,9 +110,9 @@ fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path)
+                folders.push(path);
             } else {
-                drop(files.insert(path.clone(), std::fs::read(path).unwrap()))
+                files.insert(path.clone(), std::fs::read(path).unwrap());
             }
         }
     }

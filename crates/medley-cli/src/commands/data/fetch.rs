@@ -72,7 +72,9 @@ fn requests(arguments: &FetchArguments) -> anyhow::Result<Vec<Request<'static>>>
         if group.is_empty() {
             let (entry, size) = published(name)?;
             let sizes = size.map_or_else(|| sizes(entry, arguments), |size| Ok(vec![size]))?;
-            sizes.into_iter().for_each(|size| add(entry, size));
+            for size in sizes {
+                add(entry, size);
+            }
         }
         for entry in group {
             let published = published_sizes(entry, arguments);

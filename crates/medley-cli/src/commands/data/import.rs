@@ -55,7 +55,7 @@ fn source(arguments: &ImportArguments) -> anyhow::Result<Source> {
             },
         )),
         "npz" | "npy" => Ok(Source::Arrays { images: path, labels: table.labels.clone() }),
-        _ => Err(Usage(format!("`{}` is no folder, .csv (.tsv, .txt), .npz or .npy", path.display())).into()),
+        _ => Err(Usage(format!("`{}` is not a folder, .csv (.tsv, .txt), .npz or .npy", path.display())).into()),
     }
 }
 

@@ -130,6 +130,7 @@ fn names(given: Option<&[String]>, count: usize, name: impl Fn(usize) -> String)
 mod tests {
     use super::*;
 
+    #[allow(clippy::type_complexity, reason = "parts of what a test looks at")]
     fn meaning(
         width: usize,
         values: &[u16],

@@ -73,7 +73,7 @@ pub(super) struct TooLong;
 impl TooLong {
     /// Whether this is why reading failed.
     pub(super) fn is(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
     }
 }
 
@@ -86,12 +86,12 @@ impl<R> LimitedLines<R> {
 impl<R: Read> Read for LimitedLines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
-        for piece in buffer[..read].split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
-            self.length += piece.len() as u64;
+        for chunk in buffer[..read].split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            self.length += chunk.len() as u64;
             if self.length > MAX_LINE {
                 return Err(io::Error::other(TooLong));
             }
-            if piece.ends_with(b"\n") || piece.ends_with(b"\r") {
+            if chunk.ends_with(b"\n") || chunk.ends_with(b"\r") {
                 self.length = 0;
             }
         }

@@ -244,8 +244,7 @@ impl Callbacks {
         match needed.into_iter().find(is_missing) {
             None => Ok(()),
             Some(name) => {
-                let problem =
-                    "the run was trained with it, and cannot go on without; resume it with the program that began it";
+                let problem = "the run was trained with it and cannot be resumed without it; use the program that started the run";
                 Err(CallbackError { name: name.clone(), problem: problem.to_owned() })
             }
         }

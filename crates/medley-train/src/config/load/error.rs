@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use medley_storage::ReadError;
 
-use super::place::{Place, brief, printable};
+use super::place::{Place, brief, printable, sentence};
 
 /// Why a config could not be read. The text shows what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +148,7 @@ pub enum ConfigError {
         place: Option<Box<Place>>,
     },
     /// A value of the right type that cannot be.
-    #[error("bad value for `{}`: {}{}", brief(key), brief(problem), Tail(place.as_deref(), self.hint()))]
+    #[error("bad value for `{}`: {}{}", brief(key), sentence(problem), Tail(place.as_deref(), self.hint()))]
     BadValue {
         /// Dotted key.
         key: String,

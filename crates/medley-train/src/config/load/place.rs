@@ -71,9 +71,18 @@ pub(super) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// [`printable`], and no longer than a line of a message should be.
+/// Text of a user for a message: cut where it is long, without control characters.
 pub(super) fn brief(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).collect();
+    cut(text, SHOWN)
+}
+
+/// A sentence of ours, which may hold a user's text.
+pub(super) fn sentence(text: &str) -> String {
+    cut(text, 4 * SHOWN)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let mut shown: String = text.chars().take(most).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
