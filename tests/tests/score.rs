@@ -268,6 +268,9 @@ fn a_run_is_scored_against_its_own_data_alone() {
         let shown = must(lab.path(), &["score", path, "--data", "other", "--allow-other-data"]).stdout;
         assert!(shown.contains("scored against another `breastmnist.npz`"), "{path}: {shown}");
     }
+    // What differs is said before rows are counted.
+    must(lab.path(), &["data", "synth", "breastmnist", "--out", "fewer", "--rows", "20"]);
+    assert_refused(&lab.run(&["score", "runs/lab-1", "--data", "fewer"]), 3, &["another `breastmnist.npz`"]);
     let compare = ["compare", "runs/lab-1", file, "--data", "other", "--resamples", "20"];
     assert_refused(&lab.run(&compare), 3, &["--allow-other-data"]);
     let compared = must(lab.path(), &[&compare[..], &["--allow-other-data", "--json"]].concat());

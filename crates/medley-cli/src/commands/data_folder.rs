@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_predictions::record::{read_manifest, run_around};
+use medley_predictions::record::manifest_around;
+use medley_storage::Shown;
 
 use crate::args::RunDataFolder;
 use crate::output;
@@ -17,11 +18,11 @@ pub(crate) fn of(path: &Path, folder: &RunDataFolder) -> PathBuf {
         return named.clone();
     }
     // What is wrong with a manifest is said by whoever needs it.
-    let manifest = run_around(path).and_then(|run| read_manifest(&run).ok());
-    match manifest.and_then(|manifest| manifest.data_folder).map(PathBuf::from) {
+    let manifest = manifest_around(path).ok().flatten();
+    match manifest.and_then(|(_, manifest)| manifest.data_folder).map(PathBuf::from) {
         Some(remembered) if remembered.is_dir() => remembered,
         Some(gone) => {
-            let (path, gone) = (path.display(), gone.display());
+            let (path, gone) = (Shown(path), Shown(&gone));
             output::note(&format!("`{gone}`, the data folder of `{path}`, is not there any more: reading `{DEFAULT}`"));
             DEFAULT.into()
         }

@@ -2,26 +2,18 @@
 
 use std::path::Path;
 
-use medley_core::RunLayout;
 use medley_core::record::Environment;
 use medley_core::text::list;
 
-use crate::record::read_manifest;
-use crate::{PredictionError, RecordError};
+use crate::PredictionError;
+use crate::record::manifest_around;
 
-/// What computed the predictions of a run folder; `None` of a path that is none.
+/// What computed the predictions of a run folder, or in one; `None` of other paths.
 ///
 /// # Errors
 /// When the folder has a manifest that cannot be read.
 pub fn environment(path: &Path) -> Result<Option<Environment>, PredictionError> {
-    if !path.is_dir() {
-        return Ok(None);
-    }
-    match read_manifest(&RunLayout::new(path)) {
-        Ok(manifest) => Ok(Some(manifest.environment)),
-        Err(RecordError::NotARun { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    Ok(manifest_around(path)?.map(|(_, manifest)| manifest.environment))
 }
 
 /// Says how runs were computed, each with its name, where precision or device are not the same for all of them.

@@ -177,7 +177,6 @@ impl Matching<'_> {
         let mut prediction = self.prediction(input, Form::ResultFile, task, Some((name.size, name.split)))?;
         prediction.predictor.clone_from(&name.run);
         prediction.remarks.extend(disagreement(&name, &prediction.sample));
-        self.check_data(&mut prediction)?;
         Ok(prediction)
     }
 
@@ -190,15 +189,15 @@ impl Matching<'_> {
     ) -> Result<Prediction, PredictionError> {
         let (size, split) = size_and_split.unwrap_or((self.request.size, self.request.split));
         let path = input.path().to_owned();
-        let (truth, table, bytes) = match task {
+        let ((truth, remark), mut table, bytes) = match task {
             Task::Known(spec) => {
-                let truth = self.truth(&spec, size, split)?;
+                let (truth, remark) = self.checked_truth(&spec, size, split)?;
                 let shape =
                     TableShape { kind: spec.kind, classes: Some(&spec.classes), rows: Some(truth.labels.rows()) };
                 let rows = self.most_rows(&truth, split);
                 let what = format!("scores of {rows} images and {} classes", spec.outputs());
                 let bytes = input.read(form.limit(shape, rows), &what)?;
-                (truth, form.parse(&bytes, shape)?, bytes)
+                ((truth, remark), form.parse(&bytes, shape)?, bytes)
             }
             Task::Own { name, kind } => {
                 let two = ["0".to_owned(), "1".to_owned()];
@@ -206,7 +205,7 @@ impl Matching<'_> {
                 let bytes = input.read(LARGEST_OF_OWN, "scores of a task of one's own")?;
                 let table = form.parse(&bytes, shape)?;
                 let spec = own_spec(name, kind, table.scores.columns());
-                (self.truth(&spec, size, split)?, table, bytes)
+                ((self.truth(&spec, size, split)?, None), table, bytes)
             }
         };
         if !self.request.any_scores {
@@ -216,6 +215,7 @@ impl Matching<'_> {
         }
         let labels = self.open(&truth, split, table.scores.rows(), &bytes)?;
         let sample = Sample::new(&truth.spec, labels, table.scores)?;
+        table.remarks.extend(remark);
         Ok(Prediction { remarks: table.remarks, ..new_prediction(&path, size, split, sample) })
     }
 

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use medley_core::record::DataRecord;
-use medley_core::{Origin, RunLayout};
+use medley_core::{Origin, RunLayout, Split, TaskSpec};
 use medley_metrics::MetricError;
-use medley_metrics::scorecard::Prediction;
 
-use super::Matching;
+use super::{Matching, Truth};
 use crate::PredictionError;
 use crate::input::Input;
-use crate::record::{read_manifest, run_around};
+use crate::record::manifest_around;
 use crate::result_file::ResultName;
 
 /// The data of the run that a path belongs to; none for other paths.
@@ -27,13 +26,7 @@ pub(super) struct RunData {
 impl RunData {
     /// Of a run folder, or of the run folder that a file lies in.
     pub(super) fn of(path: &Path) -> Result<Self, PredictionError> {
-        let Some(run) = run_around(path) else { return Ok(Self::default()) };
-        let manifest = match read_manifest(&run) {
-            Ok(manifest) => manifest,
-            // A file is scored for itself: something else above it may be called so.
-            Err(_) if run.root() != path => return Ok(Self::default()),
-            Err(error) => return Err(error.into()),
-        };
+        let Some((run, manifest)) = manifest_around(path)? else { return Ok(Self::default()) };
         let positions = manifest.data.iter().enumerate().map(|(index, data)| (data.task.name.clone(), index)).collect();
         let records = manifest.data.into_iter().map(|record| (record, OnceCell::new())).collect();
         Ok(Self { run: Some(run), folder: manifest.data_folder, records, positions })
@@ -64,22 +57,30 @@ impl Matching<'_> {
         }
     }
 
-    /// Predictions of a run are scored against the very file that it was made with: another one is refused, or remarked on where
-    /// the request allows it, and synthetic labels are never taken for measured ones.
-    pub(super) fn check_data(&self, prediction: &mut Prediction) -> Result<(), PredictionError> {
-        let position = self.run.positions.get(&prediction.sample.spec().name);
+    /// The truth of a task. Predictions of a run are scored against the very file that it was made with: another one is refused, or
+    /// remarked on where the request allows it, and synthetic labels are never taken for measured ones. No label is open yet.
+    pub(super) fn checked_truth(
+        &self,
+        spec: &TaskSpec,
+        size: usize,
+        split: Split,
+    ) -> Result<(Truth, Option<String>), PredictionError> {
+        let truth = self.truth(spec, size, split)?;
+        let remark = if self.request.labels.is_some() { None } else { self.check_data(&truth.spec)? };
+        Ok((truth, remark))
+    }
+
+    /// What differs between the data that the truth is of and those of the run, where that is allowed.
+    fn check_data(&self, spec: &TaskSpec) -> Result<Option<String>, PredictionError> {
+        let position = self.run.positions.get(&spec.name);
         let Some((record, found)) = position.and_then(|&position| self.run.records.get(position)) else {
-            return Ok(());
+            return Ok(None);
         };
-        if self.request.labels.is_some() {
-            return Ok(());
-        }
         let task = &record.task.name;
-        let origin = prediction.sample.spec().origin;
-        if origin != record.task.origin {
+        if spec.origin != record.task.origin {
             let reason = format!(
-                "the run was made with {:?} data, but `{}` of the data folder is {origin:?}",
-                record.task.origin, record.file
+                "the run was made with {:?} data, but `{}` of the data folder is {:?}",
+                record.task.origin, record.file, spec.origin
             );
             return Err(MetricError::NotPaired { task: task.clone(), reason: reason.to_lowercase() }.into());
         }
@@ -88,11 +89,9 @@ impl Matching<'_> {
             let sha256 = sha256.map_err(|source| PredictionError::Truth { task: task.clone(), source })?;
             let _ = found.set(sha256);
         }
-        let Some(problem) = found.get().and_then(|sha256| record.difference(sha256)) else { return Ok(()) };
+        let Some(problem) = found.get().and_then(|sha256| record.difference(sha256)) else { return Ok(None) };
         if self.request.allow_other_data {
-            let remark = format!("scored against another `{}` than that of the run: {problem}", record.file);
-            prediction.remarks.push(remark);
-            return Ok(());
+            return Ok(Some(format!("scored against another `{}` than that of the run: {problem}", record.file)));
         }
         Err(PredictionError::OtherData {
             run: self.run.run.as_ref().map_or_else(PathBuf::new, |run| run.root().to_owned()),
@@ -103,7 +102,7 @@ impl Matching<'_> {
     }
 
     /// What the run says of a task. Whether labels are synthetic is for their own file to say.
-    pub(super) fn task_of_run(&self, name: &ResultName) -> Option<medley_core::TaskSpec> {
+    pub(super) fn task_of_run(&self, name: &ResultName) -> Option<TaskSpec> {
         let mut spec = self.run.record(self.run.position(name)?)?.task.clone();
         if spec.origin == Origin::Synthetic && self.request.labels.is_none() {
             spec.origin = Origin::Official;

@@ -24,9 +24,7 @@ impl Matching<'_> {
         }
         let mut predictions = Vec::new();
         for name in names {
-            let mut prediction = self.submitted_task(&path, &bytes, &submission, name)?;
-            self.check_data(&mut prediction)?;
-            predictions.push(prediction);
+            predictions.push(self.submitted_task(&path, &bytes, &submission, name)?);
         }
         let position = |prediction: &Prediction| {
             let name = &prediction.sample.spec().name;
@@ -56,12 +54,13 @@ impl Matching<'_> {
             let message = format!("`{name}` has several labels per image, which a submission cannot hold");
             return Err(PredictionError::Request { message });
         }
-        let truth = self.truth(&spec, size, Split::Test)?;
+        let (truth, remark) = self.checked_truth(&spec, size, Split::Test)?;
         let rows = truth.labels.rows();
         let decisions = submission
             .labels(name, rows, spec.outputs())
             .map_err(|error| self.name_releases("submission is", &truth, Split::Test, submission.rows(name), error))?;
         let labels = self.open(&truth, Split::Test, rows, bytes)?;
-        Ok(new_prediction(path, size, Split::Test, Sample::from_decisions(&truth.spec, labels, decisions)?))
+        let sample = Sample::from_decisions(&truth.spec, labels, decisions)?;
+        Ok(Prediction { remarks: remark.into_iter().collect(), ..new_prediction(path, size, Split::Test, sample) })
     }
 }

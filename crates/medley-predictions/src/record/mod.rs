@@ -51,8 +51,22 @@ pub fn read_results(run: &RunLayout, manifest: &Manifest) -> Result<Option<RunRe
     Ok(results)
 }
 
-/// The run folder that a path is, or lies in: as its predictions or one of them, or beside its manifest. Nothing is read.
-pub fn run_around(path: &Path) -> Option<RunLayout> {
+/// The run folder that a path is, or lies in (as its predictions or one of them, or beside its manifest), with its manifest; `None` of
+/// other paths. A file stands for itself: what lies above it and cannot be read as a manifest is something else.
+///
+/// # Errors
+/// When the path itself has a manifest that cannot be used.
+pub fn manifest_around(path: &Path) -> Result<Option<(RunLayout, Manifest)>, RecordError> {
+    let Some(run) = run_around(path) else { return Ok(None) };
+    match read_manifest(&run) {
+        Ok(manifest) => Ok(Some((run, manifest))),
+        Err(_) if run.root() != path => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The folder alone. Whatever is called as a manifest is called so: reading it says what is wrong with it.
+fn run_around(path: &Path) -> Option<RunLayout> {
     let run = |folder: &Path| Some(RunLayout::new(folder)).filter(|run| run.manifest().symlink_metadata().is_ok());
     let holds = |folder: &Path| {
         let above = run(folder.parent()?)?;
