@@ -276,7 +276,7 @@ fn a_run_is_scored_against_its_own_data_alone() {
     let compared = must(lab.path(), &[&compare[..], &["--allow-other-data", "--json"]].concat());
     assert!(json(&compared)["remarks"].to_string().contains("scored against another"), "{compared:?}");
     for subcommand in ["resume", "test"] {
-        let words = ["cannot go on with other data", "its SHA-256 was", &folder];
+        let words = ["cannot be resumed with other data", "its SHA-256 was", &folder];
         assert_refused(&lab.run(&[subcommand, "runs/lab-1", "--data", "other"]), 3, &words);
     }
 }

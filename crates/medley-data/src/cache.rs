@@ -2,7 +2,7 @@
 //!
 //! A deflated array can be read from its beginning only. The first time, its bytes are therefore decoded into a cache file,
 //! a mebibyte at a time, so that memory stays bounded; from then on they are copied from there, into memory where they fit, else
-//! into a file without a name that is mapped: see [`PrivateCopy`]. One cache file belongs to one data file, known by its path, and
+//! into a file without a name that is mapped: see `PrivateCopy`. One cache file belongs to one data file, known by its path, and
 //! is good only as long as that file has the length, the time stamp and the identity it had when it was decoded. Every mebibyte
 //! has a CRC-32, which the copy is checked with whenever a cache is opened, so that what happens to the file later does not matter;
 //! a cache that is damaged, foreign or of another version is made anew.

@@ -4,7 +4,7 @@
 /// A key without a default has to be written, and a table with such a key has no `Default`.
 ///
 /// The crate that uses it needs serde. A value of another type than numbers, strings, words of [`choices!`](crate::choices!) and
-/// tables of this macro implements [`Value`].
+/// tables of this macro implements [`Value`](crate::keys::Value).
 #[macro_export]
 macro_rules! keys {
     // What is the same with and without required keys.

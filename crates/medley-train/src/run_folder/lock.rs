@@ -2,6 +2,7 @@
 
 use std::fs::TryLockError;
 use std::io::{self, Read as _, Write as _};
+use std::time::Duration;
 
 use fs_err::File;
 use medley_core::RunLayout;
@@ -31,7 +32,7 @@ impl RunLock {
             ReadError::Io { source, .. } => unwritable(source),
             error => error.into(),
         })?;
-        match file.file().try_lock() {
+        match patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(RunFolderError::InUse { path: layout.root().to_owned(), holder: holder(&mut file) });
@@ -56,4 +57,16 @@ fn holder(file: &mut File) -> String {
     let read = file.take(300).read_to_string(&mut text);
     let line: String = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
     if read.is_ok() && !line.is_empty() { line } else { "another process".to_owned() }
+}
+
+/// Tries to lock for a tenth of a second: while another thread of this process starts a program, that one holds a copy of a lock
+/// that was just given back.
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.file().try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            other => return other,
+        }
+    }
+    file.file().try_lock()
 }
