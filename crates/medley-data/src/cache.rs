@@ -164,7 +164,7 @@ impl Decoded {
     ) -> Result<Option<Self>, StorageError> {
         let problem = match Self::read(path, source, members, memory_limit) {
             Ok(decoded) => return Ok(decoded),
-            Err(Unusable::NoCopy(source)) => return Err(StorageError::Io { path: path.to_owned(), source }),
+            Err(Unusable::NoCopy(source)) => return Err(StorageError::io(path, source)),
             Err(Unusable::Damaged(problem)) => problem,
         };
         tracing::warn!("the cache `{}` is not used and will be rebuilt: {problem}", path.display());
@@ -293,7 +293,7 @@ pub(crate) fn build(path: &Path, archive: &Archive, members: &[&Member]) -> Resu
         create_folder(folder)?;
     }
     write_filled(&RealFs, path, |temporary| {
-        let file = create_file(temporary).map_err(|source| unwritable(path, source))?;
+        let file = create_file(temporary).map_err(|source| DataError::unwritable(path, source))?;
         let mut place = PAGE;
         let places: Vec<u64> = members
             .iter()
@@ -311,12 +311,8 @@ pub(crate) fn build(path: &Path, archive: &Archive, members: &[&Member]) -> Resu
         let ((md5, sha256), arrays) = (hashes?, arrays?);
         archive.unchanged()?;
         let index = Index { source: archive.stamp(), md5, sha256, arrays };
-        finish(&file, place, &index).map_err(|source| unwritable(path, source))
+        finish(&file, place, &index).map_err(|source| DataError::unwritable(path, source))
     })
-}
-
-fn unwritable(path: &Path, source: std::io::Error) -> DataError {
-    StorageError::Io { path: path.to_owned(), source }.into()
 }
 
 fn store(
@@ -331,7 +327,7 @@ fn store(
     // Chunks are blocks: both are a mebibyte, and only the last is shorter.
     archive.stream(member, |chunk| {
         checksums.push(crc32fast::hash(chunk));
-        write_all_at(file, chunk, at).map_err(|source| unwritable(path, source))?;
+        write_all_at(file, chunk, at).map_err(|source| DataError::unwritable(path, source))?;
         at += chunk.len() as u64;
         Ok(())
     })?;

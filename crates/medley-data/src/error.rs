@@ -158,6 +158,11 @@ impl DataError {
         Self::Io { path: path.to_owned(), source }
     }
 
+    /// Writing to a path failed, such as on a full disk.
+    pub(crate) fn unwritable(path: &Path, source: io::Error) -> Self {
+        StorageError::io(path, source).into()
+    }
+
     /// The error about the data of a run: a missing file that was synthetic has to be generated with as many rows.
     #[must_use]
     pub fn of_run(self, records: &[DataRecord]) -> Self {

@@ -1,10 +1,10 @@
 //! Writing `.npz` files that NumPy and the medmnist package read.
 
-use std::io::{self, Cursor, Seek, Write};
+use std::io::{Cursor, Seek, Write};
 use std::path::Path;
 
 use medley_npy::render_header;
-use medley_storage::{Storage, StorageError, create_file, write_whole};
+use medley_storage::{Storage, create_file, write_whole};
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -68,7 +68,7 @@ impl<'a> NpzWriter<'a, FileWriter> {
     /// # Errors
     /// [`DataError::Storage`].
     pub fn create(at: &Path, path: &'a Path, compressed: bool) -> Result<Self, DataError> {
-        let file = create_file(at).map_err(|source| refused(path, source))?;
+        let file = create_file(at).map_err(|source| DataError::unwritable(path, source))?;
         Ok(Self::on(FileWriter::new(file), path, compressed))
     }
 
@@ -78,13 +78,8 @@ impl<'a> NpzWriter<'a, FileWriter> {
     /// As [`NpzWriter::finish`].
     pub fn sync(self) -> Result<(), DataError> {
         let path = self.path;
-        self.close()?.sync().map_err(|source| refused(path, source))
+        self.close()?.sync().map_err(|source| DataError::unwritable(path, source))
     }
-}
-
-/// The error for a disk that is full, or may not be written.
-fn refused(path: &Path, source: io::Error) -> DataError {
-    StorageError::Io { path: path.to_owned(), source }.into()
 }
 
 impl<'a, W: Write + Seek> NpzWriter<'a, W> {
@@ -117,7 +112,7 @@ impl<'a, W: Write + Seek> NpzWriter<'a, W> {
         self.current = Some((name.to_owned(), needed, 0));
         let options = self.options.large_file(needed > u32::MAX as usize / 2);
         self.writer.start_file(format!("{name}.npy"), options).map_err(|error| archive(self.path, error))?;
-        self.writer.write_all(&render_header("|u1", shape)).map_err(|source| refused(self.path, source))
+        self.writer.write_all(&render_header("|u1", shape)).map_err(|source| DataError::unwritable(self.path, source))
     }
 
     /// Adds bytes to the array that was begun.
@@ -128,7 +123,7 @@ impl<'a, W: Write + Seek> NpzWriter<'a, W> {
         if let Some((_, _, written)) = &mut self.current {
             *written += bytes.len();
         }
-        self.writer.write_all(bytes).map_err(|source| refused(self.path, source))
+        self.writer.write_all(bytes).map_err(|source| DataError::unwritable(self.path, source))
     }
 
     /// Checks that the last array has the bytes of its shape.
@@ -157,7 +152,7 @@ impl<'a, W: Write + Seek> NpzWriter<'a, W> {
 
 fn archive(path: &Path, error: ZipError) -> DataError {
     match error {
-        ZipError::Io(source) => refused(path, source),
+        ZipError::Io(source) => DataError::unwritable(path, source),
         other => DataError::Archive { path: path.to_owned(), problem: other.to_string() },
     }
 }

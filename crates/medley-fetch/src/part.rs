@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use medley_storage::{Access, ConfinedFolder, ReadError, RealFs, Storage as _, StorageError};
+use medley_storage::{Access, ConfinedFolder, ReadError, RealFs, Storage as _, StorageError, remove_if_present};
 
 use crate::request::sleep;
 use crate::{FetchError, FetchEvent, OnEvent, Stop};
@@ -90,7 +90,7 @@ impl Part {
     /// Throws away what has arrived, and notes the version that comes now.
     pub(crate) fn begin(&mut self, version: Option<&str>) -> io::Result<()> {
         // The note goes first: it must never stand beside bytes of another version.
-        remove(&self.note)?;
+        remove_if_present(&self.note)?;
         self.file.set_len(0)?;
         self.len = 0;
         version.map_or(Ok(()), |version| RealFs.write(&self.note, version.as_bytes()))
@@ -177,13 +177,6 @@ fn folder_of(path: &Path) -> ConfinedFolder {
     ConfinedFolder::new(path.parent().unwrap_or(Path::new("")))
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs_err::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// `NAME.npz` and `part` make `NAME.npz.part`.
 pub(crate) fn sibling(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -194,7 +187,7 @@ pub(crate) fn sibling(path: &Path, extension: &str) -> PathBuf {
 
 /// The error for a disk that is full, or may not be written.
 pub(crate) fn refused(path: &Path, source: std::io::Error) -> FetchError {
-    FetchError::Storage(StorageError::Io { path: path.to_owned(), source })
+    FetchError::Storage(StorageError::io(path, source))
 }
 
 /// Gives a file its final name.

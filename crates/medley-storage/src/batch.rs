@@ -64,6 +64,6 @@ impl<'a> Batch<'a> {
     }
 
     fn sync(&self, path: &Path) -> Result<(), StorageError> {
-        self.storage.sync(path).map_err(|source| StorageError::Io { path: path.to_owned(), source })
+        self.storage.sync(path).map_err(|source| StorageError::io(path, source))
     }
 }

@@ -43,6 +43,11 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// The device or the file system refused to write a path.
+    pub fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
     /// Whether the disk (or quota) is full.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. }
@@ -59,7 +64,7 @@ pub fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(
     let result = storage.write_synced(&temporary, bytes).and_then(|()| storage.rename_synced(&temporary, path));
     result.map_err(|source| {
         discard_file(&temporary);
-        StorageError::Io { path: path.to_owned(), source }
+        StorageError::io(path, source)
     })
 }
 
@@ -76,7 +81,7 @@ pub fn write_filled<E: From<StorageError>>(
     let temporary = temporary_sibling(path)?;
     let result = fill(&temporary).and_then(|()| {
         let renamed = storage.rename_synced(&temporary, path);
-        renamed.map_err(|source| StorageError::Io { path: path.to_owned(), source }.into())
+        renamed.map_err(|source| StorageError::io(path, source).into())
     });
     if result.is_err() {
         discard_file(&temporary);
@@ -113,7 +118,7 @@ pub fn commit_directory(storage: &dyn Storage, path: &Path, files: &[(&str, &[u8
     };
     write().map_err(|source| {
         discard_directory(&temporary);
-        StorageError::Io { path: path.to_owned(), source }
+        StorageError::io(path, source)
     })
 }
 
@@ -122,7 +127,18 @@ pub fn commit_directory(storage: &dyn Storage, path: &Path, files: &[(&str, &[u8
 /// # Errors
 /// [`StorageError::Io`].
 pub fn create_folder(path: &Path) -> Result<(), StorageError> {
-    fs_err::create_dir_all(path).map_err(|source| StorageError::Io { path: path.to_owned(), source })
+    fs_err::create_dir_all(path).map_err(|source| StorageError::io(path, source))
+}
+
+/// Removes a file; where there is none, nothing is to be done.
+///
+/// # Errors
+/// Any other I/O error.
+pub fn remove_if_present(path: &Path) -> io::Result<()> {
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Removes what interrupted writes left in a folder. Returns how many entries were removed; a folder that does not
@@ -134,11 +150,11 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
     let entries = match fs_err::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(source) => return Err(StorageError::Io { path: folder.to_owned(), source }),
+        Err(source) => return Err(StorageError::io(folder, source)),
     };
     let mut removed = 0;
     for entry in entries {
-        let entry = entry.map_err(|source| StorageError::Io { path: folder.to_owned(), source })?;
+        let entry = entry.map_err(|source| StorageError::io(folder, source))?;
         if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
             // A link goes, what it points to stays.
             discard_directory(&entry.path());

@@ -118,7 +118,7 @@ impl ConfinedFolder {
     /// [`StorageError::Io`], also where there is a link on the way.
     pub fn create_folder(&self, path: &Path) -> Result<(), StorageError> {
         let made = self.allow(path).and_then(|()| fs_err::create_dir_all(path)).and_then(|()| self.allow(path));
-        made.map_err(|source| StorageError::Io { path: path.to_owned(), source })
+        made.map_err(|source| StorageError::io(path, source))
     }
 
     /// Removes a file, or a folder with what is in it. A link goes, what it points to stays.
@@ -129,7 +129,7 @@ impl ConfinedFolder {
         let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
         let remove = || if is_folder { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
         let removed = self.allow(path.parent().unwrap_or(path)).and_then(|()| remove());
-        removed.map_err(|source| StorageError::Io { path: path.to_owned(), source })
+        removed.map_err(|source| StorageError::io(path, source))
     }
 
     /// Removes what interrupted writes left in a folder; see [`sweep_temporary`].
@@ -137,7 +137,7 @@ impl ConfinedFolder {
     /// # Errors
     /// [`StorageError::Io`], also where there is a link on the way.
     pub fn sweep(&self, path: &Path) -> Result<usize, StorageError> {
-        self.allow(path).map_err(|source| StorageError::Io { path: path.to_owned(), source })?;
+        self.allow(path).map_err(|source| StorageError::io(path, source))?;
         sweep_temporary(path)
     }
 

@@ -39,7 +39,7 @@ impl<'a> Together<'a> {
         let storage = self.storage;
         self.fill(path, |temporary| {
             let written = storage.write_synced(temporary, bytes);
-            written.map_err(|source| StorageError::Io { path: path.to_owned(), source })
+            written.map_err(|source| StorageError::io(path, source))
         })
     }
 
@@ -65,7 +65,7 @@ impl<'a> Together<'a> {
         // Those that are still listed when something fails are discarded.
         while let Some((temporary, path)) = self.files.first() {
             let renamed = self.storage.rename_synced(temporary, path);
-            renamed.map_err(|source| StorageError::Io { path: path.clone(), source })?;
+            renamed.map_err(|source| StorageError::io(path, source))?;
             self.files.remove(0);
         }
         Ok(())

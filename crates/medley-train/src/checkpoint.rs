@@ -271,7 +271,7 @@ impl CheckpointFolder {
         progress: &Progress,
         groups: TensorGroups<'_>,
     ) -> Result<(), CheckpointError> {
-        let io = |source| StorageError::Io { path: target.to_owned(), source };
+        let io = |source| StorageError::io(target, source);
         let storage = ConfinedFs::new(self.run.clone(), storage);
         self.run.create_folder(&self.folder)?;
         let Encoded { files, state } = self.encode(target, progress, groups)?;

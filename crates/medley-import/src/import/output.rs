@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use medley_core::text::plural;
 use medley_core::{Split, TaskKind};
 use medley_data::{DataError, NpzWriter, hash_file};
-use medley_storage::{Storage, StorageError, Together, create_folder, read_text, write_whole};
+use medley_storage::{Storage, StorageError, Together, create_folder, read_text, remove_if_present, write_whole};
 use toml::{Table, Value};
 
 use super::duplicates::Duplicates;
@@ -77,12 +77,7 @@ fn put_in_place(
 }
 
 fn remove(path: &Path) -> Result<(), ImportError> {
-    match fs_err::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(StorageError::Io { path: path.to_owned(), source }.into())
-        }
-        _ => Ok(()),
-    }
+    Ok(remove_if_present(path).map_err(|source| StorageError::io(path, source))?)
 }
 
 fn entry_path(folder: &Path, options: &ImportOptions) -> PathBuf {
