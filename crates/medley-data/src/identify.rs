@@ -56,8 +56,5 @@ pub fn file_named(named: &Path, folder: &Path) -> Result<PathBuf, DataError> {
         return Ok(named.to_owned());
     }
     let (entry, size) = set_named(&named.to_string_lossy(), folder)?;
-    if entry.file(size).is_none() {
-        return Err(DataError::UnknownSize { sizes: entry.sizes(), name: entry.name, size });
-    }
-    Ok(folder.join(entry.file_name(size)))
+    entry.path_in(folder, size)
 }

@@ -28,10 +28,7 @@ pub struct OpenedFile {
 /// [`DataError`], naming the path and the member.
 pub fn open_task(folder: &Path, name: &str, size: usize, options: &OpenOptions) -> Result<OpenedFile, DataError> {
     let entry = &Registry::find_in(folder, name)?;
-    if entry.file(size).is_none() {
-        return Err(DataError::UnknownSize { name: name.to_owned(), size, sizes: entry.sizes() });
-    }
-    open_file(&folder.join(entry.file_name(size)), entry, size, options)
+    open_file(&entry.path_in(folder, size)?, entry, size, options)
 }
 
 /// Opens a file as a set of the registry.

@@ -6,7 +6,7 @@
 
 pub mod user;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
@@ -214,6 +214,22 @@ impl Entry {
     /// The published file of a size in the current release.
     pub fn file(&self, size: usize) -> Option<&PublishedFile> {
         self.releases.first()?.files.iter().find(|file| file.size == size)
+    }
+
+    /// Where the file of a size lies in a folder.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownSize`].
+    pub fn path_in(&self, folder: &Path, size: usize) -> Result<PathBuf, DataError> {
+        if self.file(size).is_none() {
+            return Err(self.unknown_size(size));
+        }
+        Ok(folder.join(self.file_name(size)))
+    }
+
+    /// The error for a size that is not published.
+    pub fn unknown_size(&self, size: usize) -> DataError {
+        DataError::UnknownSize { name: self.name.clone(), size, sizes: self.sizes() }
     }
 
     /// Sizes that are published.

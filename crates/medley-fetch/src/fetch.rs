@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use medley_data::hash_file;
 use medley_data::registry::PublishedFile;
+use medley_storage::create_folder;
 
 use crate::part::{Part, refused, sibling};
 use crate::policy::{self, Next, Retry};
@@ -65,7 +66,7 @@ pub fn fetch(
     if target.symlink_metadata().is_ok() {
         return present(request, published, &target);
     }
-    fs_err::create_dir_all(folder).map_err(|source| refused(folder, source))?;
+    create_folder(folder)?;
     let Some(mut part) = Part::claim(&target, stop, on_event)? else {
         // Whoever held it has finished.
         return if target.exists() {
@@ -79,11 +80,11 @@ pub fn fetch(
         return Err(error);
     }
     let most = request.most_bytes()?;
-    let wanted = Wanted { agent: Agent::new(options), published, most };
+    let wanted = Wanted { agent: Agent::new(options), published, most, options, stop, on_event };
     let urls = policy::addresses(published, &request.entry.file_name(request.size), options);
     let mut failures: Vec<FetchError> = Vec::new();
     for url in &urls {
-        match wanted.at_address(url, &mut part, options, stop, on_event) {
+        match wanted.at_address(url, &mut part) {
             Ok(()) => {
                 part.finish(&target)?;
                 return Ok(Fetched::Downloaded);
@@ -105,28 +106,24 @@ pub fn fetch(
     Err(together(failures, &target))
 }
 
-/// What is fetched, wherever from.
+/// What is fetched and how, wherever from.
 struct Wanted<'a> {
     agent: Agent,
     published: &'a PublishedFile,
     /// The most bytes that it can have.
     most: u64,
+    options: &'a FetchOptions,
+    stop: &'a Stop,
+    on_event: OnEvent<'a>,
 }
 
 impl Wanted<'_> {
     /// Fetches from one address and verifies. A part that was begun in an earlier session and turns out wrong is fetched anew, once.
-    fn at_address(
-        &self,
-        url: &str,
-        part: &mut Part,
-        options: &FetchOptions,
-        stop: &Stop,
-        on_event: OnEvent<'_>,
-    ) -> Result<(), FetchError> {
+    fn at_address(&self, url: &str, part: &mut Part) -> Result<(), FetchError> {
         let mut begun_before = part.len() > 0;
         loop {
-            self.download(url, part, options, stop, on_event)?;
-            on_event(FetchEvent::Verifying);
+            self.download(url, part)?;
+            (self.on_event)(FetchEvent::Verifying);
             let (actual, _) = hash_file(part.path())?;
             let expected = self.published.md5.clone();
             if actual == expected {
@@ -139,26 +136,19 @@ impl Wanted<'_> {
             begun_before = false;
             part.restart()?;
             let problem = "what was begun earlier does not fit what came now; it is fetched again".to_owned();
-            on_event(FetchEvent::Retrying { problem, pause: Duration::ZERO });
+            (self.on_event)(FetchEvent::Retrying { problem, pause: Duration::ZERO });
         }
     }
 
     /// Attempts at one address until the body is complete.
-    fn download(
-        &self,
-        url: &str,
-        part: &mut Part,
-        options: &FetchOptions,
-        stop: &Stop,
-        on_event: OnEvent<'_>,
-    ) -> Result<(), FetchError> {
+    fn download(&self, url: &str, part: &mut Part) -> Result<(), FetchError> {
         if part.len() > self.most {
             part.restart()?;
         }
-        let mut retry = Retry::new(options, part.len());
+        let mut retry = Retry::new(self.options, part.len());
         loop {
-            on_event(FetchEvent::Asking { url: url.to_owned(), have: part.len() });
-            let failure = match self.agent.attempt(url, part, self.most, stop, on_event) {
+            (self.on_event)(FetchEvent::Asking { url: url.to_owned(), have: part.len() });
+            let failure = match self.agent.attempt(url, part, self.most, self.stop, self.on_event) {
                 Ok(()) => return Ok(()),
                 Err(TransferError::Disk(source)) => return Err(refused(part.path(), source)),
                 Err(TransferError::Stopped) => return Err(stopped(url)),
@@ -167,9 +157,9 @@ impl Wanted<'_> {
             match retry.next(&failure, part.len()) {
                 Next::GiveUp(problem) => return Err(FetchError::Download { url: url.to_owned(), problem }),
                 Next::After(pause) => {
-                    on_event(FetchEvent::Retrying { problem: failure.problem, pause });
-                    sleep(pause, stop);
-                    if stop.load(Ordering::SeqCst) {
+                    (self.on_event)(FetchEvent::Retrying { problem: failure.problem, pause });
+                    sleep(pause, self.stop);
+                    if self.stop.load(Ordering::SeqCst) {
                         return Err(stopped(url));
                     }
                 }

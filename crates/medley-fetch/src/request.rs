@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use medley_data::DataError;
 use medley_data::registry::{Entry, PublishedFile, Release};
 
 use crate::FetchError;
@@ -114,7 +113,7 @@ impl<'a> Request<'a> {
     /// The published file that is meant.
     ///
     /// # Errors
-    /// [`DataError::UnknownSize`]; [`FetchError::Download`] when there is no such release or it has no such size.
+    /// [`DataError::UnknownSize`](medley_data::DataError::UnknownSize); [`FetchError::Download`] when there is no such release or it has no such size.
     pub fn published(&self) -> Result<&'a PublishedFile, FetchError> {
         Ok(self.release_and_file()?.1)
     }
@@ -137,10 +136,7 @@ impl<'a> Request<'a> {
         let of_size = |release: &'a Release| release.files.iter().find(|file| file.size == self.size);
         let Some(name) = &self.release else {
             let current = entry.releases.first().and_then(|release| Some((release, of_size(release)?)));
-            return current.ok_or_else(|| {
-                let (name, sizes) = (entry.name.clone(), entry.sizes());
-                DataError::UnknownSize { name, size: self.size, sizes }.into()
-            });
+            return current.ok_or_else(|| entry.unknown_size(self.size).into());
         };
         let fail = |problem: String| FetchError::Download { url: entry.file_name(self.size), problem };
         let names: Vec<&str> = entry.releases.iter().map(|release| release.name.as_str()).collect();

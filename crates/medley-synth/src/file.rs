@@ -28,12 +28,8 @@ pub fn write_set(
 ) -> Result<PathBuf, SynthError> {
     let entry = Registry::builtin().find(name)?;
     let spec = entry.spec(options.size, Origin::Synthetic);
-    if entry.file(options.size).is_none() {
-        let (name, sizes) = (name.to_owned(), entry.sizes());
-        return Err(DataError::UnknownSize { name, size: options.size, sizes }.into());
-    }
+    let path = entry.path_in(folder, options.size)?;
     let generator = SetGenerator::new(&spec, options.seed)?;
-    let path = folder.join(entry.file_name(options.size));
     check_way(&path, options.overwrite)?;
     create_folder(folder).map_err(DataError::from)?;
     let official = entry.competition_rows();

@@ -42,12 +42,9 @@ impl TruthSource for DataTruth {
 
 impl DataTruth {
     fn file_of(&self, task: &TaskSpec, size: usize) -> Result<PathBuf, DataError> {
-        let Some(entry) = Registry::builtin().get(&task.name) else {
-            return Ok(self.folder.join(format!("{}.npz", task.name)));
-        };
-        if entry.file(size).is_none() {
-            return Err(DataError::UnknownSize { name: task.name.clone(), size, sizes: entry.sizes() });
+        match Registry::builtin().get(&task.name) {
+            Some(entry) => entry.path_in(&self.folder, size),
+            None => Ok(self.folder.join(format!("{}.npz", task.name))),
         }
-        Ok(self.folder.join(entry.file_name(size)))
     }
 }
