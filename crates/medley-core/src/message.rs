@@ -49,6 +49,11 @@ pub fn shortened(text: &str) -> String {
     text.lines().map(short).collect::<Vec<_>>().join("\n")
 }
 
+/// Where files were, at the end of an advice to use those; nothing where that is not known.
+pub fn then_in(folder: Option<&str>) -> String {
+    folder.map_or_else(String::new, |folder| format!(", then in `{folder}`"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

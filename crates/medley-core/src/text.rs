@@ -23,6 +23,11 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// The number of 64 bits with the same shortest decimal: nobody wants to read 0.10000000149011612 for 0.1.
+pub fn widened(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or_else(|_| f64::from(number))
+}
+
 /// A number and what is counted, given in the singular: `1 seed`, `3 seeds`, `2 classes`, `1,200 entries`.
 pub fn plural(number: usize, noun: &str) -> String {
     let number_text = count(number as u64);

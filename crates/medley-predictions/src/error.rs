@@ -2,6 +2,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use medley_core::CoreError;
+use medley_core::message::then_in;
 use medley_metrics::MetricError;
 use medley_npy::NpyError;
 use medley_storage::{ReadError, Shown};
@@ -62,7 +63,7 @@ pub enum PredictionError {
     /// The data folder holds another file than the one that a run was made with.
     #[error(
         "`{}` was made with another `{file}` than that of the data folder: {problem}; point --data to the files of the \
-         run{}, or give --allow-other-data to score against these", Shown(run), in_folder(made_in.as_deref())
+         run{}, or give --allow-other-data to score against these", Shown(run), then_in(made_in.as_deref())
     )]
     OtherData {
         /// The run folder.
@@ -155,8 +156,4 @@ impl PredictionError {
     pub(crate) fn in_file(self, doing: &'static str, path: impl Into<PathBuf>) -> Self {
         Self::InFile { doing, path: path.into(), source: Box::new(self) }
     }
-}
-
-fn in_folder(folder: Option<&str>) -> String {
-    folder.map_or_else(String::new, |folder| format!(", then in `{folder}`"))
 }

@@ -89,7 +89,7 @@ impl Footprint {
             predict_batch_size: predict_batch_size(experiment, net.input_values()) as u64,
             prefetch: experiment.augment.prefetch as u64,
             data: images.into_iter().map(SplitSources::bytes).sum(),
-            activation_bytes: if plan.precision == Precision::Bf16 { 2 } else { FP32 },
+            activation_bytes: activation_bytes(plan),
             replicas: plan.replicas as u64,
             on_cpu: plan.device == tch::Device::Cpu,
         })
@@ -98,9 +98,12 @@ impl Footprint {
     /// The same with another plan.
     #[must_use]
     pub fn with_plan(self, plan: &ComputePlan) -> Self {
-        let activation_bytes = if plan.precision == Precision::Bf16 { 2 } else { FP32 };
-        Self { activation_bytes, replicas: plan.replicas as u64, ..self }
+        Self { activation_bytes: activation_bytes(plan), replicas: plan.replicas as u64, ..self }
     }
+}
+
+fn activation_bytes(plan: &ComputePlan) -> u64 {
+    if plan.precision == Precision::Bf16 { 2 } else { FP32 }
 }
 
 /// What the memory of a part is spent on, and so what would make it smaller.

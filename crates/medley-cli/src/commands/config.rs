@@ -2,8 +2,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use medley_core::RunLayout;
+use medley_core::record::Manifest;
 use medley_data::Registry;
-use medley_predictions::record::read_manifest;
 use medley_train::config::{Experiment, document};
 
 use crate::args::{ConfigArguments, ConfigSubcommand};
@@ -38,8 +38,8 @@ pub(crate) fn read(path: &Path, set: &[String], folder: &Path) -> anyhow::Result
     Ok((experiment, text))
 }
 
-/// Reads the config of a run folder.
-pub(crate) fn read_recorded(layout: &RunLayout, folder: &Path) -> anyhow::Result<Experiment> {
-    let begun_by = read_manifest(layout)?.environment.medley;
-    Ok(Experiment::load_recorded(&layout.config(), &begun_by, &Registry::of_folder(folder)?)?)
+/// Reads the config of a run folder with this manifest.
+pub(crate) fn read_recorded(layout: &RunLayout, manifest: &Manifest, folder: &Path) -> anyhow::Result<Experiment> {
+    let begun_by = &manifest.environment.medley;
+    Ok(Experiment::load_recorded(&layout.config(), begun_by, &Registry::of_folder(folder)?)?)
 }

@@ -94,7 +94,7 @@ fn session(data: &Path, reading: &Reading) -> Session<'static> {
 /// A run folder, held by this process from now on, and its experiment.
 fn open_run(run: &Path, data: &Path) -> anyhow::Result<(Experiment, RunFolder)> {
     let folder = RunFolder::open(run)?;
-    let experiment = config::read_recorded(folder.layout(), data)
+    let experiment = config::read_recorded(folder.layout(), folder.manifest(), data)
         .with_context(|| format!("`{}` is not a run folder that can be resumed", run.display()))?;
     Ok((experiment, folder))
 }

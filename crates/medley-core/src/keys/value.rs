@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use super::{Key, KeyError, dotted, plain};
+use crate::text::widened;
 
 /// What can be the value of a key.
 pub trait Value {
@@ -117,11 +118,6 @@ numbers! {
     i64: "integer", |_| true, |number| number;
     f32: "number", |number: f32| number == 0.0 || number.abs() >= f32::MIN_POSITIVE, widened;
     f64: "number", |number: f64| number == 0.0 || number.abs() >= f64::from(f32::MIN_POSITIVE), |number| number;
-}
-
-/// The number of 64 bits with the same shortest decimal: nobody wants to read 0.10000000149011612 for 0.1.
-fn widened(number: f32) -> f64 {
-    number.to_string().parse().unwrap_or_else(|_| f64::from(number))
 }
 
 impl Value for bool {

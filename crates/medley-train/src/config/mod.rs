@@ -3,7 +3,8 @@
 //! [`schema`] declares the tables: [`RawExperiment`] is what serde reads. [`Experiment`] is what was checked, with the device,
 //! the network and the policies parsed, and the only one that the rest of the crate accepts: after it, nothing about a config can
 //! fail but what needs the data or the network to be seen. [`load`] is the mechanism: `extends`, `--set`, and errors that show
-//! file, line and key. [`Rules`] are what a config does not say and versions do differently. [`document`] makes the lists of keys in documentation from the declarations.
+//! file, line and key. [`Rules`] are what a config does not say and versions do differently. [`document`] makes the lists of keys
+//! in documentation from the declarations.
 
 pub mod document;
 mod experiment;

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use medley_core::record::{PredictionRecord, SeedRecord, TaskResult};
+use medley_core::text::widened;
 use medley_core::{CoreError, RunLayout, Scores, Split, TaskSpec};
 use medley_predictions::RecordError;
 use medley_predictions::record::read_json;
@@ -80,7 +81,7 @@ impl PredictionFiles<'_> {
         for (result, written) in results.iter().zip(written) {
             let path = self.layout.prediction_file(&result.task, Split::Test, result.auc, result.accuracy, run);
             let renamed = self.storage.rename_synced(&self.pending(&result.task, run), &path);
-            renamed.map_err(|source| StorageError::Io { path: path.clone(), source })?;
+            renamed.map_err(|source| StorageError::io(&path, source))?;
             self.remove_others(&path)?;
             records.push(record(result, &path, &written.sha256));
         }
@@ -163,18 +164,12 @@ impl PredictionFiles<'_> {
 /// # Errors
 /// Never for scores that are finite in 32 bits.
 pub(super) fn as_printed(scores: &Scores) -> Result<Scores, CoreError> {
-    let values = scores.view().iter().map(|&score| shortest(score as f32)).collect();
+    let values = scores.view().iter().map(|&score| widened(score as f32)).collect();
     Scores::new(values, scores.rows(), scores.columns())
 }
 
-/// The f64 whose shortest decimal form is that of the f32.
-fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
-}
-
 pub(super) fn write_json(storage: &dyn Storage, path: &Path, value: &impl serde::Serialize) -> Result<(), TrainError> {
-    let bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| StorageError::Io { path: path.to_owned(), source: error.into() })?;
+    let bytes = serde_json::to_vec_pretty(value).map_err(|error| StorageError::io(path, error.into()))?;
     Ok(write_whole(storage, path, &bytes)?)
 }
 
@@ -191,9 +186,9 @@ mod tests {
 
     #[test]
     fn scores_print_as_32_bit_numbers() {
-        assert_eq!(shortest(0.3_f32), 0.3);
-        assert_eq!(shortest(1.0e-20_f32).to_string(), "0.00000000000000000001");
-        assert_eq!(shortest(f32::MIN_POSITIVE) as f32, f32::MIN_POSITIVE);
+        assert_eq!(widened(0.3_f32), 0.3);
+        assert_eq!(widened(1.0e-20_f32).to_string(), "0.00000000000000000001");
+        assert_eq!(widened(f32::MIN_POSITIVE) as f32, f32::MIN_POSITIVE);
     }
 
     proptest! {

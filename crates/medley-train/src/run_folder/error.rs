@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use medley_core::message::then_in;
 use medley_predictions::RecordError;
 use medley_storage::{ReadError, Shown, StorageError};
 
@@ -92,7 +93,7 @@ pub enum RunFolderError {
     #[error(
         "run `{}` cannot be resumed with other data: task `{task}`, file `{file}`: {problem}; point --data to the files that the \
          run started with{}, or start a new run",
-        Shown(run), in_folder(began_in.as_deref())
+        Shown(run), then_in(began_in.as_deref())
     )]
     DataChanged {
         /// The run folder.
@@ -109,10 +110,6 @@ pub enum RunFolderError {
     /// A file of the folder could not be written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-}
-
-fn in_folder(folder: Option<&str>) -> String {
-    folder.map_or_else(String::new, |folder| format!(", then in `{folder}`"))
 }
 
 fn bytes(count: u64) -> String {

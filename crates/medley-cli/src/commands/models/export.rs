@@ -27,7 +27,7 @@ struct Written {
 pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let layout = RunLayout::new(&arguments.run);
     let manifest = read_manifest(&layout)?;
-    let experiment = config::read_recorded(&layout, &arguments.data.data)?;
+    let experiment = config::read_recorded(&layout, &manifest, &arguments.data.data)?;
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
     let exported = export::export(&layout, &manifest, &experiment, seed, &arguments.task)?;
