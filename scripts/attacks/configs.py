@@ -104,6 +104,10 @@ class Configs(Kind):
         self.path = room.work / "hostile.toml"
         getattr(self, case)(room)
 
+    def training(self, room):
+        """The command that trains it."""
+        return ("train", self.path, "--data", self.lab.data, "--runs", room.work / "runs", "--quiet")
+
     def tried(self, room, what, text, codes=frozenset({USAGE}), more=(), names=("hostile",)):
         """Shows it and trains it."""
         if text is not None:
@@ -111,18 +115,7 @@ class Configs(Kind):
         with room.attack(f"{what}; config show") as attack:
             shown = attack.run("config", "show", self.path, *more, codes={0, *codes}, names=names)
         with room.attack(f"{what}; train") as attack:
-            attack.run(
-                "train",
-                self.path,
-                "--data",
-                self.lab.data,
-                "--runs",
-                room.work / "runs",
-                "--quiet",
-                *more,
-                codes=codes,
-                names=names,
-            )
+            attack.run(*self.training(room), *more, codes=codes, names=names)
         return shown
 
     def number(self, room):
@@ -145,18 +138,7 @@ class Configs(Kind):
         name = room.random.choice([name for name in NAMES if "\\u" not in name and "\\n" not in name] + ["a\nb", "\x1b[2J"])
         self.path.write_text(CONFIG)
         with room.attack(f"train --name={name[:20]!r}") as attack:
-            attack.run(
-                "train",
-                self.path,
-                "--data",
-                self.lab.data,
-                "--runs",
-                room.work / "runs",
-                "--quiet",
-                f"--name={name}",
-                codes={USAGE},
-                names=("name",),
-            )
+            attack.run(*self.training(room), f"--name={name}", codes={USAGE}, names=("name",))
 
     def extends(self, room):
         kind = room.random.choice(PATHS)
@@ -188,7 +170,7 @@ class Configs(Kind):
             self.path.write_text(f"extends = '{path}'\n{CONFIG}")
             # A file that it names itself may be shown where it is wrong; a link's target may not.
             shows = kind == "outside"
-            outcome = attack.start("train", self.path, "--data", self.lab.data, "--runs", room.work / "runs", "--quiet")
+            outcome = attack.start(*self.training(room))
             ended = outcome.wait()
             ended.stderr = ended.stderr.replace(SECRET, "") if shows else ended.stderr
             attack.check(ended, outcome.limits, {USAGE}, names=("base", "hostile", path[:20], os.path.basename(path)))

@@ -56,39 +56,36 @@ impl Rows {
         if self.width <= 1 {
             return classes(self.values, given, notes);
         }
-        if let Some((row, _)) =
-            self.values.chunks_exact(self.width).enumerate().find(|(_, values)| values.iter().any(|&value| value > 1))
-        {
-            let width = self.width;
+        let width = self.width;
+        let rows = || self.values.chunks_exact(width);
+        if let Some(row) = rows().position(|values| values.iter().any(|&value| value > 1)) {
             return Err(format!(
                 "row {row} of the labels has values other than 0 and 1, though it has {width} columns"
             ));
         }
-        let ones = |values: &[u16]| values.iter().filter(|&&value| value == 1).count();
-        let one_hot = self.values.chunks_exact(self.width).all(|values| ones(values) == 1);
+        let not_one = rows().position(|values| values.iter().filter(|&&value| value == 1).count() != 1);
         let single = match kind {
             Some(kind) => kind != TaskKind::MultiLabel,
-            None => one_hot,
+            None => not_one.is_none(),
         };
-        if single && !one_hot {
-            let row = self.values.chunks_exact(self.width).position(|values| ones(values) != 1).unwrap_or_default();
-            return Err(format!(
-                "row {row} of the labels does not have exactly one 1, so they are no classes: --kind multi-label takes them as labels"
-            ));
-        }
-        if single && kind.is_none() {
-            notes.push(
+        match not_one {
+            Some(row) if single => {
+                return Err(format!(
+                    "row {row} of the labels does not have exactly one 1, so they are no classes: --kind multi-label takes them as labels"
+                ));
+            }
+            None if kind.is_none() => notes.push(
                 "every row of the labels has exactly one 1: taken as one class each; --kind multi-label takes them as labels"
                     .to_owned(),
-            );
+            ),
+            _ => {}
         }
         let flagged = |values: &[u16]| -> Vec<u16> {
             (0..).zip(values).filter(|(_, value)| **value == 1).map(|(label, _)| label).collect()
         };
         let name = if single { "" } else { "label " };
-        let classes = names(given, self.width, |label| format!("{name}{label}"))?;
-        let of_rows = self.values.chunks_exact(self.width).map(flagged).collect();
-        Ok(Meaning { classes, multi_label: !single, of_rows })
+        let classes = names(given, width, |label| format!("{name}{label}"))?;
+        Ok(Meaning { classes, multi_label: !single, of_rows: rows().map(flagged).collect() })
     }
 }
 
