@@ -42,7 +42,7 @@ def find_program(given):
     else:
         built = [path for path in (target / "release/medley", target / "debug/medley") if path.is_file()]
         if not built:
-            raise Unusable("medley is not built: cargo build -p medley-cli, or name it with --bin")
+            raise Unusable("medley is not built: cargo build --bins, or name it with --bin")
         program = max(built, key=lambda path: path.stat().st_mtime)
     if not os.access(program, os.X_OK):
         raise Unusable(f"{program} cannot be run")

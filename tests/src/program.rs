@@ -17,16 +17,16 @@ pub fn medley() -> &'static Path {
 
 fn build() -> PathBuf {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--locked", "--package", "medley-cli", "--bin", "medley", "--message-format", "json"])
+        .args(["build", "--locked", "--workspace", "--bins", "--message-format", "json"])
         .current_dir(root())
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "medley does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    // One line of JSON per artefact; the program is the one with an executable.
+    // One line of JSON per artefact; two have an executable, which lie beside each other.
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
     let key = "\"executable\":\"";
     let at = lines.rfind(key).expect("cargo names the executable") + key.len();
-    PathBuf::from(&lines[at..at + lines[at..].find('"').expect("the name ends")])
+    Path::new(&lines[at..at + lines[at..].find('"').expect("the name ends")]).with_file_name("medley")
 }
 
 /// A command that runs `medley` in an empty folder of its own environment: neither the caller's data folder nor a

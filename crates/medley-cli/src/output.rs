@@ -5,11 +5,19 @@ use std::io::{self, Write as _};
 use medley_report::tables::Table;
 use medley_storage::printable;
 
-/// Prints a line.
+/// Prints what a person reads. Names from outside that it quotes move no cursor.
+///
+/// # Errors
+/// As [`document()`].
+pub fn line(text: &str) -> anyhow::Result<()> {
+    document(&printable(text))
+}
+
+/// Prints what another program reads, such as JSON, TOML or CSV: each has its own way to write control characters.
 ///
 /// # Errors
 /// When standard output fails for another reason than a reader that has gone.
-pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+pub fn document(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
@@ -19,23 +27,23 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 /// Prints a value as indented JSON.
 ///
 /// # Errors
-/// As [`line()`].
-pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    line(&serde_json::to_string_pretty(value)?)
+/// As [`document()`].
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    document(&serde_json::to_string_pretty(value)?)
 }
 
 /// Prints a line to standard error; if that is closed there is nobody to tell. Names from outside that it quotes move no cursor.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable(text));
 }
 
 /// Columns with two spaces between them: words at the left, numbers at the right.
-pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     Table { rows: rows.to_vec(), ..Table::new(header) }.text()
 }
 
 /// Bytes as people write them.
-pub(crate) fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     match count {
         0..1_000 => format!("{count} B"),
         1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),

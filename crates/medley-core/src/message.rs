@@ -54,6 +54,14 @@ pub fn then_in(folder: Option<&str>) -> String {
     folder.map_or_else(String::new, |folder| format!(", then in `{folder}`"))
 }
 
+/// Whether an error says that memory could not be had, of the machine or of a GPU. libtorch has no other sign of it.
+pub fn is_out_of_memory(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["can't allocate memory", "cannot allocate memory", "out of memory", "std::bad_alloc"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +86,11 @@ mod tests {
     fn lines_are_short() {
         assert_eq!(shortened("a\n  b"), "a\n  b");
         assert_eq!(shortened(&format!("a\n{}\nb", "x".repeat(200))), format!("a\n{}…\nb", "x".repeat(160)));
+    }
+
+    #[test]
+    fn a_lack_of_memory_is_told_from_other_problems() {
+        assert!(is_out_of_memory("CUDA out of memory. Tried to allocate 2.00 GiB"));
+        assert!(!is_out_of_memory("shape '[3]' is invalid for input of size 2"));
     }
 }

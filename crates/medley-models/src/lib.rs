@@ -58,7 +58,7 @@ pub use batch::{image_batch, volume_batch};
 pub use compute_plan::ComputePlan;
 pub use config::{BackboneConfig, BatchNormScope, NetConfig, ValidatedNet};
 pub use context::{Context, Rows, Work};
-pub use error::{ModelError, is_out_of_memory};
+pub use error::ModelError;
 pub use medley_core::{MemoryLayout, Precision};
 pub use net::{Inference, MultiTaskNet};
 pub use options::{BuildOptions, Segment};

@@ -7,13 +7,13 @@ use clap::{Args, Subcommand};
 use super::DataFolder;
 
 #[derive(Debug, Args)]
-pub(crate) struct AugmentArguments {
+pub struct AugmentArguments {
     #[command(subcommand)]
-    pub(crate) subcommand: AugmentSubcommand,
+    pub subcommand: AugmentSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum AugmentSubcommand {
+pub enum AugmentSubcommand {
     /// List the transforms for augmentation policies
     #[command(after_help = "Example:
   medley augment list")]
@@ -37,21 +37,21 @@ pub(crate) enum AugmentSubcommand {
 
 /// What sheets are made of and where they go.
 #[derive(Debug, Args)]
-pub(crate) struct SheetArguments {
+pub struct SheetArguments {
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     /// Random seed
     #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// Each pixel becomes a square of this side, 1-64; by default images are about 84 pixels wide
     #[arg(long, alias = "scale")]
-    pub(crate) zoom: Option<usize>,
+    pub zoom: Option<usize>,
     /// Folder to write to
     #[arg(long, default_value = ".", value_name = "DIR")]
-    pub(crate) out: PathBuf,
+    pub out: PathBuf,
     /// Replace existing files
     #[arg(long)]
-    pub(crate) overwrite: bool,
+    pub overwrite: bool,
 }
 
 #[derive(Debug, Args)]
@@ -60,23 +60,23 @@ pub(crate) struct SheetArguments {
 Examples:
   medley augment preview configs/small-three.toml
   medley augment preview my.toml --task pathmnist --images 4 --draws 16 --out sheets")]
-pub(crate) struct PreviewArguments {
+pub struct PreviewArguments {
     /// The config, a TOML file
-    pub(crate) config: PathBuf,
+    pub config: PathBuf,
     /// Set a key of the config, such as train.epochs=5; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
+    pub set: Vec<String>,
     /// Only this task of the config; may be repeated
     #[arg(long = "task", value_name = "TASK")]
-    pub(crate) tasks: Vec<String>,
+    pub tasks: Vec<String>,
     /// Number of training images, evenly spaced
     #[arg(long, default_value_t = 8)]
-    pub(crate) images: usize,
+    pub images: usize,
     /// Number of augmented versions of each
     #[arg(long, default_value_t = 10)]
-    pub(crate) draws: usize,
+    pub draws: usize,
     #[command(flatten)]
-    pub(crate) sheet: SheetArguments,
+    pub sheet: SheetArguments,
 }
 
 #[derive(Debug, Args)]
@@ -84,15 +84,15 @@ pub(crate) struct PreviewArguments {
 
 Example:
   medley augment corruptions retinamnist --index 3")]
-pub(crate) struct CorruptionsArguments {
+pub struct CorruptionsArguments {
     /// Name of the set, such as pathmnist
-    pub(crate) set: String,
+    pub set: String,
     /// Edge length of the images in pixels
     #[arg(long, default_value_t = 28, value_name = "PIXELS")]
-    pub(crate) size: usize,
+    pub size: usize,
     /// Index of the training image
     #[arg(long, default_value_t = 0)]
-    pub(crate) index: usize,
+    pub index: usize,
     #[command(flatten)]
-    pub(crate) sheet: SheetArguments,
+    pub sheet: SheetArguments,
 }

@@ -16,14 +16,14 @@ Examples:
   medley compare runs/resnet9-1 runs/resnet18-1
   medley compare mine.csv theirs.csv --markdown"
 )]
-pub(crate) struct CompareArguments {
+pub struct CompareArguments {
     /// Result files, submissions, run folders, score files: two or more
     #[arg(required = true, num_args = 2..)]
-    pub(crate) predictions: Vec<PathBuf>,
+    pub predictions: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) truth: TruthArguments,
+    pub truth: TruthArguments,
     #[command(flatten)]
-    pub(crate) resampling: ResamplingArguments,
+    pub resampling: ResamplingArguments,
     #[command(flatten)]
-    pub(crate) output: OutputArguments,
+    pub output: OutputArguments,
 }

@@ -1,10 +1,10 @@
 //! `medley data`.
 #![allow(clippy::doc_markdown, reason = "the text is for --help")]
 
-pub(crate) mod datasheet;
-pub(crate) mod fetch;
-pub(crate) mod images;
-pub(crate) mod look;
+pub mod datasheet;
+pub mod fetch;
+pub mod images;
+pub mod look;
 
 use std::path::PathBuf;
 
@@ -13,13 +13,13 @@ use clap::{Args, Subcommand};
 use super::DataFolder;
 
 #[derive(Debug, Args)]
-pub(crate) struct DataArguments {
+pub struct DataArguments {
     #[command(subcommand)]
-    pub(crate) subcommand: DataSubcommand,
+    pub subcommand: DataSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum DataSubcommand {
+pub enum DataSubcommand {
     /// List all known data sets, and which are in the data folder
     #[command(after_help = "Example:
   medley data list --data ~/medmnist")]
@@ -59,22 +59,22 @@ pub(crate) enum DataSubcommand {
   medley data synth --out data --rows 600          small sets for the eleven tasks, in seconds
   medley data synth pathmnist_64 --rows 100        one set at 64 pixels
   medley data synth pathmnist --rows official      one set with the official numbers of images")]
-pub(crate) struct SynthArguments {
+pub struct SynthArguments {
     /// Names such as pathmnist or pathmnist_64; by default the eleven competition tasks
-    pub(crate) sets: Vec<String>,
+    pub sets: Vec<String>,
     /// Folder to write to
     #[arg(long, visible_alias = "data", env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
-    pub(crate) out: PathBuf,
+    pub out: PathBuf,
     /// Most images per split, or `official` for the official numbers
     #[arg(long, default_value = "600")]
-    pub(crate) rows: String,
+    pub rows: String,
     /// Edge length of the images in pixels, where a name does not say it
     #[arg(long, default_value_t = 28, value_name = "PIXELS")]
-    pub(crate) size: usize,
+    pub size: usize,
     /// Random seed
     #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// Replace existing synthetic files (never other files)
     #[arg(long)]
-    pub(crate) overwrite: bool,
+    pub overwrite: bool,
 }

@@ -1,11 +1,11 @@
 //! What may be typed; subcommands with many arguments have a file of their own.
+#![allow(missing_docs, reason = "the comments are the program's help: what needs none there has none here")]
 
-pub(crate) mod augment;
-pub(crate) mod compare;
-pub(crate) mod data;
-pub(crate) mod hint;
-pub(crate) mod models;
-pub(crate) mod score;
+pub mod augment;
+pub mod compare;
+pub mod data;
+pub mod models;
+pub mod score;
 
 use std::path::PathBuf;
 
@@ -37,22 +37,18 @@ Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, d
 
 Medley is for research. It is not for clinical use."
 )]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Log more; repeat for debug messages
     #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 900)]
-    pub(crate) verbose: u8,
+    pub verbose: u8,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Train the tasks of a config, score the test split and write a run folder with a report
-    Train(TrainArguments),
-    /// Predict and score the test split of runs that were trained with --no-test
-    Test(TestArguments),
-    /// Resume an interrupted run; the results are bit-identical to those of an uninterrupted one
-    Resume(ResumeArguments),
+pub enum Command {
+    #[command(flatten)]
+    Torch(TorchCommand),
     /// Score predictions of any origin: metrics with confidence intervals, beside published results
     Score(ScoreArguments),
     /// Compare predictions image by image, with significance tests
@@ -61,61 +57,79 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Write the competition's submission file of a run folder again, in another row order if asked
     Submission(SubmissionArguments),
-    /// Check and show configs, and list their keys
-    Config(ConfigArguments),
     /// List, download, check, generate, import, export and describe data sets
     Data(DataArguments),
-    /// Show augmentation: transforms, policies, and the images that training sees
-    Augment(AugmentArguments),
-    /// List and describe networks, and export trained weights
-    Models(ModelsArguments),
-    /// Check this machine (versions, devices, threads, data) and suggest fixes
-    Doctor(DoctorArguments),
     /// Print a shell completion script
-    #[command(after_help = "Example:
-  medley completions bash > medley.bash")]
+    #[command(
+        display_order = 23,
+        after_help = "Example:
+  medley completions bash > medley.bash"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
 }
 
-impl Command {
+/// What computes with libtorch, or reads a config: a network is checked by those who build it.
+#[derive(Debug, Subcommand)]
+pub enum TorchCommand {
+    /// Train the tasks of a config, score the test split and write a run folder with a report
+    Train(TrainArguments),
+    /// Predict and score the test split of runs that were trained with --no-test
+    Test(TestArguments),
+    /// Resume an interrupted run; the results are bit-identical to those of an uninterrupted one
+    Resume(ResumeArguments),
+    /// Check and show configs, and list their keys
+    #[command(display_order = 19)]
+    Config(ConfigArguments),
+    /// Show augmentation: transforms, policies, and the images that training sees
+    #[command(display_order = 20)]
+    Augment(AugmentArguments),
+    /// List and describe networks, and export trained weights
+    #[command(display_order = 21)]
+    Models(ModelsArguments),
+    /// Check this machine (versions, devices, threads, data) and suggest fixes
+    #[command(display_order = 22)]
+    Doctor(DoctorArguments),
+}
+
+impl TorchCommand {
     /// Whether it computes with a network for long.
-    pub(crate) fn trains(&self) -> bool {
+    pub fn trains(&self) -> bool {
         matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_))
     }
 }
 
 /// Where the data files lie.
 #[derive(Debug, Args)]
-pub(crate) struct DataFolder {
+pub struct DataFolder {
     /// Folder with the .npz files
     #[arg(long, env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    pub data: PathBuf,
 }
 
 /// Where the data files lie, for what is done with a run: it remembers where its own were.
 #[derive(Debug, Args)]
-pub(crate) struct RunDataFolder {
+pub struct RunDataFolder {
     /// Folder with the .npz files; by default that of the run while it is there, else data
     #[arg(long = "data", env = "MEDLEY_DATA", value_name = "DIR")]
-    pub(crate) named: Option<PathBuf>,
+    pub named: Option<PathBuf>,
 }
 
 /// How much of the data files is held in memory.
 #[derive(Debug, Args)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// Memory limit for one decoded file, such as 4GiB; by default half of the free memory
     #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(crate) memory: Option<u64>,
+    pub memory: Option<u64>,
     /// Folder for decoded copies of files above the limit; by default medley/data in the user's cache folder
     #[arg(long, env = "MEDLEY_CACHE", value_name = "DIR")]
-    pub(crate) cache: Option<PathBuf>,
+    pub cache: Option<PathBuf>,
 }
 
 impl Reading {
-    pub(crate) fn options(&self) -> OpenOptions {
+    pub fn options(&self) -> OpenOptions {
         let default = OpenOptions::default();
         OpenOptions {
             memory_limit: self.memory.unwrap_or(default.memory_limit),
@@ -125,7 +139,7 @@ impl Reading {
 }
 
 /// `4GiB`, `500MB`, `1024`.
-pub(crate) fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let factor: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -146,55 +160,55 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
   medley train configs/small-three.toml --data ~/medmnist
   medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first-try")]
 #[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
-pub(crate) struct TrainArguments {
+pub struct TrainArguments {
     /// The config, a TOML file
-    pub(crate) config: PathBuf,
+    pub config: PathBuf,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub reading: Reading,
     /// Set a key of the config, such as train.epochs=5; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
+    pub set: Vec<String>,
     /// Folder for run folders
     #[arg(long, default_value = "runs", value_name = "DIR")]
-    pub(crate) runs: PathBuf,
+    pub runs: PathBuf,
     /// Name of the run folder, which must not exist yet; by default the name in the config and a number
     #[arg(long)]
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// Train though the estimate of memory is more than is free
     #[arg(long)]
-    pub(crate) allow_memory: bool,
+    pub allow_memory: bool,
     /// Predict no test images and leave test labels shut; `medley test` does both later
     #[arg(long)]
-    pub(crate) no_test: bool,
+    pub no_test: bool,
     /// Print the results as JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
     /// Show no progress
     #[arg(short, long)]
-    pub(crate) quiet: bool,
+    pub quiet: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   medley resume runs/small-three-1")]
-pub(crate) struct ResumeArguments {
+pub struct ResumeArguments {
     /// The run folder
-    pub(crate) run: PathBuf,
+    pub run: PathBuf,
     #[command(flatten)]
-    pub(crate) data: RunDataFolder,
+    pub data: RunDataFolder,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub reading: Reading,
     /// Train though the estimate of memory is more than is free
     #[arg(long)]
-    pub(crate) allow_memory: bool,
+    pub allow_memory: bool,
     /// Print the results as JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
     /// Show no progress
     #[arg(short, long)]
-    pub(crate) quiet: bool,
+    pub quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -204,36 +218,36 @@ pub(crate) struct ResumeArguments {
 
 Test labels are opened once for each file of predictions, and the manifest of the run records when. \
 A run that is already scored keeps its results.")]
-pub(crate) struct TestArguments {
+pub struct TestArguments {
     /// Run folders whose training is finished
     #[arg(required = true, value_name = "RUN")]
-    pub(crate) runs: Vec<PathBuf>,
+    pub runs: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: RunDataFolder,
+    pub data: RunDataFolder,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub reading: Reading,
     /// Print the results as JSON, an array with one entry per run
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
     /// Show no progress
     #[arg(short, long)]
-    pub(crate) quiet: bool,
+    pub quiet: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley report runs/small-three-1                   write report.html again
   medley report runs/small-three-1 --print markdown")]
-pub(crate) struct ReportArguments {
+pub struct ReportArguments {
     /// The run folder
-    pub(crate) run: PathBuf,
+    pub run: PathBuf,
     /// Print a summary in this format instead of writing report.html
     #[arg(long, value_enum)]
-    pub(crate) print: Option<ReportFormat>,
+    pub print: Option<ReportFormat>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum ReportFormat {
+pub enum ReportFormat {
     Markdown,
     Csv,
     Latex,
@@ -244,19 +258,19 @@ pub(crate) enum ReportFormat {
 #[command(after_help = "Examples:
   medley submission runs/small-three-1
   medley submission runs/small-three-1 --order alphabetical")]
-pub(crate) struct SubmissionArguments {
+pub struct SubmissionArguments {
     /// The run folder
-    pub(crate) run: PathBuf,
+    pub run: PathBuf,
     /// Order of the tasks
     #[arg(long, value_enum, default_value = "competition", conflicts_with = "like")]
-    pub(crate) order: OrderArgument,
+    pub order: OrderArgument,
     /// Use the row order of this sample file
     #[arg(long, value_name = "SAMPLE.csv")]
-    pub(crate) like: Option<PathBuf>,
+    pub like: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum OrderArgument {
+pub enum OrderArgument {
     /// path, derma, oct, pneumonia, retina, breast, blood, tissue, organa, organc, organs
     Competition,
     /// By name
@@ -264,13 +278,13 @@ pub(crate) enum OrderArgument {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ConfigArguments {
+pub struct ConfigArguments {
     #[command(subcommand)]
-    pub(crate) subcommand: ConfigSubcommand,
+    pub subcommand: ConfigSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum ConfigSubcommand {
+pub enum ConfigSubcommand {
     /// Print the resolved config: `extends` merged, --set applied, defaults filled in
     #[command(after_help = "Example:
   medley config show configs/small-three.toml --set train.epochs=2")]
@@ -304,10 +318,10 @@ pub(crate) enum ConfigSubcommand {
   medley doctor --data ~/medmnist
 
 Exit code 1 if there is a problem that keeps Medley from working.")]
-pub(crate) struct DoctorArguments {
+pub struct DoctorArguments {
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }

@@ -3,21 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use medley_models::backbones::Stem;
-use medley_models::layers::VolumeConvolution;
-use serde::Deserialize;
-use serde::de::value::{Error, StrDeserializer};
 
-use super::DataFolder;
+use super::RunDataFolder;
 
 #[derive(Debug, Args)]
-pub(crate) struct ModelsArguments {
+pub struct ModelsArguments {
     #[command(subcommand)]
-    pub(crate) subcommand: ModelsSubcommand,
+    pub subcommand: ModelsSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum ModelsSubcommand {
+pub enum ModelsSubcommand {
     /// List all networks
     #[command(after_help = "Example:
   medley models list")]
@@ -39,23 +35,23 @@ pub(crate) enum ModelsSubcommand {
 
 The files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
 such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]
-pub(crate) struct ExportArguments {
+pub struct ExportArguments {
     /// Run folder
-    pub(crate) run: PathBuf,
+    pub run: PathBuf,
     /// Task of the run; may be repeated; by default all
     #[arg(long, value_name = "NAME")]
-    pub(crate) task: Vec<String>,
+    pub task: Vec<String>,
     /// Seed of the run; by default the first
     #[arg(long)]
-    pub(crate) seed: Option<u64>,
+    pub seed: Option<u64>,
     /// Folder to write to; by default `weights` in the run folder
     #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: RunDataFolder,
 }
 
 #[derive(Debug, Args)]
@@ -63,33 +59,28 @@ pub(crate) struct ExportArguments {
   medley models show resnet18
   medley models show resnet9 --width 16 --size 28
   medley models show resnet18_3d --convolution acs --json")]
-pub(crate) struct ShowArguments {
+pub struct ShowArguments {
     /// Name, from `medley models list`
-    pub(crate) name: String,
+    pub name: String,
     /// Channels of the first stage; by default as published
     #[arg(long)]
-    pub(crate) width: Option<usize>,
+    pub width: Option<usize>,
     /// Number of layers, for networks that come in several depths
     #[arg(long)]
-    pub(crate) depth: Option<usize>,
+    pub depth: Option<usize>,
     /// Layers before the first block: small or imagenet; by default small below 64 pixels
-    #[arg(long, value_parser = word::<Stem>)]
-    pub(crate) stem: Option<Stem>,
+    #[arg(long)]
+    pub stem: Option<String>,
     /// Convolutions of networks over volumes: 3d, 2.5d or acs
-    #[arg(long, value_parser = word::<VolumeConvolution>)]
-    pub(crate) convolution: Option<VolumeConvolution>,
+    #[arg(long)]
+    pub convolution: Option<String>,
     /// Edge length of the input in pixels; may be repeated; by default those of MedMNIST
     #[arg(long, value_name = "PIXELS")]
-    pub(crate) size: Vec<i64>,
+    pub size: Vec<i64>,
     /// Channels of the input
     #[arg(long, default_value_t = 3)]
-    pub(crate) channels: i64,
+    pub channels: i64,
     /// Print JSON, one description per size
     #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Reads a word as configs do.
-fn word<T: for<'a> Deserialize<'a>>(text: &str) -> Result<T, Error> {
-    T::deserialize(StrDeserializer::<Error>::new(text))
+    pub json: bool,
 }

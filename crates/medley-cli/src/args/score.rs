@@ -24,97 +24,97 @@ Examples:
 
 The truth is read from the data folder (--data, else MEDLEY_DATA, else that of the run, else data), or from --labels. What is wrong with a file is named with its lines, and then there
 is no score.")]
-pub(crate) struct ScoreArguments {
+pub struct ScoreArguments {
     /// Result files, submissions, run folders, score files
     #[arg(required = true)]
-    pub(crate) predictions: Vec<PathBuf>,
+    pub predictions: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) truth: TruthArguments,
+    pub truth: TruthArguments,
     #[command(flatten)]
-    pub(crate) resampling: ResamplingArguments,
+    pub resampling: ResamplingArguments,
     /// Published results to show: the official ResNet-18 and the best at this image size, all, or none
     #[arg(long, value_enum, default_value = "none")]
-    pub(crate) baselines: BaselinesArgument,
+    pub baselines: BaselinesArgument,
     /// Show all published results, as --baselines all
     #[arg(long, conflicts_with = "baselines")]
-    pub(crate) published: bool,
+    pub published: bool,
     /// Show metrics by class, and calibration by class frequency
     #[arg(long)]
-    pub(crate) details: bool,
+    pub details: bool,
     #[command(flatten)]
-    pub(crate) output: OutputArguments,
+    pub output: OutputArguments,
 }
 
 /// What the predictions are of, and the true labels.
 #[derive(Debug, Args)]
-pub(crate) struct TruthArguments {
+pub struct TruthArguments {
     #[command(flatten)]
-    pub(crate) data: RunDataFolder,
+    pub data: RunDataFolder,
     /// Score predictions of a run against data files that are not the ones it was made with; the result says so
     #[arg(long)]
-    pub(crate) allow_other_data: bool,
+    pub allow_other_data: bool,
     /// True labels from this file instead: .npy, .npz, or CSV of index,label
     #[arg(long, value_name = "FILE")]
-    pub(crate) labels: Option<PathBuf>,
+    pub labels: Option<PathBuf>,
     /// Task of score files whose names do not say it
     #[arg(long, value_name = "NAME")]
-    pub(crate) task: Option<String>,
+    pub task: Option<String>,
     /// Kind of a task outside MedMNIST; needs --labels
     #[arg(long, value_enum, requires = "labels")]
-    pub(crate) kind: Option<KindArgument>,
+    pub kind: Option<KindArgument>,
     /// Split of score files whose names do not say it; for a folder, the split to score
     #[arg(long, value_enum, default_value = "test")]
-    pub(crate) split: SplitArgument,
+    pub split: SplitArgument,
     /// Edge length of the images in pixels, where file names do not say it
     #[arg(long, default_value_t = 28, value_name = "PIXELS")]
-    pub(crate) size: usize,
+    pub size: usize,
     /// The competition's sample file with the ids of the submission
     #[arg(long, value_name = "SAMPLE.csv")]
-    pub(crate) like: Option<PathBuf>,
+    pub like: Option<PathBuf>,
     /// Accept scores that are not probabilities (logits); metrics that need probabilities are left out
     #[arg(long)]
-    pub(crate) any_scores: bool,
+    pub any_scores: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ResamplingArguments {
+pub struct ResamplingArguments {
     /// Metrics, separated by commas, such as auc,macro_f1; `all` for all of them
     #[arg(long, value_name = "LIST", default_value = "auc,accuracy,macro_f1", value_delimiter = ',')]
-    pub(crate) metrics: Vec<String>,
+    pub metrics: Vec<String>,
     /// Number of bootstrap resamples, and of permutations
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
-    pub(crate) resamples: u32,
+    pub resamples: u32,
     /// Confidence level of the intervals
     #[arg(long, default_value_t = 0.95, value_parser = share)]
-    pub(crate) confidence: f64,
+    pub confidence: f64,
     /// Random seed of the resampling
     #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    pub seed: u64,
 }
 
 #[derive(Debug, Args)]
 #[group(multiple = false)]
-pub(crate) struct OutputArguments {
+pub struct OutputArguments {
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
     /// Print Markdown tables
     #[arg(long)]
-    pub(crate) markdown: bool,
+    pub markdown: bool,
     /// Print LaTeX tables
     #[arg(long)]
-    pub(crate) latex: bool,
+    pub latex: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SplitArgument {
+pub enum SplitArgument {
     Train,
     Val,
     Test,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BaselinesArgument {
+pub enum BaselinesArgument {
     None,
     Best,
     All,
@@ -131,7 +131,7 @@ impl From<SplitArgument> for Split {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KindArgument {
+pub enum KindArgument {
     Binary,
     MultiClass,
     Ordinal,

@@ -5,7 +5,6 @@ use medley_metrics::scorecard::compare;
 use medley_predictions::matching::{differing_computation, environment, load_predictor};
 use medley_report::render_comparison;
 
-use super::data_folder;
 use super::score::{DataTruth, chosen_metrics, format, request, resampling};
 use crate::args::compare::CompareArguments;
 use crate::failure::Usage;
@@ -16,7 +15,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let request = request(&arguments.truth);
     let mut predictors = Vec::new();
     for path in &arguments.predictions {
-        let truth = DataTruth { folder: data_folder::of(path, &arguments.truth.data) };
+        let truth = DataTruth::of(path, &arguments.truth.data);
         predictors.push((path.display().to_string(), load_predictor(path, &request, &truth)?));
     }
     let mut card = compare(&predictors, &metrics, &resampling(&arguments.resampling))?;

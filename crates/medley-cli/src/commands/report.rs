@@ -21,7 +21,7 @@ pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
                 ReportFormat::Latex => medley_report::latex(&run),
                 ReportFormat::ModelCard => medley_report::model_card(&run),
             };
-            output::line(text.trim_end())?;
+            output::document(text.trim_end())?;
         }
     }
     Ok(ExitCode::SUCCESS)

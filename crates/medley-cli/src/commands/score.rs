@@ -14,7 +14,6 @@ use medley_report::{Format, Show, ShowPublished, render_scorecard};
 
 pub(crate) use truth::DataTruth;
 
-use super::data_folder;
 use crate::args::score::{BaselinesArgument, OutputArguments, ResamplingArguments, ScoreArguments, TruthArguments};
 use crate::failure::Usage;
 use crate::output;
@@ -24,7 +23,7 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
     let request = request(&arguments.truth);
     let mut predictions = Vec::new();
     for path in &arguments.predictions {
-        let truth = DataTruth { folder: data_folder::of(path, &arguments.truth.data) };
+        let truth = DataTruth::of(path, &arguments.truth.data);
         predictions.extend(load(path, &request, &truth)?);
     }
     refuse_doubles(&predictions)?;

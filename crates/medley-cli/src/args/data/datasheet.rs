@@ -10,30 +10,30 @@ use crate::args::{DataFolder, Reading};
 #[command(after_help = "Examples:
   medley data datasheet breastmnist                             Markdown on standard output
   medley data datasheet data/*.npz --format html --out sheets   one page per file")]
-pub(crate) struct DatasheetArguments {
+pub struct DatasheetArguments {
     /// Names of sets in the data folder, or files
     #[arg(required = true)]
-    pub(crate) sets: Vec<PathBuf>,
+    pub sets: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub reading: Reading,
     /// Folder for the datasheets, one file per set; without it the text goes to standard output
     #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Format
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
-    pub(crate) format: Format,
+    pub format: Format,
     /// Include the test labels, which are sealed otherwise
     #[arg(long)]
-    pub(crate) open_test_labels: bool,
+    pub open_test_labels: bool,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     /// Markdown, with tables as on GitHub
     Markdown,
     /// A self-contained page

@@ -14,35 +14,35 @@ use crate::args::DataFolder;
 An interrupted download is resumed by the same command. A file whose MD5 is the published one is not \
 downloaded again. Two releases of the files are published: the current one, and 2.0-2.2.3, which differs for five sets at \
 28 pixels and is in an older record of Zenodo.")]
-pub(crate) struct FetchArguments {
+pub struct FetchArguments {
     /// Names such as breastmnist, or with a size of their own, pathmnist_64; `competition` for the eleven tasks, `all` for all
     /// eighteen sets
     #[arg(required = true)]
-    pub(crate) sets: Vec<String>,
+    pub sets: Vec<String>,
     /// Edge lengths of the images in pixels, such as 28 or 28,64; `all` for every published size
     #[arg(long, default_value = "28", value_delimiter = ',', value_name = "PIXELS")]
-    pub(crate) size: Vec<String>,
+    pub size: Vec<String>,
     /// Release of the files, such as 2.0-2.2.3; by default the current one, or any that is present
     #[arg(long)]
-    pub(crate) release: Option<String>,
+    pub release: Option<String>,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     /// Download URL/FILE instead of the official address
     #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
+    pub base_url: Option<String>,
     /// Try URL/FILE when the first address fails; may be repeated
     #[arg(long = "mirror", value_name = "URL")]
-    pub(crate) mirrors: Vec<String>,
+    pub mirrors: Vec<String>,
     /// Seconds to wait for a connection or for more data
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(crate) timeout: u64,
+    pub timeout: u64,
     /// Attempts per address
     #[arg(long, default_value_t = 4)]
-    pub(crate) attempts: u32,
+    pub attempts: u32,
     /// Number of parallel downloads
     #[arg(short, long, default_value_t = 3, value_name = "N")]
-    pub(crate) jobs: usize,
+    pub jobs: usize,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }

@@ -11,17 +11,17 @@ use crate::args::{DataFolder, Reading};
   medley data info breastmnist --data ~/medmnist
   medley data info download-3.npz          which set, which release, what differs
   medley data info data/*.npz --json")]
-pub(crate) struct InfoArguments {
+pub struct InfoArguments {
     /// Files, whatever they are called, or names of sets in the data folder (pathmnist, pathmnist_64)
     #[arg(required = true)]
-    pub(crate) sets: Vec<PathBuf>,
+    pub sets: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub reading: Reading,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -30,34 +30,34 @@ pub(crate) struct InfoArguments {
   medley data verify breastmnist pathmnist_64 --data ~/medmnist
 
 Exit code 3 if a file is damaged, or is neither a published file nor as it was imported.")]
-pub(crate) struct VerifyArguments {
+pub struct VerifyArguments {
     /// Names of sets in the data folder (pathmnist, pathmnist_64), or files; by default all known files there
-    pub(crate) sets: Vec<PathBuf>,
+    pub sets: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley data stats breastmnist --data ~/medmnist
   medley data stats data/pathmnist_64.npz --json")]
-pub(crate) struct StatsArguments {
+pub struct StatsArguments {
     /// Names of sets in the data folder, or files
     #[arg(required = true)]
-    pub(crate) sets: Vec<PathBuf>,
+    pub sets: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub reading: Reading,
     /// Include the test labels, which are sealed otherwise
     #[arg(long)]
-    pub(crate) open_test_labels: bool,
+    pub open_test_labels: bool,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -65,34 +65,34 @@ pub(crate) struct StatsArguments {
   medley data audit pneumoniamnist --data ~/medmnist
   medley data audit organamnist organcmnist organsmnist      duplicates across the three views too
   medley data audit data/mine.npz --near 0.98 --all")]
-pub(crate) struct AuditArguments {
+pub struct AuditArguments {
     /// Names of sets in the data folder (pathmnist, pathmnist_64), or files; several are also compared with each other
     #[arg(required = true)]
-    pub(crate) sets: Vec<PathBuf>,
+    pub sets: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub reading: Reading,
     /// Correlation above which two images are near duplicates, 0 to 1; `off` skips the search
     #[arg(long, value_name = "CORRELATION", default_value = "0.995", value_parser = near)]
-    pub(crate) near: Near,
+    pub near: Near,
     /// An image with a range of fewer grey levels (of 256) than this is blank
     #[arg(long, value_name = "LEVELS", default_value_t = 8)]
-    pub(crate) blank_levels: u8,
+    pub blank_levels: u8,
     /// Include the test labels, which are sealed otherwise
     #[arg(long)]
-    pub(crate) open_test_labels: bool,
+    pub open_test_labels: bool,
     /// Print all findings, not only the first ten of each kind
     #[arg(long)]
-    pub(crate) all: bool,
+    pub all: bool,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// A threshold, or none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Near(pub(crate) Option<f64>);
+pub struct Near(pub Option<f64>);
 
 fn near(text: &str) -> Result<Near, String> {
     if text == "off" {
@@ -107,14 +107,14 @@ fn near(text: &str) -> Result<Near, String> {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   medley data clean --dry-run")]
-pub(crate) struct CleanArguments {
+pub struct CleanArguments {
     /// Folder of the decoded copies; by default medley/data in the user's cache folder
     #[arg(long, env = "MEDLEY_CACHE", value_name = "DIR")]
-    pub(crate) cache: Option<PathBuf>,
+    pub cache: Option<PathBuf>,
     /// List the files, but do not remove them
     #[arg(long)]
-    pub(crate) dry_run: bool,
+    pub dry_run: bool,
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }

@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &DatasheetArguments) -> anyhow::Result<ExitCode> {
     for written in &all {
         match &written.path {
             Some(path) => output::line(&format!("{}: {}", path.display(), written.tally.sentence()))?,
-            None => output::line(render(&written.sheet, arguments.format)?.trim_end())?,
+            None => output::document(render(&written.sheet, arguments.format)?.trim_end())?,
         }
     }
     Ok(ExitCode::SUCCESS)

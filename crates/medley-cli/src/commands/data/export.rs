@@ -8,8 +8,8 @@ use medley_storage::RealFs;
 
 use super::test_token;
 use crate::args::data::images::ExportArguments;
+use crate::images_bar::images_bar;
 use crate::output;
-use crate::progress::images_bar;
 
 pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let mut splits: Vec<Split> = arguments.split.iter().map(|&split| split.into()).collect();

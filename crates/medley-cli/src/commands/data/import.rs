@@ -8,8 +8,8 @@ use medley_storage::RealFs;
 
 use crate::args::data::images::{ColourArgument, ImportArguments};
 use crate::failure::Usage;
+use crate::images_bar::images_bar;
 use crate::output;
-use crate::progress::images_bar;
 
 /// Pictures left out, and groups of equal ones, that are printed.
 const SHOWN: usize = 10;

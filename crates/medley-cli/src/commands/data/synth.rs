@@ -22,10 +22,8 @@ pub(super) fn run(arguments: &SynthArguments) -> anyhow::Result<ExitCode> {
     for name in names {
         let (entry, size) = published(name)?;
         let size = size.unwrap_or(arguments.size);
-        if entry.file(size).is_none() {
-            let sizes = entry.sizes().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(Usage(format!("there is no size {size} of {}; its sizes are {sizes}", entry.name)).into());
-        }
+        // All are looked at before one is written.
+        entry.path_in(&arguments.out, size).map_err(|error| Usage(error.to_string()))?;
         sets.push((entry, size));
     }
     for (entry, size) in sets {

@@ -3,13 +3,20 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use medley_core::record::DataRecord;
 use medley_core::{Origin, Split, TaskSpec};
 use medley_data::{DataError, Registry, hash_file, read_labels};
+use medley_predictions::record::manifest_around;
 use medley_predictions::{PublishedTask, Truth, TruthSource};
+
+use crate::args::RunDataFolder;
+use crate::data_folder;
 
 /// The `.npz` files of a data folder.
 pub(crate) struct DataTruth {
-    pub(crate) folder: PathBuf,
+    folder: PathBuf,
+    /// The files of the run that the predictions are of.
+    of_run: Vec<DataRecord>,
 }
 
 impl TruthSource for DataTruth {
@@ -31,7 +38,7 @@ impl TruthSource for DataTruth {
         file: Option<&Path>,
     ) -> Result<Truth, Box<dyn Error + Send + Sync>> {
         let path = file.map_or_else(|| self.file_of(task, size), |file| Ok(file.to_owned()))?;
-        let found = read_labels(&path, task, split)?;
+        let found = read_labels(&path, task, split).map_err(|error| error.of_run(&self.of_run))?;
         Ok(Truth { spec: found.spec, labels: found.labels })
     }
 
@@ -41,6 +48,14 @@ impl TruthSource for DataTruth {
 }
 
 impl DataTruth {
+    /// The data folder that was named, else that of the run that these predictions are of.
+    pub(crate) fn of(predictions: &Path, folder: &RunDataFolder) -> Self {
+        // What is wrong with a manifest is said by whoever needs it.
+        let manifest = manifest_around(predictions).ok().flatten().map(|(_, manifest)| manifest);
+        let folder = data_folder::of_run(predictions, manifest.as_ref(), folder);
+        Self { folder, of_run: manifest.map(|manifest| manifest.data).unwrap_or_default() }
+    }
+
     fn file_of(&self, task: &TaskSpec, size: usize) -> Result<PathBuf, DataError> {
         match Registry::builtin().get(&task.name) {
             Some(entry) => entry.path_in(&self.folder, size),

@@ -4,7 +4,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory as _, Error};
 use medley_train::config::document;
 
-use super::Arguments;
+use medley_cli::args::Arguments;
 
 /// Adds what to type instead to the error about an option that is a key of the config; leaves other errors alone.
 pub(crate) fn with_config_key(mut error: Error) -> Error {

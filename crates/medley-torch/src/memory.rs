@@ -10,11 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::SIGABRT;
 
-use super::Code;
-
-/// What takes less memory, as a hint to every error that is about memory.
-pub(crate) const ADVICE: &str = "hint: a smaller `train.batch_size`, `train.predict_batch_size`, `net.backbone.width` or \
-                                 `augment.prefetch` takes less memory, and so does `train.replicas = 1`";
+use medley_cli::failure::{Code, MEMORY_ADVICE};
 
 /// The allocator of the system, which is watched.
 struct Watched;
@@ -60,7 +56,7 @@ unsafe impl GlobalAlloc for Watched {
 pub(crate) fn watch() {
     let answer = || {
         if FAILED.load(Ordering::Relaxed) {
-            for text in ["error: out of memory\n", ADVICE, "\n"] {
+            for text in ["error: out of memory\n", MEMORY_ADVICE, "\n"] {
                 let _ = rustix::io::write(std::io::stderr(), text.as_bytes());
             }
             signal_hook::low_level::exit(i32::from(Code::Disk as u8));

@@ -9,9 +9,11 @@ use medley_storage::{ConfinedFolder, ConfinedFs, RealFs, StorageError, write_new
 use medley_train::export::{self, ExportedWeights};
 use serde::Serialize;
 
-use crate::args::models::ExportArguments;
+use medley_cli::args::models::ExportArguments;
+use medley_cli::data_folder;
+
 use crate::commands::config;
-use crate::output;
+use medley_cli::output;
 
 /// What was written, for scripts.
 #[derive(Serialize)]
@@ -27,7 +29,8 @@ struct Written {
 pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let layout = RunLayout::new(&arguments.run);
     let manifest = read_manifest(&layout)?;
-    let experiment = config::read_recorded(&layout, &manifest, &arguments.data.data)?;
+    let data = data_folder::of_run(&arguments.run, Some(&manifest), &arguments.data);
+    let experiment = config::read_recorded(&layout, &manifest, &data)?;
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
     let exported = export::export(&layout, &manifest, &experiment, seed, &arguments.task)?;

@@ -10,16 +10,16 @@ use medley_storage::{RealFs, write_new, write_whole};
 use serde::Serialize;
 
 use super::config;
-use crate::args::augment::{
+use medley_cli::args::augment::{
     AugmentArguments, AugmentSubcommand, CorruptionsArguments, PreviewArguments, SheetArguments,
 };
-use crate::failure::Usage;
-use crate::output;
+use medley_cli::failure::Usage;
+use medley_cli::output;
 
 pub(crate) fn run(arguments: &AugmentArguments) -> anyhow::Result<ExitCode> {
     match &arguments.subcommand {
         AugmentSubcommand::List { json } => list(*json)?,
-        AugmentSubcommand::Policy { set } => output::line(&builtin(set)?)?,
+        AugmentSubcommand::Policy { set } => output::document(&builtin(set)?)?,
         AugmentSubcommand::Preview(arguments) => preview(arguments)?,
         AugmentSubcommand::Corruptions(arguments) => corruptions(arguments)?,
     }

@@ -7,8 +7,8 @@ use medley_data::memory::{self, AvailableMemory};
 use medley_models::{ModelError, environment};
 use serde::Serialize;
 
-use crate::args::DoctorArguments;
-use crate::output;
+use medley_cli::args::DoctorArguments;
+use medley_cli::output;
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]

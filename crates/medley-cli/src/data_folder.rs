@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_predictions::record::manifest_around;
+use medley_core::record::Manifest;
 use medley_storage::Shown;
 
 use crate::args::RunDataFolder;
@@ -13,16 +13,14 @@ const DEFAULT: &str = "data";
 
 /// The folder that was named, by `--data` or else by `MEDLEY_DATA`; else that of the run that a path is or lies in, as long as it is
 /// there; else `data`.
-pub(crate) fn of(path: &Path, folder: &RunDataFolder) -> PathBuf {
+pub fn of_run(path: &Path, manifest: Option<&Manifest>, folder: &RunDataFolder) -> PathBuf {
     if let Some(named) = &folder.named {
         return named.clone();
     }
-    // What is wrong with a manifest is said by whoever needs it.
-    let manifest = manifest_around(path).ok().flatten();
-    match manifest.and_then(|(_, manifest)| manifest.data_folder).map(PathBuf::from) {
-        Some(remembered) if remembered.is_dir() => remembered,
+    match manifest.and_then(|manifest| manifest.data_folder.as_deref()).map(Path::new) {
+        Some(remembered) if remembered.is_dir() => remembered.to_owned(),
         Some(gone) => {
-            let (path, gone) = (Shown(path), Shown(&gone));
+            let (path, gone) = (Shown(path), Shown(gone));
             output::note(&format!("`{gone}`, the data folder of `{path}`, is not there any more: reading `{DEFAULT}`"));
             DEFAULT.into()
         }

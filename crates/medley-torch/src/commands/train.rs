@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,11 +22,13 @@ use medley_train::session::{RunRequest, Session};
 use medley_train::stop::StopFlag;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{config, data_folder};
-use crate::args::{Reading, ResumeArguments, TestArguments, TrainArguments};
-use crate::failure::{INTERRUPTED, TERMINATED};
-use crate::output;
+use medley_cli::data_folder;
+
+use super::config;
 use crate::progress::Progress;
+use medley_cli::args::{Reading, ResumeArguments, RunDataFolder, TestArguments, TrainArguments};
+use medley_cli::failure::{INTERRUPTED, TERMINATED};
+use medley_cli::output;
 
 pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let (experiment, config_text) = config::read(&arguments.config, &arguments.set, &arguments.data.data)?;
@@ -49,8 +51,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
-    let data = data_folder::of(&arguments.run, &arguments.data);
-    let (experiment, folder) = open_run(&arguments.run, &data)?;
+    let (data, experiment, folder) = open_run(&arguments.run, &arguments.data)?;
     let session = session(&data, &arguments.reading).allow_memory(arguments.allow_memory);
     let run = session.resume(&experiment, folder)?;
     let layout = run.layout().clone();
@@ -66,8 +67,7 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     let mut test_all = || -> anyhow::Result<ExitCode> {
         for path in &arguments.runs {
-            let data = data_folder::of(path, &arguments.data);
-            let (experiment, folder) = open_run(path, &data)?;
+            let (data, experiment, folder) = open_run(path, &arguments.data)?;
             let session = sessions.entry(data.clone()).or_insert_with(|| session(&data, &arguments.reading));
             let run = session.resume(&experiment, folder)?;
             let layout = run.layout().clone();
@@ -91,12 +91,13 @@ fn session(data: &Path, reading: &Reading) -> Session<'static> {
     Session::open(data, reading.options(), &RealFs)
 }
 
-/// A run folder, held by this process from now on, and its experiment.
-fn open_run(run: &Path, data: &Path) -> anyhow::Result<(Experiment, RunFolder)> {
+/// A run folder, held by this process from now on, with its data folder and its experiment.
+fn open_run(run: &Path, data: &RunDataFolder) -> anyhow::Result<(PathBuf, Experiment, RunFolder)> {
     let folder = RunFolder::open(run)?;
-    let experiment = config::read_recorded(folder.layout(), folder.manifest(), data)
+    let data = data_folder::of_run(run, Some(folder.manifest()), data);
+    let experiment = config::read_recorded(folder.layout(), folder.manifest(), &data)
         .with_context(|| format!("`{}` is not a run folder that can be resumed", run.display()))?;
-    Ok((experiment, folder))
+    Ok((data, experiment, folder))
 }
 
 /// A progress bar that says what is being done.

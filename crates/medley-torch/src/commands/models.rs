@@ -7,8 +7,11 @@ use std::process::ExitCode;
 use medley_models::backbones::Stem;
 use medley_models::{BackboneConfig, BackboneDescription, BackboneSummary, ModelError, describe, registry};
 
-use crate::args::models::{ModelsArguments, ModelsSubcommand, ShowArguments};
-use crate::output;
+use medley_cli::args::models::{ModelsArguments, ModelsSubcommand, ShowArguments};
+use medley_cli::failure::Usage;
+use medley_cli::output;
+use serde::Deserialize;
+use serde::de::value::{Error, StrDeserializer};
 
 /// What published files have; with other sizes each network says no for itself.
 const SIZES: [i64; 4] = [28, 64, 128, 224];
@@ -42,13 +45,19 @@ fn list(json: bool) -> anyhow::Result<()> {
     )
 }
 
+/// Reads a word as configs do.
+fn word<T: for<'a> Deserialize<'a>>(option: &str, text: Option<&str>) -> Result<Option<T>, Usage> {
+    let parse = |text| T::deserialize(StrDeserializer::<Error>::new(text));
+    text.map(parse).transpose().map_err(|error| Usage(format!("{option}: {error}")))
+}
+
 fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
     let config = BackboneConfig {
         name: arguments.name.clone(),
         width: arguments.width,
         depth: arguments.depth,
-        stem: arguments.stem,
-        convolution: arguments.convolution,
+        stem: word("--stem", arguments.stem.as_deref())?,
+        convolution: word("--convolution", arguments.convolution.as_deref())?,
     };
     let described = described(&config, arguments)?;
     if arguments.json {

@@ -8,7 +8,7 @@ use medley_core::record::Event;
 use medley_core::text::plural;
 use medley_train::observer::Observer;
 
-use crate::output::note;
+use medley_cli::output::note;
 
 /// How often a run that is not on a terminal says where it is.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
@@ -140,15 +140,6 @@ impl Observer for Progress {
         }
         Ok(())
     }
-}
-
-/// A bar for work that goes image by image; it draws nothing where standard error is no terminal.
-pub(crate) fn images_bar(name: &str, images: u64) -> ProgressBar {
-    let bar = ProgressBar::new(images).with_prefix(name.to_owned());
-    if let Ok(style) = ProgressStyle::with_template("{prefix:16} {bar:32} {pos}/{len} images, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 impl Drop for Progress {

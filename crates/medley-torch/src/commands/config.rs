@@ -6,15 +6,15 @@ use medley_core::record::Manifest;
 use medley_data::Registry;
 use medley_train::config::{Experiment, document};
 
-use crate::args::{ConfigArguments, ConfigSubcommand};
-use crate::failure::Usage;
-use crate::output;
+use medley_cli::args::{ConfigArguments, ConfigSubcommand};
+use medley_cli::failure::Usage;
+use medley_cli::output;
 
 pub(crate) fn run(arguments: &ConfigArguments) -> anyhow::Result<ExitCode> {
     match &arguments.subcommand {
         ConfigSubcommand::Show { config, set, data, json } => {
             let (experiment, text) = read(config, set, &data.data)?;
-            if *json { output::json(&*experiment)? } else { output::line(text.trim_end())? }
+            if *json { output::json(&*experiment)? } else { output::document(text.trim_end())? }
         }
         ConfigSubcommand::Keys { prefix, json } => {
             let keys = document::keys(prefix.as_deref().unwrap_or_default());

@@ -1,0 +1,168 @@
+//! The exit codes of errors that only networks and training have. The matches are exhaustive, as those of [`codes`].
+
+use std::error::Error;
+
+use medley_cli::failure::{Code, codes};
+use medley_core::message::is_out_of_memory;
+use medley_models::ModelError;
+use medley_train::TrainError;
+use medley_train::checkpoint::CheckpointError;
+use medley_train::config::load::ConfigError;
+use medley_train::pretrained::PretrainedError;
+use medley_train::run_folder::RunFolderError;
+
+/// What the type of an error says; `None` for errors of unknown type.
+pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
+    (cause.downcast_ref().map(config))
+        .or_else(|| cause.downcast_ref().map(train))
+        .or_else(|| cause.downcast_ref().map(run_folder))
+        .or_else(|| cause.downcast_ref().map(checkpoint))
+        .or_else(|| cause.downcast_ref().map(pretrained))
+        .or_else(|| cause.downcast_ref().map(model))
+}
+
+fn model(error: &ModelError) -> Code {
+    match error {
+        ModelError::UnknownBackbone { .. }
+        | ModelError::Config { .. }
+        | ModelError::Task { .. }
+        | ModelError::OneValuePerChannel { .. }
+        | ModelError::Device { .. } => Code::Usage,
+        ModelError::Misfit { .. } | ModelError::WeightsFile { .. } => Code::Data,
+        ModelError::Torch { message, .. } if is_out_of_memory(message) => Code::Disk,
+        // Nothing that was typed or read is wrong.
+        ModelError::Torch { .. }
+        | ModelError::DuplicateName { .. }
+        | ModelError::Input { .. }
+        | ModelError::Unsavable { .. } => Code::Internal,
+        ModelError::Core(error) => codes::core(error),
+    }
+}
+
+fn config(error: &ConfigError) -> Code {
+    match error {
+        ConfigError::Missing { .. }
+        | ConfigError::Unreadable { .. }
+        | ConfigError::TooLarge { .. }
+        | ConfigError::NotUtf8 { .. }
+        | ConfigError::Syntax { .. }
+        | ConfigError::TooDeep { .. }
+        | ConfigError::BadExtends { .. }
+        | ConfigError::RecordedExtends { .. }
+        | ConfigError::Cycle { .. }
+        | ConfigError::TooManyFiles { .. }
+        | ConfigError::BadOverride { .. }
+        | ConfigError::UnknownKey { .. }
+        | ConfigError::UnknownChoice { .. }
+        | ConfigError::WrongType { .. }
+        | ConfigError::MissingKey { .. }
+        | ConfigError::BadValue { .. } => Code::Usage,
+        ConfigError::NoThread { .. } => Code::Internal,
+    }
+}
+
+fn checkpoint(error: &CheckpointError) -> Code {
+    match error {
+        CheckpointError::Storage(error) => codes::storage(error),
+        CheckpointError::Read(_)
+        | CheckpointError::BadState { .. }
+        | CheckpointError::Damaged { .. }
+        | CheckpointError::Misfit { .. }
+        | CheckpointError::None { .. } => Code::Disk,
+    }
+}
+
+fn pretrained(error: &PretrainedError) -> Code {
+    match error {
+        PretrainedError::Read { .. } | PretrainedError::Changed { .. } | PretrainedError::Misfit { .. } => Code::Data,
+        PretrainedError::Unrecorded { .. } => Code::Disk,
+    }
+}
+
+fn run_folder(error: &RunFolderError) -> Code {
+    match error {
+        RunFolderError::BadName { .. } => Code::Usage,
+        RunFolderError::DataChanged { .. } => Code::Data,
+        RunFolderError::Exists { .. }
+        | RunFolderError::Unwritable { .. }
+        | RunFolderError::NoSpace { .. }
+        | RunFolderError::InUse { .. }
+        | RunFolderError::Missing { .. }
+        | RunFolderError::NotARunFolder { .. }
+        | RunFolderError::Read(_)
+        | RunFolderError::ConfigChanged { .. } => Code::Disk,
+        RunFolderError::Record(error) => codes::record(error),
+        RunFolderError::Storage(error) => codes::storage(error),
+    }
+}
+
+fn train(error: &TrainError) -> Code {
+    match error {
+        TrainError::Config(error) => config(error),
+        TrainError::Data(error) => codes::data(error),
+        TrainError::Augment(error) => codes::augment(error),
+        TrainError::Model(error) => model(error),
+        TrainError::Metric(error) => codes::metric(error),
+        TrainError::Checkpoint(error) => checkpoint(error),
+        TrainError::Storage(error) => codes::storage(error),
+        TrainError::Core(error) => codes::core(error),
+        TrainError::RunFolder(error) => run_folder(error),
+        TrainError::Pretrained(error) => pretrained(error),
+        TrainError::NotInRun { .. } => Code::Usage,
+        // Observers write files of the run folder.
+        TrainError::Memory(_)
+        | TrainError::Observer(_)
+        | TrainError::Read(_)
+        | TrainError::Predictions { .. }
+        | TrainError::Unfinished { .. } => Code::Disk,
+        TrainError::Record(error) | TrainError::Results(error) => codes::record(error),
+        TrainError::Torch(error) if is_out_of_memory(&error.to_string()) => Code::Disk,
+        TrainError::Torch(_) | TrainError::Callback(_) => Code::Internal,
+        TrainError::Diverged { .. } | TrainError::DivergedScores { .. } => Code::Diverged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use anyhow::Context as _;
+    use medley_cli::failure::code;
+    use medley_core::CoreError;
+    use medley_data::DataError;
+    use medley_storage::StorageError;
+
+    use super::*;
+
+    #[test]
+    fn errors_have_the_documented_codes() {
+        let path = || PathBuf::from("x");
+        let torch = |message: &str| ModelError::Torch { doing: "x".into(), message: message.into() };
+        let full = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes";
+        let unwritable = |kind: io::ErrorKind| StorageError::Io { path: path(), source: kind.into() };
+        let config = ConfigError::BadValue { key: "x".into(), problem: "x".into(), place: None };
+        let table: Vec<(anyhow::Error, Code)> = vec![
+            (torch("x").into(), Code::Internal),
+            (TrainError::from(torch("x")).into(), Code::Internal),
+            (TrainError::Torch(tch::TchError::Torch("x".into())).into(), Code::Internal),
+            (torch(full).into(), Code::Disk),
+            (TrainError::from(torch(full)).into(), Code::Disk),
+            (TrainError::Torch(tch::TchError::Torch(full.into())).into(), Code::Disk),
+            (config.into(), Code::Usage),
+            (TrainError::NotInRun { what: "seed", name: "x".into(), known: "y".into() }.into(), Code::Usage),
+            (TrainError::from(DataError::Empty { path: path() }).into(), Code::Data),
+            (TrainError::from(CoreError::NotFinite { row: 0, column: 0, value: f64::NAN }).into(), Code::Data),
+            (TrainError::from(DataError::from(unwritable(io::ErrorKind::StorageFull))).into(), Code::Disk),
+            (TrainError::Predictions { path: path(), problem: "x".into() }.into(), Code::Disk),
+            (TrainError::Observer(anyhow::anyhow!("x")).into(), Code::Disk),
+            (TrainError::Unfinished { run: path() }.into(), Code::Disk),
+            (TrainError::Diverged { what: "loss", steps: 3, seed: 0, epoch: 1, step: 1 }.into(), Code::Diverged),
+        ];
+        for (error, expected) in table {
+            assert_eq!(code(&error, code_of), expected, "{error:?}");
+            let within = Err::<(), _>(error).context("while doing something").unwrap_err();
+            assert_eq!(code(&within, code_of), expected, "within: {within:?}");
+        }
+    }
+}

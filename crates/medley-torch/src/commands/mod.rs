@@ -1,0 +1,7 @@
+//! One file per subcommand.
+
+pub(crate) mod augment;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod models;
+pub(crate) mod train;

@@ -1,0 +1,48 @@
+//! `medley-torch`: the subcommands of `medley` that compute with libtorch, or read a config, in which a network is checked.
+//!
+//! Nobody types its name: `medley` becomes this program. See [`medley_cli`] for why there are two. What trains, predicts, describes
+//! networks or reads configs is here, with the progress of a run, the exit codes of training, and the answer to a lack of memory.
+
+mod codes;
+mod commands;
+mod hint;
+mod memory;
+mod progress;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use medley_cli::args::TorchCommand;
+use medley_cli::failure::Code;
+
+/// libtorch, in this process.
+struct Here;
+
+impl medley_cli::Torch for Here {
+    fn run(command: &TorchCommand) -> anyhow::Result<ExitCode> {
+        if command.trains() {
+            memory::watch();
+        }
+        match command {
+            TorchCommand::Train(train) => commands::train::train(train),
+            TorchCommand::Test(test) => commands::train::test(test),
+            TorchCommand::Resume(resume) => commands::train::resume(resume),
+            TorchCommand::Config(config) => commands::config::run(config),
+            TorchCommand::Augment(augment) => commands::augment::run(augment),
+            TorchCommand::Models(models) => commands::models::run(models),
+            TorchCommand::Doctor(doctor) => commands::doctor::run(doctor),
+        }
+    }
+
+    fn explain(error: clap::Error) -> clap::Error {
+        hint::with_config_key(error)
+    }
+
+    fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
+        codes::code_of(cause)
+    }
+}
+
+fn main() -> ExitCode {
+    medley_cli::start::<Here>()
+}
