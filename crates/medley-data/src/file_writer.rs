@@ -3,16 +3,19 @@
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
 /// A file that fails once. A zip writer that is dropped after an error writes the rest of its archive nevertheless, and prints what
-/// comes of it; what was refused once is therefore taken, and thrown away, from then on.
+/// comes of it; what was refused once is therefore taken, and thrown away, from then on, as if the file went on.
 pub struct FileWriter {
     file: BufWriter<fs_err::File>,
-    /// Where the next byte goes, and the length so far, once something has failed.
-    failed: Option<(u64, u64)>,
+    failed: bool,
+    /// Where the next byte goes, and the length so far: a zip writer computes with both, after an error too.
+    position: u64,
+    length: u64,
 }
 
 impl FileWriter {
+    /// Of an empty file.
     pub(crate) fn new(file: fs_err::File) -> Self {
-        Self { file: BufWriter::with_capacity(1 << 18, file), failed: None }
+        Self { file: BufWriter::with_capacity(1 << 18, file), failed: false, position: 0, length: 0 }
     }
 
     /// Flushes to the device.
@@ -20,48 +23,71 @@ impl FileWriter {
         self.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     }
 
-    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
-        if let Err(error) = &result
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            self.failed = Some((0, 0));
+    /// Does it, or `without` it once something has failed.
+    fn unless_failed<T>(
+        &mut self,
+        without: T,
+        act: impl FnOnce(&mut BufWriter<fs_err::File>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.failed {
+            return Ok(without);
         }
+        let result = act(&mut self.file);
+        self.failed = result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         result
     }
 }
 
 impl Write for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some((position, length)) = &mut self.failed {
-            *position += bytes.len() as u64;
-            *length = (*length).max(*position);
-            return Ok(bytes.len());
-        }
-        let written = self.file.write(bytes);
-        self.note(written)
+        let written = self.unless_failed(bytes.len(), |file| file.write(bytes))?;
+        self.position += written as u64;
+        self.length = self.length.max(self.position);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.failed.is_some() {
-            return Ok(());
-        }
-        let flushed = self.file.flush();
-        self.note(flushed)
+        self.unless_failed((), Write::flush)
     }
 }
 
 impl Seek for FileWriter {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        if let Some((position, length)) = &mut self.failed {
-            let target = match to {
-                SeekFrom::Start(target) => Some(target),
-                SeekFrom::End(offset) => length.checked_add_signed(offset),
-                SeekFrom::Current(offset) => position.checked_add_signed(offset),
+        let target = match to {
+            SeekFrom::Start(target) => Some(target),
+            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        let target = target.ok_or(io::ErrorKind::InvalidInput)?;
+        self.unless_failed((), |file| file.seek(SeekFrom::Start(target)).map(drop))?;
+        self.position = target;
+        Ok(target)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_zip_writer_is_dropped_quietly_wherever_the_disk_was_full() {
+        // Within the first member, within a later one, and with the list of members.
+        for bytes in [vec![1 << 20], vec![200_000, 200_000], vec![1_000]] {
+            let file = fs_err::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let mut writer = ZipWriter::new(FileWriter::new(file));
+            let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+            let mut write = || -> io::Result<()> {
+                for (index, &length) in bytes.iter().enumerate() {
+                    writer.start_file(index.to_string(), options)?;
+                    writer.write_all(&vec![7; length])?;
+                }
+                writer.flush()
             };
-            *position = target.unwrap_or_default();
-            return Ok(*position);
+            assert_eq!(write().unwrap_err().kind(), io::ErrorKind::StorageFull);
+            drop(writer);
         }
-        let sought = self.file.seek(to);
-        self.note(sought)
     }
 }
