@@ -7,10 +7,7 @@
 use std::borrow::Cow;
 
 use crate::PredictionError;
-use medley_core::message::quoted;
-
-/// How many names a message lists.
-const LISTED: usize = 12;
+use medley_core::message::{listed, quoted};
 
 /// What the first line of a table is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,14 +73,6 @@ pub(crate) fn read(cells: &[Cow<'_, str>], expected: Expected<'_>) -> Result<Hea
     Ok(if words { Header::Unnamed } else { Header::Absent })
 }
 
-/// `a`, `b`, …: names for a message.
-pub(crate) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let more = names.len().saturating_sub(LISTED);
-    let listed: Vec<String> = names.take(LISTED).map(quoted).collect();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", listed.join(", "))
-}
-
 /// The class that each cell names. A class that is called by a number cannot be told from a score.
 fn by_name(cells: &[Cow<'_, str>], classes: &[String]) -> Vec<Option<usize>> {
     let classes: Vec<String> = classes.iter().map(|class| plain(class)).collect();
@@ -108,7 +97,7 @@ fn columns(
     last_alone: bool,
 ) -> Result<Columns, PredictionError> {
     let refuse = |problem: String| {
-        let all = list(classes.iter().map(String::as_str));
+        let all = listed(classes.iter().map(String::as_str));
         Err(PredictionError::File {
             problem: format!("line 1: {problem}; the classes are {all}: name each once, or none"),
         })
@@ -136,19 +125,15 @@ fn columns(
         (true, []) => Ok(Columns { index: None, classes: found }),
         (true, [index]) => Ok(Columns { index: Some(*index), classes: found }),
         (true, others) => {
-            let others = list(others.iter().map(|&column| cells[column].as_ref()).collect::<Vec<_>>().into_iter());
+            let others = listed(others.iter().map(|&column| cells[column].as_ref()));
             refuse(format!(
                 "beside the classes there may be one column, the index of the row, but the header has {others}"
             ))
         }
         (false, _) => {
-            let missing: Vec<&str> = classes
-                .iter()
-                .zip(&places)
-                .filter(|(_, place)| place.is_none())
-                .map(|(name, _)| name.as_str())
-                .collect();
-            refuse(format!("the header names only some of the classes, not {}", list(missing.into_iter())))
+            let missing = classes.iter().zip(&places).filter(|(_, place)| place.is_none());
+            let missing = listed(missing.map(|(name, _)| name.as_str()));
+            refuse(format!("the header names only some of the classes, not {missing}"))
         }
     }
 }

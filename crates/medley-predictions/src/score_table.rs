@@ -1,13 +1,13 @@
 //! Tables of scores: result files, CSV, arrays.
 
-use medley_core::message::quoted;
+use medley_core::message::{listed, quoted};
 use medley_core::{Scores, TaskKind};
 
 use medley_metrics::sample::PROBABILITY_TOLERANCE;
 use medley_npy::NumericArray;
 
 use crate::PredictionError;
-use crate::header::{self, Columns, Expected, Header, list};
+use crate::header::{self, Columns, Expected, Header};
 use crate::lines::{cells, lines, text, whole_number};
 use crate::problems::{Problems, some};
 
@@ -104,7 +104,7 @@ impl ScoreTable {
                 let mut table = Self::without_names(lines.skip(1), shape)?;
                 let classes = shape.classes.unwrap_or_default();
                 if table.scores.columns() > 1 && !classes.is_empty() {
-                    let classes = list(classes.iter().map(String::as_str));
+                    let classes = listed(classes.iter().map(String::as_str));
                     table.remarks.push(format!("its header names no class: columns are taken in the order {classes}"));
                 }
                 Ok(table)

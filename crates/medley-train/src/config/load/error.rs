@@ -4,15 +4,15 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use medley_storage::ReadError;
+use medley_storage::{ReadError, Shown, printable};
 
-use super::place::{Place, brief, printable, sentence};
+use super::place::{Place, brief, sentence};
 
 /// Why a config could not be read. The text shows what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// There is no such file.
-    #[error("there is no config file `{}`{}", shown(path), Tail(wanted_by.as_deref(), self.hint()))]
+    #[error("there is no config file `{}`{}", Shown(path), Tail(wanted_by.as_deref(), self.hint()))]
     Missing {
         /// The file.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum ConfigError {
         wanted_by: Option<Box<Place>>,
     },
     /// The file cannot be read, or is not read: a folder, a link where none may be, no permission.
-    #[error("cannot read config `{}`{}", shown(path), Tail(None, self.hint()))]
+    #[error("cannot read config `{}`{}", Shown(path), Tail(None, self.hint()))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum ConfigError {
         source: ReadError,
     },
     /// The file is too large to be a config.
-    #[error("config `{}` is larger than {limit} bytes{}", shown(path), Tail(None, self.hint()))]
+    #[error("config `{}` is larger than {limit} bytes{}", Shown(path), Tail(None, self.hint()))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum ConfigError {
         limit: u64,
     },
     /// The file is not text.
-    #[error("config `{}` is not UTF-8: line {line}, byte {offset} of the file{}", shown(path), Tail(None, self.hint()))]
+    #[error("config `{}` is not UTF-8: line {line}, byte {offset} of the file{}", Shown(path), Tail(None, self.hint()))]
     NotUtf8 {
         /// The file.
         path: PathBuf,
@@ -81,7 +81,7 @@ pub enum ConfigError {
         files: Vec<PathBuf>,
     },
     /// A chain of `extends` that is too long.
-    #[error("more than {limit} config files extend each other; the next would be `{}`{}", shown(path), Tail(None, self.hint()))]
+    #[error("more than {limit} config files extend each other; the next would be `{}`{}", Shown(path), Tail(None, self.hint()))]
     TooManyFiles {
         /// The file that is one too many.
         path: PathBuf,
@@ -138,7 +138,7 @@ pub enum ConfigError {
         place: Option<Box<Place>>,
     },
     /// A key that must be there and is not.
-    #[error("missing key `{}` in config `{}`{}", brief(key), shown(path), Tail(place.as_deref(), self.hint()))]
+    #[error("missing key `{}` in config `{}`{}", brief(key), Shown(path), Tail(place.as_deref(), self.hint()))]
     MissingKey {
         /// Dotted key.
         key: String,
@@ -185,7 +185,7 @@ impl ConfigError {
             Self::TooManyFiles { .. } => "put several of them into one".to_owned(),
             Self::BadOverride { .. } => "examples: --set train.epochs=5, --set 'seeds=[0, 1]'".to_owned(),
             // Names of the schema and no text of the file, so it needs no cutting.
-            Self::UnknownKey { meant: Some(meant), .. } => printable(meant),
+            Self::UnknownKey { meant: Some(meant), .. } => meant.clone(),
             Self::UnknownKey { key, suggestion: Some(known), .. } => {
                 let parent = key.rfind('.').map_or("", |dot| &key[..=dot]);
                 format!("did you mean `{}{}`?", brief(parent), brief(known))
@@ -227,12 +227,8 @@ impl fmt::Display for Tail<'_> {
     }
 }
 
-fn shown(path: &std::path::Path) -> String {
-    printable(&path.to_string_lossy())
-}
-
 fn chain(files: &[PathBuf]) -> String {
-    files.iter().map(|path| format!("`{}`", shown(path))).collect::<Vec<_>>().join(" -> ")
+    files.iter().map(|path| format!("`{}`", Shown(path))).collect::<Vec<_>>().join(" -> ")
 }
 
 /// A few dozen names at most: the schema's own, so they need no cutting.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use medley_storage::Shown;
 
 /// Characters of a line that are shown; longer lines are cut around the place.
 const SHOWN: usize = 100;
@@ -48,7 +49,7 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match &self.origin {
-            Origin::File(path) => printable(&path.to_string_lossy()),
+            Origin::File(path) => Shown(path).to_string(),
             Origin::Override => "--set".to_owned(),
         };
         let mark = AnnotationKind::Primary.span(self.span.clone());
@@ -56,19 +57,6 @@ impl fmt::Display for Place {
         let picture = Renderer::plain().term_width(SHOWN).render(&[Group::with_level(Level::ERROR).element(snippet)]);
         f.write_str(&picture)
     }
-}
-
-/// Text that cannot move the cursor or colour the terminal of whoever reads an error about it.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\t' => ' ',
-            c if c.is_control() => char::REPLACEMENT_CHARACTER,
-            // Marks that reorder what follows.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
-            c => c,
-        })
-        .collect()
 }
 
 /// Text of a user for a message: cut where it is long, without control characters.
@@ -86,5 +74,5 @@ fn cut(text: &str, most: usize) -> String {
     if shown.len() < text.len() {
         shown.push('…');
     }
-    printable(&shown)
+    Shown(shown.as_ref()).to_string()
 }
