@@ -37,6 +37,7 @@ pub fn command(folder: &Path) -> Command {
         .current_dir(folder)
         .env_remove("MEDLEY_DATA")
         .env_remove("MEDLEY_CACHE")
+        .env("XDG_CACHE_HOME", folder.join(".cache"))
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1");
     command

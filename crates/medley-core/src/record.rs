@@ -118,6 +118,9 @@ pub struct CalibrationTrial {
     pub replicas: usize,
     /// Images trained on per second.
     pub images_per_second: f64,
+    /// Images trained on per second of processor time; runs of before 0.3 have not recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images_per_cpu_second: Option<f64>,
 }
 
 /// Mean and standard deviation of the training pixels per channel, with byte 255 as 1.

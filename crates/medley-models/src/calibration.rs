@@ -2,23 +2,30 @@
 //!
 //! Which number format, memory layout and use of the cores is fastest depends on the processor and on the network:
 //! bfloat16 is slower than fp32 where it is emulated, and replicas beat threads only while operations are short. A few steps
-//! of each candidate on a small batch decide. They are tried in the order in which they usually win, and a later one is taken
-//! only when it is clearly faster, so that two runs on one machine choose alike. The clock decides all the same: the choice
-//! belongs into the manifest of a run, and a run that must be repeated to the bit fixes it.
+//! of each candidate on a small batch decide.
+//!
+//! Other programs disturb a clock, so no candidate has a stretch of time of its own: all take turns, a step each, and each is
+//! judged by its best step. Number formats and layouts, which use the cores alike, are compared by the processor time of the
+//! process, of which other programs take nothing; threads and replicas, which use the cores differently, by the time that passes.
+//! The order of the candidates is the one in which they usually win, and a later one is taken only when it is clearly faster. The
+//! rounds end when the order is settled. The clock decides all the same: the choice belongs into the manifest of a run, and a run
+//! that must be repeated to the bit fixes it.
 
 use std::time::{Duration, Instant};
 
 use medley_core::record::CalibrationTrial;
 use medley_core::{MemoryLayout, Precision, TaskSpec};
+use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use crate::conformance::{noise, volume_noise};
-use crate::{BuildOptions, ComputePlan, ModelError, MultiTaskNet, Segment, ValidatedNet, environment};
+use crate::{BuildOptions, ComputePlan, ModelError, MultiTaskNet, Segment, ValidatedNet, device, environment};
 
 /// What a config fixes of a [`ComputePlan`]; `None` is to be tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ComputeChoices {
     /// Where to compute.
+    #[serde(with = "device")]
     pub device: Device,
     /// Cores that may be used.
     pub cores: usize,
@@ -50,8 +57,10 @@ pub struct Workload<'a> {
 pub struct Measurement {
     /// The candidate.
     pub plan: ComputePlan,
-    /// Images trained on per second of wall time, in the fastest of a few steps.
+    /// Images trained on per second of time that passed, in the fastest of its steps.
     pub images_per_second: f64,
+    /// Images trained on per second of processor time, in the cheapest of its steps; as `images_per_second` on a GPU.
+    pub images_per_cpu_second: f64,
 }
 
 /// All that was tried, and what is best.
@@ -66,13 +75,15 @@ pub struct Calibration {
 impl Calibration {
     /// What was tried, for the manifest of a run.
     pub fn trials(&self) -> Vec<CalibrationTrial> {
-        let trial = |&Measurement { plan, images_per_second }: &Measurement| CalibrationTrial {
+        let tenths = |speed: f64| (speed * 10.0).round() / 10.0;
+        let trial = |&Measurement { plan, images_per_second, images_per_cpu_second }: &Measurement| CalibrationTrial {
             precision: plan.precision,
             memory_layout: plan.memory_layout,
             threads: plan.threads,
             replicas: plan.replicas,
             // Digits beyond the noise say nothing.
-            images_per_second: (images_per_second * 10.0).round() / 10.0,
+            images_per_second: tenths(images_per_second),
+            images_per_cpu_second: Some(tenths(images_per_cpu_second)),
         };
         self.measured.iter().map(trial).collect()
     }
@@ -90,12 +101,18 @@ const ROWS_PER_REPLICA: usize = 32;
 /// by up to a tenth.
 const MARGIN: f64 = 1.1;
 
-/// Trains a copy of the network by every candidate: first every number format and layout with all cores inside one operation,
-/// then the best of them in one replica per core. Replicas are left out where each would see fewer than 32 rows, or where
-/// tasks have their own `BatchNorm` statistics. If only one candidate is left, nothing is measured. Libtorch's number of
-/// threads is left as it was.
+/// The trial ends when the same candidate has led for so many rounds, and there were twice as many.
+const SETTLED: usize = 3;
+
+/// A candidate whose best step costs so many times that of the best candidate takes no further part.
+const HOPELESS: f64 = 1.5;
+
+/// Trains a copy of the network by every candidate, in turn: first every number format and layout with all cores inside one
+/// operation, then the best of them and the same in one replica per core. Replicas are left out where each would see fewer than 32
+/// rows, or where tasks have their own `BatchNorm` statistics. If only one candidate is left, nothing is measured. Libtorch's number
+/// of threads is left as it was.
 ///
-/// `budget` is the wall time for all candidates together. A large network may take longer: every candidate gets at least one
+/// `budget` is the time for all candidates together. A large network may take longer: every candidate gets at least one
 /// step, most of them after one to warm up.
 ///
 /// # Errors
@@ -112,30 +129,94 @@ pub fn calibrate(
 }
 
 fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) -> Result<Calibration, ModelError> {
-    let (first, others) = candidates(choices);
+    let plans = candidates(choices);
     let with_replicas = tries_replicas(workload, choices);
-    if others.is_empty() && !with_replicas {
-        return Ok(Calibration { plan: first, measured: Vec::new() });
+    if plans.len() == 1 && !with_replicas {
+        return Ok(Calibration { plan: plans[0], measured: Vec::new() });
     }
-    let each = budget / (1 + others.len() + usize::from(with_replicas)) as u32;
-    let mut best = measure(workload, first, each, 0.0)?;
-    let mut measured = vec![best];
-    for plan in others {
-        let next = measure(workload, plan, each, best.images_per_second)?;
-        measured.push(next);
-        best = faster(best, next);
+    let start = Instant::now();
+    let mut best = plans[0];
+    let mut measured = Vec::new();
+    if plans.len() > 1 {
+        let budget = if with_replicas { budget * 2 / 3 } else { budget };
+        measured = take_turns(workload, &plans, Clock::Processor, budget)?;
+        best = measured[winner(&measured, Clock::Processor)].plan;
     }
     if with_replicas {
-        let plan = ComputePlan { threads: 1, replicas: choices.cores, ..best.plan };
-        let next = measure(workload, plan, each, best.images_per_second)?;
-        measured.push(next);
-        best = faster(best, next);
+        let plans = [best, ComputePlan { threads: 1, replicas: choices.cores, ..best }];
+        let both = take_turns(workload, &plans, Clock::Passing, budget.saturating_sub(start.elapsed()))?;
+        best = both[winner(&both, Clock::Passing)].plan;
+        // The first of them has been measured before, unless it was the only one.
+        measured.extend(&both[usize::from(!measured.is_empty())..]);
     }
-    Ok(Calibration { plan: best.plan, measured })
+    Ok(Calibration { plan: best, measured })
 }
 
-/// Every number format and layout that is not fixed, in the order in which they usually win.
-fn candidates(choices: &ComputeChoices) -> (ComputePlan, Vec<ComputePlan>) {
+/// What a step costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    /// Time of the process on all processors.
+    Processor,
+    /// Time on the wall.
+    Passing,
+}
+
+impl Measurement {
+    fn speed(&self, clock: Clock) -> f64 {
+        match clock {
+            Clock::Processor => self.images_per_cpu_second,
+            Clock::Passing => self.images_per_second,
+        }
+    }
+}
+
+/// The place of the fastest; an earlier one stays where the difference may be noise.
+fn winner(measured: &[Measurement], clock: Clock) -> usize {
+    let clearly_faster = |later: usize, earlier: usize| measured[later].speed(clock) > MARGIN * measured[earlier].speed(clock);
+    (1..measured.len()).fold(0, |best, next| if clearly_faster(next, best) { next } else { best })
+}
+
+/// A step each to warm up, in which libtorch compiles its kernels and replicas start; then a step each, round by round, until the
+/// order is settled or the time is over. If warming up took twice the budget, those steps are all there is.
+fn take_turns(
+    workload: &Workload<'_>,
+    plans: &[ComputePlan],
+    clock: Clock,
+    budget: Duration,
+) -> Result<Vec<Measurement>, ModelError> {
+    let start = Instant::now();
+    let mut candidates = plans.iter().map(|&plan| Candidate::new(workload, plan)).collect::<Result<Vec<_>, _>>()?;
+    for candidate in &mut candidates {
+        candidate.step()?;
+    }
+    let measured = |candidates: &[Candidate]| candidates.iter().map(|candidate| candidate.measured).collect::<Vec<_>>();
+    if start.elapsed() > 2 * budget {
+        return Ok(measured(&candidates));
+    }
+    for candidate in &mut candidates {
+        candidate.forget();
+    }
+    let mut leaders = Vec::new();
+    loop {
+        let best = measured(&candidates).iter().map(|measured| measured.speed(clock)).fold(0.0, f64::max);
+        for candidate in candidates.iter_mut().filter(|candidate| candidate.measured.speed(clock) * HOPELESS >= best) {
+            candidate.step()?;
+        }
+        let measured = measured(&candidates);
+        leaders.push(winner(&measured, clock));
+        if is_settled(&leaders) || start.elapsed() > budget {
+            return Ok(measured);
+        }
+    }
+}
+
+/// Whether one candidate has led for long enough.
+fn is_settled(leaders: &[usize]) -> bool {
+    leaders.len() >= 2 * SETTLED && leaders[leaders.len() - SETTLED..].windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// Every number format and layout that is not fixed, in the order in which they usually win; at least one.
+fn candidates(choices: &ComputeChoices) -> Vec<ComputePlan> {
     let precisions = match choices.precision {
         Some(fixed) => vec![fixed],
         // Where bfloat16 is emulated there is nothing to find out.
@@ -150,8 +231,7 @@ fn candidates(choices: &ComputeChoices) -> (ComputePlan, Vec<ComputePlan>) {
     let threads = if replicas > 1 || choices.device != Device::Cpu { 1 } else { choices.cores.max(1) };
     let plan =
         |precision, memory_layout| ComputePlan { device: choices.device, precision, memory_layout, threads, replicas };
-    let all = precisions.iter().flat_map(|&precision| layouts.iter().map(move |&layout| plan(precision, layout)));
-    (plan(precisions[0], layouts[0]), all.skip(1).collect())
+    precisions.iter().flat_map(|&precision| layouts.iter().map(move |&layout| plan(precision, layout))).collect()
 }
 
 fn tries_replicas(workload: &Workload<'_>, choices: &ComputeChoices) -> bool {
@@ -162,43 +242,56 @@ fn tries_replicas(workload: &Workload<'_>, choices: &ComputeChoices) -> bool {
         && !workload.net.config().batch_norm.own_statistics()
 }
 
-/// The faster of two; the earlier one where the difference may be noise.
-fn faster(earlier: Measurement, later: Measurement) -> Measurement {
-    if later.images_per_second > MARGIN * earlier.images_per_second { later } else { earlier }
+/// A copy of the network, computed by one plan, and the best of its steps so far.
+struct Candidate {
+    net: MultiTaskNet,
+    images: Tensor,
+    segments: Vec<Segment>,
+    measured: Measurement,
 }
 
-/// The fastest of as many steps as fit the budget, at least one, after one to warm up, in which libtorch
-/// compiles its kernels and replicas start. That first one counts, and is the only one, if it took twice the budget. A candidate
-/// that was then less than half as fast as the best so far gets no more steps.
-fn measure(
-    workload: &Workload<'_>,
-    plan: ComputePlan,
-    budget: Duration,
-    best_so_far: f64,
-) -> Result<Measurement, ModelError> {
-    let start = Instant::now();
-    environment::set_threads(plan.threads);
-    let Workload { net, tasks, input_channels, input_size, batch_size } = *workload;
-    let net = MultiTaskNet::build(net, tasks, &BuildOptions { plan, seed: 0, input_channels, input_size })?;
-    let rows = if plan.device == Device::Cpu { batch_size.min(ROWS_PER_CORE * plan.cores()) } else { batch_size };
-    let (images, segments) = batch(&net, tasks.len() as i64, rows as i64)?;
-    let rows = images.size()[0] as f64;
-    let timed = || -> Result<f64, ModelError> {
-        let began = Instant::now();
-        step(&net, &images, &segments)?;
-        Ok(rows / began.elapsed().as_secs_f64().max(1e-9))
-    };
-    let first = timed()?;
-    if start.elapsed() > 2 * budget {
-        return Ok(Measurement { plan, images_per_second: first });
+impl Candidate {
+    fn new(workload: &Workload<'_>, plan: ComputePlan) -> Result<Self, ModelError> {
+        let Workload { net, tasks, input_channels, input_size, batch_size } = *workload;
+        environment::set_threads(plan.threads);
+        let net = MultiTaskNet::build(net, tasks, &BuildOptions { plan, seed: 0, input_channels, input_size })?;
+        let rows = if plan.device == Device::Cpu { batch_size.min(ROWS_PER_CORE * plan.cores()) } else { batch_size };
+        let (images, segments) = batch(&net, tasks.len() as i64, rows as i64)?;
+        let mut candidate = Self {
+            net,
+            images,
+            segments,
+            measured: Measurement { plan, images_per_second: 0.0, images_per_cpu_second: 0.0 },
+        };
+        candidate.forget();
+        Ok(candidate)
     }
-    let mut best = 0.0_f64;
-    loop {
-        best = best.max(timed()?);
-        if best < 0.5 * best_so_far || start.elapsed().as_secs_f64() + rows / best > budget.as_secs_f64() {
-            return Ok(Measurement { plan, images_per_second: best });
-        }
+
+    /// Until the next step it may be the fastest of all.
+    fn forget(&mut self) {
+        (self.measured.images_per_second, self.measured.images_per_cpu_second) = (f64::INFINITY, f64::INFINITY);
     }
+
+    fn step(&mut self) -> Result<(), ModelError> {
+        let plan = self.measured.plan;
+        environment::set_threads(plan.threads);
+        let (processor, passing) = (processor_time(), Instant::now());
+        step(&self.net, &self.images, &self.segments)?;
+        let (processor, passing) = (processor_time().saturating_sub(processor), passing.elapsed());
+        // What a GPU does takes no time of a processor.
+        let processor = if plan.device == Device::Cpu { processor } else { passing };
+        let speed = |time: Duration| self.images.size()[0] as f64 / time.as_secs_f64().max(1e-9);
+        let better = |best: f64, now: f64| if best.is_finite() { best.max(now) } else { now };
+        self.measured.images_per_second = better(self.measured.images_per_second, speed(passing));
+        self.measured.images_per_cpu_second = better(self.measured.images_per_cpu_second, speed(processor));
+        Ok(())
+    }
+}
+
+/// Time that this process has had of all processors.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// A batch that mixes all tasks evenly, at least two rows of each.
@@ -241,18 +334,41 @@ mod tests {
         calibrate(&workload, &choices, Duration::from_millis(200)).unwrap()
     }
 
+    /// Measurements with these speeds.
+    fn measured(speeds: &[f64]) -> Vec<Measurement> {
+        let measured = |&speed: &f64| Measurement {
+            plan: ComputePlan::default(),
+            images_per_second: 1000.0 - speed,
+            images_per_cpu_second: speed,
+        };
+        speeds.iter().map(measured).collect()
+    }
+
     #[test]
     fn a_later_candidate_must_be_clearly_faster() {
-        let chosen = |speeds: &[f64]| {
-            let measured = (1..).zip(speeds).map(|(threads, &images_per_second)| {
-                let plan = ComputePlan { threads, ..ComputePlan::default() };
-                Measurement { plan, images_per_second }
-            });
-            measured.reduce(faster).map(|best| best.plan.threads)
-        };
-        assert_eq!(chosen(&[100.0, 109.0, 50.0]), Some(1));
-        assert_eq!(chosen(&[100.0, 111.0, 121.0]), Some(2));
-        assert_eq!(chosen(&[100.0, 50.0, 200.0]), Some(3));
+        let chosen = |speeds: &[f64]| winner(&measured(speeds), Clock::Processor);
+        assert_eq!(chosen(&[100.0, 109.0, 50.0]), 0);
+        assert_eq!(chosen(&[100.0, 111.0, 121.0]), 1);
+        assert_eq!(chosen(&[100.0, 50.0, 200.0]), 2);
+        assert_eq!(winner(&measured(&[800.0, 100.0]), Clock::Passing), 1);
+    }
+
+    #[test]
+    fn rounds_end_when_one_leads_for_three_of_at_least_six() {
+        assert!(!is_settled(&[0, 0, 0, 0, 0]));
+        assert!(is_settled(&[1, 0, 0, 0, 0, 0]));
+        assert!(!is_settled(&[0, 0, 0, 0, 1, 0]));
+        assert!(is_settled(&[0, 0, 0, 0, 1, 1, 1]));
+    }
+
+    #[test]
+    fn the_time_of_the_process_goes_on_with_its_work() {
+        let before = processor_time();
+        let mut sum = 0_u64;
+        while processor_time() == before {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(processor_time() > before);
     }
 
     #[test]
@@ -260,7 +376,11 @@ mod tests {
         let before = environment::threads();
         let calibration = run(OPEN, 64);
         assert_eq!(environment::threads(), before);
-        assert_eq!(calibration.plan, calibration.measured.iter().copied().reduce(faster).unwrap().plan);
+        let measured = &calibration.measured;
+        assert!(measured.iter().all(|one| one.images_per_second.is_finite() && one.images_per_cpu_second.is_finite()));
+        let alone = &measured[..measured.len() - 1];
+        let best = alone[winner(alone, Clock::Processor)].plan;
+        assert!([best, ComputePlan { threads: 1, replicas: 2, ..best }].contains(&calibration.plan));
         let first = calibration.measured[0].plan;
         assert_eq!((first.memory_layout, first.threads, first.replicas), (MemoryLayout::ChannelsLast, 2, 1));
         let last = calibration.measured.last().unwrap().plan;

@@ -31,6 +31,13 @@ fn loaded_library(stem: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path))
 }
 
+/// What the processor is called, such as `AMD EPYC 9B45`; empty where the system does not tell.
+pub fn processor_name() -> String {
+    let info = fs_err::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let named = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    named.map_or_else(String::new, |(_, name)| name.trim().chars().take(120).collect())
+}
+
 /// The vector instructions that libtorch's kernels use here: `AVX512`, `AVX2` or `DEFAULT`, by the rule of
 /// `at::get_cpu_capability` (`aten/src/ATen/native/DispatchStub.cpp`), `ATEN_CPU_CAPABILITY` included. The bits of results
 /// depend on it.

@@ -1,19 +1,23 @@
 //! Choosing where and how to compute, and recording it.
 //!
 //! Precision, memory layout and replicas are what the config says, or else what a [calibration] of about two seconds finds
-//! fastest. The clock decides then, so the choice is part of the manifest: a run that goes on takes it from there, and one that
-//! shall be repeated to the bit on the same machine fixes it in its config.
+//! fastest. The clock decides then, so the choice is [kept] for the next run, and part of the manifest: a run that goes on takes it
+//! from there, and one that shall be repeated to the bit on any machine fixes it in its config.
 //!
 //! [calibration]: medley_models::calibration
 
+pub mod kept;
+
+use std::path::Path;
 use std::time::Duration;
 
 use medley_core::TaskSpec;
-use medley_core::record::Environment;
-use medley_models::calibration::{Calibration, ComputeChoices, Workload, calibrate};
+use medley_core::record::{CalibrationTrial, Environment};
+use medley_models::calibration::{ComputeChoices, Workload, calibrate};
 use medley_models::{ComputePlan, MemoryLayout, ModelError, Precision, device, environment};
 use tch::Device;
 
+use self::kept::Place;
 use crate::config::Experiment;
 use crate::config::schema::{LayoutChoice, PrecisionChoice};
 use crate::data::INPUT_CHANNELS;
@@ -40,11 +44,28 @@ pub fn most_replicas(experiment: &Experiment, plan: ComputePlan) -> ComputePlan 
     ComputePlan { replicas: choices.replicas.unwrap_or(most), ..plan }
 }
 
-/// Decides what the config leaves open, with `replicas` whether it may be several of them.
+/// What was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// How to compute.
+    pub plan: ComputePlan,
+    /// What was tried, now or when the choice was first made; empty where nothing was left to choose.
+    pub trials: Vec<CalibrationTrial>,
+    /// Whether it was made for an earlier run.
+    pub kept: bool,
+}
+
+/// Decides what the config leaves open, with `replicas` whether it may be several of them. A choice that `folder` keeps is taken,
+/// and a new one is kept there.
 ///
 /// # Errors
 /// When the network cannot be built.
-pub fn choose(experiment: &Experiment, tasks: &[TaskSpec], replicas: bool) -> Result<Calibration, ModelError> {
+pub fn choose(
+    experiment: &Experiment,
+    tasks: &[TaskSpec],
+    replicas: bool,
+    folder: Option<&Path>,
+) -> Result<Choice, ModelError> {
     let choices = choices(experiment);
     let choices = ComputeChoices { replicas: choices.replicas.or((!replicas).then_some(1)), ..choices };
     environment::keep_freed_memory();
@@ -56,7 +77,15 @@ pub fn choose(experiment: &Experiment, tasks: &[TaskSpec], replicas: bool) -> Re
         input_size: experiment.data.size as i64,
         batch_size: experiment.train.batch_size,
     };
-    calibrate(&workload, &choices, BUDGET)
+    let place = folder.map(|folder| Place::new(folder, &workload, &choices));
+    if let Some((plan, trials)) = place.as_ref().and_then(Place::read) {
+        return Ok(Choice { plan, trials, kept: true });
+    }
+    let calibration = calibrate(&workload, &choices, BUDGET)?;
+    if let Some(place) = place.filter(|_| !calibration.measured.is_empty()) {
+        place.keep(&calibration);
+    }
+    Ok(Choice { plan: calibration.plan, trials: calibration.trials(), kept: false })
 }
 
 /// What an earlier process chose, for a run that goes on.

@@ -31,6 +31,7 @@ pub struct Session<'a> {
     options: OpenOptions,
     storage: &'a dyn Storage,
     allow_memory: bool,
+    choices: Option<PathBuf>,
     opened: Mutex<BTreeMap<(String, usize), OpenedSet>>,
 }
 
@@ -53,13 +54,19 @@ impl<'a> Session<'a> {
     /// A session on the `.npz` files of a folder, read within the limits of `options`. Nothing is opened yet. A file that changes
     /// later is not read again.
     pub fn open(data_folder: impl Into<PathBuf>, options: OpenOptions, storage: &'a dyn Storage) -> Self {
-        Self { data_folder: data_folder.into(), options, storage, allow_memory: false, opened: Mutex::default() }
+        Self { data_folder: data_folder.into(), options, storage, allow_memory: false, choices: None, opened: Mutex::default() }
     }
 
     /// Whether runs may begin for which there is too little memory by its estimate.
     #[must_use]
     pub fn allow_memory(self, allow_memory: bool) -> Self {
         Self { allow_memory, ..self }
+    }
+
+    /// A folder in which the choice of how to compute is kept for the next run, see [`compute::kept`]; by default each run makes its own.
+    #[must_use]
+    pub fn keep_choices(self, folder: Option<PathBuf>) -> Self {
+        Self { choices: folder, ..self }
     }
 
     /// Checks everything that can be checked, what costs least first, and only then makes the run folder: what is refused leaves
@@ -82,9 +89,9 @@ impl<'a> Session<'a> {
         let footprint = Footprint::of(experiment, &prepared.learning, &least)?;
         self.check_memory(&footprint)?;
         let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
-        let calibration = compute::choose(experiment, &prepared.learning.tasks, replicas)?;
-        self.check_memory(&footprint.with_plan(&calibration.plan))?;
-        let (plan, calibration) = (calibration.plan, calibration.trials());
+        let choice = compute::choose(experiment, &prepared.learning.tasks, replicas, self.choices.as_deref())?;
+        let plan = choice.plan;
+        self.check_memory(&footprint.with_plan(&plan))?;
         let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
         let pretrained = experiment.net.pretrained.as_deref().map(Pretrained::open).transpose()?;
         if let Some(pretrained) = &pretrained {
@@ -98,13 +105,13 @@ impl<'a> Session<'a> {
                 &self.data_folder,
                 &prepared,
                 &plan,
-                &calibration,
+                &choice.trials,
                 pretrained.as_ref(),
             );
             (manifest, request.config_text.to_owned())
         };
         let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, self.storage, create)?;
-        Ok(Run::new(experiment, prepared, plan, calibration, pretrained, folder, self.storage))
+        Ok(Run::new(experiment, prepared, plan, Some(choice), pretrained, folder, self.storage))
     }
 
     /// Goes on with a run, with the compute plan that was chosen when it began. The data must be what it was. `experiment` is that of
@@ -127,7 +134,7 @@ impl<'a> Session<'a> {
             self.check_memory(&Footprint::of(experiment, &prepared.learning, &plan)?)?;
         }
         let pretrained = recorded_weights(experiment, &folder)?;
-        Ok(Run::new(experiment, prepared, plan, Vec::new(), pretrained, folder, self.storage).resumed())
+        Ok(Run::new(experiment, prepared, plan, None, pretrained, folder, self.storage).resumed())
     }
 
     fn check_memory(&self, footprint: &Footprint) -> Result<(), TrainError> {

@@ -359,7 +359,7 @@ fn what_is_left_open_is_tried_once_and_recorded() {
     let laboratory = Laboratory::new("").other(text);
     let run = laboratory.start().unwrap();
     // A batch of 16 is too small for replicas.
-    let tried: Vec<_> = run.calibration().iter().map(|trial| (trial.memory_layout, trial.threads)).collect();
+    let tried: Vec<_> = run.choice().unwrap().trials.iter().map(|trial| (trial.memory_layout, trial.threads)).collect();
     assert_eq!(tried, [(MemoryLayout::ChannelsLast, 2), (MemoryLayout::Contiguous, 2)]);
     let layout = run.layout().clone();
     let chosen = run.environment();
@@ -377,7 +377,7 @@ fn what_is_left_open_is_tried_once_and_recorded() {
     let manifest = manifest.replace(&there, &format!("\"memory_layout\": \"{other}\",\n    \"replicas\""));
     std::fs::write(layout.manifest(), &manifest).unwrap();
     let run = laboratory.resume(layout.root()).unwrap();
-    assert_eq!((run.environment().memory_layout, run.calibration()), (other, &[][..]));
+    assert_eq!((run.environment().memory_layout, run.choice()), (other, None));
     drop(run);
     std::fs::write(layout.manifest(), manifest.replace("\"precision\": \"fp32\"", "\"precision\": \"fp8\"")).unwrap();
     let error = laboratory.resume(layout.root()).err().unwrap();

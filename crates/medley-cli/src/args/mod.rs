@@ -179,6 +179,9 @@ pub struct TrainArguments {
     /// Train though the estimate of memory is more than is free
     #[arg(long)]
     pub allow_memory: bool,
+    /// Try again how to compute fastest here, instead of taking what an earlier run found; keep nothing either
+    #[arg(long)]
+    pub no_cache: bool,
     /// Predict no test images and leave test labels shut; `medley test` does both later
     #[arg(long)]
     pub no_test: bool,
@@ -314,13 +317,17 @@ pub enum ConfigSubcommand {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   medley doctor --data ~/medmnist
+  medley doctor --recalibrate
 
 Exit code 1 if there is a problem that keeps Medley from working.")]
 pub struct DoctorArguments {
     #[command(flatten)]
     pub data: DataFolder,
+    /// Forget which way to compute was found fastest for each network: the next run tries again
+    #[arg(long)]
+    pub recalibrate: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

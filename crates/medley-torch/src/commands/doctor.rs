@@ -5,6 +5,7 @@ use medley_core::text::plural;
 use medley_data::Registry;
 use medley_data::memory::{self, AvailableMemory};
 use medley_models::{ModelError, environment};
+use medley_train::compute::kept;
 use serde::Serialize;
 
 use medley_cli::args::DoctorArguments;
@@ -36,7 +37,11 @@ impl Finding {
 }
 
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
-    let findings = examine(&arguments.data.data);
+    let choices = kept::default_folder();
+    if let Some(folder) = choices.as_deref().filter(|_| arguments.recalibrate) {
+        kept::forget(folder)?;
+    }
+    let findings = examine(&arguments.data.data, choices.as_deref());
     if arguments.json {
         output::json(&findings)?;
     } else {
@@ -56,7 +61,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     Ok(if problems { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn examine(data: &Path) -> Vec<Finding> {
+fn examine(data: &Path, choices: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![
         Finding::ok("medley", env!("CARGO_PKG_VERSION")),
         Finding::ok("platform", format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)),
@@ -68,6 +73,7 @@ fn examine(data: &Path) -> Vec<Finding> {
     ];
     findings.extend(library_paths());
     findings.push(free_memory());
+    findings.extend(choices.map(kept_choices));
     findings.push(data_folder(data));
     findings
 }
@@ -78,6 +84,18 @@ fn libtorch() -> Finding {
         Finding::ok("libtorch", version)
     } else {
         Finding::problem("libtorch", version, "Medley is built for 2.11.0; `scripts/libtorch` installs it")
+    }
+}
+
+/// What earlier runs have found fastest.
+fn kept_choices(folder: &Path) -> Finding {
+    const WHAT: &str = "calibration";
+    match kept::list(folder) {
+        Ok(files) => {
+            let networks = plural(files.len(), "network");
+            Finding::ok(WHAT, format!("the fastest way to compute {networks} is kept in {}", folder.display()))
+        }
+        Err(error) => Finding::note(WHAT, format!("{}: {error}", folder.display()), "each run tries again what is fastest"),
     }
 }
 

@@ -14,6 +14,7 @@ use medley_predictions::SubmissionError;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
 use medley_storage::RealFs;
+use medley_train::compute::{Choice, kept};
 use medley_train::config::Experiment;
 use medley_train::observer::Observers;
 use medley_train::run::{Run, RunEnd};
@@ -39,10 +40,12 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         run_name: arguments.name.as_deref(),
         no_test: arguments.no_test,
     };
+    let choices = if arguments.no_cache { None } else { kept::default_folder() };
     let session = session(&arguments.data.data, &arguments.reading).allow_memory(arguments.allow_memory);
+    let session = session.keep_choices(choices);
     let run = session.start(&request)?;
-    if !arguments.quiet && !run.calibration().is_empty() {
-        output::note(&compute_plan(&run));
+    if let Some(choice) = run.choice().filter(|choice| !arguments.quiet && !choice.trials.is_empty()) {
+        output::note(&compute_plan(&run, choice));
     }
     let layout = run.layout().clone();
     let interruption = Interruption::watch()?;
@@ -109,15 +112,16 @@ fn observers(quiet: bool, doing: &'static str) -> Observers {
     observers
 }
 
-/// What the calibration chose.
-fn compute_plan(run: &Run<'_>) -> String {
+/// What was chosen, now or earlier.
+fn compute_plan(run: &Run<'_>, choice: &Choice) -> String {
     let Environment { precision, memory_layout, threads, replicas, .. } = run.environment();
     let cores = match (replicas, threads) {
         (1, threads) => plural(threads, "thread"),
         (replicas, _) => plural(replicas, "replica"),
     };
-    let tried = plural(run.calibration().len(), "candidate");
-    format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried}")
+    let tried = plural(choice.trials.len(), "candidate");
+    let when = if choice.kept { ", tried by an earlier run (medley doctor --recalibrate forgets it)" } else { "" };
+    format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried}{when}")
 }
 
 fn finish(end: RunEnd, layout: &RunLayout, interruption: &Interruption, json: bool) -> anyhow::Result<ExitCode> {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use medley_core::record::{
-    CalibrationTrial, Environment, Event, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedRecord, SeedResult,
+    Environment, Event, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedRecord, SeedResult,
     TestOpening,
 };
 use medley_core::{Origin, RunLayout, Scores, Split};
@@ -25,7 +25,7 @@ use medley_storage::{ConfinedFolder, ConfinedFs, Storage};
 use crate::TrainError;
 use crate::checkpoint::{CheckpointError, CheckpointFolder, hex};
 use crate::components::callbacks::Callbacks;
-use crate::compute;
+use crate::compute::{self, Choice};
 use crate::config::{Experiment, Rules};
 use crate::data::Prepared;
 use crate::engine::predict::Prediction;
@@ -53,7 +53,7 @@ pub struct Run<'a> {
     experiment: &'a Experiment,
     prepared: Prepared,
     plan: ComputePlan,
-    calibration: Vec<CalibrationTrial>,
+    choice: Option<Choice>,
     pretrained: Option<Pretrained>,
     folder: RunFolder,
     resumed: bool,
@@ -101,7 +101,7 @@ impl<'a> Run<'a> {
         experiment: &'a Experiment,
         prepared: Prepared,
         plan: ComputePlan,
-        calibration: Vec<CalibrationTrial>,
+        choice: Option<Choice>,
         pretrained: Option<Pretrained>,
         folder: RunFolder,
         storage: &'a dyn Storage,
@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
             experiment,
             prepared,
             plan,
-            calibration,
+            choice,
             pretrained,
             resumed: false,
             storage: ConfinedFs::new(ConfinedFolder::new(folder.layout().root()), storage),
@@ -145,9 +145,9 @@ impl<'a> Run<'a> {
         compute::environment(&self.plan)
     }
 
-    /// What this process tried before it chose how to compute; empty if there was nothing to choose.
-    pub fn calibration(&self) -> &[CalibrationTrial] {
-        &self.calibration
+    /// How it was decided what to compute with; `None` when an earlier process did.
+    pub fn choice(&self) -> Option<&Choice> {
+        self.choice.as_ref()
     }
 
     /// Trains every seed, predicts and scores, and writes predictions and results; without the test split if the run was started

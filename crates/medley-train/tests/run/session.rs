@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use medley_models::environment;
+use medley_train::compute::kept;
 use medley_train::run_folder::RunFolderError;
 
 use super::*;
@@ -99,6 +100,29 @@ fn the_run_of_a_child_process() {
     };
     let session = Session::open(folder.clone(), OpenOptions::default(), &RealFs);
     session.start(&request).unwrap().train(Observers::default(), &StopFlag::default()).unwrap();
+}
+
+#[test]
+fn a_choice_that_is_kept_is_taken_by_the_next_run() {
+    let text = config("").replace("memory_layout = 'channels_last'\n", "");
+    let laboratory = Laboratory::new("").other(text);
+    let folder = laboratory.folder.path().join("compute");
+    let start = |keep: bool| {
+        let session = laboratory.session().keep_choices(keep.then(|| folder.clone()));
+        session.start(&laboratory.request()).unwrap()
+    };
+    let (first, second) = (start(true), start(true));
+    let (made, taken) = (first.choice().unwrap(), second.choice().unwrap());
+    assert!(!made.kept && taken.kept);
+    assert_eq!((made.plan, &made.trials), (taken.plan, &taken.trials));
+    // Of the other layout, as if it had been the faster one.
+    let file = &kept::list(&folder).unwrap()[0];
+    let text = std::fs::read_to_string(file).unwrap();
+    let layout = |of: &str| text.rfind(&format!("\"memory_layout\": \"{of}\"")).is_some();
+    assert!(layout("channels_last") && layout("contiguous"), "both were tried: {text}");
+    assert!(!start(false).choice().unwrap().kept);
+    assert_eq!(kept::forget(&folder).unwrap(), 1);
+    assert!(!start(true).choice().unwrap().kept);
 }
 
 #[test]

@@ -1,0 +1,189 @@
+//! Choices that are kept, so that the next run of the same network on the same machine begins at once and has the same bits.
+//!
+//! Each is a small JSON file in the user's cache folder, named by a hash of all that the choice depends on. A file that cannot be
+//! read, or is of something else, counts as none: the choice is made again, and replaces it. So does a folder that cannot be written.
+
+use std::path::{Path, PathBuf};
+
+use medley_core::record::CalibrationTrial;
+use medley_models::calibration::{Calibration, ComputeChoices, Workload};
+use medley_models::{ComputePlan, environment};
+use medley_storage::{RealFs, read_file, remove_if_present, write_whole};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// The largest file that is read, bytes.
+const LARGEST: u64 = 1 << 16;
+/// Of the rules by which a choice is made: choices by others are not taken.
+const VERSION: u32 = 1;
+
+/// `medley/compute` in the user's cache folder, beside the decoded data; none where it is not known.
+pub fn default_folder() -> Option<PathBuf> {
+    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("medley/compute"))
+}
+
+/// The kept choices of a folder.
+///
+/// # Errors
+/// When the folder is there and cannot be listed.
+pub fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.len() == NAME_LENGTH && name.ends_with(".json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Removes the kept choices of a folder, and says how many there were.
+///
+/// # Errors
+/// When one cannot be removed.
+pub fn forget(folder: &Path) -> std::io::Result<usize> {
+    let files = list(folder)?;
+    files.iter().try_for_each(|path| remove_if_present(path))?;
+    Ok(files.len())
+}
+
+/// Sixteen hexadecimal digits and `.json`.
+const NAME_LENGTH: usize = 21;
+
+/// What a file holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// All that the choice depends on, to be compared: a hash alone could be of something else.
+    of: Value,
+    plan: ComputePlan,
+    trials: Vec<CalibrationTrial>,
+}
+
+/// Where the choice for a workload is kept.
+pub(super) struct Place {
+    path: PathBuf,
+    of: Value,
+}
+
+impl Place {
+    pub(super) fn new(folder: &Path, workload: &Workload<'_>, choices: &ComputeChoices) -> Self {
+        let of = json!({
+            "version": VERSION,
+            "medley": env!("CARGO_PKG_VERSION"),
+            "libtorch": environment::libtorch_version(),
+            "processor": environment::processor_name(),
+            "capability": environment::cpu_capability(),
+            "waiting": std::env::var("OMP_WAIT_POLICY").ok(),
+            "choices": choices,
+            "network": workload.net.config(),
+            "outputs": workload.tasks.iter().map(medley_core::TaskSpec::outputs).collect::<Vec<_>>(),
+            "input": [workload.input_channels, workload.input_size],
+            "batch_size": workload.batch_size,
+        });
+        let hash: String = Sha256::digest(of.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { path: folder.join(format!("{hash}.json")), of }
+    }
+
+    /// The choice that was made before.
+    pub(super) fn read(&self) -> Option<(ComputePlan, Vec<CalibrationTrial>)> {
+        let bytes = read_file(&self.path, LARGEST).ok()?;
+        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+        (kept.of == self.of).then_some((kept.plan, kept.trials))
+    }
+
+    /// Keeps a choice. That it could not be is no fault of the run.
+    pub(super) fn keep(&self, calibration: &Calibration) {
+        let kept = Kept { of: self.of.clone(), plan: calibration.plan, trials: calibration.trials() };
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let written = serde_json::to_vec_pretty(&kept).map_err(std::io::Error::from).and_then(|bytes| {
+            medley_storage::create_folder(folder).map_err(std::io::Error::other)?;
+            write_whole(&RealFs, &self.path, &bytes).map_err(std::io::Error::other)
+        });
+        if let Err(error) = written {
+            tracing::debug!("the compute plan is not kept: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use medley_core::TaskSpec;
+    use medley_models::calibration::Measurement;
+    use medley_models::conformance::task;
+    use medley_models::{NetConfig, ValidatedNet};
+    use tch::Device;
+
+    use super::*;
+
+    const OPEN: ComputeChoices =
+        ComputeChoices { device: Device::Cpu, cores: 2, precision: None, memory_layout: None, replicas: None };
+
+    fn workload<'a>(net: &'a ValidatedNet, tasks: &'a [TaskSpec]) -> Workload<'a> {
+        Workload { net, tasks, input_channels: 3, input_size: 28, batch_size: 64 }
+    }
+
+    fn calibration() -> Calibration {
+        let plan = ComputePlan { threads: 2, ..ComputePlan::default() };
+        Calibration { plan, measured: vec![Measurement { plan, images_per_second: 9.5, images_per_cpu_second: 5.0 }] }
+    }
+
+    #[test]
+    fn a_choice_is_found_again_for_the_same_workload_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (net, tasks) = (NetConfig::default().validated().unwrap(), [task("a", 2), task("b", 3)]);
+        let folder = folder.path().join("compute");
+        let place = Place::new(&folder, &workload(&net, &tasks), &OPEN);
+        assert_eq!(place.read(), None);
+        place.keep(&calibration());
+        assert_eq!(place.read(), Some((calibration().plan, calibration().trials())));
+        assert_eq!(list(&folder).unwrap().len(), 1);
+
+        let one_core = ComputeChoices { cores: 1, ..OPEN };
+        assert_eq!(Place::new(&folder, &workload(&net, &tasks), &one_core).read(), None);
+        assert_eq!(Place::new(&folder, &workload(&net, &tasks[..1]), &OPEN).read(), None);
+        let larger = Workload { batch_size: 128, ..workload(&net, &tasks) };
+        assert_eq!(Place::new(&folder, &larger, &OPEN).read(), None);
+    }
+
+    #[test]
+    fn what_is_no_choice_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (net, tasks) = (NetConfig::default().validated().unwrap(), [task("a", 2)]);
+        let place = Place::new(folder.path(), &workload(&net, &tasks), &OPEN);
+        place.keep(&calibration());
+        let text = fs::read_to_string(&place.path).unwrap();
+        for damaged in ["", "{}", "[1]", &text[..text.len() / 2], &text.replace("\"batch_size\": 64", "\"batch_size\": 65")] {
+            fs::write(&place.path, damaged).unwrap();
+            assert_eq!(place.read(), None, "{damaged}");
+        }
+        place.keep(&calibration());
+        assert!(place.read().is_some());
+        // A folder that is a file cannot be written, and the run goes on.
+        let nowhere = Place::new(&place.path, &workload(&net, &tasks), &OPEN);
+        nowhere.keep(&calibration());
+        assert_eq!(nowhere.read(), None);
+    }
+
+    #[test]
+    fn forgetting_leaves_other_files_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (net, tasks) = (NetConfig::default().validated().unwrap(), [task("a", 2)]);
+        Place::new(folder.path(), &workload(&net, &tasks), &OPEN).keep(&calibration());
+        fs::write(folder.path().join("notes.json"), "{}").unwrap();
+        assert_eq!((forget(folder.path()).unwrap(), forget(folder.path()).unwrap()), (1, 0));
+        assert!(folder.path().join("notes.json").exists());
+        assert_eq!(forget(&folder.path().join("none")).unwrap(), 0);
+    }
+}
