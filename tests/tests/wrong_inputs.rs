@@ -53,6 +53,14 @@ fn the_fixture_itself_is_accepted() {
 }
 
 #[test]
+fn a_name_that_no_set_can_have() {
+    let lab = Lab::new();
+    let said = lab.run(&["data", "import", "one_based", "pictures.npz"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.starts_with("error: \"one_based\" is no name for a set"), "{said:?}");
+}
+
+#[test]
 fn a_missing_file() {
     let lab = Lab::new();
     let said = train(&lab);

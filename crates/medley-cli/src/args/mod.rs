@@ -22,6 +22,8 @@ use self::score::ScoreArguments;
 #[derive(Debug, Parser)]
 #[command(
     name = "medley",
+    // What is run may be called otherwise.
+    bin_name = "medley",
     version,
     max_term_width = 100,
     after_help = "Examples:

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use medley_core::Split;
 use medley_core::text::plural;
 use medley_data::OpenOptions;
+use medley_data::registry::user;
 use medley_import::import::{Colour, ImportOptions, Imported, Source, TableOptions, import};
 use medley_storage::RealFs;
 
@@ -15,6 +16,7 @@ use crate::output;
 const SHOWN: usize = 10;
 
 pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
+    user::check_name(&arguments.name).map_err(Usage)?;
     let source = source(arguments)?;
     let options = options(arguments)?;
     let bar = images_bar(&arguments.name, 0);
