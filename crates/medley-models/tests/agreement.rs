@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use medley_models::conformance::task;
 use medley_models::{
-    BackboneConfig, BuildOptions, ComputePlan, MemoryLayout, MultiTaskNet, NetConfig, Segment, backbones, image_batch,
-    volume_batch,
+    BackboneConfig, BuildOptions, ComputePlan, MemoryLayout, MultiTaskNet, NetConfig, Segment, backbones, environment,
+    image_batch, volume_batch,
 };
 use serde::Deserialize;
 use tch::{Kind, Tensor};
@@ -125,6 +125,8 @@ fn build(model: &Model, memory_layout: MemoryLayout) -> (MultiTaskNet, String) {
 }
 
 fn agrees(model: &Model) {
+    // Tests run beside each other; threads inside operations would wait for those of the others.
+    environment::set_threads(1);
     let volumes = model.backbone.convolution.is_some();
     let images = images(model, volumes);
     let segments = [Segment { task: 0, start: 0, len: BATCH }];
