@@ -1,10 +1,12 @@
 //! `--json` is JSON, and what the documents tell people to type can be typed.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use medley_tests::lab::Lab;
-use medley_tests::program::must;
+use medley_tests::program::{Said, medley, must};
 use medley_tests::repository::{root, text};
 use serde_json::Value;
 
@@ -156,4 +158,24 @@ fn a_closed_pipe_is_no_error() {
         std::process::Command::new("bash").args(["-o", "pipefail", "-c", &script]).current_dir(lab.path()).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn medley_alone_does_what_needs_no_libtorch_and_says_what_does() {
+    let lab = Lab::with_tasks(&["breastmnist"], 12);
+    let alone = lab.path().join("alone/medley");
+    fs::create_dir(lab.path().join("alone")).unwrap();
+    fs::copy(medley(), &alone).unwrap();
+    let run = |arguments: &[&str]| -> Said {
+        Command::new(&alone).args(arguments).env_remove("MEDLEY_DATA").current_dir(lab.path()).output().unwrap().into()
+    };
+    let said = run(&["data", "info", "breastmnist"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = run(&["doctor"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("medley-torch") && said.stderr.contains("cargo build --release --bins"), "{said:?}");
+    // What the other program would explain is said as far as it is known.
+    let said = run(&["train", "my.toml", "--epochs", "3"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("unexpected argument '--epochs'"), "{said:?}");
 }

@@ -17,6 +17,7 @@ fn a_renamed_file_is_known_and_a_misnamed_one_refused() {
     // Forty rows are not a published number: of a generated file it is known that it was generated.
     assert_eq!(described[0]["verdict"]["verdict"], "synthetic");
     assert_eq!(described[0]["arrays"].as_array().unwrap().len(), 7);
+    assert!(described[0]["licence"].is_null() && described[0]["differences"].as_array().unwrap().is_empty());
     std::fs::rename(lab.path().join("data/download.npz"), lab.path().join("data/pathmnist.npz")).unwrap();
     let said = lab.run(&["data", "stats", "data/pathmnist.npz"]);
     assert_eq!(said.code, Some(3), "{}", said.stderr);

@@ -73,9 +73,11 @@ fn a_missing_file_of_a_run_of_synthetic_data() {
     lab.config("lab", &[TASK], "");
     lab.train("lab", &[]);
     std::fs::remove_file(lab.path().join("data/breastmnist.npz")).unwrap();
-    let said = lab.run(&["resume", "runs/lab-1"]);
-    assert_eq!(said.code, Some(3), "{said:?}");
-    assert!(said.stderr.contains("`medley data synth breastmnist --rows 16 --data "), "{}", said.stderr);
+    for subcommand in ["resume", "score"] {
+        let said = lab.run(&[subcommand, "runs/lab-1"]);
+        assert_eq!(said.code, Some(3), "{said:?}");
+        assert!(said.stderr.contains("`medley data synth breastmnist --rows 16 --data "), "{}", said.stderr);
+    }
 }
 
 #[test]

@@ -27,10 +27,10 @@ pub(crate) fn torch_program() -> anyhow::Error {
         command.env("OMP_WAIT_POLICY", "passive");
     }
     let error = replace(command);
-    let error = anyhow!(error).context(format!("cannot start `{}`", program.display()));
-    error.context(format!(
+    // As a text: an I/O error of its own would have the exit code of the disk.
+    anyhow!("cannot start `{}`: {error}", program.display()).context(format!(
         "this subcommand computes with libtorch, which `{NAME}` does: keep it in the folder of `medley` \
-         (`cargo build --release -p medley-cli` makes both)"
+         (`cargo build --release --bins` makes both)"
     ))
 }
 

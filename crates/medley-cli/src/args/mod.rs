@@ -141,7 +141,7 @@ impl Reading {
 }
 
 /// `4GiB`, `500MB`, `1024`.
-pub fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let factor: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
