@@ -172,7 +172,8 @@ impl Measurement {
 
 /// The place of the fastest; an earlier one stays where the difference may be noise.
 fn winner(measured: &[Measurement], clock: Clock) -> usize {
-    let clearly_faster = |later: usize, earlier: usize| measured[later].speed(clock) > MARGIN * measured[earlier].speed(clock);
+    let clearly_faster =
+        |later: usize, earlier: usize| measured[later].speed(clock) > MARGIN * measured[earlier].speed(clock);
     (1..measured.len()).fold(0, |best, next| if clearly_faster(next, best) { next } else { best })
 }
 

@@ -54,7 +54,14 @@ impl<'a> Session<'a> {
     /// A session on the `.npz` files of a folder, read within the limits of `options`. Nothing is opened yet. A file that changes
     /// later is not read again.
     pub fn open(data_folder: impl Into<PathBuf>, options: OpenOptions, storage: &'a dyn Storage) -> Self {
-        Self { data_folder: data_folder.into(), options, storage, allow_memory: false, choices: None, opened: Mutex::default() }
+        Self {
+            data_folder: data_folder.into(),
+            options,
+            storage,
+            allow_memory: false,
+            choices: None,
+            opened: Mutex::default(),
+        }
     }
 
     /// Whether runs may begin for which there is too little memory by its estimate.

@@ -95,7 +95,9 @@ fn kept_choices(folder: &Path) -> Finding {
             let networks = plural(files.len(), "network");
             Finding::ok(WHAT, format!("the fastest way to compute {networks} is kept in {}", folder.display()))
         }
-        Err(error) => Finding::note(WHAT, format!("{}: {error}", folder.display()), "each run tries again what is fastest"),
+        Err(error) => {
+            Finding::note(WHAT, format!("{}: {error}", folder.display()), "each run tries again what is fastest")
+        }
     }
 }
 

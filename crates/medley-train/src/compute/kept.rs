@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::checkpoint::hex;
+
 /// The largest file that is read, bytes.
 const LARGEST: u64 = 1 << 16;
 /// Of the rules by which a choice is made: choices by others are not taken.
@@ -90,7 +92,7 @@ impl Place {
             "input": [workload.input_channels, workload.input_size],
             "batch_size": workload.batch_size,
         });
-        let hash: String = Sha256::digest(of.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&Sha256::digest(of.to_string())[..8]);
         Self { path: folder.join(format!("{hash}.json")), of }
     }
 
@@ -116,6 +118,7 @@ impl Place {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "fixtures of tests need not survive a crash")]
 mod tests {
     use std::fs;
 
@@ -164,7 +167,9 @@ mod tests {
         let place = Place::new(folder.path(), &workload(&net, &tasks), &OPEN);
         place.keep(&calibration());
         let text = fs::read_to_string(&place.path).unwrap();
-        for damaged in ["", "{}", "[1]", &text[..text.len() / 2], &text.replace("\"batch_size\": 64", "\"batch_size\": 65")] {
+        for damaged in
+            ["", "{}", "[1]", &text[..text.len() / 2], &text.replace("\"batch_size\": 64", "\"batch_size\": 65")]
+        {
             fs::write(&place.path, damaged).unwrap();
             assert_eq!(place.read(), None, "{damaged}");
         }

@@ -13,8 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use medley_core::record::{
-    Environment, Event, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedRecord, SeedResult,
-    TestOpening,
+    Environment, Event, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedRecord, SeedResult, TestOpening,
 };
 use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_metrics::{MetricError, summarise};
