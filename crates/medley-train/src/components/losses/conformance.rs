@@ -86,25 +86,53 @@ fn check_task(choice: &LossChoice, kind: TaskKind, outputs: usize, smoothing: f6
     }
 }
 
-/// Compares values and gradients with a formula in 64 bits. `classes` gets the share of each class in the target times the weight
-/// of the class, and the probabilities of one row; `label` the target and the probability of one label. Their slopes are measured.
+/// A row of a task with one class per row, for a formula in 64 bits.
+#[derive(Debug)]
+pub struct ClassRow<'a> {
+    /// Its class.
+    pub class: usize,
+    /// The share of each class in its target, times the weight of the class.
+    pub target: &'a [f64],
+    /// The weight of each class.
+    pub weights: &'a [f64],
+    /// The share of each class in the training rows.
+    pub shares: &'a [f64],
+    /// Share of the target that is spread evenly.
+    pub smoothing: f64,
+    /// The probability of each class.
+    pub p: &'a [f64],
+}
+
+impl ClassRow<'_> {
+    /// The share of each class in its target.
+    pub fn smoothed(&self) -> Vec<f64> {
+        let even = self.smoothing / self.p.len() as f64;
+        (0..self.p.len()).map(|class| even + if class == self.class { 1.0 - self.smoothing } else { 0.0 }).collect()
+    }
+}
+
+/// The loss over labels of those that are made for classes.
+pub fn binary_cross_entropy(target: f64, p: f64) -> f64 {
+    -target * p.ln() - (1.0 - target) * (1.0 - p).ln()
+}
+
+/// Compares values and gradients with a formula in 64 bits; `label` gets the target and the probability of one label. The slopes of
+/// the formula are measured.
 ///
 /// # Panics
 /// When they differ: this is a test.
-pub fn compare(choice: &LossChoice, classes: impl Fn(&[f64], &[f64]) -> f64, label: impl Fn(f64, f64) -> f64) {
+pub fn compare(choice: &LossChoice, classes: impl Fn(&ClassRow<'_>) -> f64, label: impl Fn(f64, f64) -> f64) {
     for smoothing in [0.0, 0.3] {
         let (loss, targets, labels) = task(choice, TaskKind::MultiClass, 3, smoothing);
-        let weights = super::class_weights(&labels.class_counts(3), 0.5);
+        let counts = labels.class_counts(3);
+        let (weights, shares) = (super::class_weights(&counts, 0.5), super::class_shares(&counts));
         compare_with(&loss, &targets, 3, |row, logits| {
-            let target: Vec<f64> = (0..3)
-                .map(|class| {
-                    let hard = if usize::from(labels.row(row)[0]) == class { 1.0 - smoothing } else { 0.0 };
-                    (hard + smoothing / 3.0) * weights[class]
-                })
-                .collect();
             let sum: f64 = logits.iter().map(|z| z.exp()).sum();
             let p: Vec<f64> = logits.iter().map(|z| z.exp() / sum).collect();
-            classes(&target, &p)
+            let class = usize::from(labels.row(row)[0]);
+            let row = ClassRow { class, target: &[], weights: &weights, shares: &shares, smoothing, p: &p };
+            let target: Vec<f64> = row.smoothed().iter().zip(&weights).map(|(share, weight)| share * weight).collect();
+            classes(&ClassRow { target: &target, ..row })
         });
         let (loss, targets, labels) = task(choice, TaskKind::MultiLabel, 3, smoothing);
         compare_with(&loss, &targets, 3, |row, logits| {

@@ -41,15 +41,15 @@ impl Loss for Focal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::conformance::compare;
+    use super::super::conformance::{ClassRow, compare};
     use super::super::{CrossEntropy, LossChoice};
     use super::*;
 
     #[test]
     fn equals_the_definition() {
         for gamma in [0.5, 1.0, 2.0, 3.5] {
-            let classes = |target: &[f64], p: &[f64]| {
-                target.iter().zip(p).map(|(q, p)| -q * (1.0 - p).powf(gamma) * p.ln()).sum()
+            let classes = |row: &ClassRow<'_>| {
+                row.target.iter().zip(row.p).map(|(q, p)| -q * (1.0 - p).powf(gamma) * p.ln()).sum()
             };
             let label = |target: f64, p: f64| {
                 let p_t = p * target + (1.0 - p) * (1.0 - target);
@@ -63,7 +63,7 @@ mod tests {
     fn without_gamma_it_is_cross_entropy() {
         let logits = Tensor::from_slice(&[0.3_f32, -1.2, 0.9, 2.0, 0.0, -3.0]).view([2, 3]);
         let (classes, weights) = (Tensor::from_slice(&[1_i64, 0]), Tensor::from_slice(&[1.0_f32, 2.0, 0.5]));
-        let targets = ClassTargets { classes: &classes, weights: &weights, label_smoothing: 0.1 };
+        let targets = ClassTargets { classes: &classes, weights: &weights, shares: &weights, label_smoothing: 0.1 };
         let focal = Focal { gamma: 0.0 }.of_classes(&logits, &targets).unwrap();
         let cross_entropy = CrossEntropy::default().of_classes(&logits, &targets).unwrap();
         assert!(focal.allclose(&cross_entropy, 1e-6, 1e-6, false), "{focal} {cross_entropy}");

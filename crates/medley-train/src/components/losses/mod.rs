@@ -4,9 +4,13 @@
 //! from logits to probabilities) is done here, by [`TaskLoss`]. To add one: a file here with its keys, and a line in the
 //! registry.
 
+mod asymmetric;
 pub mod conformance;
 mod cross_entropy;
 mod focal;
+mod logit_adjusted;
+mod soft_ordinal;
+mod squared_emd;
 mod table;
 
 use medley_core::{Labels, TaskKind, TaskSpec};
@@ -14,8 +18,12 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::{Component, registry};
 
+pub use asymmetric::Asymmetric;
 pub use cross_entropy::CrossEntropy;
 pub use focal::Focal;
+pub use logit_adjusted::LogitAdjusted;
+pub use soft_ordinal::SoftOrdinal;
+pub use squared_emd::SquaredEmd;
 pub use table::{LossTable, TaskReduction};
 
 /// `[loss]`, or `[loss.tasks.NAME]`.
@@ -44,6 +52,8 @@ pub struct ClassTargets<'a> {
     pub classes: &'a Tensor,
     /// The weight of each class, `[C]` f32.
     pub weights: &'a Tensor,
+    /// The share of each class in the training rows, `[C]` f32; that of a class without rows is half a row's.
+    pub shares: &'a Tensor,
     /// Share of the target that is spread evenly over all classes.
     pub label_smoothing: f64,
 }
@@ -54,11 +64,32 @@ impl ClassTargets<'_> {
     /// # Errors
     /// What libtorch says.
     pub fn weighted(&self) -> Result<Tensor, TchError> {
-        let classes = self.weights.numel() as i64;
-        let hard = self.classes.f_one_hot(classes)?.f_to_kind(Kind::Float)?;
-        let smooth =
-            hard.f_mul_scalar(1.0 - self.label_smoothing)?.f_add_scalar(self.label_smoothing / classes as f64)?;
-        smooth.f_mul(self.weights)
+        self.smoothed()?.f_mul(self.weights)
+    }
+
+    /// The share of each class in the target of each row, `[n, C]` f32.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn smoothed(&self) -> Result<Tensor, TchError> {
+        self.spread(&self.classes.f_one_hot(self.weights.numel() as i64)?.f_to_kind(Kind::Float)?)
+    }
+
+    /// Shares `[n, C]` f32 of another kind, smoothed as those of this target.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn spread(&self, shares: &Tensor) -> Result<Tensor, TchError> {
+        let even = self.label_smoothing / self.weights.numel() as f64;
+        shares.f_mul_scalar(1.0 - self.label_smoothing)?.f_add_scalar(even)
+    }
+
+    /// The weight of the class of each row, `[n]` f32.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn row_weights(&self) -> Result<Tensor, TchError> {
+        self.weights.f_index_select(0, self.classes)
     }
 }
 
@@ -67,6 +98,10 @@ registry! {
     LossChoice: dyn Loss = "loss" {
         CrossEntropy(CrossEntropy) = "cross_entropy",
         Focal(Focal) = "focal",
+        LogitAdjusted(LogitAdjusted) = "logit_adjusted",
+        SoftOrdinal(SoftOrdinal) = "soft_ordinal",
+        SquaredEmd(SquaredEmd) = "squared_emd",
+        Asymmetric(Asymmetric) = "asymmetric",
     }
 }
 
@@ -87,23 +122,33 @@ medley_core::keys! {
 pub struct TaskLoss {
     loss: LossChoice,
     label_smoothing: f64,
-    /// One per class, or `None` for multi-label tasks.
-    weights: Option<Tensor>,
+    /// `None` for multi-label tasks.
+    classes: Option<Classes>,
+}
+
+/// What the training rows tell of the classes.
+#[derive(Debug)]
+struct Classes {
+    /// `[C]` f32.
+    weights: Tensor,
+    /// `[C]` f32.
+    shares: Tensor,
 }
 
 impl TaskLoss {
     /// The loss of a task: over classes (ordinal and binary tasks too, as in the official benchmark), or per label for multi-label
     /// tasks. Class weights are taken from the training labels.
     pub fn new(config: &LossConfig, task: &TaskSpec, training_labels: &Labels, device: Device) -> Self {
-        let weights = match task.kind {
+        let classes = match task.kind {
             TaskKind::MultiLabel => None,
             TaskKind::Binary | TaskKind::MultiClass | TaskKind::Ordinal => {
                 let counts = training_labels.class_counts(task.outputs());
-                let weights = class_weights(&counts, config.class_weight_power);
-                Some(Tensor::from_slice(&weights).to_kind(Kind::Float).to_device(device))
+                let tensor = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).to_device(device);
+                let weights = tensor(&class_weights(&counts, config.class_weight_power));
+                Some(Classes { weights, shares: tensor(&class_shares(&counts)) })
             }
         };
-        Self { loss: config.choice.clone(), label_smoothing: config.label_smoothing, weights }
+        Self { loss: config.choice.clone(), label_smoothing: config.label_smoothing, classes }
     }
 
     /// Targets `[n]` i64 or `[n, L]` f32 from label rows `rows` of the given split, on the CPU.
@@ -111,7 +156,7 @@ impl TaskLoss {
     /// # Errors
     /// What libtorch says.
     pub fn targets(&self, labels: &Labels, rows: &[usize]) -> Result<Tensor, TchError> {
-        if self.weights.is_some() {
+        if self.classes.is_some() {
             let classes: Vec<i64> = rows.iter().map(|&row| i64::from(labels.row(row)[0])).collect();
             return Tensor::f_from_slice(&classes);
         }
@@ -128,8 +173,8 @@ impl TaskLoss {
     /// What libtorch says.
     pub fn per_row(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
         let smoothing = self.label_smoothing;
-        if let Some(weights) = &self.weights {
-            let targets = ClassTargets { classes: targets, weights, label_smoothing: smoothing };
+        if let Some(Classes { weights, shares }) = &self.classes {
+            let targets = ClassTargets { classes: targets, weights, shares, label_smoothing: smoothing };
             return self.loss.of_classes(logits, &targets);
         }
         // Of two answers, each gets half of what is spread.
@@ -142,7 +187,7 @@ impl TaskLoss {
     /// # Errors
     /// What libtorch says.
     pub fn probabilities(&self, logits: &Tensor) -> Result<Tensor, TchError> {
-        if self.weights.is_some() { logits.f_softmax(-1, Kind::Float) } else { logits.f_sigmoid() }
+        if self.classes.is_some() { logits.f_softmax(-1, Kind::Float) } else { logits.f_sigmoid() }
     }
 }
 
@@ -158,6 +203,12 @@ pub fn class_weights(counts: &[usize], power: f64) -> Vec<f64> {
     }
     let scale = rows as f64 / total;
     raw.iter().zip(counts).map(|(weight, &count)| if count == 0 { 1.0 } else { weight * scale }).collect()
+}
+
+/// The share of each class in the rows; a class without rows counts as half a row, so that its logarithm is finite.
+pub fn class_shares(counts: &[usize]) -> Vec<f64> {
+    let rows = counts.iter().sum::<usize>().max(1) as f64;
+    counts.iter().map(|&count| (count as f64).max(0.5) / rows).collect()
 }
 
 #[cfg(test)]
