@@ -91,6 +91,7 @@ fn libtorch() -> Finding {
 fn kept_choices(folder: &Path) -> Finding {
     const WHAT: &str = "calibration";
     match kept::list(folder) {
+        Ok(files) if files.is_empty() => Finding::ok(WHAT, "no choice of how to compute is kept yet"),
         Ok(files) => {
             let networks = plural(files.len(), "network");
             Finding::ok(WHAT, format!("the fastest way to compute {networks} is kept in {}", folder.display()))

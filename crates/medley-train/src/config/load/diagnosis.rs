@@ -10,6 +10,7 @@ use serde_path_to_error::Segment;
 
 use super::ConfigError;
 use super::tree::{Node, NodeValue, Step, Tree, dotted, parse_steps};
+use crate::config::document;
 
 type SerdeError = serde_path_to_error::Error<toml::de::Error>;
 
@@ -51,7 +52,17 @@ fn unknown_key(tree: &Tree, mut at: Vec<Step>, names: &str) -> ConfigError {
     }
     let place = tree.get(&at).and_then(|node| tree.place_of_key(node));
     let suggestion = nearest(&unknown, &names);
-    ConfigError::UnknownKey { key: dotted(&at), place, suggestion, known: names, meant: hint.map(str::to_owned) }
+    let meant = hint.map(str::to_owned).or_else(|| elsewhere(&unknown));
+    ConfigError::UnknownKey { key: dotted(&at), place, suggestion, known: names, meant }
+}
+
+/// Where a key of this name belongs, which was right but for its table.
+fn elsewhere(name: &str) -> Option<String> {
+    let paths = document::keys("").into_iter().map(|key| key.path);
+    let found = paths.filter(|path| path.rsplit('.').next() == Some(name)).map(|path| format!("`{path}`"));
+    let found: Vec<String> = found.collect();
+    // A name that many tables have tells nothing.
+    (1..=3).contains(&found.len()).then(|| format!("did you mean {}?", found.join(" or ")))
 }
 
 fn unknown_choice(tree: &Tree, at: Vec<Step>, names: &str) -> ConfigError {
