@@ -52,15 +52,16 @@ fn unknown_key(tree: &Tree, mut at: Vec<Step>, names: &str) -> ConfigError {
     }
     let place = tree.get(&at).and_then(|node| tree.place_of_key(node));
     let suggestion = nearest(&unknown, &names);
-    let meant = hint.map(str::to_owned).or_else(|| elsewhere(&unknown));
+    let meant = hint.map(str::to_owned).or_else(|| elsewhere(&dotted(&at), &unknown));
     ConfigError::UnknownKey { key: dotted(&at), place, suggestion, known: names, meant }
 }
 
 /// Where a key of this name belongs, which was right but for its table.
-fn elsewhere(name: &str) -> Option<String> {
+fn elsewhere(key: &str, name: &str) -> Option<String> {
     let paths = document::keys("").into_iter().map(|key| key.path);
-    let found = paths.filter(|path| path.rsplit('.').next() == Some(name)).map(|path| format!("`{path}`"));
-    let found: Vec<String> = found.collect();
+    // Keys of list entries are of many kinds.
+    let named = paths.filter(|path| path != key && path.rsplit('.').next() == Some(name) && !path.contains("[]"));
+    let found: Vec<String> = named.map(|path| format!("`{path}`")).collect();
     // A name that many tables have tells nothing.
     (1..=3).contains(&found.len()).then(|| format!("did you mean {}?", found.join(" or ")))
 }

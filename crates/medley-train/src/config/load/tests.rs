@@ -207,6 +207,7 @@ fn every_message() {
         ("unknown key", "name = 'x'\n\n[train]\n  epoch = 5 # five\n"),
         ("unknown key with another spelling", "name = 'x'\n[train]\nBatch-Size = 5\n"),
         ("unknown key without a neighbour", "name = 'x'\ntrain.zzz = 5\n"),
+        ("unknown key of another table", "name = 'x'\ntrain.samples_per_epoch = 5\n"),
         ("unknown table", "name = 'x'\n[trian]\nepochs = 5\n"),
         ("unknown key, quoted", "name = 'x'\n\"a b\\tc\" = 5\n"),
         ("unknown key below a tagged choice", "name = 'x'\n[net.backbone]\nname = 'resnet9'\nwidht = 3\nwidth = 3\n"),
