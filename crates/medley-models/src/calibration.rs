@@ -134,17 +134,17 @@ fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) 
     if plans.len() == 1 && !with_replicas {
         return Ok(Calibration { plan: plans[0], measured: Vec::new() });
     }
-    let start = Instant::now();
+    // A third of the time for two candidates, whatever the others took.
+    let (for_plans, for_replicas) = if with_replicas { (budget * 2 / 3, budget / 3) } else { (budget, budget) };
     let mut best = plans[0];
     let mut measured = Vec::new();
     if plans.len() > 1 {
-        let budget = if with_replicas { budget * 2 / 3 } else { budget };
-        measured = take_turns(workload, &plans, Clock::Processor, budget)?;
+        measured = take_turns(workload, &plans, Clock::Processor, for_plans)?;
         best = measured[winner(&measured, Clock::Processor)].plan;
     }
     if with_replicas {
         let plans = [best, ComputePlan { threads: 1, replicas: choices.cores, ..best }];
-        let both = take_turns(workload, &plans, Clock::Passing, budget.saturating_sub(start.elapsed()))?;
+        let both = take_turns(workload, &plans, Clock::Passing, for_replicas)?;
         best = both[winner(&both, Clock::Passing)].plan;
         // The first of them has been measured before, unless it was the only one.
         measured.extend(&both[usize::from(!measured.is_empty())..]);
