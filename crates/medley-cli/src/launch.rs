@@ -29,7 +29,7 @@ pub(crate) fn torch_program() -> anyhow::Error {
     let error = replace(command);
     // As a text: an I/O error of its own would have the exit code of the disk.
     anyhow!("cannot start `{}`: {error}", program.display()).context(format!(
-        "this subcommand computes with libtorch, which `{NAME}` does: keep it in the folder of `medley` \
+        "this subcommand is one of `{NAME}`, which is linked with libtorch: keep it in the folder of `medley` \
          (`cargo build --release --bins` makes both)"
     ))
 }

@@ -140,9 +140,14 @@ impl Suite<'_> {
         MultiTaskNet::build(&config.validated()?, &[task("first", 3), task("second", 2)], options)
     }
 
-    /// Noise of the right number of axes, 28 pixels a side.
+    /// For images of 28 pixels a side, or volumes of 16: those take long.
+    fn options(&self) -> BuildOptions {
+        BuildOptions { input_size: if self.entry.volumes { 16 } else { 28 }, ..BuildOptions::default() }
+    }
+
+    /// Noise of the right number of axes and that size.
     fn images(&self, seed: u64, n: i64, channels: i64) -> Result<Tensor, ModelError> {
-        self.sized(seed, n, channels, 28)
+        self.sized(seed, n, channels, self.options().input_size)
     }
 
     fn sized(&self, seed: u64, n: i64, channels: i64, size: i64) -> Result<Tensor, ModelError> {
@@ -177,7 +182,7 @@ impl Suite<'_> {
             for memory_layout in [MemoryLayout::Contiguous, MemoryLayout::ChannelsLast] {
                 for channels in [1, 3] {
                     let plan = ComputePlan { precision, memory_layout, ..ComputePlan::default() };
-                    let options = BuildOptions { plan, input_channels: channels, ..BuildOptions::default() };
+                    let options = BuildOptions { plan, input_channels: channels, ..self.options() };
                     let net = self.plain(&options).under(RULE)?;
                     let logits =
                         net.forward(&self.images(1, 5, channels).under(RULE)?, &halves(5), true).under(RULE)?;
@@ -200,15 +205,15 @@ impl Suite<'_> {
             sizes.push(64);
         }
         for size in sizes {
-            let net = self.plain(&BuildOptions { input_size: size, ..BuildOptions::default() }).under(RULE)?;
+            let net = self.plain(&BuildOptions { input_size: size, ..self.options() }).under(RULE)?;
             let logits = net.forward(&self.sized(1, 2, 3, size).under(RULE)?, &halves(2), false).under(RULE)?;
             demand(logits[0].size() == [1, 3], RULE, || format!("{:?} at {size}", logits[0].size()))?;
         }
         for size in [-1, 0, self.entry.smallest_input - 1, i64::MAX] {
-            let options = BuildOptions { input_size: size, ..BuildOptions::default() };
+            let options = BuildOptions { input_size: size, ..self.options() };
             demand(self.plain(&options).is_err(), RULE, || format!("a network for {size} pixels was built"))?;
         }
-        let net = self.plain(&BuildOptions::default()).under(RULE)?;
+        let net = self.plain(&self.options()).under(RULE)?;
         let grey = self.images(1, 2, 1).under(RULE)?;
         demand(net.forward(&grey, &halves(2), false).is_err(), RULE, || "one channel passed for three".into())
     }
@@ -217,7 +222,7 @@ impl Suite<'_> {
         const RULE: &str = "a seed decides the parameters";
         let bits = |seed, memory_layout| -> Result<Vec<u8>, Violation> {
             let plan = ComputePlan { memory_layout, ..ComputePlan::default() };
-            let options = BuildOptions { plan, seed, ..BuildOptions::default() };
+            let options = BuildOptions { plan, seed, ..self.options() };
             weights::to_bytes(&self.plain(&options).under(RULE)?.parameters(), &BTreeMap::new()).under(RULE)
         };
         let first = bits(1, MemoryLayout::Contiguous)?;
@@ -228,7 +233,7 @@ impl Suite<'_> {
     fn gradients(&self) -> Result<(), Violation> {
         const RULE: &str = "a gradient reaches every parameter";
         for config in self.variants() {
-            let net = self.net(&config, &BuildOptions::default()).under(RULE)?;
+            let net = self.net(&config, &self.options()).under(RULE)?;
             let logits = net.forward(&self.images(2, 8, 3).under(RULE)?, &halves(8), true).under(RULE)?;
             let gradients = net.gradients(&loss(&logits)).under(RULE)?;
             for ((name, parameter), gradient) in net.parameters().into_iter().zip(gradients) {
@@ -246,7 +251,7 @@ impl Suite<'_> {
     fn modes(&self) -> Result<(), Violation> {
         const RULE: &str = "evaluation changes nothing and rows do not see each other";
         let _guard = tch::no_grad_guard();
-        let net = self.plain(&BuildOptions::default()).under(RULE)?;
+        let net = self.plain(&self.options()).under(RULE)?;
         let images = self.images(3, 4, 3).under(RULE)?;
         net.forward(&images, &halves(4), true).under(RULE)?;
         let state = |net: &MultiTaskNet| weights::to_bytes(&net.buffers(), &BTreeMap::new()).under(RULE);
@@ -279,7 +284,7 @@ impl Suite<'_> {
         for config in self.variants() {
             for precision in [Precision::Fp32, Precision::Bf16] {
                 let plan = ComputePlan { precision, ..ComputePlan::default() };
-                let net = self.net(&config, &BuildOptions { plan, ..BuildOptions::default() }).under(RULE)?;
+                let net = self.net(&config, &BuildOptions { plan, ..self.options() }).under(RULE)?;
                 disturb(&net).under(RULE)?;
                 net.forward(&images, &halves(6), true).under(RULE)?;
                 let expected = net.forward(&images, &halves(6), false).under(RULE)?;
@@ -306,8 +311,8 @@ impl Suite<'_> {
         let state = |net: &MultiTaskNet| -> Vec<_> { net.parameters().into_iter().chain(net.buffers()).collect() };
         let images = self.images(4, 6, 3).under(RULE)?;
         for config in self.variants() {
-            let first = self.net(&config, &BuildOptions { seed: 1, ..BuildOptions::default() }).under(RULE)?;
-            let second = self.net(&config, &BuildOptions { seed: 2, ..BuildOptions::default() }).under(RULE)?;
+            let first = self.net(&config, &BuildOptions { seed: 1, ..self.options() }).under(RULE)?;
+            let second = self.net(&config, &BuildOptions { seed: 2, ..self.options() }).under(RULE)?;
             first.forward(&images, &halves(6), true).under(RULE)?;
             let bytes = weights::to_bytes(&state(&first), &BTreeMap::new()).under(RULE)?;
             weights::load_into(&bytes, &state(&second)).under(RULE)?;
@@ -321,7 +326,7 @@ impl Suite<'_> {
     fn overfits(&self) -> Result<(), Violation> {
         const RULE: &str = "32 random images are learnt by heart";
         const STEPS: usize = 200;
-        let net = self.plain(&BuildOptions { seed: 5, ..BuildOptions::default() }).under(RULE)?;
+        let net = self.plain(&BuildOptions { seed: 5, ..self.options() }).under(RULE)?;
         let images = self.images(5, 32, 3).under(RULE)?;
         let segments = halves(32);
         let labels = [(0..16).map(|row| row % 3).collect::<Vec<i64>>(), (0..16).map(|row| row % 2).collect()];

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::commit::{discard_file, temporary_sibling};
+use crate::commit::{discard_file, sweep_abandoned, temporary_sibling};
 use crate::{Storage, StorageError};
 
 /// Many files of one folder, at a fraction of the cost of [`write_whole`](crate::write_whole) for each: they are flushed together.
@@ -28,9 +28,11 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Files of a folder that exists.
+    /// Files of a folder that exists. What an interrupted process left there of such files is removed.
     pub fn new(storage: &'a dyn Storage, folder: impl Into<PathBuf>) -> Self {
-        Self { storage, folder: folder.into() }
+        let folder = folder.into();
+        sweep_abandoned(&folder, |_| true);
+        Self { storage, folder }
     }
 
     /// Writes one file, replacing what was there. Any number of threads may do so, each with files of its own.

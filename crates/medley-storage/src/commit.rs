@@ -165,6 +165,46 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
     Ok(removed)
 }
 
+/// Removes what interrupted writes of some files left in a folder that other processes may be writing to: temporary files whose
+/// process is not running any more, of the files that `is_ours` names. That is done before such a file is written again, so what is
+/// taken from a process on another machine is what this one is about to replace. Nothing is said of what cannot be removed.
+pub fn sweep_abandoned(folder: &Path, is_ours: impl Fn(&str) -> bool) {
+    for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some((process, target)) = name.to_str().and_then(temporary_parts) else { continue };
+        if is_ours(target) && !is_running(process) {
+            discard_file(&entry.path());
+        }
+    }
+}
+
+/// As [`sweep_abandoned`], of one file.
+pub(crate) fn sweep_abandoned_of(path: &Path) {
+    let (folder, name) = (path.parent().unwrap_or(Path::new("")), path.file_name());
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    sweep_abandoned(folder, |target| name.is_some_and(|name| name == target));
+}
+
+/// The number of the process and the final name in the name of a temporary file.
+fn temporary_parts(name: &str) -> Option<(u32, &str)> {
+    let rest = name.strip_prefix(TEMPORARY_PREFIX).filter(|_| is_temporary(name))?;
+    let mut parts = rest.splitn(4, '-');
+    Some((parts.next()?.parse().ok()?, parts.nth(2)?))
+}
+
+/// Whether there is such a process, or that cannot be told.
+#[cfg(unix)]
+fn is_running(process: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    process.is_none_or(|process| test_kill_process(process) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn is_running(_: u32) -> bool {
+    true
+}
+
 /// Whether a name is one that this program gives to what is not complete yet: other programs too have files that begin alike.
 pub fn is_temporary(name: &str) -> bool {
     let mut parts = name.strip_prefix(TEMPORARY_PREFIX).unwrap_or_default().splitn(4, '-');
@@ -191,4 +231,33 @@ pub(crate) fn discard_file(path: &Path) {
 
 fn discard_directory(path: &Path) {
     let _ = fs_err::remove_dir_all(path);
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::disallowed_methods, reason = "fixtures of tests need not survive a crash")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_process_left_of_a_file_is_removed_and_nothing_else() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let dead = child.id();
+        child.wait().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let write = |process: u32, target: &str| {
+            let name = format!("{TEMPORARY_PREFIX}{process}-0000abcd-0-{target}");
+            std::fs::write(folder.path().join(&name), "x").unwrap();
+            name
+        };
+        let gone = write(dead, "a-b.npz");
+        let kept = [write(std::process::id(), "a-b.npz"), write(dead, "b.npz"), write(0, "a-b.npz")];
+        sweep_abandoned_of(&folder.path().join("a-b.npz"));
+        assert!(!folder.path().join(gone).exists());
+        for name in &kept {
+            assert!(folder.path().join(name).exists(), "{name}");
+        }
+        sweep_abandoned(folder.path(), |_| true);
+        assert!(!folder.path().join(&kept[1]).exists() && folder.path().join(&kept[0]).exists());
+        sweep_abandoned(&folder.path().join("none"), |_| true);
+    }
 }

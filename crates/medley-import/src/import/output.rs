@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use medley_core::text::plural;
 use medley_core::{Split, TaskKind};
 use medley_data::{DataError, NpzWriter, hash_file};
-use medley_storage::{Storage, StorageError, Together, create_folder, read_text, remove_if_present, write_whole};
+use medley_storage::{
+    Storage, StorageError, Together, create_folder, read_text, remove_if_present, sweep_abandoned, write_whole,
+};
 use toml::{Table, Value};
 
 use super::duplicates::Duplicates;
@@ -28,10 +30,13 @@ pub(super) struct Made {
     pub(super) duplicates: Duplicates,
 }
 
-/// Refuses a name that is in use. Only what an earlier import made is replaced, and only when asked, unless that import never ended.
+/// Removes what a killed import of this name left unfinished, and refuses a name that is in use. Only what an earlier import made is replaced, and only when asked, unless that import never ended.
 pub(super) fn check_way(folder: &Path, options: &ImportOptions) -> Result<(), ImportError> {
     let entry = entry_path(folder, options);
     let files = options.sizes.iter().map(|&size| npz_path(folder, options, size));
+    let others = [entry.clone(), note_path(folder, options), list_path(folder, options)];
+    let ours: Vec<PathBuf> = files.clone().chain(others).collect();
+    sweep_abandoned(folder, |name| ours.iter().any(|path| path.ends_with(name)));
     let Some(path) = std::iter::once(entry.clone()).chain(files).find(|path| path.symlink_metadata().is_ok()) else {
         return Ok(());
     };
@@ -84,6 +89,10 @@ fn entry_path(folder: &Path, options: &ImportOptions) -> PathBuf {
     folder.join(format!("{}.toml", options.name))
 }
 
+fn list_path(folder: &Path, options: &ImportOptions) -> PathBuf {
+    folder.join(format!("{}.images.csv", options.name))
+}
+
 fn npz_path(folder: &Path, options: &ImportOptions, size: usize) -> PathBuf {
     let name = &options.name;
     folder.join(if size == 28 { format!("{name}.npz") } else { format!("{name}_{size}.npz") })
@@ -110,7 +119,7 @@ pub(super) fn write(
         entries.push(UserFile { size, md5 });
         files.push(path);
     }
-    let list = folder.join(format!("{}.images.csv", options.name));
+    let list = list_path(folder, options);
     together.write(&list, &rows_csv(&list, made)?)?;
     let rows = Split::ALL.map(|split| made.rows(split).count());
     let entry = UserEntry {

@@ -39,7 +39,8 @@ impl Finding {
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let choices = kept::default_folder();
     if let Some(folder) = choices.as_deref().filter(|_| arguments.recalibrate) {
-        kept::forget(folder)?;
+        let forgotten = kept::forget(folder)?;
+        output::note(&format!("forgot how to compute {} fastest", plural(forgotten, "network")));
     }
     let findings = examine(&arguments.data.data, choices.as_deref());
     if arguments.json {
@@ -91,7 +92,7 @@ fn libtorch() -> Finding {
 fn kept_choices(folder: &Path) -> Finding {
     const WHAT: &str = "calibration";
     match kept::list(folder) {
-        Ok(files) if files.is_empty() => Finding::ok(WHAT, "no choice of how to compute is kept yet"),
+        Ok(files) if files.is_empty() => Finding::ok(WHAT, "no choice of how to compute is kept"),
         Ok(files) => {
             let networks = plural(files.len(), "network");
             Finding::ok(WHAT, format!("the fastest way to compute {networks} is kept in {}", folder.display()))

@@ -75,6 +75,7 @@ struct Kept {
 pub(super) struct Place {
     path: PathBuf,
     of: Value,
+    choices: ComputeChoices,
 }
 
 impl Place {
@@ -93,14 +94,33 @@ impl Place {
             "batch_size": workload.batch_size,
         });
         let hash = hex(&Sha256::digest(of.to_string())[..8]);
-        Self { path: folder.join(format!("{hash}.json")), of }
+        Self { path: folder.join(format!("{hash}.json")), of, choices: *choices }
     }
 
-    /// The choice that was made before.
+    /// The choice that was made before, if it is one that could be made now.
     pub(super) fn read(&self) -> Option<(ComputePlan, Vec<CalibrationTrial>)> {
         let bytes = read_file(&self.path, LARGEST).ok()?;
         let kept: Kept = serde_json::from_slice(&bytes).ok()?;
-        (kept.of == self.of).then_some((kept.plan, kept.trials))
+        (kept.of == self.of && self.is_possible(&kept)).then_some((kept.plan, kept.trials))
+    }
+
+    /// Whether the plan is what was tried, and within what may be tried: the file may have been changed by hand.
+    fn is_possible(&self, kept: &Kept) -> bool {
+        let Kept { plan, trials, .. } = kept;
+        let ComputeChoices { device, cores, precision, memory_layout, replicas } = self.choices;
+        let was_tried = |trial: &CalibrationTrial| {
+            (trial.precision, trial.memory_layout, trial.threads, trial.replicas)
+                == (plan.precision, plan.memory_layout, plan.threads, plan.replicas)
+        };
+        trials.iter().any(was_tried)
+            && plan.device == device
+            && precision.is_none_or(|precision| precision == plan.precision)
+            && memory_layout.is_none_or(|layout| layout == plan.memory_layout)
+            && (1..=cores.max(1)).contains(&plan.threads)
+            && match replicas {
+                Some(replicas) => replicas == plan.replicas,
+                None => (1..=cores.max(1)).contains(&plan.replicas),
+            }
     }
 
     /// Keeps a choice. That it could not be is no fault of the run.
@@ -167,9 +187,17 @@ mod tests {
         let place = Place::new(folder.path(), &workload(&net, &tasks), &OPEN);
         place.keep(&calibration());
         let text = fs::read_to_string(&place.path).unwrap();
-        for damaged in
-            ["", "{}", "[1]", &text[..text.len() / 2], &text.replace("\"batch_size\": 64", "\"batch_size\": 65")]
-        {
+        for damaged in [
+            "",
+            "{}",
+            "[1]",
+            &text[..text.len() / 2],
+            &text.replace("\"batch_size\": 64", "\"batch_size\": 65"),
+            // Plans that were not tried, or cannot be.
+            &text.replace("\"threads\": 2", "\"threads\": 0"),
+            &text.replace("\"threads\": 2", "\"threads\": 500"),
+            &text.replacen("\"replicas\": 1", "\"replicas\": 2", 1),
+        ] {
             fs::write(&place.path, damaged).unwrap();
             assert_eq!(place.read(), None, "{damaged}");
         }

@@ -5,7 +5,7 @@ use super::{ClassTargets, Loss};
 medley_core::keys! {
     /// Asymmetric loss (Ridnik et al., *Asymmetric Loss for Multi-Label Classification*, 2021): binary cross entropy in which easy
     /// labels count less, those that are absent far less than those that are present, and absent labels below a probability of
-    /// `margin` not at all. For tasks with one class, as the authors' `ASLSingleLabel`: the target counts by `gamma_positive`, what
+    /// `margin` not at all. For tasks with one label per image, as the authors' `ASLSingleLabel`: the target counts by `gamma_positive`, what
     /// label smoothing spreads over the others by `gamma_negative`.
     pub struct Asymmetric {
         /// How much less easy labels count that are present.
