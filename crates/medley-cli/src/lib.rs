@@ -1,6 +1,6 @@
 //! The `medley` program: parsing, progress, exit codes, nothing else.
 //!
-//! Every subcommand is a file in [`commands`] that calls one library crate and renders what it returns: for people on a terminal, or
+//! Every subcommand is a file in `commands` that calls one library crate and renders what it returns: for people on a terminal, or
 //! as one JSON document with `--json`. Results go to standard output, everything else (progress, warnings, errors) to
 //! standard error. [`failure`] maps errors to the documented exit codes.
 //!

@@ -30,7 +30,7 @@ use medley_storage::Storage;
 use serde::Serialize;
 
 use crate::ImportError;
-use listing::{Listing, refuse};
+use listing::{ImageList, refuse};
 use medley_data::registry::user;
 use splits::Item;
 
@@ -239,7 +239,7 @@ fn check_options(path: &Path, options: &ImportOptions) -> Result<(), ImportError
 const MAX_CLASS_NAME: usize = 200;
 
 /// How labels are read: as told, else as they look.
-fn kind(path: &Path, listing: &Listing, options: &ImportOptions) -> Result<TaskKind, ImportError> {
+fn kind(path: &Path, listing: &ImageList, options: &ImportOptions) -> Result<TaskKind, ImportError> {
     let classes = listing.classes.len();
     if classes < 2 {
         let only = listing.classes.first().map_or_else(|| "none".to_owned(), |name| format!("one, {}", quoted(name)));
@@ -266,7 +266,7 @@ fn kind(path: &Path, listing: &Listing, options: &ImportOptions) -> Result<TaskK
 }
 
 /// A class without images cannot be learnt.
-fn check_classes(path: &Path, listing: &Listing) -> Result<(), ImportError> {
+fn check_classes(path: &Path, listing: &ImageList) -> Result<(), ImportError> {
     let mut counts = vec![0_usize; listing.classes.len()];
     for &class in listing.images.iter().flat_map(|image| &image.classes) {
         counts[usize::from(class)] += 1;
@@ -280,7 +280,7 @@ fn check_classes(path: &Path, listing: &Listing) -> Result<(), ImportError> {
 }
 
 /// Splits as given. Images without one are divided; so is train where no image is given to val or test.
-fn place(path: &Path, listing: &Listing, options: &ImportOptions) -> Result<Vec<Split>, ImportError> {
+fn place(path: &Path, listing: &ImageList, options: &ImportOptions) -> Result<Vec<Split>, ImportError> {
     let images = &listing.images;
     check_given_groups(path, listing)?;
     let given = |split: Split| images.iter().any(|image| image.split == Some(split));
@@ -319,7 +319,7 @@ fn place(path: &Path, listing: &Listing, options: &ImportOptions) -> Result<Vec<
 }
 
 /// A group that is given to two splits is a leak that no drawing can mend.
-fn check_given_groups(path: &Path, listing: &Listing) -> Result<(), ImportError> {
+fn check_given_groups(path: &Path, listing: &ImageList) -> Result<(), ImportError> {
     let mut places = std::collections::BTreeMap::new();
     for image in &listing.images {
         if let (Some(group), Some(split)) = (image.group, image.split) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use medley_core::Origin;
 use medley_core::record::Interval;
+use medley_core::{Origin, Split};
 use medley_metrics::baselines::SelectedOn;
 use medley_metrics::scorecard::{
     ComparisonCard, Difference, MetricScore, PairComparison, PredictorScore, PublishedRow, Scorecard, SeedSummary,
@@ -76,8 +76,10 @@ pub fn render_scorecard(card: &Scorecard, format: Format, show: Show) -> String 
     blocks.extend(of_means.into_iter().flat_map(blocks_of));
     blocks.extend(published(&card.predictors, show.published));
     if let Some(last) = blocks.last_mut() {
+        let all_of_test = card.predictors.iter().all(|predictor| predictor.split == Split::Test);
+        let images = if all_of_test { "test images" } else { "images" };
         last.sentences.push(format!(
-            "In parentheses: {} bootstrap intervals over the test images (percentiles of {} resamples, stratified by class, seed {}).",
+            "In parentheses: {} bootstrap intervals over the {images} (percentiles of {} resamples, stratified by class, seed {}).",
             format::confidence(card.resampling.confidence),
             card.resampling.resamples,
             card.resampling.seed

@@ -12,7 +12,7 @@ pub(super) struct Raster<const C: usize> {
 
 /// Where a pixel is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct PixelPosition {
     pub(super) x: f32,
     pub(super) y: f32,
     /// Its index in planes such as [`clouds`] makes.
@@ -59,12 +59,12 @@ impl<const C: usize> Raster<C> {
     }
 
     /// Sets every pixel from its place and its old value.
-    pub(super) fn shade(&mut self, mut render: impl FnMut(Place, [f32; C]) -> [f32; C]) {
+    pub(super) fn shade(&mut self, mut render: impl FnMut(PixelPosition, [f32; C]) -> [f32; C]) {
         let pixel = 1.0 / self.size as f32;
         for (row, line) in self.pixels.chunks_exact_mut(self.size).enumerate() {
             let y = (row as f32 + 0.5) * pixel;
             for (column, value) in line.iter_mut().enumerate() {
-                let place = Place { x: (column as f32 + 0.5) * pixel, y, index: row * self.size + column };
+                let place = PixelPosition { x: (column as f32 + 0.5) * pixel, y, index: row * self.size + column };
                 *value = render(place, *value);
             }
         }
@@ -151,12 +151,12 @@ impl Mask {
     }
 
     /// Sets every cover from its place and its old value.
-    pub(super) fn shade(&mut self, mut cover: impl FnMut(Place, f32) -> f32) {
+    pub(super) fn shade(&mut self, mut cover: impl FnMut(PixelPosition, f32) -> f32) {
         let size = self.size;
         let pixel = 1.0 / size as f32;
         for (index, value) in self.cover.iter_mut().enumerate() {
             let (x, y) = ((index % size) as f32 + 0.5, (index / size) as f32 + 0.5);
-            *value = cover(Place { x: x * pixel, y: y * pixel, index }, *value);
+            *value = cover(PixelPosition { x: x * pixel, y: y * pixel, index }, *value);
         }
     }
 

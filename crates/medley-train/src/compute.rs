@@ -17,7 +17,7 @@ use medley_models::calibration::{ComputeChoices, Workload, calibrate};
 use medley_models::{ComputePlan, MemoryLayout, ModelError, Precision, device, environment};
 use tch::Device;
 
-use self::kept::Place;
+use self::kept::KeptFile;
 use crate::config::Experiment;
 use crate::config::schema::{LayoutChoice, PrecisionChoice};
 use crate::data::INPUT_CHANNELS;
@@ -46,7 +46,7 @@ pub fn most_replicas(experiment: &Experiment, plan: ComputePlan) -> ComputePlan 
 
 /// What was decided.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Choice {
+pub struct ChosenPlan {
     /// How to compute.
     pub plan: ComputePlan,
     /// What was tried, now or when the choice was first made; empty where nothing was left to choose.
@@ -65,7 +65,7 @@ pub fn choose(
     tasks: &[TaskSpec],
     replicas: bool,
     folder: Option<&Path>,
-) -> Result<Choice, ModelError> {
+) -> Result<ChosenPlan, ModelError> {
     let choices = choices(experiment);
     let choices = ComputeChoices { replicas: choices.replicas.or((!replicas).then_some(1)), ..choices };
     environment::keep_freed_memory();
@@ -77,15 +77,15 @@ pub fn choose(
         input_size: experiment.data.size as i64,
         batch_size: experiment.train.batch_size,
     };
-    let place = folder.map(|folder| Place::new(folder, &workload, &choices));
-    if let Some((plan, trials)) = place.as_ref().and_then(Place::read) {
-        return Ok(Choice { plan, trials, kept: true });
+    let place = folder.map(|folder| KeptFile::new(folder, &workload, &choices));
+    if let Some((plan, trials)) = place.as_ref().and_then(KeptFile::read) {
+        return Ok(ChosenPlan { plan, trials, kept: true });
     }
     let calibration = calibrate(&workload, &choices, BUDGET)?;
     if let Some(place) = place.filter(|_| !calibration.measured.is_empty()) {
         place.keep(&calibration);
     }
-    Ok(Choice { plan: calibration.plan, trials: calibration.trials(), kept: false })
+    Ok(ChosenPlan { plan: calibration.plan, trials: calibration.trials(), kept: false })
 }
 
 /// What an earlier process chose, for a run that goes on.

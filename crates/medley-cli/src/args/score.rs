@@ -22,8 +22,8 @@ Examples:
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
 
-The truth is read from the data folder (--data, else MEDLEY_DATA, else that of the run, else data), or from --labels. What is wrong with a file is named with its lines, and then there
-is no score.")]
+The truth is read from the data folder (--data, else MEDLEY_DATA, else that of the run, else data), or from --labels. A file
+with mistakes is refused, with the numbers of its wrong lines.")]
 pub struct ScoreArguments {
     /// Result files, submissions, run folders, score files
     #[arg(required = true)]

@@ -14,7 +14,7 @@ use medley_data::archive::Archive;
 use medley_npy::{Header, class_indices, read_header};
 use medley_storage::open_file;
 
-use super::listing::{Found, Listing, Place, refuse};
+use super::listing::{ImageList, ListedImage, PixelSource, refuse};
 use crate::ImportError;
 use form::Form;
 use labels::{Meaning, Rows, class_numbers};
@@ -45,8 +45,8 @@ pub(super) fn list(
     kind: Option<TaskKind>,
     given: Option<&[String]>,
     limit: u64,
-) -> Result<Listing, ImportError> {
-    let mut listing = Listing::default();
+) -> Result<ImageList, ImportError> {
+    let mut listing = ImageList::default();
     let npz = images.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"));
     let mut parts = if npz {
         members(images, limit, &mut listing.notes)?
@@ -128,7 +128,7 @@ fn file(path: &Path, limit: u64) -> Result<Loaded, ImportError> {
 }
 
 /// Adds the rows of a part.
-fn add(listing: &mut Listing, labels: &mut Rows, path: &Path, part: Part) -> Result<(), ImportError> {
+fn add(listing: &mut ImageList, labels: &mut Rows, path: &Path, part: Part) -> Result<(), ImportError> {
     let form = Form::of(&part.images.header).map_err(|problem| wrong(path, &part.images, problem))?;
     listing.notes.extend(form.note(&part.images.header));
     let width = match part.labels.header.shape.as_slice() {
@@ -154,8 +154,8 @@ fn add(listing: &mut Listing, labels: &mut Rows, path: &Path, part: Part) -> Res
     };
     for row in 0..form.rows {
         let group = groups.as_ref().map(|groups| u32::from(groups[row]));
-        let place = Place::Row { stack: listing.stacks.len(), row };
-        listing.images.push(Found { place, classes: Vec::new(), split: part.split, group });
+        let place = PixelSource::Row { stack: listing.stacks.len(), row };
+        listing.images.push(ListedImage { place, classes: Vec::new(), split: part.split, group });
     }
     listing.stacks.push(Stack::new(part.images.name, form, part.images.bytes));
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use medley_core::Split;
 use serde::Serialize;
 
-use super::listing::Listing;
+use super::listing::ImageList;
 use super::read::Ready;
 
 /// How many groups are told by name.
@@ -25,7 +25,7 @@ pub struct Duplicates {
 }
 
 /// Finds equal pictures. `places` are the splits of the images.
-pub(super) fn find(listing: &Listing, images: &[Arc<Ready>], places: &[Split]) -> Duplicates {
+pub(super) fn find(listing: &ImageList, images: &[Arc<Ready>], places: &[Split]) -> Duplicates {
     let mut order: Vec<usize> = (0..images.len()).collect();
     order.sort_unstable_by(|&a, &b| images[a].hash.cmp(&images[b].hash).then(a.cmp(&b)));
     let equal = order.chunk_by(|&a, &b| images[a].hash == images[b].hash).filter(|group| group.len() > 1);

@@ -8,7 +8,7 @@ use medley_core::message::listed;
 use medley_core::text::plural;
 use medley_data::DataError;
 
-use super::listing::{Found, Listing, Place, class_names, indices, refuse, split_of};
+use super::listing::{ImageList, ListedImage, PixelSource, class_names, indices, refuse, split_of};
 use super::picture::ENDINGS;
 use crate::ImportError;
 
@@ -24,7 +24,7 @@ struct ClassFolder {
 }
 
 /// Lists the images of all classes, in the order of their paths.
-pub(super) fn list(root: &Path, given: Option<&[String]>) -> Result<Listing, ImportError> {
+pub(super) fn list(root: &Path, given: Option<&[String]>) -> Result<ImageList, ImportError> {
     let mut others = Others::default();
     let top = entries(root, &mut others)?;
     if top.folders.is_empty() {
@@ -57,8 +57,8 @@ pub(super) fn list(root: &Path, given: Option<&[String]>) -> Result<Listing, Imp
             let names = listed(classes.iter().map(String::as_str));
             refuse(&folder.path, format!("the folder is none of the classes {names}"))
         })?;
-        images.extend(folder.files.iter().map(|path| Found {
-            place: Place::File(path.clone(), shown(root, path)),
+        images.extend(folder.files.iter().map(|path| ListedImage {
+            place: PixelSource::File(path.clone(), shown(root, path)),
             classes: vec![class],
             split: folder.split,
             group: None,
@@ -69,7 +69,7 @@ pub(super) fn list(root: &Path, given: Option<&[String]>) -> Result<Listing, Imp
         let (pictures, they) = (plural(loose, "picture"), if loose == 1 { "it shows" } else { "they show" });
         remarks.push(format!("{pictures} beside the folders of classes passed over: nothing says what {they}"));
     }
-    Ok(Listing { images, classes, remarks, ..Listing::default() })
+    Ok(ImageList { images, classes, remarks, ..ImageList::default() })
 }
 
 /// What to do where no folder says a class: `folders` are those of splits.

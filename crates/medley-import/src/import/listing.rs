@@ -14,8 +14,8 @@ pub(super) const TOLD: usize = 10;
 
 /// What a source lists.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
-    pub(super) images: Vec<Found>,
+pub(super) struct ImageList {
+    pub(super) images: Vec<ListedImage>,
     /// Names by class index.
     pub(super) classes: Vec<String>,
     /// Whether an image may show several classes, or none.
@@ -30,8 +30,8 @@ pub(super) struct Listing {
 
 /// One image that was found.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) place: Place,
+pub(super) struct ListedImage {
+    pub(super) place: PixelSource,
     pub(super) classes: Vec<u16>,
     pub(super) split: Option<Split>,
     pub(super) group: Option<u32>,
@@ -39,19 +39,19 @@ pub(super) struct Found {
 
 /// Where the pixels of an image are.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum PixelSource {
     /// A picture file, and how it is called in messages and lists.
     File(PathBuf, String),
     /// A row of one of the arrays.
     Row { stack: usize, row: usize },
 }
 
-impl Listing {
+impl ImageList {
     /// How an image is called in messages and lists.
-    pub(super) fn name(&self, place: &Place) -> String {
+    pub(super) fn name(&self, place: &PixelSource) -> String {
         match place {
-            Place::File(_, name) => name.clone(),
-            Place::Row { stack, row } => format!("{}[{row}]", self.stacks[*stack].name),
+            PixelSource::File(_, name) => name.clone(),
+            PixelSource::Row { stack, row } => format!("{}[{row}]", self.stacks[*stack].name),
         }
     }
 }

@@ -15,7 +15,7 @@ use medley_storage::{
 use toml::{Table, Value};
 
 use super::duplicates::Duplicates;
-use super::listing::{Listing, refuse};
+use super::listing::{ImageList, refuse};
 use super::read::Decoded;
 use super::{Colour, ImportOptions, Imported, Source};
 use crate::ImportError;
@@ -24,7 +24,7 @@ use medley_data::registry::user::{FORMAT, UserEntry, UserFile};
 /// Everything that was found out.
 pub(super) struct Made {
     pub(super) kind: TaskKind,
-    pub(super) listing: Listing,
+    pub(super) listing: ImageList,
     pub(super) decoded: Decoded,
     pub(super) places: Vec<Split>,
     pub(super) duplicates: Duplicates,

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::budget::Budget;
 use super::fit::fit;
-use super::listing::{Found, Listing, Place, refuse, refuse_all};
+use super::listing::{ImageList, ListedImage, PixelSource, refuse, refuse_all};
 use super::picture::{self, Picture, Rules};
 use super::{Colour, ImportOptions};
 use crate::ImportError;
@@ -48,7 +48,7 @@ pub(super) struct Ready {
 /// Reads all pictures. Those that cannot be read are the error, or leave the listing.
 pub(super) fn read_all(
     source: &Path,
-    listing: &mut Listing,
+    listing: &mut ImageList,
     options: &ImportOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Decoded, ImportError> {
@@ -107,10 +107,10 @@ pub(super) fn read_all(
     Ok(Decoded { images, channels, volumes: volumes > 0, skipped, shapes })
 }
 
-fn read_one(listing: &Listing, place: &Place, options: &ImportOptions, rules: &Rules) -> Result<Ready, String> {
+fn read_one(listing: &ImageList, place: &PixelSource, options: &ImportOptions, rules: &Rules) -> Result<Ready, String> {
     let mut picture = match place {
-        Place::File(path, _) => picture::read(path, rules)?,
-        Place::Row { stack, row } => listing.stacks[*stack].picture(*row),
+        PixelSource::File(path, _) => picture::read(path, rules)?,
+        PixelSource::Row { stack, row } => listing.stacks[*stack].picture(*row),
     };
     if options.colour == Colour::Grey {
         picture = picture.into_grey();
@@ -126,10 +126,10 @@ fn read_one(listing: &Listing, place: &Place, options: &ImportOptions, rules: &R
 }
 
 /// For each image the first that has its pixels from the same place.
-fn first_of_each(images: &[Found]) -> Vec<usize> {
+fn first_of_each(images: &[ListedImage]) -> Vec<usize> {
     let place = |index: usize| match &images[index].place {
-        Place::File(path, _) => (Some(path.as_os_str()), 0, 0),
-        Place::Row { stack, row } => (None, *stack, *row),
+        PixelSource::File(path, _) => (Some(path.as_os_str()), 0, 0),
+        PixelSource::Row { stack, row } => (None, *stack, *row),
     };
     let mut order: Vec<usize> = (0..images.len()).collect();
     order.par_sort_unstable_by(|&a, &b| place(a).cmp(&place(b)).then(a.cmp(&b)));

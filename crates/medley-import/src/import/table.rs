@@ -17,7 +17,7 @@ use medley_core::{Split, TaskKind};
 use medley_data::DataError;
 use medley_storage::{check_size, open_file};
 
-use super::listing::{Found, Listing, Place, refuse, split_of};
+use super::listing::{ImageList, ListedImage, PixelSource, refuse, split_of};
 use crate::ImportError;
 use crate::export::list::tag;
 use cells::Cells;
@@ -90,7 +90,7 @@ pub(super) fn list(
     options: &TableOptions,
     kind: Option<TaskKind>,
     given: Option<&[String]>,
-) -> Result<Listing, ImportError> {
+) -> Result<ImageList, ImportError> {
     let mut file = open(csv)?;
     let exported = starts_like_export(&mut file).map_err(|source| DataError::io(csv, source))?;
     let mut problems = Problems::default();
@@ -102,7 +102,7 @@ pub(super) fn list(
         (None, false) => csv.parent().unwrap_or(Path::new("")).to_owned(),
     };
     let meaning = table.cells.meaning(options, kind, given, &mut table.notes);
-    let mut listing = Listing { classes: meaning.classes, multi_label: meaning.multi_label, ..Listing::default() };
+    let mut listing = ImageList { classes: meaning.classes, multi_label: meaning.multi_label, ..ImageList::default() };
     let mut backslashes = None;
     for row in table.rows {
         let classes = match &meaning.of_cells[row.cell as usize] {
@@ -119,8 +119,8 @@ pub(super) fn list(
         if path.backslash && backslashes.is_none() {
             backslashes = Some(quoted(&row.path));
         }
-        let place = Place::File(path.path, row.path);
-        listing.images.push(Found { place, classes, split: row.split, group: row.group });
+        let place = PixelSource::File(path.path, row.path);
+        listing.images.push(ListedImage { place, classes, split: row.split, group: row.group });
     }
     if let Some(first) = backslashes {
         table.notes.push(format!("`\\` in paths such as {first} is taken as `/`"));

@@ -99,7 +99,7 @@ impl Difference {
             test: "permutation",
             p_holm: None,
             survives: false,
-            detectable: difference.standard_error().map(minimum_detectable_difference),
+            detectable: difference.standard_error().filter(|&error| error > 0.0).map(minimum_detectable_difference),
         }
     }
 

@@ -261,8 +261,10 @@ fn task_score(
         size: prediction.size,
         rows: sample.rows(),
         file: prediction.file.clone(),
-        // Two independent estimates of one standard error each.
-        detectable_difference: error.map(|error| minimum_detectable_difference(error * std::f64::consts::SQRT_2)),
+        // Two independent estimates of one standard error each. Resampling tells nothing where every resample gives the same.
+        detectable_difference: error
+            .filter(|&error| error > 0.0)
+            .map(|error| minimum_detectable_difference(error * std::f64::consts::SQRT_2)),
         never_predicted: (per_class.iter().filter(|class| class.support > 0 && class.predicted == 0))
             .map(|class| class.name.clone())
             .collect(),

@@ -14,7 +14,7 @@ use medley_predictions::SubmissionError;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
 use medley_storage::RealFs;
-use medley_train::compute::{Choice, kept};
+use medley_train::compute::{ChosenPlan, kept};
 use medley_train::config::Experiment;
 use medley_train::observer::Observers;
 use medley_train::run::{Run, RunEnd};
@@ -113,7 +113,7 @@ fn observers(quiet: bool, doing: &'static str) -> Observers {
 }
 
 /// What was chosen, now or earlier.
-fn compute_plan(run: &Run<'_>, choice: &Choice) -> String {
+fn compute_plan(run: &Run<'_>, choice: &ChosenPlan) -> String {
     let Environment { precision, memory_layout, threads, replicas, .. } = run.environment();
     let cores = match (replicas, threads) {
         (1, threads) => plural(threads, "thread"),

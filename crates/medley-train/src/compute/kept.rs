@@ -72,13 +72,13 @@ struct Kept {
 }
 
 /// Where the choice for a workload is kept.
-pub(super) struct Place {
+pub(super) struct KeptFile {
     path: PathBuf,
     of: Value,
     choices: ComputeChoices,
 }
 
-impl Place {
+impl KeptFile {
     pub(super) fn new(folder: &Path, workload: &Workload<'_>, choices: &ComputeChoices) -> Self {
         let of = json!({
             "version": VERSION,
@@ -167,24 +167,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (net, tasks) = (NetConfig::default().validated().unwrap(), [task("a", 2), task("b", 3)]);
         let folder = folder.path().join("compute");
-        let place = Place::new(&folder, &workload(&net, &tasks), &OPEN);
+        let place = KeptFile::new(&folder, &workload(&net, &tasks), &OPEN);
         assert_eq!(place.read(), None);
         place.keep(&calibration());
         assert_eq!(place.read(), Some((calibration().plan, calibration().trials())));
         assert_eq!(list(&folder).unwrap().len(), 1);
 
         let one_core = ComputeChoices { cores: 1, ..OPEN };
-        assert_eq!(Place::new(&folder, &workload(&net, &tasks), &one_core).read(), None);
-        assert_eq!(Place::new(&folder, &workload(&net, &tasks[..1]), &OPEN).read(), None);
+        assert_eq!(KeptFile::new(&folder, &workload(&net, &tasks), &one_core).read(), None);
+        assert_eq!(KeptFile::new(&folder, &workload(&net, &tasks[..1]), &OPEN).read(), None);
         let larger = Workload { batch_size: 128, ..workload(&net, &tasks) };
-        assert_eq!(Place::new(&folder, &larger, &OPEN).read(), None);
+        assert_eq!(KeptFile::new(&folder, &larger, &OPEN).read(), None);
     }
 
     #[test]
     fn what_is_no_choice_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let (net, tasks) = (NetConfig::default().validated().unwrap(), [task("a", 2)]);
-        let place = Place::new(folder.path(), &workload(&net, &tasks), &OPEN);
+        let place = KeptFile::new(folder.path(), &workload(&net, &tasks), &OPEN);
         place.keep(&calibration());
         let text = fs::read_to_string(&place.path).unwrap();
         for damaged in [
@@ -204,7 +204,7 @@ mod tests {
         place.keep(&calibration());
         assert!(place.read().is_some());
         // A folder that is a file cannot be written, and the run goes on.
-        let nowhere = Place::new(&place.path, &workload(&net, &tasks), &OPEN);
+        let nowhere = KeptFile::new(&place.path, &workload(&net, &tasks), &OPEN);
         nowhere.keep(&calibration());
         assert_eq!(nowhere.read(), None);
     }
@@ -213,7 +213,7 @@ mod tests {
     fn forgetting_leaves_other_files_alone() {
         let folder = tempfile::tempdir().unwrap();
         let (net, tasks) = (NetConfig::default().validated().unwrap(), [task("a", 2)]);
-        Place::new(folder.path(), &workload(&net, &tasks), &OPEN).keep(&calibration());
+        KeptFile::new(folder.path(), &workload(&net, &tasks), &OPEN).keep(&calibration());
         fs::write(folder.path().join("notes.json"), "{}").unwrap();
         assert_eq!((forget(folder.path()).unwrap(), forget(folder.path()).unwrap()), (1, 0));
         assert!(folder.path().join("notes.json").exists());

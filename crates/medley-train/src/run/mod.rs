@@ -24,7 +24,7 @@ use medley_storage::{ConfinedFolder, ConfinedFs, Storage};
 use crate::TrainError;
 use crate::checkpoint::{CheckpointError, CheckpointFolder, hex};
 use crate::components::callbacks::Callbacks;
-use crate::compute::{self, Choice};
+use crate::compute::{self, ChosenPlan};
 use crate::config::{Experiment, Rules};
 use crate::data::Prepared;
 use crate::engine::predict::Prediction;
@@ -52,7 +52,7 @@ pub struct Run<'a> {
     experiment: &'a Experiment,
     prepared: Prepared,
     plan: ComputePlan,
-    choice: Option<Choice>,
+    choice: Option<ChosenPlan>,
     pretrained: Option<Pretrained>,
     folder: RunFolder,
     resumed: bool,
@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
         experiment: &'a Experiment,
         prepared: Prepared,
         plan: ComputePlan,
-        choice: Option<Choice>,
+        choice: Option<ChosenPlan>,
         pretrained: Option<Pretrained>,
         folder: RunFolder,
         storage: &'a dyn Storage,
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
     }
 
     /// How it was decided what to compute with; `None` when an earlier process did.
-    pub fn choice(&self) -> Option<&Choice> {
+    pub fn choice(&self) -> Option<&ChosenPlan> {
         self.choice.as_ref()
     }
 

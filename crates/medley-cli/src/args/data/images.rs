@@ -119,7 +119,7 @@ pub struct MontageArguments {
 
 Folders hold one folder per class, perhaps below train, val and test. A CSV has the columns path and
 label, perhaps split and group; labels such as a|b are several. Arrays are (N, H, W), (N, H, W, 3),
-(N, 3, H, W) or (N, D, H, W): bytes, or floats from 0 to 1. What was taken otherwise than it stood there is said.
+(N, 3, H, W) or (N, D, H, W): bytes, or floats from 0 to 1. A note says what was converted, and how.
 Writes NAME.npz, NAME.images.csv (where each row came from) and NAME.toml (the entry) to the data folder.")]
 pub struct ImportArguments {
     /// Name of the new set: lower-case letters, digits and `-`
