@@ -13,10 +13,6 @@ impl Loss for CrossEntropy {
         let ClassTargets { classes, weights, label_smoothing, .. } = *targets;
         logits.f_cross_entropy_loss(classes, Some(weights), Reduction::None, -100, label_smoothing)
     }
-
-    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
-        logits.f_binary_cross_entropy_with_logits::<Tensor>(targets, None, None, Reduction::None)
-    }
 }
 
 #[cfg(test)]

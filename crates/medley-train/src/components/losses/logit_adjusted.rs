@@ -1,6 +1,6 @@
 use tch::{Reduction, TchError, Tensor};
 
-use super::{ClassTargets, CrossEntropy, Loss};
+use super::{ClassTargets, Loss};
 
 medley_core::keys! {
     /// Logit-adjusted cross entropy (Menon et al., *Long-tail Learning via Logit Adjustment*, 2021, equation 10): the logarithm of how
@@ -18,10 +18,6 @@ impl Loss for LogitAdjusted {
         let adjusted = logits.f_add(&targets.shares.f_log()?.f_mul_scalar(self.temperature)?)?;
         let ClassTargets { classes, weights, label_smoothing, .. } = *targets;
         adjusted.f_cross_entropy_loss(classes, Some(weights), Reduction::None, -100, label_smoothing)
-    }
-
-    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
-        CrossEntropy::default().of_labels(logits, targets)
     }
 }
 

@@ -14,7 +14,7 @@ mod squared_emd;
 mod table;
 
 use medley_core::{Labels, TaskKind, TaskSpec};
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use super::{Component, registry};
 
@@ -38,11 +38,13 @@ pub trait Loss {
     fn of_classes(&self, logits: &Tensor, targets: &ClassTargets<'_>) -> Result<Tensor, TchError>;
 
     /// Of tasks with many labels per row: one number per label, `[n, L]` f32, from logits `[n, L]` f32 and targets `[n, L]` f32 in
-    /// `[0, 1]`, already smoothed.
+    /// `[0, 1]`, already smoothed. Binary cross entropy, if a loss has no form of its own for labels.
     ///
     /// # Errors
     /// What libtorch says.
-    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError>;
+    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
+        logits.f_binary_cross_entropy_with_logits::<Tensor>(targets, None, None, Reduction::None)
+    }
 }
 
 /// What the rows of a task with one class per row are.

@@ -1,6 +1,6 @@
 use tch::{Kind, TchError, Tensor};
 
-use super::{ClassTargets, CrossEntropy, Loss};
+use super::{ClassTargets, Loss};
 
 medley_core::keys! {
     /// Cross entropy with soft ordinal labels (Díaz and Marathe, *Soft Labels for Ordinal Regression*, 2019) for classes that have an
@@ -20,10 +20,6 @@ impl Loss for SoftOrdinal {
         let soft = distances.f_square()?.f_mul_scalar(-self.sharpness)?.f_softmax(-1, Kind::Float)?;
         let each = logits.f_log_softmax(-1, Kind::Float)?.f_mul(&targets.spread(&soft)?)?;
         each.f_sum_dim_intlist(-1, false, Kind::Float)?.f_neg()?.f_mul(&targets.row_weights()?)
-    }
-
-    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
-        CrossEntropy::default().of_labels(logits, targets)
     }
 }
 

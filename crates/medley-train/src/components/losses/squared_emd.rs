@@ -1,6 +1,6 @@
 use tch::{Kind, TchError, Tensor};
 
-use super::{ClassTargets, CrossEntropy, Loss};
+use super::{ClassTargets, Loss};
 
 medley_core::keys! {
     /// Squared earth mover's distance (Hou et al., *Squared Earth Mover's Distance-based Loss for Training Deep Neural Networks*, 2016)
@@ -15,10 +15,6 @@ impl Loss for SquaredEmd {
         let difference = logits.f_softmax(-1, Kind::Float)?.f_sub(&targets.smoothed()?)?;
         let cumulative = difference.f_cumsum(-1, Kind::Float)?;
         cumulative.f_square()?.f_sum_dim_intlist(-1, false, Kind::Float)?.f_mul(&targets.row_weights()?)
-    }
-
-    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
-        CrossEntropy::default().of_labels(logits, targets)
     }
 }
 
