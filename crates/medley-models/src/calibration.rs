@@ -258,19 +258,17 @@ impl Candidate {
         let net = MultiTaskNet::build(net, tasks, &BuildOptions { plan, seed: 0, input_channels, input_size })?;
         let rows = if plan.device == Device::Cpu { batch_size.min(ROWS_PER_CORE * plan.cores()) } else { batch_size };
         let (images, segments) = batch(&net, tasks.len() as i64, rows as i64)?;
-        let mut candidate = Self {
+        Ok(Self {
             net,
             images,
             segments,
             measured: Measurement { plan, images_per_second: 0.0, images_per_cpu_second: 0.0 },
-        };
-        candidate.forget();
-        Ok(candidate)
+        })
     }
 
-    /// Until the next step it may be the fastest of all.
+    /// As if it had made no step yet.
     fn forget(&mut self) {
-        (self.measured.images_per_second, self.measured.images_per_cpu_second) = (f64::INFINITY, f64::INFINITY);
+        (self.measured.images_per_second, self.measured.images_per_cpu_second) = (0.0, 0.0);
     }
 
     fn step(&mut self) -> Result<(), ModelError> {
@@ -282,9 +280,8 @@ impl Candidate {
         // What a GPU does takes no time of a processor.
         let processor = if plan.device == Device::Cpu { processor } else { passing };
         let speed = |time: Duration| self.images.size()[0] as f64 / time.as_secs_f64().max(1e-9);
-        let better = |best: f64, now: f64| if best.is_finite() { best.max(now) } else { now };
-        self.measured.images_per_second = better(self.measured.images_per_second, speed(passing));
-        self.measured.images_per_cpu_second = better(self.measured.images_per_cpu_second, speed(processor));
+        self.measured.images_per_second = self.measured.images_per_second.max(speed(passing));
+        self.measured.images_per_cpu_second = self.measured.images_per_cpu_second.max(speed(processor));
         Ok(())
     }
 }
