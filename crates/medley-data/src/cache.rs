@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use medley_core::{ImageShape, ImageSource};
 use medley_storage::{
-    ReadError, RealFs, StorageError, check_size, create_file, create_folder, open_unlinked, write_filled,
+    ReadError, RealFs, StorageError, check_size, create_file, create_folder, open_unlinked, user_cache_folder,
+    write_filled,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -51,10 +52,8 @@ pub enum CacheUse {
 
 /// `MEDLEY_CACHE`, else `medley/data` in the user's cache folder; none where neither is known.
 pub fn default_folder() -> Option<PathBuf> {
-    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    path("MEDLEY_CACHE")
-        .or_else(|| path("XDG_CACHE_HOME").map(|cache| cache.join("medley/data")))
-        .or_else(|| path("HOME").map(|home| home.join(".cache/medley/data")))
+    let named = std::env::var_os("MEDLEY_CACHE").filter(|value| !value.is_empty()).map(PathBuf::from);
+    named.or_else(|| user_cache_folder().map(|cache| cache.join("medley/data")))
 }
 
 /// A cache file, as [`clean`] found it.

@@ -130,6 +130,12 @@ pub fn create_folder(path: &Path) -> Result<(), StorageError> {
     fs_err::create_dir_all(path).map_err(|source| StorageError::io(path, source))
 }
 
+/// The user's cache folder, `XDG_CACHE_HOME` or else `.cache` in the home folder; none where neither is known.
+pub fn user_cache_folder() -> Option<PathBuf> {
+    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")))
+}
+
 /// Removes a file; where there is none, nothing is to be done.
 ///
 /// # Errors
@@ -176,13 +182,6 @@ pub fn sweep_abandoned(folder: &Path, is_ours: impl Fn(&str) -> bool) {
             discard_file(&entry.path());
         }
     }
-}
-
-/// As [`sweep_abandoned`], of one file.
-pub(crate) fn sweep_abandoned_of(path: &Path) {
-    let (folder, name) = (path.parent().unwrap_or(Path::new("")), path.file_name());
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    sweep_abandoned(folder, |target| name.is_some_and(|name| name == target));
 }
 
 /// The number of the process and the final name in the name of a temporary file.
@@ -251,7 +250,7 @@ mod tests {
         };
         let gone = write(dead, "a-b.npz");
         let kept = [write(std::process::id(), "a-b.npz"), write(dead, "b.npz"), write(0, "a-b.npz")];
-        sweep_abandoned_of(&folder.path().join("a-b.npz"));
+        sweep_abandoned(folder.path(), |target| target == "a-b.npz");
         assert!(!folder.path().join(gone).exists());
         for name in &kept {
             assert!(folder.path().join(name).exists(), "{name}");

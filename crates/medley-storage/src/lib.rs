@@ -39,7 +39,7 @@ mod unnamed;
 pub use batch::Batch;
 pub use commit::{
     StorageError, commit_directory, create_folder, is_temporary, remove_if_present, sweep_abandoned, sweep_temporary,
-    write_filled, write_new, write_whole,
+    user_cache_folder, write_filled, write_new, write_whole,
 };
 pub use confined::{Access, ConfinedFolder, ConfinedFs};
 pub use faulty::{Fault, FaultyFs};

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::commit::{discard_file, sweep_abandoned_of, temporary_sibling};
+use crate::commit::{discard_file, temporary_sibling};
 use crate::{Storage, StorageError};
 
 /// Several files of which none takes its name before all are written and flushed: a disk that fills up leaves the old ones.
@@ -44,7 +44,6 @@ impl<'a> Together<'a> {
     }
 
     /// Adds a file that is too large to be held in memory: `fill` writes what is at the path it is given and flushes it to the device.
-    /// What a process that was killed has left of this file is removed before.
     ///
     /// # Errors
     /// [`StorageError::NoName`]; what `fill` refuses comes back as its own error.
@@ -53,7 +52,6 @@ impl<'a> Together<'a> {
         path: &Path,
         fill: impl FnOnce(&Path) -> Result<T, E>,
     ) -> Result<T, E> {
-        sweep_abandoned_of(path);
         let temporary = temporary_sibling(path)?;
         self.files.push((temporary.clone(), path.to_owned()));
         fill(&temporary)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use medley_core::record::CalibrationTrial;
 use medley_models::calibration::{Calibration, ComputeChoices, Workload};
 use medley_models::{ComputePlan, environment};
-use medley_storage::{RealFs, read_file, remove_if_present, write_whole};
+use medley_storage::{RealFs, read_file, remove_if_present, user_cache_folder, write_whole};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -22,9 +22,7 @@ const VERSION: u32 = 1;
 
 /// `medley/compute` in the user's cache folder, beside the decoded data; none where it is not known.
 pub fn default_folder() -> Option<PathBuf> {
-    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
-    cache.map(|cache| cache.join("medley/compute"))
+    user_cache_folder().map(|cache| cache.join("medley/compute"))
 }
 
 /// The kept choices of a folder.
