@@ -91,7 +91,6 @@ pub fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(codes::fetch))
         .or_else(|| cause.downcast_ref().map(codes::synth))
         .or_else(|| cause.downcast_ref().map(codes::import))
-        .or_else(|| cause.downcast_ref().map(codes::augment))
         .or_else(|| cause.downcast_ref().map(codes::metric))
         .or_else(|| cause.downcast_ref().and_then(codes::prediction))
         .or_else(|| cause.downcast_ref().map(codes::submission))

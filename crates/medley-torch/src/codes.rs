@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use medley_augment::AugmentError;
 use medley_cli::failure::{Code, codes};
 use medley_core::message::is_out_of_memory;
 use medley_models::ModelError;
@@ -19,6 +20,20 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(checkpoint))
         .or_else(|| cause.downcast_ref().map(pretrained))
         .or_else(|| cause.downcast_ref().map(model))
+        .or_else(|| cause.downcast_ref().map(augment))
+}
+
+fn augment(error: &AugmentError) -> Code {
+    match error {
+        AugmentError::OutOfRange { .. }
+        | AugmentError::SizeMismatch { .. }
+        | AugmentError::ChannelMismatch { .. }
+        | AugmentError::View { .. }
+        | AugmentError::Resize { .. }
+        | AugmentError::NoImage { .. } => Code::Usage,
+        AugmentError::ImageSize { .. } | AugmentError::Normalisation { .. } => Code::Data,
+        AugmentError::NoSources => Code::Internal,
+    }
 }
 
 fn model(error: &ModelError) -> Code {
@@ -100,7 +115,7 @@ fn train(error: &TrainError) -> Code {
     match error {
         TrainError::Config(error) => config(error),
         TrainError::Data(error) => codes::data(error),
-        TrainError::Augment(error) => codes::augment(error),
+        TrainError::Augment(error) => augment(error),
         TrainError::Model(error) => model(error),
         TrainError::Metric(error) => codes::metric(error),
         TrainError::Checkpoint(error) => checkpoint(error),

@@ -1,6 +1,5 @@
 //! The exit code of every error, by kind. The matches are exhaustive: whoever adds a variant decides its code here.
 
-use medley_augment::AugmentError;
 use medley_core::CoreError;
 use medley_data::DataError;
 use medley_fetch::FetchError;
@@ -96,20 +95,6 @@ pub fn import(error: &ImportError) -> Code {
         ImportError::Source { .. } | ImportError::Image { .. } => Code::Data,
         ImportError::InTheWay { .. } => Code::Disk,
         ImportError::Sealed { .. } => Code::Usage,
-    }
-}
-
-/// Of [`AugmentError`].
-pub fn augment(error: &AugmentError) -> Code {
-    match error {
-        AugmentError::OutOfRange { .. }
-        | AugmentError::SizeMismatch { .. }
-        | AugmentError::ChannelMismatch { .. }
-        | AugmentError::View { .. }
-        | AugmentError::Resize { .. }
-        | AugmentError::NoImage { .. } => Code::Usage,
-        AugmentError::ImageSize { .. } | AugmentError::Normalisation { .. } => Code::Data,
-        AugmentError::NoSources => Code::Internal,
     }
 }
 
