@@ -55,12 +55,13 @@ impl StorageError {
     }
 }
 
-/// Writes a file, replacing what was there: afterwards it holds the old bytes or the new ones.
+/// Writes a file, replacing what was there: afterwards it holds the old bytes or the new ones. What a process that was killed while
+/// it wrote the same file left beside it is removed.
 ///
 /// # Errors
 /// [`StorageError::Io`]; the old file, if any, is untouched.
 pub fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-    let temporary = temporary_sibling(path)?;
+    let temporary = swept_sibling(path)?;
     let result = storage.write_synced(&temporary, bytes).and_then(|()| storage.rename_synced(&temporary, path));
     result.map_err(|source| {
         discard_file(&temporary);
@@ -78,7 +79,7 @@ pub fn write_filled<E: From<StorageError>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
-    let temporary = temporary_sibling(path)?;
+    let temporary = swept_sibling(path)?;
     let result = fill(&temporary).and_then(|()| {
         let renamed = storage.rename_synced(&temporary, path);
         renamed.map_err(|source| StorageError::io(path, source).into())
@@ -223,6 +224,14 @@ pub(crate) fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
     Ok(path.with_file_name(temporary))
 }
 
+/// A temporary name, after what was left of earlier writes of the same file is removed.
+fn swept_sibling(path: &Path) -> Result<PathBuf, StorageError> {
+    let temporary = temporary_sibling(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    sweep_abandoned(folder, |target| path.ends_with(target));
+    Ok(temporary)
+}
+
 /// Best effort: the write has failed already, and that error is the one to report.
 pub(crate) fn discard_file(path: &Path) {
     let _ = fs_err::remove_file(path);
@@ -258,5 +267,9 @@ mod tests {
         sweep_abandoned(folder.path(), |_| true);
         assert!(!folder.path().join(&kept[1]).exists() && folder.path().join(&kept[0]).exists());
         sweep_abandoned(&folder.path().join("none"), |_| true);
+
+        let (gone, kept) = (write(dead, "c.npz"), write(dead, "d.npz"));
+        write_whole(&crate::RealFs, &folder.path().join("c.npz"), b"whole").unwrap();
+        assert!(!folder.path().join(gone).exists() && folder.path().join(kept).exists());
     }
 }
