@@ -1,0 +1,241 @@
+use crate::lanes::LANES;
+use crate::shared::{Shared, for_each, with_scratch};
+use crate::tiles::{
+    Grid, Layout, Taps, kernel_len, multiply, multiply_transposed, transform_input, transform_kernel,
+    transform_kernel_gradient, transform_output, transform_slope,
+};
+use crate::transforms::{KERNEL, PLACES};
+
+/// Why a convolution cannot be computed here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    /// Sixteen channels are worked on at a time.
+    #[error("{what} of {channels} channels; these kernels take multiples of {LANES}")]
+    Channels {
+        /// Input or output.
+        what: &'static str,
+        /// Its number of channels.
+        channels: usize,
+    },
+    /// A slice has not the length of its shape.
+    #[error("{what} has {found} numbers where its shape says {wanted}")]
+    Length {
+        /// Which argument.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The product of its shape.
+        wanted: usize,
+    },
+}
+
+/// A convolution of 3x3, stride 1, a border of one zero: `[N, H, W, inputs]` to `[N, H, W, outputs]`, f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Convolution {
+    /// N
+    pub images: usize,
+    /// H
+    pub height: usize,
+    /// W
+    pub width: usize,
+    /// Channels of the input, a multiple of sixteen.
+    pub inputs: usize,
+    /// Channels of the output, a multiple of sixteen.
+    pub outputs: usize,
+    /// Cores to use. The result does not depend on it.
+    pub threads: usize,
+}
+
+/// A weight `[outputs, inputs, 3, 3]` in either order in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Kernel<'a> {
+    weight: &'a [f32],
+    order: Order,
+}
+
+/// How far apart in memory the numbers of a weight are, by its axes; those of the kernel count as one.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    output: usize,
+    input: usize,
+    tap: usize,
+}
+
+impl Order {
+    fn contiguous(inputs: usize) -> Self {
+        Self { output: inputs * KERNEL * KERNEL, input: KERNEL * KERNEL, tap: 1 }
+    }
+}
+
+impl<'a> Kernel<'a> {
+    /// Taps beside each other: `[outputs, inputs, 3, 3]`.
+    pub fn contiguous(weight: &'a [f32], inputs: usize) -> Self {
+        Self { weight, order: Order::contiguous(inputs) }
+    }
+
+    /// Input channels beside each other: `[outputs, 3, 3, inputs]`.
+    pub fn channels_last(weight: &'a [f32], inputs: usize) -> Self {
+        Self { weight, order: Order { output: inputs * KERNEL * KERNEL, input: 1, tap: inputs } }
+    }
+}
+
+/// Transformed tiles beside the products of all places should stay in the cache of the second or third level: numbers of both.
+const BLOCK: usize = 400_000;
+/// Rows that products take at a time, of any processor.
+const ROWS: usize = 12;
+
+impl Convolution {
+    /// `y = x * w + bias`.
+    ///
+    /// # Errors
+    /// [`KernelError`] when slices do not fit.
+    pub fn forward(
+        &self,
+        x: &[f32],
+        w: Kernel<'_>,
+        bias: Option<&[f32]>,
+        y: &mut [f32],
+    ) -> Result<(), KernelError> {
+        self.check(x, y, w.weight)?;
+        if let Some(bias) = bias {
+            length("bias", bias.len(), self.outputs)?;
+        }
+        let taps = Taps { lane: w.order.output, depth: w.order.input, tap: w.order.tap, turned: false };
+        self.convolve(self.inputs, x, w.weight, taps, bias, self.outputs, y);
+        Ok(())
+    }
+
+    /// The gradient of `x` from that of `y`.
+    ///
+    /// # Errors
+    /// [`KernelError`] when slices do not fit.
+    pub fn input_gradient(&self, dy: &[f32], w: Kernel<'_>, dx: &mut [f32]) -> Result<(), KernelError> {
+        self.check(dx, dy, w.weight)?;
+        let taps = Taps { lane: w.order.input, depth: w.order.output, tap: w.order.tap, turned: true };
+        self.convolve(self.outputs, dy, w.weight, taps, None, self.inputs, dx);
+        Ok(())
+    }
+
+    /// The gradient of `w` from that of `y`, `[outputs, inputs, 3, 3]`.
+    ///
+    /// # Errors
+    /// [`KernelError`] when slices do not fit.
+    pub fn weight_gradient(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) -> Result<(), KernelError> {
+        self.check(x, dy, dw)?;
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let (from, to) = (self.grid(inputs), self.grid(outputs));
+        let tiles = from.tiles();
+        if tiles == 0 {
+            dw.fill(0.0);
+            return Ok(());
+        }
+        let block = self.block(tiles, 1);
+        let place = inputs * outputs;
+        with_scratch(kernel_len(outputs, inputs), |u| {
+            with_scratch(PLACES * block * (inputs + outputs), |scratch| {
+                let (v, p) = scratch.split_at_mut(PLACES * block * inputs);
+                for first in (0..tiles).step_by(block) {
+                    let count = block.min(tiles - first);
+                    self.transform_pair(&from, x, v, first, count, transform_input);
+                    self.transform_pair(&to, dy, p, first, count, transform_slope);
+                    let (v, p, all) = (&*v, &*p, Shared::new(u));
+                    for_each(self.threads, PLACES, |index| {
+                        // SAFETY: every place has a block of its own.
+                        #[allow(unsafe_code, reason = "places do not overlap")]
+                        let u = unsafe { all.part(index * place, place) };
+                        let v = &v[index * count * inputs..][..count * inputs];
+                        let p = &p[index * count * outputs..][..count * outputs];
+                        multiply_transposed(count, v, p, u, first > 0);
+                    });
+                }
+            });
+            let order = Order::contiguous(inputs);
+            let taps = Taps { lane: order.output, depth: order.input, tap: order.tap, turned: false };
+            let (u, dw) = (&*u, Shared::new(dw));
+            for_each(self.threads, outputs / LANES, |panel| {
+                transform_kernel_gradient(u, place, panel, inputs, dw, taps);
+            });
+        });
+        Ok(())
+    }
+
+    /// Transforms some tiles of all channels into `[PLACES][channels / 16][tiles][16]`.
+    fn transform_pair(
+        &self,
+        grid: &Grid,
+        data: &[f32],
+        to: &mut [f32],
+        first: usize,
+        count: usize,
+        transform: fn(&Grid, &[f32], usize, usize, &mut [f32], Layout),
+    ) {
+        let layout = Layout { place: count * grid.channels, tile: LANES, group: count * LANES };
+        transform(grid, data, first, count, to, layout);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the one place where all of it meets")]
+    fn convolve(
+        &self,
+        depth: usize,
+        x: &[f32],
+        weight: &[f32],
+        taps: Taps,
+        bias: Option<&[f32]>,
+        lanes: usize,
+        y: &mut [f32],
+    ) {
+        let (from, to) = (self.grid(depth), self.grid(lanes));
+        let tiles = from.tiles();
+        let place = depth * lanes;
+        with_scratch(kernel_len(lanes, depth), |u| {
+            let all = Shared::new(u);
+            for_each(self.threads, lanes / LANES, |panel| transform_kernel(weight, taps, panel, depth, all, place));
+            let (u, y) = (&*u, Shared::new(y));
+            let block = self.block(tiles, self.threads);
+            for_each(self.threads, tiles.div_ceil(block.max(1)), |turn| {
+                let first = turn * block;
+                let count = block.min(tiles - first);
+                // Rows are apart by an odd number of cache lines, so that they do not fall on the same ones.
+                let (left, right) = (depth + LANES, lanes + LANES);
+                with_scratch(PLACES * count * (left + right), |scratch| {
+                    let (v, m) = scratch.split_at_mut(PLACES * count * left);
+                    let layout = Layout { place: count * left, tile: left, group: LANES };
+                    transform_input(&from, x, first, count, v, layout);
+                    for index in 0..PLACES {
+                        let v = &v[index * count * left..][..count * left];
+                        let m = &mut m[index * count * right..][..count * right];
+                        multiply(count, depth, v, left, &u[index * place..][..place], m, right);
+                    }
+                    let layout = Layout { place: count * right, tile: right, group: LANES };
+                    transform_output(&to, m, layout, bias, first, count, y);
+                });
+            });
+        });
+    }
+
+    /// Tiles that are transformed before they are multiplied.
+    fn block(&self, tiles: usize, threads: usize) -> usize {
+        let cached = BLOCK / (PLACES * (self.inputs + self.outputs));
+        let fair = tiles.div_ceil(threads.max(1));
+        cached.clamp(96, 384).min(fair).next_multiple_of(ROWS)
+    }
+
+    fn grid(&self, channels: usize) -> Grid {
+        Grid { images: self.images, height: self.height, width: self.width, channels }
+    }
+
+    fn check(&self, x: &[f32], y: &[f32], w: &[f32]) -> Result<(), KernelError> {
+        for (what, channels) in [("an input", self.inputs), ("an output", self.outputs)] {
+            if !channels.is_multiple_of(LANES) || channels == 0 {
+                return Err(KernelError::Channels { what, channels });
+            }
+        }
+        length("the input", x.len(), self.grid(self.inputs).len())?;
+        length("the output", y.len(), self.grid(self.outputs).len())?;
+        length("the weight", w.len(), self.inputs * self.outputs * KERNEL * KERNEL)
+    }
+}
+
+fn length(what: &'static str, found: usize, wanted: usize) -> Result<(), KernelError> {
+    if found == wanted { Ok(()) } else { Err(KernelError::Length { what, found, wanted }) }
+}

@@ -1,0 +1,68 @@
+//! Sixteen numbers at a time. The compiler turns these loops into vector instructions of the processor that the calling function is
+//! compiled for; everything here is inlined into it.
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the caller's processor")]
+
+/// Channels that are worked on together: two registers with AVX2, one with AVX-512.
+pub(crate) const LANES: usize = 16;
+
+/// One number for each of sixteen channels.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Lanes(pub(crate) [f32; LANES]);
+
+impl Lanes {
+    pub(crate) const ZERO: Self = Self([0.0; LANES]);
+
+    #[inline(always)]
+    pub(crate) fn load(from: &[f32]) -> Self {
+        let mut lanes = [0.0; LANES];
+        lanes.copy_from_slice(&from[..LANES]);
+        Self(lanes)
+    }
+
+    #[inline(always)]
+    pub(crate) fn store(self, to: &mut [f32]) {
+        to[..LANES].copy_from_slice(&self.0);
+    }
+
+    /// `self + factor * other`, rounded once.
+    #[inline(always)]
+    pub(crate) fn plus(mut self, factor: f32, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] = other.0[lane].mul_add(factor, self.0[lane]);
+        }
+        self
+    }
+}
+
+impl std::ops::Add for Lanes {
+    type Output = Self;
+    #[inline(always)]
+    fn add(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] += other.0[lane];
+        }
+        self
+    }
+}
+
+impl std::ops::Sub for Lanes {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] -= other.0[lane];
+        }
+        self
+    }
+}
+
+impl std::ops::Mul<f32> for Lanes {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(mut self, factor: f32) -> Self {
+        for lane in &mut self.0 {
+            *lane *= factor;
+        }
+        self
+    }
+}

@@ -1,0 +1,66 @@
+//! Products of matrices in the layouts that the transforms write, so that nothing is packed twice.
+#![allow(clippy::inline_always, reason = "see `lanes`")]
+
+use crate::lanes::{LANES, Lanes};
+
+/// Where the elements of the left matrix lie: `row * rows + depth * depths`.
+#[derive(Clone, Copy)]
+pub(crate) struct Left<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) rows: usize,
+    pub(crate) depths: usize,
+}
+
+/// `c += a b` (or `c = a b`) for `ROWS` rows and sixteen columns: `b` is `[depth][16]`, row `r` of `c` begins at `r * c_rows`.
+#[inline(always)]
+pub(crate) fn strip<const ROWS: usize>(
+    depth: usize,
+    a: Left<'_>,
+    b: &[f32],
+    c: &mut [f32],
+    c_rows: usize,
+    accumulate: bool,
+) {
+    assert!(depth > 0 && a.data.len() > (ROWS - 1) * a.rows + (depth - 1) * a.depths);
+    assert!(b.len() >= depth * LANES && c.len() >= (ROWS - 1) * c_rows + LANES);
+    let mut sums = [Lanes::ZERO; ROWS];
+    for p in 0..depth {
+        // SAFETY: the lengths were compared above; `p` is below `depth` and `row` below `ROWS`.
+        #[allow(unsafe_code, reason = "checks inside this loop would cost more than the product")]
+        unsafe {
+            let b = Lanes(b.as_ptr().add(p * LANES).cast::<[f32; LANES]>().read_unaligned());
+            for row in 0..ROWS {
+                sums[row] = sums[row].plus(*a.data.get_unchecked(row * a.rows + p * a.depths), b);
+            }
+        }
+    }
+    for (row, &sum) in sums.iter().enumerate() {
+        let c = &mut c[row * c_rows..];
+        let sum = if accumulate { sum + Lanes::load(c) } else { sum };
+        sum.store(c);
+    }
+}
+
+/// As [`strip`] for any number of rows.
+#[inline(always)]
+pub(crate) fn strips<const ROWS: usize>(
+    rows: usize,
+    depth: usize,
+    a: Left<'_>,
+    b: &[f32],
+    c: &mut [f32],
+    c_rows: usize,
+    accumulate: bool,
+) {
+    let mut row = 0;
+    while row + ROWS <= rows {
+        let a = Left { data: &a.data[row * a.rows..], ..a };
+        strip::<ROWS>(depth, a, b, &mut c[row * c_rows..], c_rows, accumulate);
+        row += ROWS;
+    }
+    while row < rows {
+        let a = Left { data: &a.data[row * a.rows..], ..a };
+        strip::<1>(depth, a, b, &mut c[row * c_rows..], c_rows, accumulate);
+        row += 1;
+    }
+}
