@@ -16,6 +16,7 @@ batch_size = 16
 threads = 1
 precision = 'fp32'
 memory_layout = 'channels_last'
+convolutions = 'libtorch'
 ";
 
 /// A temporary folder with `data/`, `runs/` (once there is a run) and configs.

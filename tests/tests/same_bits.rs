@@ -17,7 +17,7 @@ fn laboratory() -> Lab {
     lab.write(
         "lab.toml",
         "extends = 'base.toml'\n[net]\nbackbone = { name = 'resnet9', width = 8 }\ndropout = 0.2\n[train]\nepochs = \
-         6\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = 'channels_last'\n",
+         6\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = 'channels_last'\nconvolutions = 'winograd'\n",
     );
     lab
 }

@@ -55,8 +55,8 @@ fn without_a_record_nothing_is_attached() {
 
 #[test]
 fn errors_and_panics_of_a_backward_pass_are_errors() {
-    let failing: [fn() -> Result<Vec<Option<Tensor>>, TchError>; 3] =
-        [|| Err(TchError::Kind("no slope here".into())), || panic!("oh"), || Ok(Vec::new())];
+    type Failing = fn() -> Result<Vec<Option<Tensor>>, TchError>;
+    let failing: [Failing; 3] = [|| Err(TchError::Kind("no slope here".into())), || panic!("oh"), || Ok(Vec::new())];
     for (failing, words) in failing.into_iter().zip(["no slope here", "panicked", "0 gradients for 1 inputs"]) {
         let a = tensor(&[2.0]);
         let result = attach(tch::no_grad(|| &a * 2.0), &[&a], &[], move |_, _, _| failing()).unwrap();
@@ -69,9 +69,8 @@ fn errors_and_panics_of_a_backward_pass_are_errors() {
 fn a_saved_tensor_that_was_changed_is_noticed() {
     let a = tensor(&[2.0]);
     let mut b = tch::no_grad(|| &a * 1.0);
-    let result = attach(tch::no_grad(|| &a * &b), &[&a], &[&b], |gradient, saved, _| {
-        Ok(vec![Some(gradient.f_mul(&saved[0])?)])
-    });
+    let result =
+        attach(tch::no_grad(|| &a * &b), &[&a], &[&b], |gradient, saved, _| Ok(vec![Some(gradient.f_mul(&saved[0])?)]));
     let result = result.unwrap();
     let _ = b.fill_(5.0);
     let error = Tensor::f_run_backward(&[&result], &[&a], false, false).unwrap_err().to_string();

@@ -26,6 +26,23 @@ pub enum MemoryLayout {
     ChannelsLast,
 }
 
+/// What computes the convolutions of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Convolutions {
+    /// The kernels of libtorch.
+    #[default]
+    Libtorch,
+    /// Winograd's algorithm for those of 3x3 and stride 1, in fp32 with channels last on the CPU; libtorch for the others.
+    Winograd,
+}
+
+impl fmt::Display for Convolutions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
@@ -46,6 +63,7 @@ mod tests {
     fn names_are_those_of_configs_and_manifests() {
         assert_eq!(Precision::Bf16.to_string(), "bf16");
         assert_eq!(MemoryLayout::ChannelsLast.to_string(), "channels_last");
+        assert_eq!(Convolutions::Winograd.to_string(), "winograd");
         assert_eq!(serde_json::to_string(&Precision::Fp32).unwrap(), r#""fp32""#);
         assert_eq!(serde_json::from_str::<MemoryLayout>(r#""contiguous""#).unwrap(), MemoryLayout::Contiguous);
     }

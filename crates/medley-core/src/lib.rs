@@ -50,7 +50,7 @@ pub mod seed;
 pub mod task;
 pub mod text;
 
-pub use compute::{MemoryLayout, Precision};
+pub use compute::{Convolutions, MemoryLayout, Precision};
 pub use dataset::{LabelledImages, OpenedTask, SealedTest};
 pub use error::CoreError;
 pub use image::{ImageSource, Images};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{MemoryLayout, Origin, Precision, Split, TaskSpec};
+use crate::{Convolutions, MemoryLayout, Origin, Precision, Split, TaskSpec};
 
 pub use epoch::{EpochMetrics, MetricRow, TaskMetrics};
 
@@ -94,6 +94,9 @@ pub struct Environment {
     pub precision: Precision,
     /// Order in memory.
     pub memory_layout: MemoryLayout,
+    /// What computes convolutions; libtorch in runs of before 0.3.
+    #[serde(default)]
+    pub convolutions: Convolutions,
     /// Replicas that share each batch, one thread each; 1 is the network alone.
     #[serde(default = "alone")]
     pub replicas: usize,
@@ -112,6 +115,9 @@ pub struct CalibrationTrial {
     pub precision: Precision,
     /// Order in memory.
     pub memory_layout: MemoryLayout,
+    /// What computes convolutions; libtorch in runs of before 0.3.
+    #[serde(default)]
+    pub convolutions: Convolutions,
     /// Intra-op threads of libtorch.
     pub threads: usize,
     /// Replicas that share each batch.

@@ -6,7 +6,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use medley_kernels::{Convolution, Kernel};
 
 fn layers(criterion: &mut Criterion) {
-    for (inputs, outputs, side) in [(16, 32, 28), (64, 64, 28), (128, 128, 14), (256, 256, 7), (512, 512, 4), (256, 256, 3)] {
+    for (inputs, outputs, side) in
+        [(16, 32, 28), (64, 64, 28), (128, 128, 14), (256, 256, 7), (512, 512, 4), (256, 256, 3)]
+    {
         let layer = Convolution { images: 128, height: side, width: side, inputs, outputs, threads: 1 };
         let numbers = |len: usize| (0..len).map(|index| (index as f32).sin()).collect::<Vec<_>>();
         let (mut x, y) = (numbers(128 * side * side * inputs), numbers(128 * side * side * outputs));

@@ -79,6 +79,16 @@ impl<'a> Kernel<'a> {
     }
 }
 
+/// A weight as the output sees it, or as the input does when gradients go back.
+struct Side<'a> {
+    weight: &'a [f32],
+    taps: Taps,
+    /// Channels that are summed over.
+    depth: usize,
+    /// Channels that come out.
+    lanes: usize,
+}
+
 /// Transformed tiles beside the products of all places should stay in the cache of the second or third level: numbers of both.
 const BLOCK: usize = 400_000;
 /// Rows that products take at a time, of any processor.
@@ -89,19 +99,14 @@ impl Convolution {
     ///
     /// # Errors
     /// [`KernelError`] when slices do not fit.
-    pub fn forward(
-        &self,
-        x: &[f32],
-        w: Kernel<'_>,
-        bias: Option<&[f32]>,
-        y: &mut [f32],
-    ) -> Result<(), KernelError> {
+    pub fn forward(&self, x: &[f32], w: Kernel<'_>, bias: Option<&[f32]>, y: &mut [f32]) -> Result<(), KernelError> {
         self.check(x, y, w.weight)?;
         if let Some(bias) = bias {
             length("bias", bias.len(), self.outputs)?;
         }
         let taps = Taps { lane: w.order.output, depth: w.order.input, tap: w.order.tap, turned: false };
-        self.convolve(self.inputs, x, w.weight, taps, bias, self.outputs, y);
+        let side = Side { weight: w.weight, taps, depth: self.inputs, lanes: self.outputs };
+        self.convolve(side, x, bias, y);
         Ok(())
     }
 
@@ -112,7 +117,8 @@ impl Convolution {
     pub fn input_gradient(&self, dy: &[f32], w: Kernel<'_>, dx: &mut [f32]) -> Result<(), KernelError> {
         self.check(dx, dy, w.weight)?;
         let taps = Taps { lane: w.order.input, depth: w.order.output, tap: w.order.tap, turned: true };
-        self.convolve(self.outputs, dy, w.weight, taps, None, self.inputs, dx);
+        let side = Side { weight: w.weight, taps, depth: self.outputs, lanes: self.inputs };
+        self.convolve(side, dy, None, dx);
         Ok(())
     }
 
@@ -136,8 +142,11 @@ impl Convolution {
                 let (v, p) = scratch.split_at_mut(PLACES * block * inputs);
                 for first in (0..tiles).step_by(block) {
                     let count = block.min(tiles - first);
-                    self.transform_pair(&from, x, v, first, count, transform_input);
-                    self.transform_pair(&to, dy, p, first, count, transform_slope);
+                    // All tiles of sixteen channels beside each other.
+                    let layout =
+                        |channels: usize| Layout { place: count * channels, tile: LANES, group: count * LANES };
+                    transform_input(&from, x, first, count, v, layout(inputs));
+                    transform_slope(&to, dy, first, count, p, layout(outputs));
                     let (v, p, all) = (&*v, &*p, Shared::new(u));
                     for_each(self.threads, PLACES, |index| {
                         // SAFETY: every place has a block of its own.
@@ -159,43 +168,21 @@ impl Convolution {
         Ok(())
     }
 
-    /// Transforms some tiles of all channels into `[PLACES][channels / 16][tiles][16]`.
-    fn transform_pair(
-        &self,
-        grid: &Grid,
-        data: &[f32],
-        to: &mut [f32],
-        first: usize,
-        count: usize,
-        transform: fn(&Grid, &[f32], usize, usize, &mut [f32], Layout),
-    ) {
-        let layout = Layout { place: count * grid.channels, tile: LANES, group: count * LANES };
-        transform(grid, data, first, count, to, layout);
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the one place where all of it meets")]
-    fn convolve(
-        &self,
-        depth: usize,
-        x: &[f32],
-        weight: &[f32],
-        taps: Taps,
-        bias: Option<&[f32]>,
-        lanes: usize,
-        y: &mut [f32],
-    ) {
+    /// `y = x * w + bias`, with the channels that are summed over and those that come out as the weight's axes have them.
+    fn convolve(&self, side: Side<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        let Side { weight, taps, depth, lanes } = side;
         let (from, to) = (self.grid(depth), self.grid(lanes));
         let tiles = from.tiles();
         let place = depth * lanes;
-        with_scratch(kernel_len(lanes, depth), |u| {
-            let all = Shared::new(u);
+        with_scratch(kernel_len(lanes, depth), |kernel| {
+            let all = Shared::new(kernel);
             for_each(self.threads, lanes / LANES, |panel| transform_kernel(weight, taps, panel, depth, all, place));
-            let (u, y) = (&*u, Shared::new(y));
+            let (kernel, y) = (&*kernel, Shared::new(y));
             let block = self.block(tiles, self.threads);
             for_each(self.threads, tiles.div_ceil(block.max(1)), |turn| {
                 let first = turn * block;
                 let count = block.min(tiles - first);
-                // Rows are apart by an odd number of cache lines, so that they do not fall on the same ones.
+                // One cache line more between rows, so that they do not fall on the same ones.
                 let (left, right) = (depth + LANES, lanes + LANES);
                 with_scratch(PLACES * count * (left + right), |scratch| {
                     let (v, m) = scratch.split_at_mut(PLACES * count * left);
@@ -204,7 +191,7 @@ impl Convolution {
                     for index in 0..PLACES {
                         let v = &v[index * count * left..][..count * left];
                         let m = &mut m[index * count * right..][..count * right];
-                        multiply(count, depth, v, left, &u[index * place..][..place], m, right);
+                        multiply(count, depth, v, left, &kernel[index * place..][..place], m, right);
                     }
                     let layout = Layout { place: count * right, tile: right, group: LANES };
                     transform_output(&to, m, layout, bias, first, count, y);
@@ -224,9 +211,14 @@ impl Convolution {
         Grid { images: self.images, height: self.height, width: self.width, channels }
     }
 
+    /// Whether there are kernels for so many channels.
+    pub fn takes(inputs: usize, outputs: usize) -> bool {
+        [inputs, outputs].iter().all(|&channels| channels > 0 && channels.is_multiple_of(LANES))
+    }
+
     fn check(&self, x: &[f32], y: &[f32], w: &[f32]) -> Result<(), KernelError> {
         for (what, channels) in [("an input", self.inputs), ("an output", self.outputs)] {
-            if !channels.is_multiple_of(LANES) || channels == 0 {
+            if !Self::takes(channels, channels) {
                 return Err(KernelError::Channels { what, channels });
             }
         }

@@ -29,8 +29,8 @@ pub(crate) fn strip<const ROWS: usize>(
         #[allow(unsafe_code, reason = "checks inside this loop would cost more than the product")]
         unsafe {
             let b = Lanes(b.as_ptr().add(p * LANES).cast::<[f32; LANES]>().read_unaligned());
-            for row in 0..ROWS {
-                sums[row] = sums[row].plus(*a.data.get_unchecked(row * a.rows + p * a.depths), b);
+            for (row, sum) in sums.iter_mut().enumerate() {
+                *sum = sum.plus(*a.data.get_unchecked(row * a.rows + p * a.depths), b);
             }
         }
     }

@@ -108,14 +108,7 @@ for_each_processor! {
 }
 
 #[inline(always)]
-fn input_tiles<const ROWS: usize>(
-    grid: &Grid,
-    x: &[f32],
-    first: usize,
-    count: usize,
-    to: &mut [f32],
-    layout: Layout,
-) {
+fn input_tiles<const ROWS: usize>(grid: &Grid, x: &[f32], first: usize, count: usize, to: &mut [f32], layout: Layout) {
     let mut half = Half::default();
     for tile in 0..count {
         let place = grid.place(first + tile);
@@ -134,14 +127,7 @@ for_each_processor! {
 }
 
 #[inline(always)]
-fn slope_tiles<const ROWS: usize>(
-    grid: &Grid,
-    g: &[f32],
-    first: usize,
-    count: usize,
-    to: &mut [f32],
-    layout: Layout,
-) {
+fn slope_tiles<const ROWS: usize>(grid: &Grid, g: &[f32], first: usize, count: usize, to: &mut [f32], layout: Layout) {
     let mut half = Half::default();
     for tile in 0..count {
         let place = grid.place(first + tile);

@@ -54,15 +54,15 @@ fn errors(layer: &Convolution, seed: u64) -> [f64; 3] {
     layer.forward(&x, Kernel::contiguous(&w, layer.inputs), Some(&bias), &mut y).unwrap();
     layer.input_gradient(&dy, Kernel::contiguous(&w, layer.inputs), &mut dx).unwrap();
     layer.weight_gradient(&x, &dy, &mut dw).unwrap();
-    let mut wanted_y: Vec<f64> = bias.iter().map(|&value| f64::from(value)).cycle().take(y.len()).collect();
-    let (mut wanted_dx, mut wanted_dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
+    let outputs: Vec<f64> = bias.iter().map(|&value| f64::from(value)).cycle().take(y.len()).collect();
+    let mut wanted = [outputs, vec![0.0; x.len()], vec![0.0; w.len()]];
     products(layer, |at_x, at_w, at_y| {
         let (x, w, dy) = (f64::from(x[at_x]), f64::from(w[at_w]), f64::from(dy[at_y]));
-        wanted_y[at_y] += x * w;
-        wanted_dx[at_x] += w * dy;
-        wanted_dw[at_w] += x * dy;
+        wanted[0][at_y] += x * w;
+        wanted[1][at_x] += w * dy;
+        wanted[2][at_w] += x * dy;
     });
-    [error(&y, &wanted_y), error(&dx, &wanted_dx), error(&dw, &wanted_dw)]
+    [error(&y, &wanted[0]), error(&dx, &wanted[1]), error(&dw, &wanted[2])]
 }
 
 fn layer(images: usize, height: usize, width: usize, inputs: usize, outputs: usize) -> Convolution {

@@ -14,7 +14,7 @@
 use std::time::{Duration, Instant};
 
 use medley_core::record::CalibrationTrial;
-use medley_core::{MemoryLayout, Precision, TaskSpec};
+use medley_core::{Convolutions, MemoryLayout, Precision, TaskSpec};
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
@@ -33,6 +33,8 @@ pub struct ComputeChoices {
     pub precision: Option<Precision>,
     /// Order in memory.
     pub memory_layout: Option<MemoryLayout>,
+    /// What computes convolutions.
+    pub convolutions: Option<Convolutions>,
     /// Replicas; tried are 1 and the number of cores.
     pub replicas: Option<usize>,
 }
@@ -79,6 +81,7 @@ impl Calibration {
         let trial = |&Measurement { plan, images_per_second, images_per_cpu_second }: &Measurement| CalibrationTrial {
             precision: plan.precision,
             memory_layout: plan.memory_layout,
+            convolutions: plan.convolutions,
             threads: plan.threads,
             replicas: plan.replicas,
             // Digits beyond the noise say nothing.
@@ -129,7 +132,7 @@ pub fn calibrate(
 }
 
 fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) -> Result<Calibration, ModelError> {
-    let plans = candidates(choices);
+    let plans = candidates(choices, suits_winograd(workload, choices)?);
     let with_replicas = tries_replicas(workload, choices);
     if plans.len() == 1 && !with_replicas {
         return Ok(Calibration { plan: plans[0], measured: Vec::new() });
@@ -216,8 +219,18 @@ fn is_settled(leaders: &[usize]) -> bool {
     leaders.len() >= 2 * SETTLED && leaders[leaders.len() - SETTLED..].windows(2).all(|pair| pair[0] == pair[1])
 }
 
-/// Every number format and layout that is not fixed, in the order in which they usually win; at least one.
-fn candidates(choices: &ComputeChoices) -> Vec<ComputePlan> {
+/// Whether Winograd's algorithm is worth a trial.
+fn suits_winograd(workload: &Workload<'_>, choices: &ComputeChoices) -> Result<bool, ModelError> {
+    if choices.device != Device::Cpu || !medley_kernels::is_fast_here() {
+        return Ok(false);
+    }
+    let Workload { net, tasks, input_channels, input_size, .. } = *workload;
+    let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
+    Ok(MultiTaskNet::outline(net, tasks, &options)?.winograd_layers() > 0)
+}
+
+/// Every number format, layout and set of kernels that is not fixed, in the order in which they usually win; at least one.
+fn candidates(choices: &ComputeChoices, winograd: bool) -> Vec<ComputePlan> {
     let precisions = match choices.precision {
         Some(fixed) => vec![fixed],
         // Where bfloat16 is emulated there is nothing to find out.
@@ -230,9 +243,32 @@ fn candidates(choices: &ComputeChoices) -> Vec<ComputePlan> {
     };
     let replicas = choices.replicas.unwrap_or(1);
     let threads = if replicas > 1 || choices.device != Device::Cpu { 1 } else { choices.cores.max(1) };
-    let plan =
-        |precision, memory_layout| ComputePlan { device: choices.device, precision, memory_layout, threads, replicas };
-    precisions.iter().flat_map(|&precision| layouts.iter().map(move |&layout| plan(precision, layout))).collect()
+    let kernels = match choices.convolutions {
+        Some(fixed) => vec![fixed],
+        None if winograd => vec![Convolutions::Winograd, Convolutions::Libtorch],
+        None => vec![Convolutions::Libtorch],
+    };
+    let mut plans = Vec::new();
+    for precision in precisions {
+        for &memory_layout in &layouts {
+            let plan = |convolutions| ComputePlan {
+                device: choices.device,
+                precision,
+                memory_layout,
+                convolutions,
+                threads,
+                replicas,
+            };
+            plans.extend(kernels.iter().map(|&kernels| plan(kernels)).filter(|plan| plan.check().is_ok()));
+        }
+    }
+    // Kernels that were asked for and are for nothing else that was: the network will refuse them with a reason.
+    if let (true, Some(convolutions)) = (plans.is_empty(), choices.convolutions) {
+        let (precision, memory_layout) =
+            (choices.precision.unwrap_or_default(), choices.memory_layout.unwrap_or_default());
+        plans.push(ComputePlan { device: choices.device, precision, memory_layout, convolutions, threads, replicas });
+    }
+    plans
 }
 
 fn tries_replicas(workload: &Workload<'_>, choices: &ComputeChoices) -> bool {
@@ -322,8 +358,14 @@ mod tests {
     use crate::conformance::task;
     use crate::{BackboneConfig, NetConfig};
 
-    const OPEN: ComputeChoices =
-        ComputeChoices { device: Device::Cpu, cores: 2, precision: None, memory_layout: None, replicas: None };
+    const OPEN: ComputeChoices = ComputeChoices {
+        device: Device::Cpu,
+        cores: 2,
+        precision: None,
+        memory_layout: None,
+        convolutions: None,
+        replicas: None,
+    };
 
     fn run(choices: ComputeChoices, batch_size: usize) -> Calibration {
         let net = NetConfig { backbone: BackboneConfig::with_width("resnet9", 4), ..NetConfig::default() };
@@ -393,18 +435,45 @@ mod tests {
         let fixed = ComputeChoices {
             precision: Some(Precision::Fp32),
             memory_layout: Some(MemoryLayout::Contiguous),
+            convolutions: Some(Convolutions::Libtorch),
             replicas: Some(2),
             ..OPEN
         };
         let calibration = run(fixed, 64);
         assert!(calibration.measured.is_empty());
         let (precision, memory_layout) = (Precision::Fp32, MemoryLayout::Contiguous);
-        let plan = ComputePlan { device: Device::Cpu, precision, memory_layout, threads: 1, replicas: 2 };
+        let plan = ComputePlan { precision, memory_layout, replicas: 2, ..ComputePlan::default() };
         assert_eq!(calibration.plan, plan);
         assert_eq!(run(ComputeChoices { replicas: Some(1), cores: 1, ..fixed }, 64).plan.threads, 1);
         let layouts = run(ComputeChoices { memory_layout: None, replicas: Some(1), ..fixed }, 64);
         assert!(layouts.measured.iter().all(|measured| measured.plan.precision == Precision::Fp32));
         assert_eq!(layouts.measured.len(), 2);
+    }
+
+    /// The candidates for a backbone, as (memory layout, convolutions).
+    fn kernels_tried(backbone: &str, width: usize, choices: ComputeChoices) -> Vec<(MemoryLayout, Convolutions)> {
+        let net = NetConfig { backbone: BackboneConfig::with_width(backbone, width), ..NetConfig::default() };
+        let (net, tasks) = (net.validated().unwrap(), [task("a", 2)]);
+        let workload = Workload { net: &net, tasks: &tasks, input_channels: 3, input_size: 28, batch_size: 32 };
+        let suits = suits_winograd(&workload, &choices).unwrap();
+        candidates(&choices, suits).iter().map(|plan| (plan.memory_layout, plan.convolutions)).collect()
+    }
+
+    #[test]
+    fn winograd_is_tried_where_it_can_compute_something() {
+        use Convolutions::{Libtorch, Winograd};
+        use MemoryLayout::{ChannelsLast, Contiguous};
+        let open = ComputeChoices { precision: Some(Precision::Fp32), ..OPEN };
+        let without = [(ChannelsLast, Libtorch), (Contiguous, Libtorch)];
+        let with = [(ChannelsLast, Winograd), (ChannelsLast, Libtorch), (Contiguous, Libtorch)];
+        let tried = kernels_tried("resnet9", 16, open);
+        assert_eq!(tried, if medley_kernels::is_fast_here() { with.to_vec() } else { without.to_vec() });
+        assert_eq!(kernels_tried("resnet9", 1, open), without);
+        assert_eq!(kernels_tried("resnet9", 16, ComputeChoices { precision: Some(Precision::Bf16), ..open }), without);
+        let fixed = ComputeChoices { convolutions: Some(Winograd), ..open };
+        assert_eq!(kernels_tried("resnet9", 16, fixed), [(ChannelsLast, Winograd)]);
+        let impossible = ComputeChoices { memory_layout: Some(Contiguous), ..fixed };
+        assert_eq!(kernels_tried("resnet9", 16, impossible), [(Contiguous, Winograd)]);
     }
 
     #[test]
@@ -413,6 +482,7 @@ mod tests {
             cores: 4,
             precision: Some(Precision::Fp32),
             memory_layout: Some(MemoryLayout::ChannelsLast),
+            convolutions: Some(Convolutions::Libtorch),
             ..OPEN
         };
         assert_eq!(run(fixed, 127).plan.replicas, 1);

@@ -1,6 +1,6 @@
 //! Where and how a network is computed, apart from what it is.
 
-use medley_core::{MemoryLayout, Precision};
+use medley_core::{Convolutions, MemoryLayout, Precision};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
@@ -17,6 +17,9 @@ pub struct ComputePlan {
     pub precision: Precision,
     /// Order in memory.
     pub memory_layout: MemoryLayout,
+    /// What computes convolutions.
+    #[serde(default)]
+    pub convolutions: Convolutions,
     /// Threads inside one operation of libtorch, 1 with replicas.
     pub threads: usize,
     /// Copies of the network that share each batch, one thread each; 1 is the network alone.
@@ -30,6 +33,7 @@ impl Default for ComputePlan {
             device: Device::Cpu,
             precision: Precision::default(),
             memory_layout: MemoryLayout::default(),
+            convolutions: Convolutions::default(),
             threads: 1,
             replicas: 1,
         }
@@ -56,6 +60,13 @@ impl ComputePlan {
     pub(crate) fn check(&self) -> Result<(), ModelError> {
         if !(1..=MOST_REPLICAS).contains(&self.replicas) {
             return Err(ModelError::config("replicas", self.replicas, format!("1 to {MOST_REPLICAS}")));
+        }
+        let possible = self.device == Device::Cpu
+            && self.precision == Precision::Fp32
+            && self.memory_layout == MemoryLayout::ChannelsLast;
+        if self.convolutions == Convolutions::Winograd && !possible {
+            let problem = "these kernels are for fp32 with channels last on the CPU";
+            return Err(ModelError::config("convolutions", self.convolutions, problem));
         }
         if self.replicas > 1 && self.device != Device::Cpu {
             let problem = "replicas share the cores of a CPU; on a GPU use 1";

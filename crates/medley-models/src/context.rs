@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use medley_core::seed::{ChaCha8Rng, Purpose, stream};
 use tch::{Device, Kind, Tensor};
 
-use crate::ModelError;
 use crate::options::Segment;
+use crate::{Convolutions, ModelError};
 
 /// What a layer needs to know of the batch it is computing.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,8 @@ pub struct Context<'a> {
     pub train: bool,
     /// Dtype of activations and of the weights of products.
     pub kind: Kind,
+    /// What computes convolutions.
+    pub convolutions: Convolutions,
     /// Which row belongs to which task.
     pub rows: &'a Rows,
     /// Names the draws of this pass; dropout is a function of it, the layer and the row.
@@ -28,7 +30,8 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn new(train: bool, kind: Kind, rows: &'a Rows, noise: u64) -> Self {
-        Self { train, kind, rows, noise, prepared: None, recorder: None }
+        let convolutions = Convolutions::default();
+        Self { train, kind, convolutions, rows, noise, prepared: None, recorder: None }
     }
 }
 

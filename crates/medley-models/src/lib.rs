@@ -59,7 +59,7 @@ pub use compute_plan::ComputePlan;
 pub use config::{BackboneConfig, BatchNormScope, NetConfig, ValidatedNet};
 pub use context::{Context, Rows, Work};
 pub use error::ModelError;
-pub use medley_core::{MemoryLayout, Precision};
+pub use medley_core::{Convolutions, MemoryLayout, Precision};
 pub use net::{Inference, MultiTaskNet};
 pub use options::{BuildOptions, Segment};
 pub use registry::{BackboneDescription, BackboneSummary, CostPerTask, describe, registry};

@@ -35,6 +35,7 @@ pub struct MultiTaskNet {
     /// Of the last training pass, until its backward pass.
     pending: RefCell<Option<Pending>>,
     inferences: Cell<u64>,
+    winograd_layers: usize,
 }
 
 /// What a network was made from, to copy its trunk.
@@ -102,6 +103,7 @@ impl MultiTaskNet {
             replicas: None,
             pending: RefCell::new(None),
             inferences: Cell::new(0),
+            winograd_layers: root.winograd_layers(),
         })
     }
 
@@ -240,6 +242,11 @@ impl MultiTaskNet {
         &self.blueprint.net
     }
 
+    /// Convolutions that Winograd's algorithm can compute.
+    pub fn winograd_layers(&self) -> usize {
+        self.winograd_layers
+    }
+
     /// Names of the tasks, in order.
     pub fn task_names(&self) -> &[String] {
         &self.blueprint.tasks
@@ -289,7 +296,15 @@ impl MultiTaskNet {
     fn pass(&self, train: bool, noise: u64, inference: Option<u64>) -> Pass {
         let plan = self.options.plan;
         let input_size = self.config().config().input_size;
-        Pass { train, kind: plan.kind(), layout: plan.memory_layout, input_size, noise, inference }
+        Pass {
+            train,
+            kind: plan.kind(),
+            layout: plan.memory_layout,
+            convolutions: plan.convolutions,
+            input_size,
+            noise,
+            inference,
+        }
     }
 
     fn compute(
@@ -303,7 +318,7 @@ impl MultiTaskNet {
         let logits = || {
             let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), self.options.plan.device)?;
             let context = Context::new(pass.train, pass.kind, &rows, pass.noise);
-            let context = Context { prepared, recorder, ..context };
+            let context = Context { prepared, recorder, convolutions: pass.convolutions, ..context };
             let features = match &self.replicas {
                 Some(replicas) if recorder.is_none() => {
                     let own = |images: &Tensor, share: &Share| {

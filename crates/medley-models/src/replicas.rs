@@ -18,7 +18,7 @@ use crate::context::{Prepared, Rows};
 use crate::options::Segment;
 use crate::resize::resize;
 use crate::scope::{Buffer, Store, in_layout};
-use crate::{Context, MemoryLayout, ModelError};
+use crate::{Context, Convolutions, MemoryLayout, ModelError};
 
 /// The rows of a batch that one replica computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,7 @@ pub(crate) struct Pass {
     pub(crate) train: bool,
     pub(crate) kind: Kind,
     pub(crate) layout: MemoryLayout,
+    pub(crate) convolutions: Convolutions,
     /// What images are resized to.
     pub(crate) input_size: Option<usize>,
     pub(crate) noise: u64,
@@ -305,7 +306,8 @@ pub(crate) fn forward(
     let guard = if pass.train { None } else { Some(tch::no_grad_guard()) };
     let numbers = share.rows.iter().map(|&row| row as u64).collect();
     let rows = Rows::new(&share.segments, numbers, Device::Cpu)?;
-    let context = Context { prepared, ..Context::new(pass.train, pass.kind, &rows, pass.noise) };
+    let context = Context::new(pass.train, pass.kind, &rows, pass.noise);
+    let context = Context { prepared, convolutions: pass.convolutions, ..context };
     let features = pass.input(images).and_then(|images| backbone.forward(&images, &context));
     drop(guard);
     features

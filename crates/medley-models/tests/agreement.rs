@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use medley_models::conformance::task;
 use medley_models::{
-    BackboneConfig, BuildOptions, ComputePlan, MemoryLayout, MultiTaskNet, NetConfig, Segment, backbones, environment,
-    image_batch, volume_batch,
+    BackboneConfig, BuildOptions, ComputePlan, Convolutions, MemoryLayout, MultiTaskNet, NetConfig, Segment, backbones,
+    environment, image_batch, volume_batch,
 };
 use serde::Deserialize;
 use tch::{Kind, Tensor};
@@ -106,11 +106,10 @@ fn largest_difference(ours: &Tensor, theirs: &[f64]) -> f64 {
     ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, f64::max)
 }
 
-fn build(model: &Model, memory_layout: MemoryLayout) -> (MultiTaskNet, String) {
+fn build(model: &Model, plan: ComputePlan) -> (MultiTaskNet, String) {
     let entry = backbones::find(&model.backbone.name).unwrap();
     let head = entry.pretrained.map_or("fc", |pretrained| pretrained.head).to_owned();
     let config = NetConfig { backbone: model.backbone.clone(), ..NetConfig::default() };
-    let plan = ComputePlan { memory_layout, ..ComputePlan::default() };
     let options = BuildOptions { plan, input_size: model.size, ..BuildOptions::default() };
     let net = MultiTaskNet::build(&config.validated().unwrap(), &[task("t", 7)], &options).unwrap();
     let count: usize = net.parameters().iter().map(|(_, tensor)| tensor.numel()).sum();
@@ -130,15 +129,21 @@ fn agrees(model: &Model) {
     let volumes = model.backbone.convolution.is_some();
     let images = images(model, volumes);
     let segments = [Segment { task: 0, start: 0, len: BATCH }];
-    for layout in [MemoryLayout::ChannelsLast, MemoryLayout::Contiguous] {
-        let (net, head) = build(model, layout);
+    let plan = ComputePlan::default();
+    let other_layout = ComputePlan { memory_layout: MemoryLayout::Contiguous, ..plan };
+    let other_kernels = ComputePlan { convolutions: Convolutions::Winograd, ..plan };
+    for plan in [plan, other_layout, other_kernels] {
+        let (net, head) = build(model, plan);
+        if plan == other_kernels && net.winograd_layers() == 0 {
+            continue;
+        }
         let logits = tch::no_grad(|| net.forward(&images, &segments, false)).unwrap();
         let difference = largest_difference(&logits[0], &model.logits);
-        assert!(difference < 1e-4, "{}, {layout:?}: logits differ by {difference}", model.name);
+        assert!(difference < 1e-4, "{}, {plan:?}: logits differ by {difference}", model.name);
         let folded = net.inference().forward(&images, &segments).unwrap();
         let difference = largest_difference(&folded[0], &model.logits);
-        assert!(difference < 1e-4, "{}, {layout:?}: folded logits differ by {difference}", model.name);
-        if let (Some(training), MemoryLayout::ChannelsLast) = (&model.training, layout) {
+        assert!(difference < 1e-4, "{}, {plan:?}: folded logits differ by {difference}", model.name);
+        if let (Some(training), MemoryLayout::ChannelsLast) = (&model.training, plan.memory_layout) {
             trains_alike(model, training, &net, &head, &images);
         }
     }

@@ -58,6 +58,7 @@ impl Arguments {
             "batch_norm" => self.config.batch_norm = serde_json::from_str::<BatchNormScope>(&quoted).unwrap(),
             "precision" => self.options.plan.precision = serde_json::from_str(&quoted).unwrap(),
             "layout" => self.options.plan.memory_layout = serde_json::from_str(&quoted).unwrap(),
+            "convolutions" => self.options.plan.convolutions = serde_json::from_str(&quoted).unwrap(),
             "size" => self.options.input_size = number() as i64,
             "batch" => self.batch = number() as i64,
             "tasks" => self.tasks = number(),
@@ -110,7 +111,8 @@ fn print_calibration(arguments: &Arguments) {
         batch_size: arguments.batch as usize,
     };
     let (device, cores) = (plan.device, plan.threads);
-    let choices = ComputeChoices { device, cores, precision: None, memory_layout: None, replicas: None };
+    let choices =
+        ComputeChoices { device, cores, precision: None, memory_layout: None, convolutions: None, replicas: None };
     let start = Instant::now();
     let calibration = calibrate(&workload, &choices, Duration::from_secs(2)).unwrap();
     let seconds = start.elapsed().as_secs_f64();

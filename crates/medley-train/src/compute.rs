@@ -1,6 +1,6 @@
 //! Choosing where and how to compute, and recording it.
 //!
-//! Precision, memory layout and replicas are what the config says, or else what a [calibration] of about two seconds finds
+//! Precision, memory layout, kernels and replicas are what the config says, or else what a [calibration] of about two seconds finds
 //! fastest. The clock decides then, so the choice is [kept] for the next run, and part of the manifest: a run that goes on takes it
 //! from there, and one that shall be repeated to the bit on any machine fixes it in its config.
 //!
@@ -14,12 +14,12 @@ use std::time::Duration;
 use medley_core::TaskSpec;
 use medley_core::record::{CalibrationTrial, Environment};
 use medley_models::calibration::{ComputeChoices, Workload, calibrate};
-use medley_models::{ComputePlan, MemoryLayout, ModelError, Precision, device, environment};
+use medley_models::{ComputePlan, Convolutions, MemoryLayout, ModelError, Precision, device, environment};
 use tch::Device;
 
 use self::kept::KeptFile;
 use crate::config::Experiment;
-use crate::config::schema::{LayoutChoice, PrecisionChoice};
+use crate::config::schema::{ConvolutionsChoice, LayoutChoice, PrecisionChoice};
 use crate::data::INPUT_CHANNELS;
 
 /// Wall time that the choice may take for a small network.
@@ -90,8 +90,8 @@ pub fn choose(
 
 /// What an earlier process chose, for a run that goes on.
 pub fn recorded(experiment: &Experiment, environment: &Environment) -> ComputePlan {
-    let Environment { precision, memory_layout, threads, replicas, .. } = *environment;
-    ComputePlan { device: experiment.device(), precision, memory_layout, threads, replicas }
+    let Environment { precision, memory_layout, convolutions, threads, replicas, .. } = *environment;
+    ComputePlan { device: experiment.device(), precision, memory_layout, convolutions, threads, replicas }
 }
 
 /// Prepares this process to compute by a plan.
@@ -110,6 +110,7 @@ pub fn environment(plan: &ComputePlan) -> Environment {
         threads: plan.threads,
         precision: plan.precision,
         memory_layout: plan.memory_layout,
+        convolutions: plan.convolutions,
         replicas: plan.replicas,
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
     }
@@ -130,6 +131,11 @@ fn choices(experiment: &Experiment) -> ComputeChoices {
             LayoutChoice::Auto => None,
             LayoutChoice::Contiguous => Some(MemoryLayout::Contiguous),
             LayoutChoice::ChannelsLast => Some(MemoryLayout::ChannelsLast),
+        },
+        convolutions: match config.convolutions {
+            ConvolutionsChoice::Auto => None,
+            ConvolutionsChoice::Libtorch => Some(Convolutions::Libtorch),
+            ConvolutionsChoice::Winograd => Some(Convolutions::Winograd),
         },
         replicas: config.replicas,
     }

@@ -45,7 +45,7 @@ fn config(more: &str) -> String {
     format!(
         "name = 'lab'\ntasks = ['breastmnist', 'bloodmnist']\nseeds = [0, 1]\n[net]\nbackbone = {{ name = 'resnet9', width \
              = 4 }}\ndropout = 0.2\n[train]\nepochs = 2\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = \
-             'channels_last'\n{more}"
+             'channels_last'\nconvolutions = 'libtorch'\n{more}"
     )
 }
 
@@ -372,9 +372,9 @@ fn what_is_left_open_is_tried_once_and_recorded() {
         MemoryLayout::Contiguous => MemoryLayout::ChannelsLast,
         MemoryLayout::ChannelsLast => MemoryLayout::Contiguous,
     };
-    let there = format!("\"memory_layout\": \"{}\",\n    \"replicas\"", chosen.memory_layout);
+    let there = format!("\"memory_layout\": \"{}\",\n    \"convolutions\"", chosen.memory_layout);
     assert!(manifest.contains(&there), "{manifest}");
-    let manifest = manifest.replace(&there, &format!("\"memory_layout\": \"{other}\",\n    \"replicas\""));
+    let manifest = manifest.replace(&there, &format!("\"memory_layout\": \"{other}\",\n    \"convolutions\""));
     std::fs::write(layout.manifest(), &manifest).unwrap();
     let run = laboratory.resume(layout.root()).unwrap();
     assert_eq!((run.environment().memory_layout, run.choice()), (other, None));

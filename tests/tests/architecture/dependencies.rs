@@ -93,7 +93,7 @@ fn the_map_is_what_cargo_sees() {
 fn only_training_and_the_program_need_tensors() {
     let with_tensors: Vec<_> =
         drawn_map().into_iter().filter_map(|(name, drawn)| drawn.tensors.then_some(name)).collect();
-    assert_eq!(with_tensors, ["medley-models", "medley-torch", "medley-train"]);
+    assert_eq!(with_tensors, ["medley-autograd", "medley-models", "medley-torch", "medley-train"]);
     assert!(!closure("medley-tests").contains("torch-sys"), "the rules must be testable without libtorch");
 }
 
@@ -111,7 +111,12 @@ fn every_dependency_is_used() {
         let (production, tests) = (code(&["src"]), code(&["src", "tests", "benches", "examples"]));
         for dependency in &nodes.iter().find(|node| node.id == package.id).unwrap().deps {
             let normal = dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
-            let source = if normal { &production } else { &tests };
+            let build = dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Build);
+            let source = match (normal, build) {
+                (true, _) => &production,
+                (false, true) => &text(&folder.join("build.rs").into_std_path_buf()),
+                (false, false) => &tests,
+            };
             if !mentions(source, &dependency.name) {
                 unused.push(format!("{} does not use {}", package.name, dependency.name));
             }

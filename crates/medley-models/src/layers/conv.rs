@@ -1,9 +1,10 @@
 use tch::Tensor;
 
+use super::winograd;
 use crate::context::{WeightAndBias, per_segment};
 use crate::init::Init;
 use crate::scope::Part;
-use crate::{Context, ModelError, Scope};
+use crate::{Context, Convolutions, ModelError, Scope};
 
 medley_core::choices! {
     /// How a convolution of a flat net becomes one over volumes, as in the official 3D benchmark (Yang et al., *Reinventing 2D
@@ -119,7 +120,11 @@ impl Conv {
             .iter()
             .map(|scope| scope.parameter("weight", &shape(&vec![1; sides.len()]), Init::Constant(0.0)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { layer: scope.next_layer(), weight, bias, adapters, options })
+        let conv = Self { layer: scope.next_layer(), weight, bias, adapters, options };
+        if conv.suits_winograd() {
+            scope.note_winograd_layer();
+        }
+        Ok(conv)
     }
 
     /// `[N, in, H, W]` to `[N, out, H', W']`, or the same with depth.
@@ -131,11 +136,11 @@ impl Conv {
             _ if context.recorder.is_some() => self.outline(x)?,
             Some(prepared) if self.adapters.is_empty() => {
                 let (weight, bias) = prepared.get(self.layer, usize::MAX, || self.merged(0, context))?;
-                self.apply(x, &weight, bias.as_ref())?
+                self.apply(x, &weight, bias.as_ref(), context)?
             }
             Some(prepared) => per_segment(x, context.rows.segments(), |rows, segment| {
                 let (weight, bias) = prepared.get(self.layer, segment.task, || self.merged(segment.task, context))?;
-                self.apply(rows, &weight, bias.as_ref())
+                self.apply(rows, &weight, bias.as_ref(), context)
             })?,
             None => self.adapted(x, context)?,
         };
@@ -159,7 +164,7 @@ impl Conv {
     /// With the fp32 masters, cast here.
     fn adapted(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(context.kind)).transpose()?;
-        let y = self.apply(x, &self.weight.f_to_kind(context.kind)?, bias.as_ref())?;
+        let y = self.apply(x, &self.weight.f_to_kind(context.kind)?, bias.as_ref(), context)?;
         if self.adapters.is_empty() {
             return Ok(y);
         }
@@ -195,14 +200,29 @@ impl Conv {
     }
 
     /// The convolution alone, with these weights.
-    pub(super) fn apply(&self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
+    pub(super) fn apply(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        context: &Context<'_>,
+    ) -> Result<Tensor, ModelError> {
         let ConvOptions { padding: p, space, .. } = self.options;
         match space {
+            Space::Flat if context.convolutions == Convolutions::Winograd && self.suits_winograd() => {
+                winograd::convolve(x, weight, bias)
+            }
             Space::Flat => self.convolve(x, weight, bias, &[p, p]),
             Space::Volume(VolumeConvolution::Full) => self.convolve(x, weight, bias, &[p, p, p]),
             Space::Volume(VolumeConvolution::Slices) => self.convolve(x, weight, bias, &[0, p, p]),
             Space::Volume(VolumeConvolution::Acs) => self.convolve_planes(x, weight, bias, p),
         }
+    }
+
+    /// Whether Winograd's algorithm can compute this layer.
+    fn suits_winograd(&self) -> bool {
+        let ConvOptions { kernel, stride, padding, groups, space, .. } = self.options;
+        (kernel, stride, padding, groups, space) == (3, 1, 1, 1, Space::Flat) && winograd::takes(&self.weight)
     }
 
     fn apply_adapter(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor, ModelError> {

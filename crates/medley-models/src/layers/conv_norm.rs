@@ -39,7 +39,7 @@ impl ConvNorm {
         };
         let folded = |rows: &Tensor, key: usize, task: usize| -> Result<Tensor, ModelError> {
             let (weight, bias) = prepared.get(self.conv.layer(), key, || self.fold(task, context))?;
-            self.conv.apply(rows, &weight, bias.as_ref())
+            self.conv.apply(rows, &weight, bias.as_ref(), context)
         };
         if self.conv.has_adapters() || self.norm.depends_on_task() {
             per_segment(x, context.rows.segments(), |rows, segment| folded(rows, segment.task, segment.task))

@@ -12,6 +12,7 @@ mod film;
 mod layer_norm;
 mod linear;
 mod noise;
+mod winograd;
 
 pub use batch_norm::BatchNorm;
 pub use conv::{Conv, ConvOptions, Space, VolumeConvolution};

@@ -37,7 +37,7 @@ pub fn differing_computation(runs: &[(&str, Environment)]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use medley_core::{MemoryLayout, Precision};
+    use medley_core::{Convolutions, MemoryLayout, Precision};
 
     use super::*;
 
@@ -50,6 +50,7 @@ mod tests {
             threads: 2,
             precision,
             memory_layout: MemoryLayout::Contiguous,
+            convolutions: Convolutions::Libtorch,
             replicas: 1,
             platform: "linux-x86_64".into(),
         }

@@ -120,6 +120,7 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
             threads: 2,
             precision: Precision::Bf16,
             memory_layout: MemoryLayout::ChannelsLast,
+            convolutions: medley_core::Convolutions::Libtorch,
             replicas: 1,
             platform: "linux-x86_64".into(),
         },

@@ -83,6 +83,7 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
         ("Threads", environment.threads.to_string()),
         ("Precision", environment.precision.to_string()),
         ("Memory layout", environment.memory_layout.to_string()),
+        ("Convolutions", environment.convolutions.to_string()),
         ("Seeds", format::list(&seeds)),
     ];
     facts.push(("Test labels opened", openings(run)));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
-use medley_core::RunLayout;
 use medley_core::record::{Environment, RunResults, ScoreSet};
 use medley_core::text::plural;
+use medley_core::{Convolutions, RunLayout};
 use medley_metrics::summarise_sets;
 use medley_predictions::SubmissionError;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
@@ -114,14 +114,15 @@ fn observers(quiet: bool, doing: &'static str) -> Observers {
 
 /// What was chosen, now or earlier.
 fn compute_plan(run: &Run<'_>, choice: &ChosenPlan) -> String {
-    let Environment { precision, memory_layout, threads, replicas, .. } = run.environment();
+    let Environment { precision, memory_layout, convolutions, threads, replicas, .. } = run.environment();
     let cores = match (replicas, threads) {
         (1, threads) => plural(threads, "thread"),
         (replicas, _) => plural(replicas, "replica"),
     };
     let tried = plural(choice.trials.len(), "candidate");
     let when = if choice.kept { ", tried by an earlier run (medley doctor --recalibrate forgets it)" } else { "" };
-    format!("computing in {precision}, {memory_layout}, {cores}: the fastest of {tried}{when}")
+    let kernels = if convolutions == Convolutions::Winograd { ", convolutions by Winograd's algorithm" } else { "" };
+    format!("computing in {precision}, {memory_layout}{kernels}, {cores}: the fastest of {tried}{when}")
 }
 
 fn finish(end: RunEnd, layout: &RunLayout, interruption: &Interruption, json: bool) -> anyhow::Result<ExitCode> {

@@ -18,7 +18,7 @@ use crate::checkpoint::hex;
 /// The largest file that is read, bytes.
 const LARGEST: u64 = 1 << 16;
 /// Of the rules by which a choice is made: choices by others are not taken.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// `medley/compute` in the user's cache folder, beside the decoded data; none where it is not known.
 pub fn default_folder() -> Option<PathBuf> {
@@ -105,15 +105,16 @@ impl KeptFile {
     /// Whether the plan is what was tried, and within what may be tried: the file may have been changed by hand.
     fn is_possible(&self, kept: &Kept) -> bool {
         let Kept { plan, trials, .. } = kept;
-        let ComputeChoices { device, cores, precision, memory_layout, replicas } = self.choices;
+        let ComputeChoices { device, cores, precision, memory_layout, convolutions, replicas } = self.choices;
         let was_tried = |trial: &CalibrationTrial| {
-            (trial.precision, trial.memory_layout, trial.threads, trial.replicas)
-                == (plan.precision, plan.memory_layout, plan.threads, plan.replicas)
+            (trial.precision, trial.memory_layout, trial.convolutions, trial.threads, trial.replicas)
+                == (plan.precision, plan.memory_layout, plan.convolutions, plan.threads, plan.replicas)
         };
         trials.iter().any(was_tried)
             && plan.device == device
             && precision.is_none_or(|precision| precision == plan.precision)
             && memory_layout.is_none_or(|layout| layout == plan.memory_layout)
+            && convolutions.is_none_or(|convolutions| convolutions == plan.convolutions)
             && (1..=cores.max(1)).contains(&plan.threads)
             && match replicas {
                 Some(replicas) => replicas == plan.replicas,
@@ -148,8 +149,14 @@ mod tests {
 
     use super::*;
 
-    const OPEN: ComputeChoices =
-        ComputeChoices { device: Device::Cpu, cores: 2, precision: None, memory_layout: None, replicas: None };
+    const OPEN: ComputeChoices = ComputeChoices {
+        device: Device::Cpu,
+        cores: 2,
+        precision: None,
+        memory_layout: None,
+        convolutions: None,
+        replicas: None,
+    };
 
     fn workload<'a>(net: &'a ValidatedNet, tasks: &'a [TaskSpec]) -> Workload<'a> {
         Workload { net, tasks, input_channels: 3, input_size: 28, batch_size: 64 }

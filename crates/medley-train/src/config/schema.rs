@@ -151,6 +151,8 @@ medley_core::keys! {
         precision: PrecisionChoice = PrecisionChoice::Auto;
         /// Order of values in memory. The bits depend on it.
         memory_layout: LayoutChoice = LayoutChoice::Auto;
+        /// What computes 3x3 convolutions of stride 1. The bits depend on it.
+        convolutions: ConvolutionsChoice = ConvolutionsChoice::Auto;
         /// Steps in a row whose loss or gradient is not finite, and which are skipped, before training stops with exit code 5.
         max_bad_steps: usize = 10, in 0..=1_000_000;
     }
@@ -165,6 +167,18 @@ medley_core::choices! {
         Fp32 = "fp32",
         /// bfloat16 products.
         Bf16 = "bf16",
+    }
+}
+
+medley_core::choices! {
+    /// `train.convolutions`
+    pub enum ConvolutionsChoice {
+        /// By calibration.
+        Auto = "auto",
+        /// The kernels of libtorch.
+        Libtorch = "libtorch",
+        /// Winograd's algorithm, in fp32 with channels last on the CPU.
+        Winograd = "winograd",
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medley_core::record::{Environment, SCHEMA_VERSION};
-use medley_core::{ImageShape, MemoryLayout, Modality, Origin, Precision, Split, TaskKind, TaskSpec};
+use medley_core::{Convolutions, ImageShape, MemoryLayout, Modality, Origin, Precision, Split, TaskKind, TaskSpec};
 use medley_storage::{Fault, FaultyFs, RealFs};
 
 use super::*;
@@ -42,6 +42,7 @@ fn describe(run: &str) -> (Manifest, String) {
             threads: 1,
             precision: Precision::Fp32,
             memory_layout: MemoryLayout::Contiguous,
+            convolutions: Convolutions::Libtorch,
             replicas: 1,
             platform: "linux-x86_64".to_owned(),
         },

@@ -1,0 +1,188 @@
+//! 3x3 convolutions by the kernels of `medley-kernels`, in place of libtorch's.
+
+use medley_kernels::{Convolution, Kernel, KernelError};
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::scope::in_layout;
+use crate::{MemoryLayout, ModelError};
+
+/// Whether the kernels take such a weight `[out, in, 3, 3]`: channels are multiples of sixteen.
+pub(super) fn takes(weight: &Tensor) -> bool {
+    let (outputs, inputs) = (weight.size()[0] as usize, weight.size()[1] as usize);
+    Convolution::takes(inputs, outputs)
+}
+
+/// `[N, in, H, W]` to `[N, out, H, W]` with channels last, and the way back.
+pub(super) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
+    let x = in_layout(x, MemoryLayout::ChannelsLast)?;
+    let layer = geometry(&x, weight)?;
+    let bias = bias.map(Tensor::f_contiguous).transpose()?;
+    let y = tch::no_grad(|| -> Result<Tensor, TchError> {
+        let mut y = pixels(layer, layer.outputs)?;
+        let weight = kernel_order(weight)?;
+        let bias = bias.as_ref().map(numbers).transpose()?;
+        layer.forward(numbers(&x)?, kernel(&weight, layer.inputs)?, bias, numbers_mut(&mut y)?).map_err(refused)?;
+        Ok(y)
+    })?;
+    let inputs: Vec<&Tensor> = [&x, weight].into_iter().chain(bias.as_ref()).collect();
+    Ok(medley_autograd::attach(y, &inputs, &[&x, weight], move |gradient, saved, wanted| {
+        let gradient = channels_last(&gradient)?;
+        let (x, weight) = (&saved[0], &saved[1]);
+        let mut gradients = vec![
+            wanted[0].then(|| input_gradient(layer, &gradient, weight)).transpose()?,
+            wanted[1].then(|| weight_gradient(layer, x, &gradient)).transpose()?,
+        ];
+        if let Some(&wanted) = wanted.get(2) {
+            let sum = || gradient.f_sum_dim_intlist([0_i64, 2, 3].as_slice(), false, None::<Kind>);
+            gradients.push(wanted.then(sum).transpose()?);
+        }
+        Ok(gradients)
+    })?)
+}
+
+fn input_gradient(layer: Convolution, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+    let weight = kernel_order(weight)?;
+    let mut slope = pixels(layer, layer.inputs)?;
+    let kernel = kernel(&weight, layer.inputs)?;
+    layer.input_gradient(numbers(gradient)?, kernel, numbers_mut(&mut slope)?).map_err(refused)?;
+    Ok(slope)
+}
+
+fn weight_gradient(layer: Convolution, x: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
+    let shape = [layer.outputs as i64, layer.inputs as i64, 3, 3];
+    let mut slope = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
+    layer.weight_gradient(numbers(x)?, numbers(gradient)?, numbers_mut(&mut slope)?).map_err(refused)?;
+    Ok(slope)
+}
+
+fn geometry(x: &Tensor, weight: &Tensor) -> Result<Convolution, ModelError> {
+    let (images, inputs, height, width) = x.size4()?;
+    let outputs = weight.size()[0];
+    let [images, inputs, height, width, outputs] = [images, inputs, height, width, outputs].map(|size| size as usize);
+    Ok(Convolution { images, height, width, inputs, outputs, threads: tch::get_num_threads().max(1) as usize })
+}
+
+/// `[N, C, H, W]` with channels last, to be filled.
+fn pixels(layer: Convolution, channels: usize) -> Result<Tensor, TchError> {
+    let shape = [layer.images, layer.height, layer.width, channels].map(|size| size as i64);
+    Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?.f_permute([0, 3, 1, 2])
+}
+
+fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
+    tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
+}
+
+/// A weight in one of the two orders that the kernels read.
+fn kernel_order(weight: &Tensor) -> Result<Tensor, TchError> {
+    if is_channels_last(weight) { Ok(weight.shallow_clone()) } else { weight.f_contiguous() }
+}
+
+fn kernel(weight: &Tensor, inputs: usize) -> Result<Kernel<'_>, TchError> {
+    let read = if weight.is_contiguous() { Kernel::contiguous } else { Kernel::channels_last };
+    Ok(read(numbers(weight)?, inputs))
+}
+
+fn is_channels_last(tensor: &Tensor) -> bool {
+    tensor.f_permute([0, 2, 3, 1]).is_ok_and(|tensor| tensor.is_contiguous())
+}
+
+/// The numbers of a tensor that has its memory without gaps, in either order.
+fn numbers(tensor: &Tensor) -> Result<&[f32], TchError> {
+    check(tensor)?;
+    // SAFETY: `check` saw that so many numbers lie there without gaps; the tensor owns them and is borrowed.
+    #[allow(unsafe_code, reason = "memory of libtorch")]
+    Ok(unsafe { std::slice::from_raw_parts(start(tensor), tensor.numel()) })
+}
+
+fn numbers_mut(tensor: &mut Tensor) -> Result<&mut [f32], TchError> {
+    check(tensor)?;
+    // SAFETY: as above; the tensors that come here were made a moment ago, so nobody else has them.
+    #[allow(unsafe_code, reason = "memory of libtorch")]
+    Ok(unsafe { std::slice::from_raw_parts_mut(start(tensor), tensor.numel()) })
+}
+
+/// A tensor without numbers may have no memory, and a slice may not begin nowhere.
+fn start(tensor: &Tensor) -> *mut f32 {
+    if tensor.numel() == 0 { std::ptr::NonNull::dangling().as_ptr() } else { tensor.data_ptr().cast() }
+}
+
+fn check(tensor: &Tensor) -> Result<(), TchError> {
+    let whole = tensor.is_contiguous() || (tensor.dim() == 4 && is_channels_last(tensor));
+    if whole && tensor.kind() == Kind::Float && tensor.device() == Device::Cpu {
+        return Ok(());
+    }
+    let found = format!("{:?} {:?} on {:?}", tensor.kind(), tensor.size(), tensor.device());
+    Err(TchError::Kind(format!("a convolution takes fp32 without gaps on the CPU, and got {found}")))
+}
+
+fn refused(error: KernelError) -> TchError {
+    TchError::Shape(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without order.
+    fn noise(shape: &[i64], seed: i64) -> Tensor {
+        let numbers = Tensor::arange(shape.iter().product::<i64>(), (Kind::Float, Device::Cpu));
+        ((numbers + seed) * 78.233).sin().view(shape)
+    }
+
+    fn close(ours: &Tensor, theirs: &Tensor) -> bool {
+        let difference = (ours - theirs).norm().double_value(&[]);
+        ours.size() == theirs.size() && difference <= 1e-5 * theirs.norm().double_value(&[])
+    }
+
+    /// Output, and the gradients of all that has one, of a loss that weighs every output differently.
+    fn passes(
+        convolve: impl Fn(&Tensor, &Tensor, Option<&Tensor>) -> Tensor,
+        leaves: [&Tensor; 3],
+        bias: bool,
+    ) -> Vec<Tensor> {
+        let [x, weight, shift] = leaves.map(|leaf| leaf.detach().set_requires_grad(leaf.requires_grad()));
+        // Not the leaf itself, so that the way back goes on behind it.
+        let y = convolve(&(&x * 1.0), &weight, bias.then_some(&shift));
+        if y.requires_grad() {
+            (&y * noise(&y.size(), 5)).sum(Kind::Float).backward();
+        }
+        let gradients = [x, weight, shift].into_iter().map(|leaf| leaf.grad()).filter(Tensor::defined);
+        std::iter::once(y.detach()).chain(gradients).collect()
+    }
+
+    #[test]
+    fn outputs_and_gradients_are_those_of_libtorch() {
+        let (x, weight, shift) = (noise(&[3, 16, 9, 6], 1), noise(&[32, 16, 3, 3], 2), noise(&[32], 3));
+        let last = |tensor: &Tensor| in_layout(tensor, MemoryLayout::ChannelsLast).unwrap();
+        for (x, weight) in [(last(&x), weight.copy()), (x.copy(), last(&weight)), (last(&x), last(&weight))] {
+            for asked in 0..8_i64 {
+                for (place, leaf) in [&x, &weight, &shift].iter().enumerate() {
+                    let _ = leaf.set_requires_grad(asked >> place & 1 == 1);
+                }
+                for bias in [false, true] {
+                    let ours = passes(|x, w, b| convolve(x, w, b).unwrap(), [&x, &weight, &shift], bias);
+                    let theirs = passes(|x, w, b| x.conv2d(w, b, 1, 1, 1, 1), [&x, &weight, &shift], bias);
+                    assert_eq!(ours.len(), theirs.len(), "asked {asked:03b}, bias {bias}");
+                    for (ours, theirs) in ours.iter().zip(&theirs) {
+                        assert!(close(ours, theirs), "asked {asked:03b}, bias {bias}, {:?}", ours.size());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_a_batch_and_no_rows_are_taken() {
+        let (x, weight) = (noise(&[4, 16, 5, 5], 1), noise(&[16, 16, 3, 3], 2));
+        let part = x.narrow(0, 1, 2).transpose(2, 3);
+        assert!(close(&convolve(&part, &weight, None).unwrap(), &part.conv2d(&weight, None::<Tensor>, 1, 1, 1, 1)));
+        assert_eq!(convolve(&x.narrow(0, 0, 0), &weight, None).unwrap().size(), [0, 16, 5, 5]);
+    }
+
+    #[test]
+    fn another_dtype_is_an_error() {
+        let weight = noise(&[16, 16, 3, 3], 2);
+        let error = convolve(&noise(&[1, 16, 4, 4], 1).to_kind(Kind::Double), &weight, None).unwrap_err().to_string();
+        assert!(error.contains("Double"), "{error}");
+    }
+}
