@@ -6,6 +6,7 @@
 mod codes;
 mod commands;
 mod hint;
+mod interruption;
 mod memory;
 mod progress;
 
