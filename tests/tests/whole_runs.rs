@@ -212,11 +212,20 @@ fn test_labels_stay_shut_until_medley_test() {
     let said = lab.train("lab", &["--no-test"]);
     assert!(said.stdout.contains("validation harmonic mean of macro-F1  "), "{said:?}");
     assert!(said.stdout.contains("validation split") && said.stdout.contains("medley test runs/lab-1"), "{said:?}");
-    assert!(read(&lab, "report.html").contains("medley test lab-1"));
+    assert!(read(&lab, "report.html").contains("medley test runs/lab-1"));
     let manifest = || -> Value { serde_json::from_str(&read(&lab, "manifest.json")).unwrap() };
     assert!(manifest()["test_openings"].is_null());
     let refused = lab.run(&["submission", "runs/lab-1"]);
     assert!(refused.code == Some(4) && refused.stderr.contains("medley test"), "{refused:?}");
+
+    let refused = lab.run(&["score", "runs/lab-1", "--data", "data"]);
+    assert!(refused.code == Some(4) && refused.stderr.contains("`medley test runs/lab-1`"), "{refused:?}");
+    let of_validation = must(lab.path(), &["score", "runs/lab-1", "--split", "val", "--data", "data"]);
+    assert!(of_validation.stdout.contains("breastmnist"), "{of_validation:?}");
+    for (format, rows) in [("csv", "lab-1,true,val,seed,0,breastmnist,"), ("latex", "Validation results, which are")] {
+        let printed = must(lab.path(), &["report", "runs/lab-1", "--print", format]).stdout;
+        assert!(printed.contains(rows), "{format}: {printed}");
+    }
 
     let tested = || must(lab.path(), &["test", "runs/lab-1", "--data", "data", "--quiet", "--json"]).stdout;
     let first = tested();

@@ -206,8 +206,10 @@ struct UnfinishedTemplate {
     interrupted: bool,
     best: Option<String>,
     seeds: Vec<String>,
-    /// The name of a run that is finished but for its test split.
-    untested: Option<String>,
+    /// Whether it is finished but for its test split.
+    untested: bool,
+    /// What does the rest.
+    command: String,
 }
 
 fn unfinished(run: &RunRecord) -> UnfinishedTemplate {
@@ -235,6 +237,7 @@ fn unfinished(run: &RunRecord) -> UnfinishedTemplate {
                 format!("seed {seed}: {}", format::plural(epochs, "epoch"))
             })
             .collect(),
-        untested: run.untested.then(|| run.name().to_owned()),
+        untested: run.untested,
+        command: run.next_command().unwrap_or_default(),
     }
 }
