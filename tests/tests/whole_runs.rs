@@ -226,6 +226,8 @@ fn test_labels_stay_shut_until_medley_test() {
         let printed = must(lab.path(), &["report", "runs/lab-1", "--print", format]).stdout;
         assert!(printed.contains(rows), "{format}: {printed}");
     }
+    let said = must(lab.path(), &["resume", "runs/lab-1", "--data", "data", "--quiet"]);
+    assert!(said.stderr.contains("is finished but for its test split"), "{said:?}");
 
     let tested = || must(lab.path(), &["test", "runs/lab-1", "--data", "data", "--quiet", "--json"]).stdout;
     let first = tested();
@@ -236,6 +238,11 @@ fn test_labels_stay_shut_until_medley_test() {
     assert_eq!(opened["test_openings"][0]["by"], "test");
     assert!(read(&lab, "report.html").contains("Test labels opened"));
     assert_eq!((tested(), manifest()), (first, opened), "tested again nothing is opened");
+
+    let said = must(lab.path(), &["test", "runs/lab-1", "--data", "data", "--quiet"]);
+    assert!(said.stderr.contains("`runs/lab-1` was tested before: there is nothing to do"), "{said:?}");
+    let said = must(lab.path(), &["resume", "runs/lab-1", "--data", "data", "--quiet"]);
+    assert!(said.stderr.contains("`runs/lab-1` is finished: there is nothing to resume"), "{said:?}");
 
     // What was done is printed before what fails.
     let said = lab.run(&["test", "runs/lab-1", "runs/lab-2", "--data", "data", "--json"]);

@@ -11,7 +11,7 @@ use medley_metrics::summarise_sets;
 use medley_predictions::SubmissionError;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
-use medley_storage::RealFs;
+use medley_storage::{RealFs, Shown};
 use medley_train::compute::{ChosenPlan, kept};
 use medley_train::config::Experiment;
 use medley_train::observer::Observers;
@@ -56,6 +56,10 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     let (data, experiment, folder) = open_run(&arguments.run, &arguments.data)?;
     let session = session(&data, &arguments.reading).allow_memory(arguments.allow_memory);
     let run = session.resume(&experiment, folder)?;
+    if let Some(results) = run.results()? {
+        let rest = if results.is_tested() { "" } else { " but for its test split, which `medley test` scores" };
+        output::note(&format!("`{}` is finished{rest}: there is nothing to resume", Shown(&arguments.run)));
+    }
     let layout = run.layout().clone();
     interruption.running(&command);
     let end = run.train(observers(arguments.quiet, "resuming"), &interruption.stop)?;
@@ -74,6 +78,9 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
             let (data, experiment, folder) = open_run(path, &arguments.data)?;
             let session = sessions.entry(data.clone()).or_insert_with(|| session(&data, &arguments.reading));
             let run = session.resume(&experiment, folder)?;
+            if run.results()?.is_some_and(|results| results.is_tested()) {
+                output::note(&format!("`{}` was tested before: there is nothing to do", Shown(path)));
+            }
             let layout = run.layout().clone();
             match run.test(observers(arguments.quiet, "testing"), &interruption.stop)? {
                 RunEnd::Interrupted => return Ok(interruption.note(&command)),

@@ -176,8 +176,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The results of a run that was finished before.
-    fn results(&self) -> Result<Option<RunResults>, TrainError> {
+    /// The results of a run that was finished before; `None` where something is left to be trained.
+    ///
+    /// # Errors
+    /// [`TrainError::Results`] where the file cannot be used.
+    pub fn results(&self) -> Result<Option<RunResults>, TrainError> {
         read_results(self.layout(), self.folder.manifest()).map_err(TrainError::Results)
     }
 
