@@ -93,6 +93,30 @@ fn warnings_that_must_be_seen_are_there() {
 }
 
 #[test]
+fn of_a_users_own_set_nothing_is_said_that_is_true_of_medmnist_alone() {
+    let mut tasks = vec![common::three().swap_remove(0)];
+    tasks[0].spec.name = "moles".into();
+    tasks[0].spec.title = "Moles".into();
+    tasks[0].spec.origin = medley_core::Origin::User;
+    let fixture = common::finished("moles-1", &tasks, &[0], 2);
+    let run = load_run(&fixture.layout).unwrap();
+    let texts = [medley_report::markdown(&run), medley_report::model_card(&run), html(&run).unwrap()];
+    for text in texts.map(|text| text.replace("as the official MedMNIST evaluator defines them", "")) {
+        for absent in
+            ["MedMNIST", "BreastMNIST", "published results", "public images", "1 task,", "over 1 task", "each of 1"]
+        {
+            assert!(!text.contains(absent), "{absent}: {text}");
+        }
+        assert!(text.contains("Not for clinical use"));
+    }
+    let page = html(&run).unwrap();
+    assert!(
+        page.contains("Macro-F1 on Moles on the test split")
+            && !page.contains("<tfoot>\n<tr>\n<th scope=\"row\">Harmonic")
+    );
+}
+
+#[test]
 fn derma_is_named_as_not_for_commerce() {
     let mut tasks = common::three();
     tasks[0].spec.name = "dermamnist".into();

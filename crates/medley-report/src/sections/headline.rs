@@ -30,7 +30,10 @@ impl Section for Headline {
 #[template(path = "headline.html")]
 struct HeadlineTemplate {
     cards: Vec<Card>,
-    tasks: String,
+    /// What the first number is.
+    measure: String,
+    /// Whether there are several tasks to take a mean of.
+    several: bool,
     seeds: usize,
     intervals: String,
     ensemble: bool,
@@ -83,7 +86,8 @@ fn finished(run: &RunRecord) -> HeadlineTemplate {
     let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref());
     HeadlineTemplate {
         cards: cards(run, seeds),
-        tasks: format::plural(run.data().len(), "task"),
+        measure: facts::measure(run),
+        several: run.data().len() > 1,
         seeds,
         intervals: facts::intervals(run),
         ensemble: ensemble.is_some(),

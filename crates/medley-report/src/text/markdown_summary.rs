@@ -33,7 +33,7 @@ pub fn markdown(run: &RunRecord) -> String {
     for caveat in facts::caveats(run).iter().filter(|caveat| *caveat != facts::SYNTHETIC) {
         let _ = writeln!(text, "- {}", escape_markdown(caveat));
     }
-    let _ = writeln!(text, "- {} {}", facts::NOT_CLINICAL, escape_markdown(&facts::licences(run)));
+    let _ = writeln!(text, "- {} {}", facts::not_clinical(run), escape_markdown(&facts::licences(run)));
     text
 }
 
@@ -56,8 +56,8 @@ pub(crate) fn headline(run: &RunRecord) -> String {
     };
     let uncertainty = run.uncertainty();
     let mut text = format!(
-        "Harmonic mean of macro-F1 over {}, test split: **{}** ({}; 95 % interval {}).",
-        format::plural(run.data().len(), "task"),
+        "{}, test split: **{}** ({}; 95 % interval {}).",
+        escape_markdown(&facts::measure(run)),
         format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
         format::plural(results.seeds.len(), "seed"),
         format::interval(uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()), MEAN_DECIMALS),
