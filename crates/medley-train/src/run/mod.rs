@@ -242,6 +242,9 @@ impl<'a> Run<'a> {
             steps_per_epoch,
             resumed: self.resumed,
         })?;
+        for message in self.experiment.warnings() {
+            observers.send(&Event::Warning { message: message.clone() })?;
+        }
         for record in &self.prepared.records {
             if record.release.is_none() {
                 let what = if record.task.origin == Origin::User { "not the imported" } else { "not the published" };
