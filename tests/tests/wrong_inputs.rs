@@ -101,6 +101,22 @@ fn a_run_that_is_not_finished_says_what_finishes_it() {
 }
 
 #[test]
+fn a_network_that_is_not_known_is_named_once_and_as_it_was_typed() {
+    let lab = Lab::new();
+    lab.config("lab", &[TASK], "");
+    let in_config = lab.run(&["config", "show", "lab.toml", "--set", "net.backbone.name=resnet19"]);
+    let problem = in_config.stderr.lines().next().unwrap_or_default();
+    assert_eq!((in_config.code, problem.matches("net.backbone.name").count()), (Some(2), 1), "{in_config:?}");
+    for (options, words) in
+        [("resnet19", "error: no backbone is called `resnet19`"), ("resnet9 --width 0", "--width is 0")]
+    {
+        let said = lab.run(&format!("models show {options}").split(' ').collect::<Vec<_>>());
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains(words) && !said.stderr.contains("net."), "{}", said.stderr);
+    }
+}
+
+#[test]
 fn a_file_of_no_bytes() {
     let (lab, said) = with_bytes(|_| Vec::new());
     assert_refused(&lab, &said, 3, &["data/breastmnist.npz"]);
