@@ -133,8 +133,14 @@ pub fn create_folder(path: &Path) -> Result<(), StorageError> {
 
 /// The user's cache folder, `XDG_CACHE_HOME` or else `.cache` in the home folder; none where neither is known.
 pub fn user_cache_folder() -> Option<PathBuf> {
-    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")))
+    cache_folder(|name| std::env::var_os(name))
+}
+
+/// A relative path in `XDG_CACHE_HOME` is ignored, as the XDG Base Directory Specification 0.8 asks: it would be another folder in
+/// every folder that a program is started in.
+fn cache_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    path("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| path("HOME").map(|home| home.join(".cache")))
 }
 
 /// Removes a file; where there is none, nothing is to be done.
@@ -245,6 +251,19 @@ fn discard_directory(path: &Path) {
 #[allow(clippy::disallowed_methods, reason = "fixtures of tests need not survive a crash")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_relative_cache_folder_is_ignored() {
+        let found = |cache: &str, home: &str| {
+            let known = |value: &str| Some(OsString::from(value));
+            cache_folder(|name| if name == "HOME" { known(home) } else { known(cache) })
+        };
+        assert_eq!(found("/cache", "/home/a"), Some(PathBuf::from("/cache")));
+        for ignored in ["", "cache", "./cache"] {
+            assert_eq!(found(ignored, "/home/a"), Some(PathBuf::from("/home/a/.cache")));
+            assert_eq!(found(ignored, ""), None);
+        }
+    }
 
     #[test]
     fn what_a_dead_process_left_of_a_file_is_removed_and_nothing_else() {

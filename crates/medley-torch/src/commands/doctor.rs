@@ -27,7 +27,7 @@ fn examine(data: &Path, choices: Option<&Path>) -> Vec<Finding> {
     findings.extend([libtorch(), capability, bfloat16(), threads(), cuda()]);
     findings.extend(library_paths());
     findings.push(free_memory());
-    findings.extend(choices.map(kept_choices));
+    findings.push(kept_choices(choices));
     findings.push(data_folder(data));
     findings
 }
@@ -42,17 +42,26 @@ fn libtorch() -> Finding {
 }
 
 /// What earlier runs have found fastest.
-fn kept_choices(folder: &Path) -> Finding {
+fn kept_choices(folder: Option<&Path>) -> Finding {
     const WHAT: &str = "calibration";
-    match kept::list(folder) {
-        Ok(files) if files.is_empty() => Finding::ok(WHAT, "no choice of how to compute is kept"),
-        Ok(files) => {
-            let networks = plural(files.len(), "network");
-            Finding::ok(WHAT, format!("the fastest way to compute {networks} is kept in {}", folder.display()))
-        }
-        Err(error) => {
-            Finding::note(WHAT, format!("{}: {error}", folder.display()), "each run tries again what is fastest")
-        }
+    const TRIED: &str = "each run tries again what is fastest";
+    let Some(folder) = folder else {
+        let advice = format!("set HOME, or XDG_CACHE_HOME to an absolute path; until then {TRIED}");
+        return Finding::note(WHAT, "no cache folder is known", advice);
+    };
+    let kept_in = |networks: usize| {
+        format!("the fastest way to compute {} is kept in {}", plural(networks, "network"), folder.display())
+    };
+    match kept::count(folder) {
+        Ok((0, 0)) => Finding::ok(WHAT, "no choice of how to compute is kept"),
+        Ok((networks, 0)) => Finding::ok(WHAT, kept_in(networks)),
+        Ok((networks, unreadable)) => Finding::note(
+            WHAT,
+            format!("{}, beside {} that cannot be read", kept_in(networks), plural(unreadable, "file")),
+            "such a file is replaced by the next run of its network; `medley doctor --recalibrate` removes all",
+        ),
+        // The error names the folder.
+        Err(error) => Finding::note(WHAT, error.to_string(), TRIED),
     }
 }
 
