@@ -184,18 +184,33 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
 pub fn sweep_abandoned(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some((process, target)) = name.to_str().and_then(temporary_parts) else { continue };
-        if is_ours(target) && !is_running(process) {
+        let Some(Temporary { process, target }) = name.to_str().and_then(Temporary::parse) else { continue };
+        // A number that no process has here is of none that is gone.
+        if is_ours(target) && process.parse().is_ok_and(|process| !is_running(process)) {
             discard_file(&entry.path());
         }
     }
 }
 
-/// The number of the process and the final name in the name of a temporary file.
-fn temporary_parts(name: &str) -> Option<(u32, &str)> {
-    let rest = name.strip_prefix(TEMPORARY_PREFIX).filter(|_| is_temporary(name))?;
-    let mut parts = rest.splitn(4, '-');
-    Some((parts.next()?.parse().ok()?, parts.nth(2)?))
+/// The name of a temporary file, as [`temporary_sibling`] makes it.
+struct Temporary<'a> {
+    /// Digits, the number of the process.
+    process: &'a str,
+    /// The final name.
+    target: &'a str,
+}
+
+impl<'a> Temporary<'a> {
+    fn parse(name: &'a str) -> Option<Self> {
+        let mut parts = name.strip_prefix(TEMPORARY_PREFIX)?.splitn(4, '-');
+        let mut next = |is_fit: fn(&u8) -> bool| {
+            parts.next().filter(|part| !part.is_empty() && part.as_bytes().iter().all(is_fit))
+        };
+        let process = next(u8::is_ascii_digit)?;
+        next(u8::is_ascii_hexdigit)?;
+        next(u8::is_ascii_digit)?;
+        Some(Self { process, target: next(|_| true)? })
+    }
 }
 
 /// Whether there is such a process, or that cannot be told.
@@ -213,10 +228,7 @@ fn is_running(_: u32) -> bool {
 
 /// Whether a name is one that this program gives to what is not complete yet: other programs too have files that begin alike.
 pub fn is_temporary(name: &str) -> bool {
-    let mut parts = name.strip_prefix(TEMPORARY_PREFIX).unwrap_or_default().splitn(4, '-');
-    let mut next_is =
-        |check: fn(&u8) -> bool| parts.next().is_some_and(|part| !part.is_empty() && part.as_bytes().iter().all(check));
-    next_is(u8::is_ascii_digit) && next_is(u8::is_ascii_hexdigit) && next_is(u8::is_ascii_digit) && next_is(|_| true)
+    Temporary::parse(name).is_some()
 }
 
 /// A name beside the target that no other write uses at the same time, in this process or another. Process numbers repeat
@@ -262,6 +274,19 @@ mod tests {
         for ignored in ["", "cache", "./cache"] {
             assert_eq!(found(ignored, "/home/a"), Some(PathBuf::from("/home/a/.cache")));
             assert_eq!(found(ignored, ""), None);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_parsed() {
+        let made = temporary_sibling(Path::new("data/a-b.npz")).unwrap();
+        let name = made.file_name().unwrap().to_str().unwrap();
+        let Temporary { process, target } = Temporary::parse(name).unwrap();
+        assert_eq!((process, target), (std::process::id().to_string().as_str(), "a-b.npz"));
+        for other in
+            ["a-b.npz", ".tmp-", ".tmp-1-ab-0-", ".tmp-x-ab-0-a", ".tmp-1-xy-0-a", ".tmp-1-ab--a", ".tmp-1-ab-0"]
+        {
+            assert!(!is_temporary(other), "{other}");
         }
     }
 
