@@ -3,6 +3,8 @@
 use medley_core::record::DataRecord;
 use medley_core::{Origin, Split};
 
+use medley_metrics::undefined_auc;
+
 use crate::RunRecord;
 use crate::format::{self, MEAN_DECIMALS, TASK_DECIMALS};
 
@@ -93,6 +95,12 @@ pub(crate) fn intervals(run: &RunRecord) -> String {
         text.push_str("; of the mean over seeds, with the same resamples for every seed");
     }
     text.push('.');
+    if uncertainty.is_incomplete(results) {
+        text.push_str(
+            " Where there is none, every resample has the same value, as of a predictor that always says one class, so that \
+             resampling cannot tell how far it would move; or some resamples leave it undefined.",
+        );
+    }
     if !uncertainty.recorded {
         text.push_str(
             " They are derived from the confusion matrices, as an older run has recorded none; AUC has none.",
@@ -119,6 +127,7 @@ pub(crate) fn caveats(run: &RunRecord) -> Vec<String> {
     if run.is_synthetic() {
         all.push(SYNTHETIC.to_owned());
     }
+    all.extend(undefined_aucs(run));
     small_tests(run, &mut all);
     if results.seeds.len() == 1 {
         let seen = if has(run, Origin::Official) {
@@ -134,6 +143,17 @@ pub(crate) fn caveats(run: &RunRecord) -> Vec<String> {
     known_flaws(run, &mut all);
     limiting_task(run, &mut all);
     all
+}
+
+/// Which AUCs are not defined, and why: all seeds are scored on the same images.
+pub(crate) fn undefined_aucs(run: &RunRecord) -> Vec<String> {
+    let tasks = run.final_scores().map(|scores| scores.tasks.as_slice()).unwrap_or_default();
+    (tasks.iter().filter(|task| task.auc.is_none()))
+        .filter_map(|task| {
+            let reason = undefined_auc(task.rows, &task.per_class)?;
+            Some(format!("{} has no AUC: in the test split {reason}.", run.title_of(&task.task)))
+        })
+        .collect()
 }
 
 fn small_tests(run: &RunRecord, all: &mut Vec<String>) {

@@ -136,8 +136,9 @@ fn caption(run: &RunRecord, seeds: usize, official: Option<&str>) -> String {
         format!(" {official}: MedMNIST v2, Scientific Data 10:41 (2023), from scratch on each set.")
     });
     format!(
-        "{synthetic}Test results of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. {}{beside}",
+        "{synthetic}Test results of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. {}{}{beside}",
         escape_latex(run.name()),
+        escape_latex(&facts::undefined_aucs(run).iter().map(|fact| format!("{fact} ")).collect::<String>()),
         escape_latex(&facts::intervals(run)),
     )
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use medley_core::RunLayout;
 use medley_core::record::{Environment, RunResults, ScoreSet};
 use medley_core::text::plural;
-use medley_metrics::summarise_sets;
+use medley_metrics::{summarise_sets, undefined_auc};
 use medley_predictions::SubmissionError;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
@@ -217,6 +217,10 @@ fn summary(results: &RunResults) -> String {
     let spread = if seeds > 1 { ", mean ± standard deviation" } else { "" };
     let mut text = format!("{split} split{caution}, {}{spread}\n\n", plural(seeds, "seed"));
     text.push_str(&output::table(&["task", "images", "AUC", "ACC", "macro-F1"], &rows));
+    for task in tasks.iter().filter(|task| task.auc.is_none()) {
+        let reason = undefined_auc(task.rows, &task.per_class);
+        let _ = reason.map(|reason| write!(text, "\n\n{} has no AUC: in the {split} split {reason}.", task.task));
+    }
     let headline = format!("{split} harmonic mean of macro-F1");
     let _ = write!(text, "\n\n{headline}  {}", cell("all", "harmonic_mean"));
     if let Some(ensemble) = &results.ensemble {
