@@ -67,6 +67,15 @@ fn what_has_no_interval_or_no_auc_says_why() {
 }
 
 #[test]
+fn metrics_without_a_name_are_refused() {
+    let lab = lab();
+    for metrics in ["", "auc,,accuracy", " "] {
+        let said = lab.run(&["score", NAME, "--labels", "labels.csv", "--metrics", metrics]);
+        assert_refused(&said, 2, &["`--metrics` has an empty name", "auc,macro_f1"]);
+    }
+}
+
+#[test]
 fn a_name_that_disagrees_is_said() {
     let lab = lab();
     let lies = NAME.replace("0.750", "0.950");

@@ -377,7 +377,10 @@ fn differences(pair: &PairComparison, card: &ComparisonCard) -> Block {
         .map(|(task, difference)| format!("{task} {}", difference.title))
         .collect();
     let mut sentences = vec![
-        format!("{significant} of {tested} differences are significant at 5 % after Holm's correction over tasks."),
+        format!(
+            "{significant} of {tested} differences are significant at 5 % after Holm's correction, for each metric over all tasks and \
+             pairs."
+        ),
         format!(
             "Intervals, {}: of AUC by DeLong's standard error, as its test; else of {} paired bootstrap resamples (stratified by \
              class, seed {}). Detectable: the smallest difference that a test on these images would find with 80 % power.",
