@@ -106,21 +106,31 @@ pub fn write_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(),
 /// # Errors
 /// [`StorageError::Exists`], [`StorageError::Io`].
 pub fn commit_directory(storage: &dyn Storage, path: &Path, files: &[(&str, &[u8])]) -> Result<(), StorageError> {
+    fill_directory(storage, path, |write| files.iter().try_for_each(|(name, bytes)| write(name, bytes)))
+}
+
+/// As [`commit_directory`], for files that are not held in memory together: `fill` hands them over one after another, each by its
+/// name and bytes.
+///
+/// # Errors
+/// [`StorageError::Exists`], [`StorageError::Io`]. What `fill` refuses comes back as its own error.
+pub fn fill_directory<E: From<StorageError>>(
+    storage: &dyn Storage,
+    path: &Path,
+    fill: impl FnOnce(&dyn Fn(&str, &[u8]) -> Result<(), StorageError>) -> Result<(), E>,
+) -> Result<(), E> {
     if path.symlink_metadata().is_ok() {
-        return Err(StorageError::Exists { path: path.to_owned() });
+        return Err(StorageError::Exists { path: path.to_owned() }.into());
     }
     let temporary = temporary_sibling(path)?;
-    let write = || -> io::Result<()> {
-        storage.create_dir(&temporary)?;
-        for (name, bytes) in files {
-            storage.write_synced(&temporary.join(name), bytes)?;
-        }
-        storage.rename_synced(&temporary, path)
+    let io = |source| StorageError::io(path, source);
+    let write = |name: &str, bytes: &[u8]| storage.write_synced(&temporary.join(name), bytes).map_err(io);
+    let filled = || {
+        storage.create_dir(&temporary).map_err(io)?;
+        fill(&write)?;
+        Ok(storage.rename_synced(&temporary, path).map_err(io)?)
     };
-    write().map_err(|source| {
-        discard_directory(&temporary);
-        StorageError::io(path, source)
-    })
+    filled().inspect_err(|_: &E| discard_directory(&temporary))
 }
 
 /// Makes a folder of the user's choice, and those above it that are missing.
