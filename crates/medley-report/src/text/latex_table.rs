@@ -138,7 +138,7 @@ fn caption(run: &RunRecord, seeds: usize, official: Option<&str>) -> String {
     format!(
         "{synthetic}Test results of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. {}{}{beside}",
         escape_latex(run.name()),
-        escape_latex(&facts::undefined_aucs(run).iter().map(|fact| format!("{fact} ")).collect::<String>()),
+        escape_latex(&facts::undefined_aucs(run).into_iter().map(|fact| fact + " ").collect::<String>()),
         escape_latex(&facts::intervals(run)),
     )
 }

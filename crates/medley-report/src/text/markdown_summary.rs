@@ -24,7 +24,9 @@ pub fn markdown(run: &RunRecord) -> String {
     }
     if let Some(rows) = validation::rows(run) {
         let mut table = Table::new(&["Task", "Validation images", "AUC", "ACC", "macro-F1"]);
-        rows.into_iter().for_each(|row| table.push(row));
+        for row in rows {
+            table.push(row);
+        }
         let _ = writeln!(text, "{}\n\n{}", validation::OPTIMISTIC, table.markdown());
     }
     if let Some(stops) = facts::stops(run) {

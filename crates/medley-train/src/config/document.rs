@@ -89,11 +89,8 @@ pub fn keys(prefix: &str) -> Vec<Key> {
 /// The allowed range of a key, as an interval; `None` of a key without one. Entries of lists and tables that users name have the
 /// range of their like.
 pub(super) fn interval_of(path: &str) -> Option<String> {
-    let wanted: String = path
-        .split(|c: char| c == '[' || c == ']')
-        .enumerate()
-        .map(|(index, part)| if index % 2 == 0 { part } else { "[]" })
-        .collect();
+    let wanted: String =
+        path.split(['[', ']']).enumerate().map(|(index, part)| if index % 2 == 0 { part } else { "[]" }).collect();
     let key = keys(&wanted).into_iter().find(|key| key.path == wanted)?;
     key.range.filter(|range| choices_of(range).is_none())
 }
