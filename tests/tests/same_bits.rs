@@ -1,7 +1,8 @@
 //! Same config, data and seed: same bits; whatever the number of loader threads, and whether the run was interrupted or not.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -80,15 +81,14 @@ fn loader_threads_change_no_bit() {
     assert!(a == b, "files differ");
 }
 
-/// A run that nothing disturbed, made once for all tests that compare with it.
-fn undisturbed() -> &'static Path {
-    static LAB: LazyLock<Lab> = LazyLock::new(|| {
+/// The files of a run that nothing disturbed, made once for all tests that compare with it.
+fn undisturbed() -> &'static BTreeMap<String, Vec<u8>> {
+    static FILES: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
         let lab = laboratory();
         lab.train("lab", &[]);
-        lab
+        promised(&lab.path().join("runs/lab-1"))
     });
-    static RUN: LazyLock<PathBuf> = LazyLock::new(|| LAB.path().join("runs/lab-1"));
-    &RUN
+    &FILES
 }
 
 /// Interrupts a run by a signal after an epoch of a seed, resumes it, and compares with an undisturbed one.
