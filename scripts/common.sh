@@ -31,5 +31,8 @@ prepare_cargo() {
     fi
 }
 
+# The user's cache folder. A relative path is ignored, as the XDG Base Directory Specification asks.
+cache_home() { if [[ ${XDG_CACHE_HOME:-} == /* ]]; then printf '%s' "$XDG_CACHE_HOME"; else printf '%s' "$HOME/.cache"; fi; }
+
 # Where cargo puts what it builds.
 target_dir() { printf '%s' "${CARGO_TARGET_DIR:-${CARGO_BUILD_TARGET_DIR:-$ROOT/target}}"; }

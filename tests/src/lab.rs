@@ -122,17 +122,17 @@ pub fn promised(run: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Asserts that two runs have the same promised files.
+/// Asserts that a run has the promised files of another, as [`promised`] returned them.
 ///
 /// # Panics
 /// With the first difference.
-pub fn assert_same_bits(left: &Path, right: &Path) {
-    let (one, other) = (promised(left), promised(right));
+pub fn assert_same_bits(one: &BTreeMap<String, Vec<u8>>, run: &Path) {
+    let other = promised(run);
     assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>(), "the runs have different files");
     for needed in ["checkpoints/seed-0/best-", "predictions/", "metrics.csv", "results.json", "submission"] {
         assert!(one.keys().any(|name| name.starts_with(needed)), "no {needed}… in {:?}", one.keys());
     }
-    for (name, bytes) in &one {
-        assert!(*bytes == other[name], "{name} differs between {} and {}", left.display(), right.display());
+    for (name, bytes) in one {
+        assert!(*bytes == other[name], "{name} differs in {}", run.display());
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use medley_tests::lab::Lab;
-use medley_tests::program::{Said, medley, must};
+use medley_tests::program::{self, Said, medley, must};
 use medley_tests::repository::{root, text};
 use serde_json::Value;
 
@@ -83,9 +83,36 @@ fn doctor_knows_this_machine() {
     let libtorch = find("libtorch").expect("doctor looks at libtorch");
     assert_eq!(libtorch["state"], "ok", "{libtorch}");
     assert!(libtorch["found"].as_str().unwrap().starts_with("2.11.0"), "{libtorch}");
+    assert_eq!(find("calibration").unwrap()["found"], "no choice of how to compute is kept");
     // An empty data folder is no problem, but worth a word on what to do.
     let data = find("data folder").unwrap();
     assert!(data["advice"].as_str().unwrap().contains("medley data fetch"), "{data}");
+}
+
+#[test]
+fn doctor_looks_at_what_is_kept_of_calibration() {
+    let lab = Lab::new();
+    let found = |home: &str, cache: &str| {
+        let mut doctor = program::command(lab.path());
+        doctor.args(["doctor", "--json"]).env("HOME", home).env("XDG_CACHE_HOME", cache);
+        let said: Said = doctor.output().unwrap().into();
+        let findings: Value = serde_json::from_str(&said.stdout).unwrap();
+        let of = findings.as_array().unwrap().iter().find(|finding| finding["what"] == "calibration").cloned().unwrap();
+        (of["state"].as_str().unwrap().to_owned(), of["found"].as_str().unwrap().to_owned())
+    };
+    let home = lab.path().display().to_string();
+    let folder = lab.path().join(".cache/medley/compute");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("0123456789abcdef.json"), "{").unwrap();
+    // A relative path is ignored, so this is the folder in HOME.
+    let (state, text) = found(&home, "relative");
+    assert_eq!(state, "note");
+    assert!(text.contains("0 networks") && text.contains("1 file that cannot be read"), "{text}");
+    assert_eq!(found("", ""), ("note".to_owned(), "no cache folder is known".to_owned()));
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, "").unwrap();
+    let (state, text) = found(&home, "");
+    assert_eq!((state.as_str(), text.matches("medley/compute").count()), ("note", 1), "{text}");
 }
 
 #[test]
@@ -173,7 +200,7 @@ fn medley_alone_does_what_needs_no_libtorch_and_says_what_does() {
     assert_eq!(said.code, Some(0), "{said:?}");
     let said = run(&["doctor"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("medley-torch") && said.stderr.contains("cargo build --release --bins"), "{said:?}");
+    assert!(said.stdout.contains("medley-torch") && said.stdout.contains("cargo build --release --bins"), "{said:?}");
     // What the other program would explain is said as far as it is known.
     let said = run(&["train", "my.toml", "--epochs", "3"]);
     assert_eq!(said.code, Some(2), "{said:?}");

@@ -1,8 +1,10 @@
 //! Same config, data and seed: same bits; whatever the number of loader threads, and whether the run was interrupted or not.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use medley_tests::lab::{Lab, assert_same_bits, files_under, promised};
@@ -52,9 +54,8 @@ fn signal(child: &Child, name: &str) {
 #[test]
 fn twice_the_same_is_the_same() {
     let lab = laboratory();
-    lab.train("lab", &["--runs", "a"]);
-    lab.train("lab", &["--runs", "b"]);
-    assert_same_bits(&lab.path().join("a/lab-1"), &lab.path().join("b/lab-1"));
+    lab.train("lab", &[]);
+    assert_same_bits(undisturbed(), &lab.path().join("runs/lab-1"));
 }
 
 #[test]
@@ -80,10 +81,19 @@ fn loader_threads_change_no_bit() {
     assert!(a == b, "files differ");
 }
 
+/// The files of a run that nothing disturbed, made once for all tests that compare with it.
+fn undisturbed() -> &'static BTreeMap<String, Vec<u8>> {
+    static FILES: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
+        let lab = laboratory();
+        lab.train("lab", &[]);
+        promised(&lab.path().join("runs/lab-1"))
+    });
+    &FILES
+}
+
 /// Interrupts a run by a signal after an epoch of a seed, resumes it, and compares with an undisturbed one.
 fn interrupted(name: &str, code: Option<i32>, seed: u64, epoch: usize) {
     let lab = laboratory();
-    lab.train("lab", &["--runs", "undisturbed"]);
     let run = lab.path().join("runs/lab-1");
     let mut child = start(&lab, &["train", "lab.toml", "--data", "data"]);
     wait_for_epoch(&mut child, &run, seed, epoch);
@@ -95,7 +105,37 @@ fn interrupted(name: &str, code: Option<i32>, seed: u64, epoch: usize) {
         assert!(said.stderr.contains("medley resume"), "{}", said.stderr);
     }
     assert_eq!(lab.run(&["resume", "runs/lab-1", "--data", "data", "--quiet"]).code, Some(0));
-    assert_same_bits(&lab.path().join("undisturbed/lab-1"), &run);
+    assert_same_bits(undisturbed(), &run);
+}
+
+/// Waits until the process catches a signal, by what the kernel says of it.
+fn wait_for_handler(child: &mut Child, number: u32) {
+    let status = format!("/proc/{}/status", child.id());
+    let catches = || {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+    };
+    while !catches() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn stopped_before_it_begins_it_says_that_nothing_was_written() {
+    let lab = laboratory();
+    // Trials, which take seconds, come before the folder.
+    let open = ["--set", "train.precision=auto", "--set", "train.memory_layout=auto", "--no-cache"];
+    for (name, number, code) in [("INT", 2, 130), ("TERM", 15, 143)] {
+        let mut child = start(&lab, &[&["train", "lab.toml", "--data", "data"], &open[..]].concat());
+        wait_for_handler(&mut child, number);
+        signal(&child, name);
+        let said = Said::from(child.wait_with_output().unwrap());
+        assert_eq!(said.code, Some(code), "{said:?}");
+        assert!(said.stderr.contains("nothing was written"), "{}", said.stderr);
+        assert!(lab.runs().is_empty(), "{:?}", lab.runs());
+    }
 }
 
 #[test]
@@ -117,7 +157,6 @@ fn kill_and_resume_is_the_undisturbed_run() {
 #[test]
 fn killed_at_any_moment_it_still_arrives() {
     let lab = laboratory();
-    lab.train("lab", &["--runs", "undisturbed"]);
     let run = lab.path().join("runs/lab-1");
     let mut child = start(&lab, &["train", "lab.toml", "--data", "data", "--quiet"]);
     // What has a manifest is a run: before that there is nothing to be resumed.
@@ -133,7 +172,7 @@ fn killed_at_any_moment_it_still_arrives() {
     }
     let said = Said::from(child.wait_with_output().unwrap());
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert_same_bits(&lab.path().join("undisturbed/lab-1"), &run);
+    assert_same_bits(undisturbed(), &run);
     let left_over: Vec<_> = files_under(&run).into_keys().filter(|name| name.contains(".tmp")).collect();
     assert!(left_over.is_empty(), "{left_over:?}");
 }

@@ -212,11 +212,22 @@ fn test_labels_stay_shut_until_medley_test() {
     let said = lab.train("lab", &["--no-test"]);
     assert!(said.stdout.contains("validation harmonic mean of macro-F1  "), "{said:?}");
     assert!(said.stdout.contains("validation split") && said.stdout.contains("medley test runs/lab-1"), "{said:?}");
-    assert!(read(&lab, "report.html").contains("medley test lab-1"));
+    assert!(read(&lab, "report.html").contains("medley test runs/lab-1"));
     let manifest = || -> Value { serde_json::from_str(&read(&lab, "manifest.json")).unwrap() };
     assert!(manifest()["test_openings"].is_null());
     let refused = lab.run(&["submission", "runs/lab-1"]);
     assert!(refused.code == Some(4) && refused.stderr.contains("medley test"), "{refused:?}");
+
+    let refused = lab.run(&["score", "runs/lab-1", "--data", "data"]);
+    assert!(refused.code == Some(4) && refused.stderr.contains("`medley test runs/lab-1`"), "{refused:?}");
+    let of_validation = must(lab.path(), &["score", "runs/lab-1", "--split", "val", "--data", "data"]);
+    assert!(of_validation.stdout.contains("breastmnist"), "{of_validation:?}");
+    for (format, rows) in [("csv", "lab-1,true,val,seed,0,breastmnist,"), ("latex", "Validation results, which are")] {
+        let printed = must(lab.path(), &["report", "runs/lab-1", "--print", format]).stdout;
+        assert!(printed.contains(rows), "{format}: {printed}");
+    }
+    let said = must(lab.path(), &["resume", "runs/lab-1", "--data", "data", "--quiet"]);
+    assert!(said.stderr.contains("is finished but for its test split"), "{said:?}");
 
     let tested = || must(lab.path(), &["test", "runs/lab-1", "--data", "data", "--quiet", "--json"]).stdout;
     let first = tested();
@@ -227,6 +238,11 @@ fn test_labels_stay_shut_until_medley_test() {
     assert_eq!(opened["test_openings"][0]["by"], "test");
     assert!(read(&lab, "report.html").contains("Test labels opened"));
     assert_eq!((tested(), manifest()), (first, opened), "tested again nothing is opened");
+
+    let said = must(lab.path(), &["test", "runs/lab-1", "--data", "data", "--quiet"]);
+    assert!(said.stderr.contains("`runs/lab-1` was tested before: there is nothing to do"), "{said:?}");
+    let said = must(lab.path(), &["resume", "runs/lab-1", "--data", "data", "--quiet"]);
+    assert!(said.stderr.contains("`runs/lab-1` is finished: there is nothing to resume"), "{said:?}");
 
     // What was done is printed before what fails.
     let said = lab.run(&["test", "runs/lab-1", "runs/lab-2", "--data", "data", "--json"]);

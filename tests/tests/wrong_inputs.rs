@@ -3,7 +3,7 @@
 
 use medley_tests::lab::{Lab, SMALL, files_under};
 use medley_tests::npz::{Array, Npz};
-use medley_tests::program::Said;
+use medley_tests::program::{Said, must};
 
 const TASK: &str = "breastmnist";
 
@@ -77,6 +77,42 @@ fn a_missing_file_of_a_run_of_synthetic_data() {
         let said = lab.run(&[subcommand, "runs/lab-1"]);
         assert_eq!(said.code, Some(3), "{said:?}");
         assert!(said.stderr.contains("`medley data synth breastmnist --rows 16 --data "), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_run_that_is_not_finished_says_what_finishes_it() {
+    let lab = Lab::with_tasks(&[TASK], 16);
+    lab.config("lab", &[TASK], "");
+    lab.train("lab", &[]);
+    let run = lab.path().join("runs/lab-1");
+    std::fs::remove_file(run.join("results.json")).unwrap();
+    std::fs::remove_dir_all(run.join("predictions")).unwrap();
+    let lines = ["score runs/lab-1 --data data", "compare runs/lab-1 runs/lab-1 --data data", "submission runs/lab-1"];
+    for line in lines {
+        let said = lab.run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(said.code, Some(4), "{line}: {said:?}");
+        assert!(said.stderr.contains("`medley resume runs/lab-1`"), "{line}: {}", said.stderr);
+    }
+    for format in ["markdown", "latex"] {
+        let said = must(lab.path(), &["report", "runs/lab-1", "--print", format]);
+        assert!(said.stdout.contains("`medley resume runs/lab-1`"), "{format}: {}", said.stdout);
+    }
+}
+
+#[test]
+fn a_network_that_is_not_known_is_named_once_and_as_it_was_typed() {
+    let lab = Lab::new();
+    lab.config("lab", &[TASK], "");
+    let in_config = lab.run(&["config", "show", "lab.toml", "--set", "net.backbone.name=resnet19"]);
+    let problem = in_config.stderr.lines().next().unwrap_or_default();
+    assert_eq!((in_config.code, problem.matches("net.backbone.name").count()), (Some(2), 1), "{in_config:?}");
+    for (options, words) in
+        [("resnet19", "error: no backbone is called `resnet19`"), ("resnet9 --width 0", "--width is 0")]
+    {
+        let said = lab.run(&format!("models show {options}").split(' ').collect::<Vec<_>>());
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains(words) && !said.stderr.contains("net."), "{}", said.stderr);
     }
 }
 

@@ -6,6 +6,9 @@
 //! Sleeping at once costs nothing that could be measured on a quiet machine. The library reads `OMP_WAIT_POLICY` when it is loaded.
 //! Whoever has set one of its two variables has decided, and nothing is set then.
 
+#[cfg(target_os = "linux")]
+mod companion;
+
 use std::env;
 use std::io;
 use std::path::PathBuf;
@@ -14,13 +17,18 @@ use std::process::Command;
 use anyhow::anyhow;
 
 const NAME: &str = "medley-torch";
+const ONE_OF_ITS: &str = "this subcommand is one of `medley-torch`, which is linked with libtorch";
+
+/// What is left, for those who meet the absence of the other program.
+pub(crate) const WITHOUT_IT: &str = "until then, subcommands that train, predict or read a config cannot run";
 
 /// Becomes `medley-torch`, which lies beside this program, with the same arguments and the same process. Returns why it could not.
 pub(crate) fn torch_program() -> anyhow::Error {
-    let program = match env::current_exe() {
-        Ok(medley) => medley.with_file_name(NAME),
-        Err(_) => PathBuf::from(NAME),
-    };
+    let program = path();
+    #[cfg(target_os = "linux")]
+    if let Err(error) = companion::check(&program) {
+        return anyhow!("{error}").context(ONE_OF_ITS);
+    }
     let mut command = Command::new(&program);
     command.args(env::args_os().skip(1));
     if !is_decided(|name| env::var_os(name).is_some()) {
@@ -28,10 +36,16 @@ pub(crate) fn torch_program() -> anyhow::Error {
     }
     let error = replace(command);
     // As a text: an I/O error of its own would have the exit code of the disk.
-    anyhow!("cannot start `{}`: {error}", program.display()).context(format!(
-        "this subcommand is one of `{NAME}`, which is linked with libtorch: keep it in the folder of `medley` \
-         (`cargo build --release --bins` makes both)"
-    ))
+    anyhow!(
+        "cannot start `{}`: {error}; keep it in the folder of `medley` (`cargo build --release --bins` makes both)",
+        program.display()
+    )
+    .context(ONE_OF_ITS)
+}
+
+/// The program beside this one.
+fn path() -> PathBuf {
+    env::current_exe().map_or_else(|_| PathBuf::from(NAME), |medley| medley.with_file_name(NAME))
 }
 
 #[cfg(unix)]

@@ -21,6 +21,7 @@ pub mod args;
 mod commands;
 pub mod data_folder;
 pub mod failure;
+pub mod findings;
 mod images_bar;
 mod launch;
 pub mod output;
@@ -33,6 +34,7 @@ use clap::error::ErrorKind;
 
 use crate::args::{Arguments, Command, TorchCommand};
 use crate::failure::Code;
+use crate::findings::Finding;
 
 /// The part of the program that is linked with libtorch.
 pub trait Torch {
@@ -53,8 +55,15 @@ pub trait Torch {
 struct Elsewhere;
 
 impl Torch for Elsewhere {
-    fn run(_: &TorchCommand) -> anyhow::Result<ExitCode> {
-        Err(launch::torch_program())
+    fn run(command: &TorchCommand) -> anyhow::Result<ExitCode> {
+        match (command, launch::torch_program()) {
+            // Where it cannot start, that is what doctor finds.
+            (TorchCommand::Doctor(doctor), error) => {
+                let problem = Finding::problem("medley-torch", error.root_cause().to_string(), launch::WITHOUT_IT);
+                findings::print(&findings::of_program().into_iter().chain([problem]).collect::<Vec<_>>(), doctor.json)
+            }
+            (_, error) => Err(error),
+        }
     }
 
     fn explain(error: clap::Error) -> clap::Error {

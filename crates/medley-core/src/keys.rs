@@ -192,6 +192,19 @@ pub fn choice_range(choices: &[(&str, String)]) -> String {
     choices.join("; ")
 }
 
+/// The words of a choice and what each means, of a range that [`choice_range`] wrote; `None` of an interval.
+pub fn choices_of(range: &str) -> Option<Vec<(&str, &str)>> {
+    let starts = |at: usize| {
+        let name = range[at..].strip_prefix('`').and_then(|rest| rest.split_once("`: "));
+        name.is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+    };
+    let later = range.match_indices("; `").map(|(at, _)| at + 2).filter(|&at| starts(at));
+    let places: Vec<usize> = starts(0).then_some(0).into_iter().chain(later).collect();
+    let ends = places.iter().skip(1).map(|at| at - 2).chain([range.len()]);
+    let parts = places.iter().zip(ends).filter_map(|(&start, end)| range[start + 1..end].split_once("`: "));
+    starts(0).then(|| parts.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -255,6 +268,14 @@ mod tests {
         assert_eq!(refused([0.5, 11.0]).unwrap(), "`factor` is 11, but must be in [0, 10]");
         assert_eq!(refused([2.0, 1.5]).unwrap(), "`factor` is [2, 1.5], but must be [least, most]");
         assert!(refused([0.5, f32::NAN]).is_some());
+    }
+
+    #[test]
+    fn the_words_of_a_choice_can_be_taken_apart() {
+        let choices = [("one", "The first; `two` is another.".to_owned()), ("a_b2", "Last: `x`".to_owned())];
+        let range = choice_range(&choices);
+        assert_eq!(choices_of(&range), Some(vec![("one", "The first; `two` is another"), ("a_b2", "Last: `x`")]));
+        assert_eq!((choices_of("[0, 1)"), choices_of("")), (None, None));
     }
 
     fn refused(outer: &Outer) -> String {

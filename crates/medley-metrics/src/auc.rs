@@ -1,5 +1,7 @@
 //! Area under the ROC curve.
 
+use medley_core::record::ClassResult;
+
 use crate::sample::sort_key;
 
 /// The AUC of `scores` for telling `truth` (positive or not): the probability that a random positive scores above a random
@@ -35,6 +37,21 @@ pub fn auc(truth: &[bool], scores: &[f64]) -> Option<f64> {
     Some(pairs as f64 / (2.0 * positives.len() as f64 * negatives.len() as f64))
 }
 
+/// Why the AUC of a task is not defined, of the counts of its classes: what has no example, or nothing else has one. `None` where
+/// the counts are no reason.
+pub fn undefined_auc(rows: usize, classes: &[ClassResult]) -> Option<String> {
+    let of = |wanted: u64| {
+        let found: Vec<&str> =
+            classes.iter().filter(|class| class.support == wanted).map(|class| class.name.as_str()).collect();
+        // A set may have hundreds of labels.
+        let shown = found.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let more = found.len().saturating_sub(3);
+        (!found.is_empty()).then(|| if more > 0 { format!("{shown} and {more} more") } else { shown })
+    };
+    let absent = of(0).map(|names| format!("no image is of {names}"));
+    absent.or_else(|| Some(format!("every image is of {}", of(rows as u64)?)))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -57,6 +74,22 @@ mod tests {
             }
         }
         (pairs > 0.0).then(|| sum / pairs)
+    }
+
+    #[test]
+    fn what_leaves_it_undefined_is_named() {
+        let class = |name: &str, support| crate::confusion::class_result(name, 0, support, 0);
+        let why = |supports: &[u64]| {
+            let names = ["a", "b", "c", "d", "e"];
+            let classes: Vec<ClassResult> =
+                names.iter().zip(supports).map(|(name, &support)| class(name, support)).collect();
+            undefined_auc(9, &classes)
+        };
+        assert_eq!(why(&[4, 5]), None);
+        assert_eq!(why(&[9, 0]).unwrap(), "no image is of `b`");
+        assert_eq!(why(&[0, 0, 9, 0, 0]).unwrap(), "no image is of `a`, `b`, `d` and 1 more");
+        // A label of several that every image has.
+        assert_eq!(why(&[9, 3]).unwrap(), "every image is of `a`");
     }
 
     #[test]

@@ -14,6 +14,11 @@
 //! both cancels. The **permutation test** ([`permute`]) asks instead how large a difference would be if it did not matter which
 //! of the two said what: the predictions of each row are exchanged by the toss of a coin.
 //!
+//! **Where every resample has the same value**, as of a predictor that always says one class or makes no mistake, there is no
+//! interval. One without width would claim certainty, and resampling cannot tell there how the metric would move on other images:
+//! the bootstrap fails for a parameter on the boundary of its space (Andrews, Econometrica 68, 2000), and nothing that went wrong
+//! is no proof that nothing can (Hanley and Lippman-Hand, JAMA 249, 1983).
+//!
 //! A resample is never materialised. It is a weight per row, and metrics are functions of weights (see [`crate::metric`]): scores
 //! are sorted once, counts are added up. Resample `r` of a task draws from a stream of its own, so metrics depend neither on the
 //! number of threads nor on which other tasks or metrics are asked for.
@@ -24,6 +29,7 @@ use medley_core::record::Interval;
 use medley_core::seed::{Purpose, stream};
 use rand::Rng as _;
 use rayon::prelude::*;
+use serde::Serialize;
 
 use crate::MetricError;
 use crate::aggregate::harmonic_mean;
@@ -41,10 +47,24 @@ pub struct Resampled {
 }
 
 impl Resampled {
-    /// The percentile interval. `None` if the metric, or that of any resample, is not defined: what is left would be a
-    /// selection.
+    /// The percentile interval; `None` where [`Self::no_interval`] says why.
     pub fn interval(&self, confidence: f64) -> Option<Interval> {
-        self.is_defined().then(|| percentile_interval(self.draws.clone(), confidence)).flatten()
+        let interval = self.is_defined().then(|| percentile_interval(self.draws.clone(), confidence)).flatten();
+        interval.filter(|ends| ends.low < ends.high)
+    }
+
+    /// Why there is no interval, if there is none.
+    pub fn no_interval(&self, confidence: f64) -> Option<NoInterval> {
+        match self.interval(confidence) {
+            Some(_) => None,
+            None if self.is_defined() => Some(NoInterval::Constant),
+            None => Some(NoInterval::Undefined),
+        }
+    }
+
+    /// Whether it is 0 in every resample, as the difference of two that decide alike.
+    pub fn is_always_zero(&self) -> bool {
+        self.value == Some(0.0) && self.draws.iter().all(|draw| *draw == 0.0)
     }
 
     /// The standard error: the sample deviation of the resamples. `None` as for [`Self::interval`], and of fewer than two.
@@ -102,6 +122,16 @@ impl Resampled {
     fn is_defined(&self) -> bool {
         self.value.is_some() && !self.draws.iter().any(|draw| draw.is_nan())
     }
+}
+
+/// Why a metric has no bootstrap interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoInterval {
+    /// The resamples have one value, see [the module](self).
+    Constant,
+    /// The metric, or that of a resample, is not defined: what is left would be a selection.
+    Undefined,
 }
 
 /// Metrics of one predictor with their bootstrap resamples, in the order of `metrics`.

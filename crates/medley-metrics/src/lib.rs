@@ -62,7 +62,7 @@ pub mod scorecard;
 pub mod uncertainty;
 
 pub use aggregate::{harmonic_mean, harmonic_mean_without_zeros, score_set, summarise, summarise_sets};
-pub use auc::auc;
+pub use auc::{auc, undefined_auc};
 pub use baselines::Baselines;
 pub use confusion::{Confusion, macro_f1};
 pub use error::MetricError;

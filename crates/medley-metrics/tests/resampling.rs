@@ -6,7 +6,7 @@ mod common;
 
 use common::{SplitMix, task};
 use medley_core::{Labels, Scores, Split, TaskKind};
-use medley_metrics::bootstrap::{Resampled, Resampling, bootstrap, harmonic_mean_of, permute};
+use medley_metrics::bootstrap::{NoInterval, Resampled, Resampling, bootstrap, harmonic_mean_of, permute};
 use medley_metrics::delong::{auc_difference, auc_variance};
 use medley_metrics::metrics::{self, HEADLINE};
 use medley_metrics::uncertainty::{SetResamples, intervals_of_confusion, mean_of_ends};
@@ -65,6 +65,27 @@ fn resamples_keep_the_classes() {
     let resampled = &bootstrap(&sample, &[accuracy], &Resampling::default())[0];
     assert!(resampled.draws.iter().all(|&draw| draw == 30.0 / 45.0));
     assert!(resampled.standard_error().unwrap() < 1e-12);
+}
+
+#[test]
+fn without_variation_there_is_no_interval_but_a_reason() {
+    let labels: Vec<u16> = [vec![0; 30], vec![1; 10], vec![2; 5]].concat();
+    let options = Resampling { resamples: 50, ..Resampling::default() };
+    let decided = |decisions: Vec<u16>| {
+        let labels = Labels::single(labels.clone()).unwrap();
+        let sample = Sample::from_decisions(&task(TaskKind::MultiClass, 3), labels, decisions).unwrap();
+        bootstrap(&sample, HEADLINE, &options)
+    };
+    let (one_class, perfect) = (decided(vec![0; 45]), decided(labels.clone()));
+    for resampled in [&one_class[1], &one_class[2], &perfect[1], &perfect[2]] {
+        assert!(resampled.value.is_some());
+        assert_eq!((resampled.interval(0.95), resampled.no_interval(0.95)), (None, Some(NoInterval::Constant)));
+    }
+    // Decisions alone have no AUC.
+    assert_eq!(one_class[0].no_interval(0.95), Some(NoInterval::Undefined));
+    assert!(one_class[1].minus(&one_class[1]).is_always_zero() && !one_class[1].minus(&perfect[1]).is_always_zero());
+    let varied = bootstrap(&predictor(1, 90, 0.4), HEADLINE, &options);
+    assert!(varied.iter().all(|one| one.no_interval(0.95).is_none() && one.interval(0.95).is_some()));
 }
 
 #[test]

@@ -181,7 +181,7 @@ mod tests {
         };
         assert_eq!(
             error(r#"{"backbone":{"name":"resnet-18"}}"#),
-            "`net.backbone.name`: no backbone is called `resnet-18`; did you mean `resnet18`?"
+            "no backbone is called `resnet-18`; did you mean `resnet18`?"
         );
         assert!(error(r#"{"backbone":{"name":"resnet9","width":0}}"#).starts_with("`net.backbone.width` is 0"));
         let linear = |rest: &str| error(&format!(r#"{{"backbone":{{"name":"linear"{rest}"#));

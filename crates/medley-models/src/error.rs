@@ -7,10 +7,8 @@ use tch::{Device, TchError};
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// No backbone of that name.
-    #[error("`{key}`: no backbone is called `{name}`; {hint}")]
+    #[error("no backbone is called `{name}`; {hint}")]
     UnknownBackbone {
-        /// Key of the config.
-        key: &'static str,
         /// What was asked for.
         name: String,
         /// The nearest name, or all of them.

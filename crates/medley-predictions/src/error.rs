@@ -1,8 +1,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use medley_core::CoreError;
 use medley_core::message::then_in;
+use medley_core::{CoreError, Split};
 use medley_metrics::MetricError;
 use medley_npy::NpyError;
 use medley_storage::{ReadError, Shown};
@@ -80,6 +80,22 @@ pub enum PredictionError {
     Request {
         /// What to ask for instead.
         message: String,
+    },
+    /// A run has no predictions of a split yet.
+    #[error(
+        "`{run}` has no predictions of the {split} split: {}, and `medley {} {run}` {}",
+        if *unfinished { "it is unfinished" } else { "it was trained with --no-test" },
+        if *unfinished { "resume" } else { "test" },
+        if *unfinished { "continues it" } else { "predicts and scores it; `--split val` takes those of the validation split" },
+        run = Shown(run)
+    )]
+    NotPredicted {
+        /// The run folder.
+        run: PathBuf,
+        /// The split that was asked for.
+        split: Split,
+        /// Whether it is still to be trained.
+        unfinished: bool,
     },
     /// A name that is no task, and nothing that says how to read its labels.
     #[error("to score a task of your own, say how `{task}` is labelled (--kind) and give --labels")]

@@ -3,12 +3,32 @@
 use medley_core::record::DataRecord;
 use medley_core::{Origin, Split};
 
+use medley_metrics::undefined_auc;
+
 use crate::RunRecord;
 use crate::format::{self, MEAN_DECIMALS, TASK_DECIMALS};
 
 /// On everything that leaves the program.
-pub(crate) const NOT_CLINICAL: &str =
-    "Not for clinical use: this is a benchmark on small public images, not a medical device.";
+pub(crate) fn not_clinical(run: &RunRecord) -> &'static str {
+    if has(run, Origin::User) {
+        "Not for clinical use: this is research software, not a medical device."
+    } else {
+        "Not for clinical use: this is a benchmark on small public images, not a medical device."
+    }
+}
+
+/// Whether any data set of a run is of this origin: what is said of MedMNIST is not true of a user's own images.
+pub(crate) fn has(run: &RunRecord, origin: Origin) -> bool {
+    run.data().iter().any(|data| data.task.origin == origin)
+}
+
+/// What the first number of a run is: of a single task, the harmonic mean is its macro-F1.
+pub(crate) fn measure(run: &RunRecord) -> String {
+    match run.data() {
+        [data] => format!("Macro-F1 on {}", data.task.title),
+        all => format!("Harmonic mean of macro-F1 over {}", format::plural(all.len(), "task")),
+    }
+}
 
 /// On everything made from synthetic data.
 pub(crate) const SYNTHETIC: &str =
@@ -45,14 +65,18 @@ pub(crate) fn release(data: &DataRecord) -> String {
 pub(crate) fn licences(run: &RunRecord) -> String {
     let official: Vec<_> = run.data().iter().filter(|data| data.task.origin == Origin::Official).collect();
     let noncommercial = official.iter().find(|data| licence(data) == "CC BY-NC 4.0");
-    match (official.len(), noncommercial) {
+    let of_user = if has(run, Origin::User) { " The user's own images have terms of their own." } else { "" };
+    let of_official = match (official.len(), noncommercial) {
+        (0, _) if has(run, Origin::User) => return of_user.trim_start().to_owned(),
         (0, _) => "No MedMNIST data was used.".to_owned(),
+        (1, None) => format!("{} is CC BY 4.0.", official[0].task.title),
         (1, Some(data)) => format!("{} is CC BY-NC 4.0: no commercial use.", data.task.title),
         (_, Some(data)) => {
             format!("{} is CC BY-NC 4.0 (no commercial use), the other MedMNIST sets are CC BY 4.0.", data.task.title)
         }
         (_, None) => "The MedMNIST sets are CC BY 4.0.".to_owned(),
-    }
+    };
+    of_official + of_user
 }
 
 /// How the intervals are made, in one sentence or two. Empty while the run is unfinished.
@@ -71,6 +95,12 @@ pub(crate) fn intervals(run: &RunRecord) -> String {
         text.push_str("; of the mean over seeds, with the same resamples for every seed");
     }
     text.push('.');
+    if uncertainty.is_incomplete(results) {
+        text.push_str(
+            " Where there is none, every resample has the same value, as of a predictor that always says one class, so that \
+             resampling cannot tell how far it would move; or some resamples leave it undefined.",
+        );
+    }
     if !uncertainty.recorded {
         text.push_str(
             " They are derived from the confusion matrices, as an older run has recorded none; AUC has none.",
@@ -97,18 +127,33 @@ pub(crate) fn caveats(run: &RunRecord) -> Vec<String> {
     if run.is_synthetic() {
         all.push(SYNTHETIC.to_owned());
     }
+    all.extend(undefined_aucs(run));
     small_tests(run, &mut all);
     if results.seeds.len() == 1 {
-        all.push(
-            "One seed: the spread over training runs is unknown, and the intervals cover the choice of test images \
-             only. Ten public runs of one model on BreastMNIST all gave different results (MedMNIST/experiments, issue 14)."
-                .to_owned(),
-        );
+        let seen = if has(run, Origin::Official) {
+            " Ten public runs of one model on BreastMNIST all gave different results (MedMNIST/experiments, issue 14)."
+        } else {
+            ""
+        };
+        all.push(format!(
+            "One seed: the spread over training runs is unknown, and the intervals cover the choice of test images only.{seen}"
+        ));
     }
     small_validations(run, &mut all);
     known_flaws(run, &mut all);
     limiting_task(run, &mut all);
     all
+}
+
+/// Which AUCs are not defined, and why: all seeds are scored on the same images.
+pub(crate) fn undefined_aucs(run: &RunRecord) -> Vec<String> {
+    let tasks = run.final_scores().map(|scores| scores.tasks.as_slice()).unwrap_or_default();
+    (tasks.iter().filter(|task| task.auc.is_none()))
+        .filter_map(|task| {
+            let reason = undefined_auc(task.rows, &task.per_class)?;
+            Some(format!("{} has no AUC: in the test split {reason}.", run.title_of(&task.task)))
+        })
+        .collect()
 }
 
 fn small_tests(run: &RunRecord, all: &mut Vec<String>) {

@@ -78,7 +78,7 @@ pub fn html(run: &RunRecord) -> Result<String, ReportError> {
         synthetic: run.is_synthetic(),
         unfinished: run.results.is_none() && !run.untested,
         summary: summary(run),
-        not_clinical: facts::NOT_CLINICAL,
+        not_clinical: facts::not_clinical(run),
         licences: facts::licences(run),
         version: env!("CARGO_PKG_VERSION"),
         style: style(),

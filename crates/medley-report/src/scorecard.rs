@@ -6,10 +6,13 @@ use std::fmt::Write as _;
 use medley_core::record::Interval;
 use medley_core::{Origin, Split};
 use medley_metrics::baselines::SelectedOn;
+use medley_metrics::bootstrap::NoInterval;
 use medley_metrics::scorecard::{
     ComparisonCard, Difference, MetricScore, PairComparison, PredictorScore, PublishedRow, Scorecard, SeedSummary,
     TaskScore,
 };
+
+use medley_metrics::undefined_auc;
 
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS, number};
 use crate::tables::{Table, escape_markdown, one_line};
@@ -159,6 +162,11 @@ fn sentences(predictor: &PredictorScore, show: ShowPublished) -> Vec<String> {
             sentences.push(format!("{}: never predicted: {}", task.task, task.never_predicted.join(", ")));
         }
     }
+    sentences.extend(without_interval(&predictor.tasks));
+    for task in predictor.tasks.iter().filter(|task| task.metrics.iter().any(is_auc_without_value)) {
+        let reason = undefined_auc(task.rows, &task.per_class);
+        sentences.extend(reason.map(|reason| format!("{}: the AUC is not defined, as {reason}.", task.task)));
+    }
     let synthetic: Vec<&str> = (predictor.tasks.iter())
         .filter(|task| task.origin == Origin::Synthetic)
         .map(|task| task.task.as_str())
@@ -170,6 +178,29 @@ fn sentences(predictor: &PredictorScore, show: ShowPublished) -> Vec<String> {
     }
     sentences.extend(detectable(&predictor.tasks));
     sentences
+}
+
+fn is_auc_without_value(metric: &MetricScore) -> bool {
+    metric.id == "auc" && metric.value.is_none()
+}
+
+/// Metrics that have a value and no interval, by reason.
+fn without_interval(tasks: &[TaskScore]) -> Vec<String> {
+    let reasons = [
+        (
+            NoInterval::Constant,
+            "every resample gives the same value, as where a predictor always says one class or makes no mistake, so resampling \
+             cannot tell how far it would move",
+        ),
+        (NoInterval::Undefined, "some resamples leave it undefined"),
+    ];
+    let all = |reason: NoInterval| -> Vec<String> {
+        let metrics = tasks.iter().flat_map(|task| task.metrics.iter().map(move |metric| (task, metric)));
+        let found = metrics.filter(|(_, metric)| metric.no_interval == Some(reason));
+        found.map(|(task, metric)| format!("{} {}", task.task, metric.title)).collect()
+    };
+    let found = reasons.into_iter().map(|(reason, words)| (all(reason), words)).filter(|(all, _)| !all.is_empty());
+    found.map(|(all, words)| format!("No interval of {}: {words}.", format::list(&all))).collect()
 }
 
 fn detectable(tasks: &[TaskScore]) -> Option<String> {
@@ -346,7 +377,10 @@ fn differences(pair: &PairComparison, card: &ComparisonCard) -> Block {
         .map(|(task, difference)| format!("{task} {}", difference.title))
         .collect();
     let mut sentences = vec![
-        format!("{significant} of {tested} differences are significant at 5 % after Holm's correction over tasks."),
+        format!(
+            "{significant} of {tested} differences are significant at 5 % after Holm's correction, for each metric over all tasks and \
+             pairs."
+        ),
         format!(
             "Intervals, {}: of AUC by DeLong's standard error, as its test; else of {} paired bootstrap resamples (stratified by \
              class, seed {}). Detectable: the smallest difference that a test on these images would find with 80 % power.",

@@ -93,6 +93,64 @@ fn warnings_that_must_be_seen_are_there() {
 }
 
 #[test]
+fn of_a_users_own_set_nothing_is_said_that_is_true_of_medmnist_alone() {
+    let mut tasks = vec![common::three().swap_remove(0)];
+    tasks[0].spec.name = "moles".into();
+    tasks[0].spec.title = "Moles".into();
+    tasks[0].spec.origin = medley_core::Origin::User;
+    let fixture = common::finished("moles-1", &tasks, &[0], 2);
+    let run = load_run(&fixture.layout).unwrap();
+    let texts = [medley_report::markdown(&run), medley_report::model_card(&run), html(&run).unwrap()];
+    for text in texts.map(|text| text.replace("as the official MedMNIST evaluator defines them", "")) {
+        for absent in
+            ["MedMNIST", "BreastMNIST", "published results", "public images", "1 task,", "over 1 task", "each of 1"]
+        {
+            assert!(!text.contains(absent), "{absent}: {text}");
+        }
+        assert!(text.contains("Not for clinical use"));
+    }
+    let page = html(&run).unwrap();
+    assert!(
+        page.contains("Macro-F1 on Moles on the test split")
+            && !page.contains("<tfoot>\n<tr>\n<th scope=\"row\">Harmonic")
+    );
+}
+
+#[test]
+fn what_has_no_interval_or_no_auc_says_why() {
+    let mut fixture = common::one_seed();
+    let empty = |value: f64| Some(medley_core::record::Interval { low: value, high: value });
+    // Labels of which one may be on no image; they have no matrix.
+    fixture.manifest.data.iter_mut().for_each(|data| data.task.kind = medley_core::TaskKind::MultiLabel);
+    fixture.results.seeds[0].validation.tasks.iter_mut().for_each(|task| task.confusion.clear());
+    let test = fixture.results.seeds[0].test.as_mut().unwrap();
+    let tasks = test.tasks.iter_mut().map(|task| {
+        task.auc = None;
+        task.confusion.clear();
+        task.per_class[1].support = 0;
+        medley_core::record::TaskIntervals { auc: None, accuracy: empty(task.accuracy), macro_f1: empty(task.macro_f1) }
+    });
+    let tasks: Vec<_> = tasks.collect();
+    let resampling = medley_core::record::Resampling::default();
+    let harmonic_mean = empty(test.harmonic_mean);
+    test.intervals = Some(medley_core::record::ScoreIntervals { resampling, tasks, harmonic_mean });
+    fixture.results.mean_intervals = None;
+    fixture.write_manifest();
+    fixture.write_results();
+    let run = load_run(&fixture.layout).unwrap();
+    let uncertainty = run.uncertainty().unwrap();
+    assert!(
+        uncertainty.mean.harmonic_mean.is_none() && uncertainty.mean.tasks.iter().all(|ends| ends.accuracy.is_none())
+    );
+    for text in
+        [medley_report::markdown(&run), medley_report::model_card(&run), medley_report::latex(&run), page(&fixture)]
+    {
+        assert!(text.contains("every resample has the same value"), "{text}");
+        assert!(text.contains("has no AUC: in the test split no image is of"), "{text}");
+    }
+}
+
+#[test]
 fn derma_is_named_as_not_for_commerce() {
     let mut tasks = common::three();
     tasks[0].spec.name = "dermamnist".into();

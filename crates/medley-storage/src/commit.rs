@@ -106,21 +106,31 @@ pub fn write_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(),
 /// # Errors
 /// [`StorageError::Exists`], [`StorageError::Io`].
 pub fn commit_directory(storage: &dyn Storage, path: &Path, files: &[(&str, &[u8])]) -> Result<(), StorageError> {
+    fill_directory(storage, path, |write| files.iter().try_for_each(|(name, bytes)| write(name, bytes)))
+}
+
+/// As [`commit_directory`], for files that are not held in memory together: `fill` hands them over one after another, each by its
+/// name and bytes.
+///
+/// # Errors
+/// [`StorageError::Exists`], [`StorageError::Io`]. What `fill` refuses comes back as its own error.
+pub fn fill_directory<E: From<StorageError>>(
+    storage: &dyn Storage,
+    path: &Path,
+    fill: impl FnOnce(&dyn Fn(&str, &[u8]) -> Result<(), StorageError>) -> Result<(), E>,
+) -> Result<(), E> {
     if path.symlink_metadata().is_ok() {
-        return Err(StorageError::Exists { path: path.to_owned() });
+        return Err(StorageError::Exists { path: path.to_owned() }.into());
     }
     let temporary = temporary_sibling(path)?;
-    let write = || -> io::Result<()> {
-        storage.create_dir(&temporary)?;
-        for (name, bytes) in files {
-            storage.write_synced(&temporary.join(name), bytes)?;
-        }
-        storage.rename_synced(&temporary, path)
+    let io = |source| StorageError::io(path, source);
+    let write = |name: &str, bytes: &[u8]| storage.write_synced(&temporary.join(name), bytes).map_err(io);
+    let filled = || {
+        storage.create_dir(&temporary).map_err(io)?;
+        fill(&write)?;
+        Ok(storage.rename_synced(&temporary, path).map_err(io)?)
     };
-    write().map_err(|source| {
-        discard_directory(&temporary);
-        StorageError::io(path, source)
-    })
+    filled().inspect_err(|_: &E| discard_directory(&temporary))
 }
 
 /// Makes a folder of the user's choice, and those above it that are missing.
@@ -133,8 +143,14 @@ pub fn create_folder(path: &Path) -> Result<(), StorageError> {
 
 /// The user's cache folder, `XDG_CACHE_HOME` or else `.cache` in the home folder; none where neither is known.
 pub fn user_cache_folder() -> Option<PathBuf> {
-    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")))
+    cache_folder(|name| std::env::var_os(name))
+}
+
+/// A relative path in `XDG_CACHE_HOME` is ignored, as the XDG Base Directory Specification 0.8 asks: it would be another folder in
+/// every folder that a program is started in.
+fn cache_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    path("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| path("HOME").map(|home| home.join(".cache")))
 }
 
 /// Removes a file; where there is none, nothing is to be done.
@@ -178,18 +194,33 @@ pub fn sweep_temporary(folder: &Path) -> Result<usize, StorageError> {
 pub fn sweep_abandoned(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some((process, target)) = name.to_str().and_then(temporary_parts) else { continue };
-        if is_ours(target) && !is_running(process) {
+        let Some(Temporary { process, target }) = name.to_str().and_then(Temporary::parse) else { continue };
+        // A number that no process has here is of none that is gone.
+        if is_ours(target) && process.parse().is_ok_and(|process| !is_running(process)) {
             discard_file(&entry.path());
         }
     }
 }
 
-/// The number of the process and the final name in the name of a temporary file.
-fn temporary_parts(name: &str) -> Option<(u32, &str)> {
-    let rest = name.strip_prefix(TEMPORARY_PREFIX).filter(|_| is_temporary(name))?;
-    let mut parts = rest.splitn(4, '-');
-    Some((parts.next()?.parse().ok()?, parts.nth(2)?))
+/// The name of a temporary file, as [`temporary_sibling`] makes it.
+struct Temporary<'a> {
+    /// Digits, the number of the process.
+    process: &'a str,
+    /// The final name.
+    target: &'a str,
+}
+
+impl<'a> Temporary<'a> {
+    fn parse(name: &'a str) -> Option<Self> {
+        let mut parts = name.strip_prefix(TEMPORARY_PREFIX)?.splitn(4, '-');
+        let mut next = |is_fit: fn(&u8) -> bool| {
+            parts.next().filter(|part| !part.is_empty() && part.as_bytes().iter().all(is_fit))
+        };
+        let process = next(u8::is_ascii_digit)?;
+        next(u8::is_ascii_hexdigit)?;
+        next(u8::is_ascii_digit)?;
+        Some(Self { process, target: next(|_| true)? })
+    }
 }
 
 /// Whether there is such a process, or that cannot be told.
@@ -207,10 +238,7 @@ fn is_running(_: u32) -> bool {
 
 /// Whether a name is one that this program gives to what is not complete yet: other programs too have files that begin alike.
 pub fn is_temporary(name: &str) -> bool {
-    let mut parts = name.strip_prefix(TEMPORARY_PREFIX).unwrap_or_default().splitn(4, '-');
-    let mut next_is =
-        |check: fn(&u8) -> bool| parts.next().is_some_and(|part| !part.is_empty() && part.as_bytes().iter().all(check));
-    next_is(u8::is_ascii_digit) && next_is(u8::is_ascii_hexdigit) && next_is(u8::is_ascii_digit) && next_is(|_| true)
+    Temporary::parse(name).is_some()
 }
 
 /// A name beside the target that no other write uses at the same time, in this process or another. Process numbers repeat
@@ -245,6 +273,32 @@ fn discard_directory(path: &Path) {
 #[allow(clippy::disallowed_methods, reason = "fixtures of tests need not survive a crash")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_relative_cache_folder_is_ignored() {
+        let found = |cache: &str, home: &str| {
+            let known = |value: &str| Some(OsString::from(value));
+            cache_folder(|name| if name == "HOME" { known(home) } else { known(cache) })
+        };
+        assert_eq!(found("/cache", "/home/a"), Some(PathBuf::from("/cache")));
+        for ignored in ["", "cache", "./cache"] {
+            assert_eq!(found(ignored, "/home/a"), Some(PathBuf::from("/home/a/.cache")));
+            assert_eq!(found(ignored, ""), None);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_parsed() {
+        let made = temporary_sibling(Path::new("data/a-b.npz")).unwrap();
+        let name = made.file_name().unwrap().to_str().unwrap();
+        let Temporary { process, target } = Temporary::parse(name).unwrap();
+        assert_eq!((process, target), (std::process::id().to_string().as_str(), "a-b.npz"));
+        for other in
+            ["a-b.npz", ".tmp-", ".tmp-1-ab-0-", ".tmp-x-ab-0-a", ".tmp-1-xy-0-a", ".tmp-1-ab--a", ".tmp-1-ab-0"]
+        {
+            assert!(!is_temporary(other), "{other}");
+        }
+    }
 
     #[test]
     fn what_a_dead_process_left_of_a_file_is_removed_and_nothing_else() {

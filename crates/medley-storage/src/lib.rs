@@ -38,8 +38,8 @@ mod unnamed;
 
 pub use batch::Batch;
 pub use commit::{
-    StorageError, commit_directory, create_folder, is_temporary, remove_if_present, sweep_abandoned, sweep_temporary,
-    user_cache_folder, write_filled, write_new, write_whole,
+    StorageError, commit_directory, create_folder, fill_directory, is_temporary, remove_if_present, sweep_abandoned,
+    sweep_temporary, user_cache_folder, write_filled, write_new, write_whole,
 };
 pub use confined::{Access, ConfinedFolder, ConfinedFs};
 pub use faulty::{Fault, FaultyFs};

@@ -6,6 +6,7 @@
 mod codes;
 mod commands;
 mod hint;
+mod interruption;
 mod memory;
 mod progress;
 
@@ -14,6 +15,19 @@ use std::process::ExitCode;
 
 use medley_cli::args::TorchCommand;
 use medley_cli::failure::Code;
+
+const MARK_TEXT: &str = concat!("medley-torch ", env!("CARGO_PKG_VERSION"));
+
+/// The name and version of this program, where `medley` reads them before it becomes this program.
+#[cfg(target_os = "linux")]
+#[used]
+// SAFETY: no other part of the program has a section of this name, and nothing is run in it.
+#[allow(unsafe_code, reason = "a section of its own is what another program can find")]
+#[unsafe(link_section = ".medley")]
+static MARK: [u8; MARK_TEXT.len()] = *match MARK_TEXT.as_bytes().first_chunk() {
+    Some(bytes) => bytes,
+    None => unreachable!(),
+};
 
 /// libtorch, in this process.
 struct Here;

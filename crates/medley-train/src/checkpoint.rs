@@ -13,7 +13,7 @@ use medley_core::RunLayout;
 use medley_core::record::SCHEMA_VERSION;
 use medley_models::weights;
 use medley_storage::{
-    ConfinedFolder, ConfinedFs, ReadError, Shown, Storage, StorageError, check_size, commit_directory, if_present,
+    ConfinedFolder, ConfinedFs, ReadError, Shown, Storage, StorageError, check_size, fill_directory, if_present,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -172,11 +172,8 @@ fn skipped_text(skipped: &[String]) -> String {
 /// Named groups of tensors, one file each: `model`, `optimizer`, `average`.
 pub type TensorGroups<'a> = &'a [(&'static str, Vec<(String, Tensor)>)];
 
-/// A checkpoint as bytes: its tensor files by name, and its state file.
-struct Encoded {
-    files: Vec<(String, Vec<u8>)>,
-    state: Vec<u8>,
-}
+/// What takes the files of a checkpoint, one after another: a large network has no room for all at once.
+type Write<'a> = &'a dyn Fn(&str, &[u8]) -> Result<(), StorageError>;
 
 /// Where a checkpoint waits while another is written in its place: it is still found, but read after the new one.
 fn replaced(target: &Path) -> PathBuf {
@@ -274,12 +271,8 @@ impl CheckpointFolder {
         let io = |source| StorageError::io(target, source);
         let storage = ConfinedFs::new(self.run.clone(), storage);
         self.run.create_folder(&self.folder)?;
-        let Encoded { files, state } = self.encode(target, progress, groups)?;
-        let state_hash = format!("{}  {STATE_FILE}\n", hex(&Sha256::digest(&state)));
-        let mut parts: Vec<(&str, &[u8])> =
-            files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-        parts.extend([(STATE_FILE, state.as_slice()), (STATE_HASH_FILE, state_hash.as_bytes())]);
         if target.exists() {
+            let state = self.encode(target, progress, groups, &|_, _| Ok(()))?;
             // Resumed at the very place it was saved: the bits are the same. One that is damaged, or of an epoch that was done
             // again elsewhere to other bits, must make room.
             let there = self.run.read_file(&target.join(STATE_FILE), LARGEST_STATE);
@@ -292,31 +285,41 @@ impl CheckpointFolder {
             }
             storage.rename_synced(target, &replaced).map_err(io)?;
         }
-        commit_directory(&storage, target, &parts)?;
+        fill_directory(&storage, target, |write| -> Result<(), CheckpointError> {
+            let state = self.encode(target, progress, groups, write)?;
+            write(STATE_FILE, &state)?;
+            let state_hash = format!("{}  {STATE_FILE}\n", hex(&Sha256::digest(&state)));
+            Ok(write(STATE_HASH_FILE, state_hash.as_bytes())?)
+        })?;
         self.verify(target, &any_size)?;
         let _ = self.run.remove(&replaced(target));
         Ok(())
     }
 
-    fn encode(&self, target: &Path, progress: &Progress, groups: TensorGroups<'_>) -> Result<Encoded, CheckpointError> {
+    /// Hands over the files of tensors, and returns `state.json`, which has their hashes.
+    fn encode(
+        &self,
+        target: &Path,
+        progress: &Progress,
+        groups: TensorGroups<'_>,
+        write: Write<'_>,
+    ) -> Result<Vec<u8>, CheckpointError> {
         let metadata = BTreeMap::from([
             ("format".to_owned(), "pt".to_owned()),
             ("medley_epoch".to_owned(), progress.epoch.to_string()),
         ]);
-        let mut files = Vec::with_capacity(groups.len());
         let mut sha256 = BTreeMap::new();
         for (name, tensors) in groups {
             let bytes = weights::to_bytes(tensors, &metadata)
                 .map_err(|error| CheckpointError::Misfit { path: target.to_owned(), problem: error.to_string() })?;
-            let file = format!("{name}.safetensors");
-            sha256.insert(file.clone(), hex(&Sha256::digest(&bytes)));
-            files.push((file, bytes));
+            let file = file_of(name);
+            write(&file, &bytes)?;
+            sha256.insert(file, hex(&Sha256::digest(&bytes)));
         }
         let progress = progress.clone();
         let state = State { schema_version: SCHEMA_VERSION, seed: self.seed, progress, sha256, hashed: true };
-        let state = serde_json::to_vec_pretty(&state)
-            .map_err(|error| CheckpointError::BadState { path: target.to_owned(), problem: error.to_string() })?;
-        Ok(Encoded { files, state })
+        serde_json::to_vec_pretty(&state)
+            .map_err(|error| CheckpointError::BadState { path: target.to_owned(), problem: error.to_string() })
     }
 
     /// Whether nothing was saved to go on from.
@@ -380,11 +383,11 @@ impl CheckpointFolder {
     /// [`CheckpointError::Misfit`] when it was made by another network; when a file has changed since it was found.
     pub fn load(&self, checkpoint: &Checkpoint, groups: TensorGroups<'_>) -> Result<(), CheckpointError> {
         let misfit = |problem: String| CheckpointError::Misfit { path: checkpoint.path.clone(), problem };
-        let files = self.read_tensors(checkpoint, groups)?;
         for (name, targets) in groups {
             let file = file_of(name);
-            let bytes = files.get(&file).ok_or_else(|| misfit(format!("it has no {file}")))?;
-            weights::load_into(bytes, targets).map_err(|error| misfit(format!("{name}: {error}")))?;
+            let hash = checkpoint.sha256.get(&file).ok_or_else(|| misfit(format!("it has no {file}")))?;
+            let bytes = self.read_tensors(&checkpoint.path.join(&file), hash, targets)?;
+            weights::load_into(&bytes, targets).map_err(|error| misfit(format!("{name}: {error}")))?;
         }
         Ok(())
     }
@@ -448,25 +451,14 @@ impl CheckpointFolder {
         }
     }
 
-    /// The bytes of the files that the groups are loaded from, each no larger than the group can be, and once more compared with
-    /// its hash: it may have changed since that was checked.
-    fn read_tensors(
-        &self,
-        checkpoint: &Checkpoint,
-        groups: TensorGroups<'_>,
-    ) -> Result<BTreeMap<String, Vec<u8>>, CheckpointError> {
-        let mut files = BTreeMap::new();
-        for (group, tensors) in groups {
-            let name = file_of(group);
-            let Some(expected) = checkpoint.sha256.get(&name) else { continue };
-            let file = checkpoint.path.join(&name);
-            let bytes = self.run.read_file(&file, largest(tensors))?;
-            if hex(&Sha256::digest(&bytes)) != *expected {
-                return Err(CheckpointError::Damaged { path: file });
-            }
-            files.insert(name, bytes);
+    /// The bytes of a file that tensors are loaded from, which is no larger than they can be, once more compared with its hash: it
+    /// may have changed since that was checked.
+    fn read_tensors(&self, file: &Path, hash: &str, tensors: &[(String, Tensor)]) -> Result<Vec<u8>, CheckpointError> {
+        let bytes = self.run.read_file(file, largest(tensors))?;
+        if hex(&Sha256::digest(&bytes)) != *hash {
+            return Err(CheckpointError::Damaged { path: file.to_owned() });
         }
-        Ok(files)
+        Ok(bytes)
     }
 
     /// Removes what interrupted saves left.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use medley_core::record::Event;
 use medley_core::{MemoryLayout, RunLayout};
@@ -157,9 +157,19 @@ fn promised(root: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn assert_same(a: &Path, b: &Path) {
-    let (a, b) = (promised(a), promised(b));
+    assert_same_files(&promised(a), b);
+}
+
+/// The files of a run of the plain experiment that nothing disturbed, made once for all tests that compare with it.
+fn undisturbed() -> &'static BTreeMap<String, Vec<u8>> {
+    static FILES: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| promised(&Laboratory::new("").finish()));
+    &FILES
+}
+
+fn assert_same_files(a: &BTreeMap<String, Vec<u8>>, b: &Path) {
+    let b = promised(b);
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
-    for (name, bytes) in &a {
+    for (name, bytes) in a {
         assert!(*bytes == b[name], "{name} differs");
     }
     assert!(a.keys().any(|name| name.starts_with("checkpoints/seed-1/best")), "{:?}", a.keys());
@@ -179,7 +189,6 @@ fn twice_the_same_is_the_same_whatever_the_workers() {
 #[test]
 fn an_interrupted_run_goes_on_to_the_same_bits() {
     let laboratory = Laboratory::new("");
-    let undisturbed = laboratory.finish();
     let steps_per_epoch = 6;
     for stop_at in [1, steps_per_epoch - 1, steps_per_epoch, steps_per_epoch + 2, 2 * steps_per_epoch + 1] {
         let stop = StopFlag::default();
@@ -190,14 +199,12 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
         assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted, "at step {stop_at}");
         let run = laboratory.resume(&root).unwrap();
         assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
-        assert_same(&undisturbed, &root);
+        assert_same_files(undisturbed(), &root);
     }
 }
 
 #[test]
 fn a_stop_while_predicting_goes_on_to_the_same_bits() {
-    let undisturbed = Laboratory::new("");
-    let expected = undisturbed.finish();
     // Two batches a split: in the validation of the first epoch, and of the best network, and in the test of each seed.
     for (predicted, epochs_done) in [(1, 0), (5, 2), (7, 2), (15, 4)] {
         let disturbed = Laboratory::new("");
@@ -213,7 +220,7 @@ fn a_stop_while_predicting_goes_on_to_the_same_bits() {
         assert_eq!(seen, epochs_done, "after {predicted} batches");
         let run = disturbed.resume(&root).unwrap();
         assert!(matches!(run.train(Observers::default(), &StopFlag::default()).unwrap(), RunEnd::Finished(_)));
-        assert_same(&expected, &root);
+        assert_same_files(undisturbed(), &root);
     }
 }
 
@@ -319,7 +326,6 @@ fn a_failing_observer_leaves_a_run_that_resumes() {
         }
     }
     let laboratory = Laboratory::new("");
-    let undisturbed = laboratory.finish();
     for fail_at in [3, 7, 10] {
         let run = laboratory.start().unwrap();
         let root = run.layout().root().to_owned();
@@ -329,7 +335,7 @@ fn a_failing_observer_leaves_a_run_that_resumes() {
         assert!(error.contains("no space left"), "{error}");
         let run = laboratory.resume(&root).unwrap();
         run.train(Observers::default(), &StopFlag::default()).unwrap();
-        assert_same(&undisturbed, &root);
+        assert_same_files(undisturbed(), &root);
     }
 }
 

@@ -59,7 +59,7 @@ pub struct SheetArguments {
 
 Examples:
   medley augment preview configs/small-three.toml
-  medley augment preview my.toml --task pathmnist --images 4 --draws 16 --out sheets")]
+  medley augment preview my.toml --task pathmnist --draws 16 --out sheets")]
 pub struct PreviewArguments {
     /// The config, a TOML file
     pub config: PathBuf,

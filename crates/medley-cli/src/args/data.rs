@@ -56,9 +56,9 @@ pub enum DataSubcommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data synth --out data --rows 600          small sets for the eleven tasks, in seconds
-  medley data synth pathmnist_64 --rows 100        one set at 64 pixels
-  medley data synth pathmnist --rows official      one set with the official numbers of images")]
+  medley data synth --out data --rows 600        small sets, in seconds
+  medley data synth pathmnist_64 --rows 100      one set at 64 pixels
+  medley data synth pathmnist --rows official    as many images as published")]
 pub struct SynthArguments {
     /// Names such as pathmnist or pathmnist_64; by default the eleven competition tasks
     pub sets: Vec<String>,

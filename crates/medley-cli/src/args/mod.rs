@@ -34,7 +34,7 @@ use self::score::ScoreArguments;
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
   medley resume runs/small-three-1                 resume after an interruption
 
-Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, disk or memory, 5 training failed,
+Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, disk or memory, 5 training failed, \
 130 interrupted (Ctrl-C), 143 terminated.
 
 Medley is for research. It is not for clinical use."
@@ -160,7 +160,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley train configs/small-three.toml --data ~/medmnist
-  medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first-try")]
+  medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first")]
 #[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub struct TrainArguments {
     /// The config, a TOML file
@@ -333,4 +333,35 @@ pub struct DoctorArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command as Clap, CommandFactory as _};
+
+    use super::Arguments;
+
+    fn with_subcommands(command: &Clap) -> Vec<&Clap> {
+        let below = command.get_subcommands().flat_map(with_subcommands);
+        std::iter::once(command).chain(below).collect()
+    }
+
+    /// The terminal breaks prose, which a line break of ours would break a second time; lines of examples are not broken.
+    #[test]
+    fn what_stands_below_the_options_fits_any_terminal() {
+        let program = Arguments::command();
+        let mut examples = 0;
+        for command in with_subcommands(&program) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = help.lines().collect();
+            for line in lines.iter().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+                examples += 1;
+            }
+            let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            let broken = lines.windows(2).find(|pair| is_prose(pair[0]) && is_prose(pair[1]));
+            assert!(broken.is_none(), "{}: {broken:?}", command.get_name());
+        }
+        assert!(examples > 50, "only {examples} lines were found: is the search blind?");
+    }
 }

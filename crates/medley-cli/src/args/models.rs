@@ -31,7 +31,7 @@ pub enum ModelsSubcommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley models export runs/small-three-1
-  medley models export runs/small-three-1 --task breastmnist --seed 1 --out weights
+  medley models export runs/small-three-1 --seed 1 --out weights
 
 The files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
 such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]

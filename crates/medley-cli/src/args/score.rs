@@ -11,18 +11,18 @@ use super::RunDataFolder;
 #[derive(Debug, Args)]
 #[command(after_help = "What can be scored, alone or mixed:
   a run folder, or any folder of result files
-  result files of the official evaluator: breastmnist_test_[AUC]0.901_[ACC]0.863@run1.csv
-  a submission with id,id_image_in_task,task_name,label; with id,label alone, give --like
+  result files, such as breastmnist_test_[AUC]0.901_[ACC]0.863@run1.csv
+  a submission: id,id_image_in_task,task_name,label (or id,label with --like)
   scores as CSV or .npy, one row per image, with --task
 
 Examples:
   medley score runs/small-three-1
   medley score 'breastmnist_test_[AUC]0.901_[ACC]0.863@1.csv' --data ~/medmnist
-  medley score runs/small-three-1 --published      what others report on the same tasks, below
+  medley score runs/small-three-1 --published    with what others report
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
 
-The truth is read from the data folder (--data, else MEDLEY_DATA, else that of the run, else data), or from --labels. A file
+The truth is read from the data folder (--data, else MEDLEY_DATA, else that of the run, else data), or from --labels. A file \
 with mistakes is refused, with the numbers of its wrong lines.")]
 pub struct ScoreArguments {
     /// Result files, submissions, run folders, score files

@@ -62,6 +62,10 @@ pub(super) fn chosen_metrics(arguments: &ResamplingArguments) -> anyhow::Result<
     if arguments.metrics.iter().any(|id| id == "all") {
         return Ok(ALL.to_vec());
     }
+    if arguments.metrics.iter().any(|id| id.trim().is_empty()) {
+        let problem = "`--metrics` has an empty name; give names separated by commas, such as auc,macro_f1, or `all`";
+        return Err(Usage(problem.to_owned()).into());
+    }
     let known = || ALL.iter().map(|metric| metric.info().id).collect::<Vec<_>>().join(", ");
     let find = |id: &String| {
         metrics::by_id(id.trim())

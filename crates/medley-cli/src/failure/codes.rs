@@ -124,6 +124,7 @@ pub fn prediction(error: &PredictionError) -> Option<Code> {
         | PredictionError::NotProbabilities { .. }
         | PredictionError::Npy(_) => Code::Data,
         PredictionError::Request { .. } => Code::Usage,
+        PredictionError::NotPredicted { .. } => Code::Disk,
         PredictionError::Metric(error) => metric(error),
         PredictionError::Core(error) => core(error),
         PredictionError::Record(error) => record(error),

@@ -13,7 +13,7 @@ use medley_core::{COMPETITION_TASKS, Origin, Split, TaskKind};
 use serde::Serialize;
 
 use crate::baselines::{Baselines, PublishedHarmonicMean, PublishedMetrics, SelectedOn};
-use crate::bootstrap::{Resampled, Resampling, bootstrap, harmonic_mean_of};
+use crate::bootstrap::{NoInterval, Resampled, Resampling, bootstrap, harmonic_mean_of};
 use crate::confusion::class_result;
 use crate::harmonic_mean_without_zeros;
 use crate::inference::{SeedMean, minimum_detectable_difference, seed_mean};
@@ -119,6 +119,9 @@ pub struct MetricScore {
     pub high: Option<f64>,
     /// Of the bootstrap.
     pub standard_error: Option<f64>,
+    /// Why a metric that is defined has no interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_interval: Option<NoInterval>,
 }
 
 impl MetricScore {
@@ -131,6 +134,7 @@ impl MetricScore {
             low: interval.map(|interval| interval.low),
             high: interval.map(|interval| interval.high),
             standard_error: resampled.standard_error(),
+            no_interval: resampled.value.and_then(|_| resampled.no_interval(confidence)),
         }
     }
 }

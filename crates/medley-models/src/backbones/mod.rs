@@ -183,7 +183,7 @@ pub fn find(name: &str) -> Result<&'static Entry, ModelError> {
             Some((likeness, nearest)) if likeness > 0.8 => format!("did you mean `{nearest}`?"),
             _ => format!("known are {}", ALL.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")),
         };
-        ModelError::UnknownBackbone { key: "net.backbone.name", name: name.to_owned(), hint }
+        ModelError::UnknownBackbone { name: name.to_owned(), hint }
     })
 }
 

@@ -1,7 +1,9 @@
 //! Run folders, and other folders of result files.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use medley_core::Split;
 use medley_metrics::scorecard::Prediction;
 use medley_storage::Shown;
 
@@ -21,11 +23,26 @@ impl Matching<'_> {
         Ok(predictions)
     }
 
+    /// Of a run: what is to be done before it has predictions of the split.
+    fn not_predicted(&self) -> Option<PredictionError> {
+        let run = self.run.layout()?;
+        let unfinished = !run.results().exists();
+        (unfinished || self.request.split == Split::Test).then(|| PredictionError::NotPredicted {
+            run: run.root().to_owned(),
+            split: self.request.split,
+            unfinished,
+        })
+    }
+
     /// By predictor, then in the order of the run, then by name: never in that of the file system.
     fn result_files(&self, folder: &Path) -> Result<Vec<(ResultName, PathBuf)>, PredictionError> {
         let io = |source| PredictionError::Io { path: folder.to_owned(), source };
         let mut found: Vec<(ResultName, PathBuf)> = Vec::new();
-        for entry in fs_err::read_dir(folder).map_err(io)? {
+        let entries = match fs_err::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(self.not_predicted().unwrap_or(io(error))),
+            entries => entries.map_err(io)?,
+        };
+        for entry in entries {
             let entry = entry.map_err(io)?.path();
             let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if entry.extension().is_some_and(|extension| extension == "csv") {
@@ -34,6 +51,9 @@ impl Matching<'_> {
         }
         found.retain(|(name, _)| name.split == self.request.split);
         if found.is_empty() {
+            if let Some(error) = self.not_predicted() {
+                return Err(error);
+            }
             let (folder, split) = (Shown(folder), self.request.split);
             let message = format!(
                 "`{folder}` has no result files of the {split} split; such a file is named by set, split, AUC, accuracy and run: \

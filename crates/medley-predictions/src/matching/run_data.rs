@@ -32,6 +32,11 @@ impl RunData {
         Ok(Self { run: Some(run), folder: manifest.data_folder, records, positions })
     }
 
+    /// The run folder, if the path is one or lies in one.
+    pub(super) fn layout(&self) -> Option<&RunLayout> {
+        self.run.as_ref()
+    }
+
     /// Where the result files of the run lie, if the path is one.
     pub(super) fn predictions(&self) -> Option<PathBuf> {
         self.run.as_ref().map(RunLayout::predictions)

@@ -8,7 +8,7 @@ use crate::RecordError;
 #[derive(Debug, thiserror::Error)]
 pub enum SubmissionError {
     /// The run has no results yet.
-    #[error("`{}` is unfinished: it has no results.json; `medley resume` finishes it", Shown(run))]
+    #[error("`{}` is unfinished: it has no results.json; `medley resume {}` finishes it", Shown(run), Shown(run))]
     Unfinished {
         /// The run folder.
         run: PathBuf,

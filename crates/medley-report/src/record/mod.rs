@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet, SeedResult, Spread};
 use medley_core::{RunLayout, Split};
 use medley_predictions::RunFiles;
-use medley_storage::ConfinedFolder;
+use medley_storage::{ConfinedFolder, Shown};
 
 use crate::ReportError;
 use crate::uncertainty::Uncertainty;
@@ -101,6 +101,16 @@ impl RunRecord {
     /// The name under which it was run.
     pub fn name(&self) -> &str {
         &self.manifest.run
+    }
+
+    /// The subcommand that does what is left of it, with the folder as it was named; `None` of a run that is finished and tested.
+    pub fn next_command(&self) -> Option<String> {
+        let subcommand = match (&self.results, self.untested) {
+            (Some(_), _) => return None,
+            (None, true) => "test",
+            (None, false) => "resume",
+        };
+        Some(format!("medley {subcommand} {}", Shown(self.layout.root())))
     }
 
     /// The data sets, in the order of the tasks.

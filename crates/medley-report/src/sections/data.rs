@@ -12,6 +12,7 @@ pub(super) struct Data;
 #[derive(Template)]
 #[template(path = "data.html")]
 struct DataTemplate {
+    official: bool,
     rows: Vec<Row>,
     total: [String; 3],
 }
@@ -61,6 +62,6 @@ impl Section for Data {
             let rows = run.data().iter().filter_map(|data| data.rows.get(&split));
             format::count(rows.fold(0_u64, |sum, &rows| sum.saturating_add(rows as u64)))
         });
-        Fragment::render(&DataTemplate { rows, total }).map(Some)
+        Fragment::render(&DataTemplate { rows, total, official: facts::has(run, Origin::Official) }).map(Some)
     }
 }

@@ -1,10 +1,10 @@
 use askama::Template;
-use medley_core::Split;
+use medley_core::{Origin, Split};
 
 use super::Section;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
 use crate::svg::{DotChart, DotRow, Mark, Shape};
-use crate::{Fragment, RunRecord};
+use crate::{Fragment, RunRecord, facts};
 
 /// Validation beside test: how much the selection flattered itself.
 pub(super) struct Gap;
@@ -12,6 +12,7 @@ pub(super) struct Gap;
 #[derive(Template)]
 #[template(path = "gap.html")]
 struct GapTemplate {
+    official: bool,
     chart: Option<Fragment>,
     disc: Fragment,
     square: Fragment,
@@ -52,6 +53,7 @@ impl Section for Gap {
         let validation = mean(&|seed| results.seeds[seed].validation.harmonic_mean);
         let test = mean(&|seed| tests[seed].harmonic_mean);
         let template = GapTemplate {
+            official: facts::has(run, Origin::Official),
             chart: chart(run, &pairs),
             disc: Shape::Disc.sample(),
             square: Shape::Square.sample(),

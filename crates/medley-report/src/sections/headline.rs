@@ -30,7 +30,10 @@ impl Section for Headline {
 #[template(path = "headline.html")]
 struct HeadlineTemplate {
     cards: Vec<Card>,
-    tasks: String,
+    /// What the first number is.
+    measure: String,
+    /// Whether there are several tasks to take a mean of.
+    several: bool,
     seeds: usize,
     intervals: String,
     ensemble: bool,
@@ -83,7 +86,8 @@ fn finished(run: &RunRecord) -> HeadlineTemplate {
     let ensemble = run.results.as_ref().and_then(|results| results.ensemble.as_ref());
     HeadlineTemplate {
         cards: cards(run, seeds),
-        tasks: format::plural(run.data().len(), "task"),
+        measure: facts::measure(run),
+        several: run.data().len() > 1,
         seeds,
         intervals: facts::intervals(run),
         ensemble: ensemble.is_some(),
@@ -206,8 +210,10 @@ struct UnfinishedTemplate {
     interrupted: bool,
     best: Option<String>,
     seeds: Vec<String>,
-    /// The name of a run that is finished but for its test split.
-    untested: Option<String>,
+    /// Whether it is finished but for its test split.
+    untested: bool,
+    /// What does the rest.
+    command: String,
 }
 
 fn unfinished(run: &RunRecord) -> UnfinishedTemplate {
@@ -235,6 +241,7 @@ fn unfinished(run: &RunRecord) -> UnfinishedTemplate {
                 format!("seed {seed}: {}", format::plural(epochs, "epoch"))
             })
             .collect(),
-        untested: run.untested.then(|| run.name().to_owned()),
+        untested: run.untested,
+        command: run.next_command().unwrap_or_default(),
     }
 }

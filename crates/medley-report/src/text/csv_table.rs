@@ -24,18 +24,18 @@ const HEADER: [&str; 14] = [
 /// Every metric of a run as a tidy CSV with full precision: one row per predictor, split and task.
 ///
 /// `predictor` is `seed`, `mean` (over seeds, test split) or `ensemble`. In rows with
-/// the task `all`, `macro_f1` is the harmonic mean. Empty cells are metrics that are not defined. An unfinished run has the
-/// header alone.
+/// the task `all`, `macro_f1` is the harmonic mean. Empty cells are metrics that are not defined. A run that is not tested
+/// has the rows of the validation split alone, an unfinished one the header.
 pub fn csv(run: &RunRecord) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
+    let table = Table { run };
+    for seed in &run.seeds {
+        let number = seed.seed.to_string();
+        rows.extend(table.set("seed", &number, Split::Val, &seed.validation, None));
+        rows.extend(seed.test.iter().flat_map(|test| table.set("seed", &number, Split::Test, test, None)));
+    }
     if let Some(results) = &run.results {
-        let table = Table { run };
-        for seed in &results.seeds {
-            let number = seed.seed.to_string();
-            rows.extend(table.set("seed", &number, Split::Val, &seed.validation, None));
-            rows.extend(seed.test.iter().flat_map(|test| table.set("seed", &number, Split::Test, test, None)));
-        }
         let uncertainty = run.uncertainty();
         rows.extend(table.mean(uncertainty.map(|all| &all.mean)));
         if let Some(ensemble) = &results.ensemble {

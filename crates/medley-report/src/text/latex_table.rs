@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use medley_core::Split;
 use medley_core::record::DataRecord;
 
+use super::validation;
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, TASK_DECIMALS};
@@ -10,18 +11,21 @@ use crate::published::Official;
 use crate::tables::{escape_latex, one_line};
 
 /// A run as a LaTeX table for `\usepackage{booktabs}`: AUC, accuracy and macro-F1 of each task on the test split with the
-/// 95 % interval of macro-F1, the official ResNet-18 beside them where there is one, and the harmonic mean. Of an
-/// unfinished run, a comment.
+/// 95 % interval of macro-F1, the official ResNet-18 beside them where there is one, and the harmonic mean. Of a
+/// run that is not tested, the validation results; of an unfinished one, a comment.
 pub fn latex(run: &RunRecord) -> String {
+    if let Some(rows) = validation::rows(run) {
+        return validation_table(run, &rows);
+    }
     let Some(results) = &run.results else {
-        return format!("% {} is unfinished: no test results yet.\n", one_line(run.name()));
+        return format!(
+            "% {} is unfinished: no test results yet; `{}` continues.\n",
+            one_line(run.name()),
+            one_line(&run.next_command().unwrap_or_default())
+        );
     };
     let official = Official::ResNet18.name_in(run);
-    let mut text =
-        format!("% {}, made by Medley {}.\n", one_line(run.name()), one_line(&run.manifest.environment.medley));
-    if run.is_synthetic() {
-        let _ = writeln!(text, "% {}", facts::SYNTHETIC);
-    }
+    let mut text = start(run);
     let _ = writeln!(
         text,
         "\\begin{{table}}\n  \\centering\n  \\begin{{tabular}}{{lrcccc{}}}",
@@ -47,6 +51,49 @@ pub fn latex(run: &RunRecord) -> String {
     text.push_str("    \\bottomrule\n  \\end{tabular}\n");
     let _ = writeln!(text, "  \\caption{{{}}}\n\\end{{table}}", caption(run, results.seeds.len(), official));
     text
+}
+
+/// The validation results of a run that is not tested, as a table that says so.
+fn validation_table(run: &RunRecord, rows: &[[String; 5]]) -> String {
+    let mut text = start(run);
+    let command = run.next_command().unwrap_or_default();
+    let _ = writeln!(text, "% The test split is not scored: `{}` does that.", one_line(&command));
+    text.push_str("\\begin{table}\n  \\centering\n  \\begin{tabular}{lrccc}\n    \\toprule\n");
+    line(&mut text, &["Task", "Validation images", "AUC", "ACC", "macro-F1"].map(str::to_owned));
+    text.push_str("    \\midrule\n");
+    for (index, row) in rows.iter().enumerate() {
+        if index + 1 == rows.len() {
+            text.push_str("    \\midrule\n");
+        }
+        line(&mut text, &row.each_ref().map(|cell| escape_latex(cell)));
+    }
+    text.push_str("    \\bottomrule\n  \\end{tabular}\n");
+    let (name, over) = (escape_latex(run.name()), over_seeds(run.seeds.len()));
+    let warning = synthetic(run);
+    let _ = writeln!(
+        text,
+        "  \\caption{{{warning}{name}: {over}. {} The test split is not scored.}}\n\\end{{table}}",
+        validation::OPTIMISTIC
+    );
+    text
+}
+
+/// The comments above a table.
+fn start(run: &RunRecord) -> String {
+    let mut text =
+        format!("% {}, made by Medley {}.\n", one_line(run.name()), one_line(&run.manifest.environment.medley));
+    if run.is_synthetic() {
+        let _ = writeln!(text, "% {}", facts::SYNTHETIC);
+    }
+    text
+}
+
+fn synthetic(run: &RunRecord) -> &'static str {
+    if run.is_synthetic() { "\\textbf{Synthetic data.} " } else { "" }
+}
+
+fn over_seeds(seeds: usize) -> String {
+    if seeds > 1 { format!("mean $\\pm$ standard deviation over {seeds} seeds") } else { "one seed".to_owned() }
 }
 
 fn line(text: &mut String, cells: &[String]) {
@@ -84,15 +131,14 @@ fn total(run: &RunRecord, official: bool) -> Vec<String> {
 }
 
 fn caption(run: &RunRecord, seeds: usize, official: Option<&str>) -> String {
-    let synthetic = if run.is_synthetic() { "\\textbf{Synthetic data.} " } else { "" };
-    let over =
-        if seeds > 1 { format!("mean $\\pm$ standard deviation over {seeds} seeds") } else { "one seed".to_owned() };
+    let (synthetic, over) = (synthetic(run), over_seeds(seeds));
     let beside = official.map_or_else(String::new, |official| {
         format!(" {official}: MedMNIST v2, Scientific Data 10:41 (2023), from scratch on each set.")
     });
     format!(
-        "{synthetic}Test results of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. {}{beside}",
+        "{synthetic}Test results of {}: {over}. AUC and ACC as the official MedMNIST evaluator defines them. {}{}{beside}",
         escape_latex(run.name()),
+        escape_latex(&facts::undefined_aucs(run).into_iter().map(|fact| fact + " ").collect::<String>()),
         escape_latex(&facts::intervals(run)),
     )
 }

@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use medley_core::Split;
 
+use super::validation;
 use crate::RunRecord;
 use crate::facts;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
@@ -21,13 +22,20 @@ pub fn markdown(run: &RunRecord) -> String {
         text.push_str(&published_table(run));
         let _ = writeln!(text, "- {}", escape_markdown(&facts::intervals(run)));
     }
+    if let Some(rows) = validation::rows(run) {
+        let mut table = Table::new(&["Task", "Validation images", "AUC", "ACC", "macro-F1"]);
+        for row in rows {
+            table.push(row);
+        }
+        let _ = writeln!(text, "{}\n\n{}", validation::OPTIMISTIC, table.markdown());
+    }
     if let Some(stops) = facts::stops(run) {
         let _ = writeln!(text, "- {}", escape_markdown(&stops));
     }
     for caveat in facts::caveats(run).iter().filter(|caveat| *caveat != facts::SYNTHETIC) {
         let _ = writeln!(text, "- {}", escape_markdown(caveat));
     }
-    let _ = writeln!(text, "- {} {}", facts::NOT_CLINICAL, escape_markdown(&facts::licences(run)));
+    let _ = writeln!(text, "- {} {}", facts::not_clinical(run), escape_markdown(&facts::licences(run)));
     text
 }
 
@@ -37,21 +45,21 @@ pub(crate) fn headline(run: &RunRecord) -> String {
         let planned = run.history.planned_epochs.map_or_else(String::new, |epochs| {
             format!(" of {}", format::count((epochs * run.manifest.seeds.len()) as u64))
         });
+        let command = run.next_command().unwrap_or_default();
         if run.untested {
             return format!(
-                "**Not tested**: all epochs are done, and the test split is not scored. `medley test {}` does that.",
-                run.name()
+                "**Not tested**: all epochs are done, and the test split is not scored. `{command}` does that."
             );
         }
         return format!(
-            "**Unfinished**: {}{planned} epochs are done, there are no test results yet.",
+            "**Unfinished**: {}{planned} epochs are done, there are no test results yet. `{command}` continues.",
             format::count(run.history.finished_epochs() as u64)
         );
     };
     let uncertainty = run.uncertainty();
     let mut text = format!(
-        "Harmonic mean of macro-F1 over {}, test split: **{}** ({}; 95 % interval {}).",
-        format::plural(run.data().len(), "task"),
+        "{}, test split: **{}** ({}; 95 % interval {}).",
+        escape_markdown(&facts::measure(run)),
         format::spread(run.spread("all", "harmonic_mean"), MEAN_DECIMALS),
         format::plural(results.seeds.len(), "seed"),
         format::interval(uncertainty.and_then(|all| all.mean.harmonic_mean.as_ref()), MEAN_DECIMALS),

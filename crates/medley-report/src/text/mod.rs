@@ -4,6 +4,7 @@ mod csv_table;
 mod latex_table;
 mod markdown_summary;
 mod model_card;
+mod validation;
 
 pub use csv_table::csv;
 pub use latex_table::latex;

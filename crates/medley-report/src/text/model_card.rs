@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use medley_core::Split;
+use medley_core::{Origin, Split};
 
 use super::markdown_summary::headline;
 use crate::RunRecord;
@@ -42,10 +42,10 @@ fn details(run: &RunRecord) -> String {
             environment.libtorch,
             format::date(&run.manifest.created)
         ),
-        format!(
-            "One network with a shared trunk and one head for each of {}.",
-            format::plural(run.data().len(), "task")
-        ),
+        match run.data() {
+            [data] => format!("One network for one task, {}.", data.task.title),
+            all => format!("One network with a shared trunk and one head for each of {} tasks.", all.len()),
+        },
     ];
     if let Some(backbone) = run.setting("net.backbone.name").or_else(|| run.setting("net.backbone")) {
         let width = run.setting("net.backbone.width").map_or_else(String::new, |width| format!(", width {width}"));
@@ -76,11 +76,14 @@ fn details(run: &RunRecord) -> String {
 }
 
 fn intended_use(run: &RunRecord) -> String {
+    let official = facts::has(run, Origin::Official);
     format!(
-        "- Intended: research and teaching on multi-task classification of small medical images, and comparison with \
-         published MedMNIST results.\n- **{}**\n- Out of scope: any image that is not prepared as MedMNIST prepares it \
-         ({}), any decision about a person.\n- {}\n",
-        facts::NOT_CLINICAL,
+        "- Intended: research and teaching on {}classification of small medical images{}.\n- **{}**\n- Out of scope: any image \
+         that is not prepared as {} ({}), any decision about a person.\n- {}\n",
+        if run.data().len() > 1 { "multi-task " } else { "" },
+        if official { ", and comparison with published MedMNIST results" } else { "" },
+        facts::not_clinical(run),
+        if facts::has(run, Origin::User) { "those of its training data" } else { "MedMNIST prepares it" },
         sizes(run),
         escape_markdown(&facts::licences(run)),
     )
@@ -104,9 +107,10 @@ fn factors(run: &RunRecord) -> String {
         .iter()
         .map(|data| format!("{} ({}, {} classes)", data.task.title, data.task.kind, data.task.classes.len()))
         .collect();
+    let place = if facts::has(run, Origin::User) { "in the data that Medley reads" } else { "in MedMNIST" };
     format!(
-        "- Results are broken down by task and by class: {}.\n- Age, sex, ethnicity, device and site are not recorded in \
-         MedMNIST: nothing can be said about differences between such groups.\n",
+        "- Results are broken down by task and by class: {}.\n- Age, sex, ethnicity, device and site are not recorded {place}: \
+         nothing can be said about differences between such groups.\n",
         escape_markdown(&format::list(&groups))
     )
 }
@@ -115,8 +119,9 @@ fn metrics(run: &RunRecord) -> String {
     let seeds = run.results.as_ref().map_or(0, |results| results.seeds.len());
     format!(
         "- AUC and accuracy as the official MedMNIST evaluator defines them; macro-F1 as scikit-learn does \
-         (`zero_division=0`); over tasks, the harmonic mean of macro-F1, which is 0 if any is 0.\n- Each seed's epoch was \
+         (`zero_division=0`){}.\n- Each seed's epoch was \
          selected by the validation harmonic mean; the test split was scored once, afterwards.\n- Variation: {}. {}\n",
+        if run.data().len() > 1 { "; over tasks, the harmonic mean of macro-F1, which is 0 if any is 0" } else { "" },
         if seeds > 1 { format!("standard deviation over {seeds} seeds") } else { "one seed, so no spread".to_owned() },
         facts::intervals(run),
     )
@@ -184,8 +189,24 @@ fn analyses(run: &RunRecord) -> String {
 }
 
 fn ethics(run: &RunRecord) -> String {
+    let mut images = String::new();
+    for (origin, sentence) in [
+        (
+            Origin::Official,
+            "The images come from people. They were published by the sources that MedMNIST is made of, whose terms apply.",
+        ),
+        (Origin::Synthetic, "Synthetic images were generated and show nobody."),
+        (
+            Origin::User,
+            "The user's own images may show people: whether they agreed to this use is for the owner of the images to say.",
+        ),
+    ] {
+        if facts::has(run, origin) {
+            let _ = writeln!(images, "- {sentence}");
+        }
+    }
     format!(
-        "- The images come from people. They were published by the sources that MedMNIST is made of, whose terms apply.\n- {}\n- A wrong answer of such a model on a patient can do harm: \
+        "{images}- {}\n- A wrong answer of such a model on a patient can do harm: \
          that is why it must not be used on one.\n",
         escape_markdown(&facts::licences(run)),
     )

@@ -14,6 +14,9 @@ pub(crate) fn run(arguments: &ConfigArguments) -> anyhow::Result<ExitCode> {
     match &arguments.subcommand {
         ConfigSubcommand::Show { config, set, data, json } => {
             let (experiment, text) = read(config, set, &data.data)?;
+            for warning in experiment.warnings() {
+                output::note(&format!("warning: {warning}"));
+            }
             if *json { output::json(&*experiment)? } else { output::document(text.trim_end())? }
         }
         ConfigSubcommand::Keys { prefix, json } => {

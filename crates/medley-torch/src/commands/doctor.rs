@@ -6,35 +6,10 @@ use medley_data::Registry;
 use medley_data::memory::{self, AvailableMemory};
 use medley_models::{ModelError, environment};
 use medley_train::compute::kept;
-use serde::Serialize;
 
 use medley_cli::args::DoctorArguments;
+use medley_cli::findings::{self, Finding};
 use medley_cli::output;
-
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Finding {
-    what: &'static str,
-    found: String,
-    /// `ok`, `note` or `problem`.
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<String>,
-}
-
-impl Finding {
-    fn ok(what: &'static str, found: impl Into<String>) -> Self {
-        Self { what, found: found.into(), state: "ok", advice: None }
-    }
-
-    fn note(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what, found: found.into(), state: "note", advice: Some(advice.into()) }
-    }
-
-    fn problem(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what, found: found.into(), state: "problem", advice: Some(advice.into()) }
-    }
-}
 
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let choices = kept::default_folder();
@@ -43,38 +18,16 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
         output::note(&format!("forgot how to compute {} fastest", plural(forgotten, "network")));
     }
     let findings = examine(&arguments.data.data, choices.as_deref());
-    if arguments.json {
-        output::json(&findings)?;
-    } else {
-        for finding in &findings {
-            let mark = match finding.state {
-                "ok" => "ok     ",
-                "note" => "note   ",
-                _ => "PROBLEM",
-            };
-            output::line(&format!("{mark}  {:<16}  {}", finding.what, finding.found))?;
-            if let Some(advice) = &finding.advice {
-                output::line(&format!("{:27}-> {advice}", ""))?;
-            }
-        }
-    }
-    let problems = findings.iter().any(|finding| finding.state == "problem");
-    Ok(if problems { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    findings::print(&findings, arguments.json)
 }
 
 fn examine(data: &Path, choices: Option<&Path>) -> Vec<Finding> {
-    let mut findings = vec![
-        Finding::ok("medley", env!("CARGO_PKG_VERSION")),
-        Finding::ok("platform", format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)),
-        libtorch(),
-        Finding::ok("CPU capability", environment::cpu_capability()),
-        bfloat16(),
-        threads(),
-        cuda(),
-    ];
+    let mut findings = Vec::from(findings::of_program());
+    let capability = Finding::ok("CPU capability", environment::cpu_capability());
+    findings.extend([libtorch(), capability, bfloat16(), threads(), cuda()]);
     findings.extend(library_paths());
     findings.push(free_memory());
-    findings.extend(choices.map(kept_choices));
+    findings.push(kept_choices(choices));
     findings.push(data_folder(data));
     findings
 }
@@ -89,17 +42,26 @@ fn libtorch() -> Finding {
 }
 
 /// What earlier runs have found fastest.
-fn kept_choices(folder: &Path) -> Finding {
+fn kept_choices(folder: Option<&Path>) -> Finding {
     const WHAT: &str = "calibration";
-    match kept::list(folder) {
-        Ok(files) if files.is_empty() => Finding::ok(WHAT, "no choice of how to compute is kept"),
-        Ok(files) => {
-            let networks = plural(files.len(), "network");
-            Finding::ok(WHAT, format!("the fastest way to compute {networks} is kept in {}", folder.display()))
-        }
-        Err(error) => {
-            Finding::note(WHAT, format!("{}: {error}", folder.display()), "each run tries again what is fastest")
-        }
+    const TRIED: &str = "each run tries again what is fastest";
+    let Some(folder) = folder else {
+        let advice = format!("set HOME, or XDG_CACHE_HOME to an absolute path; until then {TRIED}");
+        return Finding::note(WHAT, "no cache folder is known", advice);
+    };
+    let kept_in = |networks: usize| {
+        format!("the fastest way to compute {} is kept in {}", plural(networks, "network"), folder.display())
+    };
+    match kept::count(folder) {
+        Ok((0, 0)) => Finding::ok(WHAT, "no choice of how to compute is kept"),
+        Ok((networks, 0)) => Finding::ok(WHAT, kept_in(networks)),
+        Ok((networks, unreadable)) => Finding::note(
+            WHAT,
+            format!("{}, beside {} that cannot be read", kept_in(networks), plural(unreadable, "file")),
+            "such a file is replaced by the next run of its network; `medley doctor --recalibrate` removes all",
+        ),
+        // The error names the folder.
+        Err(error) => Finding::note(WHAT, error.to_string(), TRIED),
     }
 }
 

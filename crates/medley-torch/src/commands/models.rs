@@ -59,7 +59,7 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
         stem: word("--stem", arguments.stem.as_deref())?,
         convolution: word("--convolution", arguments.convolution.as_deref())?,
     };
-    let described = described(&config, arguments)?;
+    let described = described(&config, arguments).map_err(in_options)?;
     if arguments.json {
         return output::json(&described);
     }
@@ -75,6 +75,17 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
         "\nPer image; MACs (multiply-adds) are for the forward pass; training takes about three times as many. Activations\n\
          are estimated for training in bfloat16; fp32 takes twice as much. Each head adds features x classes + classes.",
     )
+}
+
+/// What is wrong, by the option that was typed instead of the key of a config.
+fn in_options(error: ModelError) -> anyhow::Error {
+    match &error {
+        ModelError::Config { key, value, problem } => match key.strip_prefix("net.backbone.") {
+            Some(option) => Usage(format!("--{option} is {value}: {problem}")).into(),
+            None => error.into(),
+        },
+        _ => error.into(),
+    }
 }
 
 /// One description per size: those asked for, or those of MedMNIST that the network takes.

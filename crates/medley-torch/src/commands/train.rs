@@ -2,36 +2,33 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use medley_core::record::{Environment, RunResults, ScoreSet};
 use medley_core::text::plural;
 use medley_core::{Convolutions, RunLayout};
-use medley_metrics::summarise_sets;
+use medley_metrics::{summarise_sets, undefined_auc};
 use medley_predictions::SubmissionError;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
-use medley_storage::RealFs;
+use medley_storage::{RealFs, Shown};
 use medley_train::compute::{ChosenPlan, kept};
 use medley_train::config::Experiment;
 use medley_train::observer::Observers;
 use medley_train::run::{Run, RunEnd};
 use medley_train::run_folder::RunFolder;
 use medley_train::session::{RunRequest, Session};
-use medley_train::stop::StopFlag;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use medley_cli::data_folder;
 
 use super::config;
+use crate::interruption::Interruption;
 use crate::progress::Progress;
 use medley_cli::args::{Reading, ResumeArguments, RunDataFolder, TestArguments, TrainArguments};
-use medley_cli::failure::{INTERRUPTED, TERMINATED};
 use medley_cli::output;
 
 pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    let interruption = Interruption::while_preparing("stopped before the run began; nothing was written")?;
     let (experiment, config_text) = config::read(&arguments.config, &arguments.set, &arguments.data.data)?;
     let request = RunRequest {
         experiment: &experiment,
@@ -48,17 +45,23 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         output::note(&compute_plan(&run, choice));
     }
     let layout = run.layout().clone();
-    let interruption = Interruption::watch()?;
+    interruption.running(&resume_command(layout.root()));
     let end = run.train(observers(arguments.quiet, "run"), &interruption.stop)?;
     finish(end, &layout, &interruption, arguments.json)
 }
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
+    let command = resume_command(&arguments.run);
+    let interruption = Interruption::while_preparing(&format!("stopped; {command} continues from what was saved"))?;
     let (data, experiment, folder) = open_run(&arguments.run, &arguments.data)?;
     let session = session(&data, &arguments.reading).allow_memory(arguments.allow_memory);
     let run = session.resume(&experiment, folder)?;
+    if let Some(results) = run.results()? {
+        let rest = if results.is_tested() { "" } else { " but for its test split, which `medley test` scores" };
+        output::note(&format!("`{}` is finished{rest}: there is nothing to resume", Shown(&arguments.run)));
+    }
     let layout = run.layout().clone();
-    let interruption = Interruption::watch()?;
+    interruption.running(&command);
     let end = run.train(observers(arguments.quiet, "resuming"), &interruption.stop)?;
     finish(end, &layout, &interruption, arguments.json)
 }
@@ -66,16 +69,21 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
 /// Runs on the same folder share what is read of the data. What was done before one fails is printed.
 pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     let mut sessions = BTreeMap::new();
-    let interruption = Interruption::watch()?;
+    let interruption = Interruption::while_running("`medley test`")?;
     let mut all = Vec::new();
     let mut test_all = || -> anyhow::Result<ExitCode> {
         for path in &arguments.runs {
+            let command = format!("`medley test {}`", path.display());
+            interruption.running(&command);
             let (data, experiment, folder) = open_run(path, &arguments.data)?;
             let session = sessions.entry(data.clone()).or_insert_with(|| session(&data, &arguments.reading));
             let run = session.resume(&experiment, folder)?;
+            if run.results()?.is_some_and(|results| results.is_tested()) {
+                output::note(&format!("`{}` was tested before: there is nothing to do", Shown(path)));
+            }
             let layout = run.layout().clone();
             match run.test(observers(arguments.quiet, "testing"), &interruption.stop)? {
-                RunEnd::Interrupted => return Ok(interruption.note(&format!("`medley test {}`", path.display()))),
+                RunEnd::Interrupted => return Ok(interruption.note(&command)),
                 RunEnd::Finished(results) if arguments.json => {
                     write_out(&layout, &results)?;
                     all.push(results);
@@ -103,6 +111,10 @@ fn open_run(run: &Path, data: &RunDataFolder) -> anyhow::Result<(PathBuf, Experi
     Ok((data, experiment, folder))
 }
 
+fn resume_command(run: &Path) -> String {
+    format!("`medley resume {}`", run.display())
+}
+
 /// A progress bar that says what is being done.
 fn observers(quiet: bool, doing: &'static str) -> Observers {
     let mut observers = Observers::default();
@@ -127,7 +139,7 @@ fn compute_plan(run: &Run<'_>, choice: &ChosenPlan) -> String {
 
 fn finish(end: RunEnd, layout: &RunLayout, interruption: &Interruption, json: bool) -> anyhow::Result<ExitCode> {
     match end {
-        RunEnd::Interrupted => Ok(interruption.note(&format!("`medley resume {}`", layout.root().display()))),
+        RunEnd::Interrupted => Ok(interruption.note(&resume_command(layout.root()))),
         RunEnd::Finished(results) if json => {
             write_out(layout, &results)?;
             output::json(&results)?;
@@ -171,32 +183,6 @@ fn print(layout: &RunLayout, results: &RunResults) -> anyhow::Result<()> {
     output::line(&format!("\n{}", lines.join("\n")))
 }
 
-/// The first signal asks for a stop after the batch in progress, the second ends the program at once.
-struct Interruption {
-    stop: StopFlag,
-    signal: Arc<AtomicUsize>,
-}
-
-impl Interruption {
-    fn watch() -> anyhow::Result<Self> {
-        let (stop, signal) = (StopFlag::default(), Arc::new(AtomicUsize::new(0)));
-        for (number, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
-            signal_hook::flag::register_conditional_shutdown(number, i32::from(code), stop.shared())
-                .and_then(|_| signal_hook::flag::register(number, stop.shared()))
-                .and_then(|_| signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize))
-                .context("installing the signal handlers")?;
-        }
-        Ok(Self { stop, signal })
-    }
-
-    /// Says what goes on from here.
-    fn note(&self, command: &str) -> ExitCode {
-        output::note(&format!("stopped; {command} continues from the last step"));
-        let terminated = self.signal.load(Ordering::SeqCst) == SIGTERM as usize;
-        ExitCode::from(if terminated { TERMINATED } else { INTERRUPTED })
-    }
-}
-
 /// The table at the end: results by task, mean and spread over seeds; of the validation split while the test split is shut.
 fn summary(results: &RunResults) -> String {
     let (split, caution, sets): (_, _, Vec<&ScoreSet>) = if results.is_tested() {
@@ -232,6 +218,10 @@ fn summary(results: &RunResults) -> String {
     let spread = if seeds > 1 { ", mean ± standard deviation" } else { "" };
     let mut text = format!("{split} split{caution}, {}{spread}\n\n", plural(seeds, "seed"));
     text.push_str(&output::table(&["task", "images", "AUC", "ACC", "macro-F1"], &rows));
+    for task in tasks.iter().filter(|task| task.auc.is_none()) {
+        let reason = undefined_auc(task.rows, &task.per_class);
+        let _ = reason.map(|reason| write!(text, "\n\n{} has no AUC: in the {split} split {reason}.", task.task));
+    }
     let headline = format!("{split} harmonic mean of macro-F1");
     let _ = write!(text, "\n\n{headline}  {}", cell("all", "harmonic_mean"));
     if let Some(ensemble) = &results.ensemble {

@@ -47,6 +47,20 @@ pub fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// How many choices of a folder can be read, and how many files cannot, which count as none.
+///
+/// # Errors
+/// As [`list()`].
+pub fn count(folder: &Path) -> std::io::Result<(usize, usize)> {
+    let files = list(folder)?;
+    let readable = files.iter().filter(|path| read(path).is_some()).count();
+    Ok((readable, files.len() - readable))
+}
+
+fn read(path: &Path) -> Option<Kept> {
+    serde_json::from_slice(&read_file(path, LARGEST).ok()?).ok()
+}
+
 /// Removes the kept choices of a folder, and says how many there were.
 ///
 /// # Errors
@@ -97,8 +111,7 @@ impl KeptFile {
 
     /// The choice that was made before, if it is one that could be made now.
     pub(super) fn read(&self) -> Option<(ComputePlan, Vec<CalibrationTrial>)> {
-        let bytes = read_file(&self.path, LARGEST).ok()?;
-        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+        let kept = read(&self.path)?;
         (kept.of == self.of && self.is_possible(&kept)).then_some((kept.plan, kept.trials))
     }
 
@@ -206,6 +219,9 @@ mod tests {
             fs::write(&place.path, damaged).unwrap();
             assert_eq!(place.read(), None, "{damaged}");
         }
+        assert_eq!(count(folder.path()).unwrap(), (1, 0), "it can be read, though it is of no run");
+        fs::write(&place.path, "{").unwrap();
+        assert_eq!(count(folder.path()).unwrap(), (0, 1));
         place.keep(&calibration());
         assert!(place.read().is_some());
         // A folder that is a file cannot be written, and the run goes on.

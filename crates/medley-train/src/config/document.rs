@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use medley_core::keys::{Key, Table};
+use medley_core::keys::{Key, Table, choices_of};
 use medley_models::NetConfig;
 use medley_models::backbones::mark_owners;
 use serde::Serialize;
@@ -86,16 +86,52 @@ pub fn keys(prefix: &str) -> Vec<Key> {
     tables().into_iter().flat_map(|table| table.keys).filter(|key| key.path.starts_with(prefix)).collect()
 }
 
-/// Keys as text for a terminal.
+/// The allowed range of a key, as an interval; `None` of a key without one. Entries of lists and tables that users name have the
+/// range of their like.
+pub(super) fn interval_of(path: &str) -> Option<String> {
+    let wanted: String =
+        path.split(['[', ']']).enumerate().map(|(index, part)| if index % 2 == 0 { part } else { "[]" }).collect();
+    let key = keys(&wanted).into_iter().find(|key| key.path == wanted)?;
+    key.range.filter(|range| choices_of(range).is_none())
+}
+
+/// Columns of [`text()`].
+const WIDTH: usize = 80;
+
+/// Keys as text for a terminal of 80 columns: the words that a key can be stand under each other.
 pub fn text(keys: &[Key]) -> String {
     let mut text = String::new();
     for key in keys {
         let default = if key.required { "required".to_owned() } else { format!("default {}", default(key)) };
-        let range = key.range.as_deref().filter(|range| !range.starts_with('`'));
+        let choices = key.range.as_deref().and_then(choices_of);
+        let range = key.range.as_deref().filter(|_| choices.is_none());
         let allowed = range.map(|range| format!(" in {range}")).unwrap_or_default();
-        let _ = writeln!(text, "{} ({}{allowed}; {default})\n    {}", key.path, key.kind, sentence(key));
+        let _ = writeln!(text, "{} ({}{allowed}; {default})", key.path, key.kind);
+        let meaning = [key.meaning.clone(), only_with(key)].concat();
+        text.push_str(&wrapped(&meaning, "    "));
+        for (word, meaning) in choices.unwrap_or_default() {
+            let _ = writeln!(text, "    {word}");
+            text.push_str(&wrapped(&format!("{meaning}."), "        "));
+        }
     }
     text
+}
+
+/// Text in lines of at most [`WIDTH`] columns that begin with `indent`; a word that is longer has a line of its own.
+fn wrapped(text: &str, indent: &str) -> String {
+    let (mut lines, mut line) = (String::new(), indent.to_owned());
+    for word in text.split_whitespace() {
+        if line.len() > indent.len() {
+            if line.chars().count() + 1 + word.chars().count() <= WIDTH {
+                line.push(' ');
+            } else {
+                lines.push_str(&std::mem::replace(&mut line, indent.to_owned()));
+                lines.push('\n');
+            }
+        }
+        line.push_str(word);
+    }
+    lines + &line + "\n"
 }
 
 /// All tables as Markdown: what stands in README.md.
@@ -128,16 +164,18 @@ fn sentence(key: &Key) -> String {
     if let Some(words) = key.range.as_deref().filter(|range| range.starts_with('`')) {
         let _ = write!(text, " {words}.");
     }
-    if !key.only_with.is_empty() {
-        let names: Vec<String> = key.only_with.iter().map(|name| format!("`{name}`")).collect();
-        let _ = match names.split_last() {
-            Some((last, others)) if !others.is_empty() => {
-                write!(text, " Only with {} and {last}.", others.join(", "))
-            }
-            _ => write!(text, " Only with {}.", names.concat()),
-        };
-    }
+    text.push_str(&only_with(key));
     text
+}
+
+/// With which choice it is there, as a sentence after another; nothing for a key that is always there.
+fn only_with(key: &Key) -> String {
+    let names: Vec<String> = key.only_with.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!(" Only with {last}."),
+        Some((last, others)) => format!(" Only with {} and {last}.", others.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +197,17 @@ mod tests {
             text(&[key]),
             "optimizer.beta1 (number in [0, 1); default 0.9)\n    A decay. Only with `adamw` and `lion`.\n"
         );
+    }
+
+    #[test]
+    fn text_fits_eighty_columns_and_lists_words() {
+        let all = text(&keys(""));
+        for line in all.lines().filter(|line| line.starts_with(' ')) {
+            assert!(line.chars().count() <= WIDTH || line.trim().split(' ').count() == 1, "{line}");
+        }
+        let losses = text(&keys("loss.name"));
+        assert!(losses.contains("\n    cross_entropy\n        Cross entropy over the classes of a task"), "{losses}");
+        assert!(losses.contains("\n    squared_emd\n        Squared"), "{losses}");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Experiment {
     /// By task.
     policies: BTreeMap<String, PolicyConfig>,
     rules: Rules,
+    /// What can be done and is hardly meant.
+    warnings: Vec<String>,
     /// `None` for one that was not read from a file.
     places: Option<Places>,
 }
@@ -63,6 +65,11 @@ impl Experiment {
     /// The network, checked.
     pub fn validated_net(&self) -> &ValidatedNet {
         &self.net
+    }
+
+    /// What can be done and is hardly meant, a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// What it does that its config does not say.
@@ -119,7 +126,11 @@ fn check(
     places: Option<Places>,
 ) -> Result<Experiment, ConfigError> {
     match parse(&raw, registry, rules) {
-        Ok((net, device, policies)) => Ok(Experiment { raw, net, device, policies, rules, places }),
+        Ok((net, device, policies)) => {
+            let kind_of = |task: &str| registry.get(task).map(|entry| entry.kind);
+            let warnings = raw.loss.warnings(&raw.tasks, kind_of);
+            Ok(Experiment { raw, net, device, policies, rules, warnings, places })
+        }
         Err(refusal) => Err(refuse(places.as_ref(), &refusal.key, refusal.problem)),
     }
 }

@@ -176,8 +176,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The results of a run that was finished before.
-    fn results(&self) -> Result<Option<RunResults>, TrainError> {
+    /// The results of a run that was finished before; `None` where something is left to be trained.
+    ///
+    /// # Errors
+    /// [`TrainError::Results`] where the file cannot be used.
+    pub fn results(&self) -> Result<Option<RunResults>, TrainError> {
         read_results(self.layout(), self.folder.manifest()).map_err(TrainError::Results)
     }
 
@@ -239,6 +242,9 @@ impl<'a> Run<'a> {
             steps_per_epoch,
             resumed: self.resumed,
         })?;
+        for message in self.experiment.warnings() {
+            observers.send(&Event::Warning { message: message.clone() })?;
+        }
         for record in &self.prepared.records {
             if record.release.is_none() {
                 let what = if record.task.origin == Origin::User { "not the imported" } else { "not the published" };

@@ -124,7 +124,6 @@ fn killed_while_scoring_it_ends_as_if_it_had_not_been() {
 #[test]
 fn a_finished_seed_is_left_alone() {
     let laboratory = Laboratory::new("");
-    let undisturbed = laboratory.finish();
     let run = laboratory.start().unwrap();
     let root = run.layout().root().to_owned();
     let stop = StopFlag::default();
@@ -149,7 +148,7 @@ fn a_finished_seed_is_left_alone() {
     assert_eq!(events.iter().filter(of_first).count(), 0);
     assert!(events.iter().any(|event| matches!(event, Event::SeedScored { seed: 1, .. })));
     assert_eq!(openings(&root), by("train"));
-    assert_same(&undisturbed, &root);
+    assert_same_files(undisturbed(), &root);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::args::{DataFolder, Reading};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data datasheet breastmnist                             Markdown on standard output
-  medley data datasheet data/*.npz --format html --out sheets   one page per file")]
+  medley data datasheet breastmnist                Markdown on standard output
+  medley data datasheet data/*.npz --format html --out sheets")]
 pub struct DatasheetArguments {
     /// Names of sets in the data folder, or files
     #[arg(required = true)]

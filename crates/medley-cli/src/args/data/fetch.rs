@@ -7,7 +7,7 @@ use crate::args::DataFolder;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley data fetch breastmnist pneumoniamnist retinamnist
-  medley data fetch competition --release 2.0-2.2.3       the files that the competition uses
+  medley data fetch competition --release 2.0-2.2.3    as the competition
   medley data fetch all --size 28,64 --jobs 4
   medley data fetch pathmnist --mirror https://mirror.example/medmnist
 

@@ -30,8 +30,8 @@ impl From<SplitArgument> for medley_core::Split {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data export breastmnist --out images               train and val of one set
-  medley data export retinamnist_64 --split train           one split of the larger images
+  medley data export breastmnist --out images         train and val of one set
+  medley data export retinamnist_64 --split train     one split of the larger
   medley data export breastmnist --split test --open-test-labels
 
 Writes OUT/NAME/train0_1.png, ... (volumes: .gif with a frame per slice) and OUT/NAME.csv with a line \
@@ -63,9 +63,9 @@ pub struct ExportArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data montage pathmnist                       twelve by eight images of train
-  medley data montage dermamnist --by-class           a row for each class, with its name
-  medley data montage adrenalmnist3d --columns 14     fourteen slices of a volume in each row
+  medley data montage pathmnist                    twelve by eight of train
+  medley data montage dermamnist --by-class        a row for each class
+  medley data montage adrenalmnist3d --columns 14  slices of a volume in a row
   medley data montage octmnist_64 --split val --scale 1 --out sheet.png")]
 pub struct MontageArguments {
     /// Name of a set in the data folder (pathmnist, pathmnist_64), or a file
@@ -111,15 +111,15 @@ pub struct MontageArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley data import moles photos/ --size 28,64              photos/benign/, photos/malignant/
-  medley data import nevi metadata.csv --images jpg/ --path-column image_id --extension jpg \\
-      --label-column dx --group-column lesion_id             a row per image, lesions kept together
-  medley data import cells arrays.npz --classes alive,dead   members images and labels
+  medley data import moles photos/ --size 28,64      one folder per class
+  medley data import nevi metadata.csv --images jpg/ --path-column image_id \\
+      --extension jpg --label-column dx --group-column lesion_id
+  medley data import cells arrays.npz --classes alive,dead    images, labels
   medley train my-config.toml --set 'tasks=[\"moles\"]'
 
-Folders hold one folder per class, perhaps below train, val and test. A CSV has the columns path and
-label, perhaps split and group; labels such as a|b are several. Arrays are (N, H, W), (N, H, W, 3),
-(N, 3, H, W) or (N, D, H, W): bytes, or floats from 0 to 1. A note says what was converted, and how.
+Folders hold one folder per class, perhaps below train, val and test. A CSV has the columns path and \
+label, perhaps split and group; labels such as a|b are several. Arrays are (N, H, W), (N, H, W, 3), \
+(N, 3, H, W) or (N, D, H, W): bytes, or floats from 0 to 1. A note says what was converted, and how. \
 Writes NAME.npz, NAME.images.csv (where each row came from) and NAME.toml (the entry) to the data folder.")]
 pub struct ImportArguments {
     /// Name of the new set: lower-case letters, digits and `-`

@@ -9,7 +9,7 @@ use crate::args::{DataFolder, Reading};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley data info breastmnist --data ~/medmnist
-  medley data info download-3.npz          which set, which release, what differs
+  medley data info download-3.npz         which set, which release
   medley data info data/*.npz --json")]
 pub struct InfoArguments {
     /// Files, whatever they are called, or names of sets in the data folder (pathmnist, pathmnist_64)
@@ -63,7 +63,7 @@ pub struct StatsArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley data audit pneumoniamnist --data ~/medmnist
-  medley data audit organamnist organcmnist organsmnist      duplicates across the three views too
+  medley data audit organamnist organcmnist organsmnist   across views too
   medley data audit data/mine.npz --near 0.98 --all")]
 pub struct AuditArguments {
     /// Names of sets in the data folder (pathmnist, pathmnist_64), or files; several are also compared with each other

@@ -5,7 +5,7 @@ use super::{ClassTargets, Loss};
 medley_core::keys! {
     /// Cross entropy with soft ordinal labels (Díaz and Marathe, *Soft Labels for Ordinal Regression*, 2019) for classes that have an
     /// order, such as grades: the target of a class is the softmax of minus `sharpness` times the squared distance to it, so that
-    /// neighbouring grades share in it. A row counts as the weight of its class. For multi-label tasks, binary cross entropy per label.
+    /// neighbouring grades share in it. The loss of a row is multiplied by the weight of its class. For multi-label tasks, binary cross entropy per label.
     pub struct SoftOrdinal {
         /// How fast the target falls with the distance; a large one is cross entropy.
         sharpness: f64 = 2.0, in 0.1..=50.0;

@@ -5,7 +5,7 @@ use super::{ClassTargets, Loss};
 medley_core::keys! {
     /// Squared earth mover's distance (Hou et al., *Squared Earth Mover's Distance-based Loss for Training Deep Neural Networks*, 2016)
     /// for classes that have an order, such as grades: the squared differences of the cumulative probabilities from those of the
-    /// target, so that a neighbouring grade costs less than a distant one. A row counts as the weight of its class. For multi-label
+    /// target, so that a neighbouring grade costs less than a distant one. The loss of a row is multiplied by the weight of its class. For multi-label
     /// tasks, binary cross entropy per label.
     pub struct SquaredEmd {}
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use medley_core::TaskKind;
 use medley_core::keys::{Key, KeyError, Table, Value, dotted};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{LossChoice, LossConfig, LossKeys};
+use super::{LossChoice, LossConfig, LossKeys, SoftOrdinal, SquaredEmd};
 use crate::components::{Choice as _, component};
 
 medley_core::choices! {
@@ -48,6 +49,43 @@ impl LossTable {
     /// The tasks that have one of their own.
     pub fn tasks(&self) -> impl Iterator<Item = &str> {
         self.own.tasks.keys().map(String::as_str)
+    }
+
+    /// What is hardly meant: distances between classes that have no order, and an imbalance that is corrected twice. Each is said
+    /// once, of all tasks that it is true of.
+    pub(crate) fn warnings(&self, tasks: &[String], kind_of: impl Fn(&str) -> Option<TaskKind>) -> Vec<String> {
+        let among = |wanted: &dyn Fn(&LossConfig, TaskKind) -> bool| -> Vec<&str> {
+            let tasks = tasks.iter().map(String::as_str);
+            tasks.filter(|task| kind_of(task).is_some_and(|kind| wanted(self.of(task), kind))).collect()
+        };
+        let mut warnings = Vec::new();
+        for (choice, name) in [
+            (LossChoice::SoftOrdinal(SoftOrdinal::default()), "soft_ordinal"),
+            (LossChoice::SquaredEmd(SquaredEmd::default()), "squared_emd"),
+        ] {
+            let same = std::mem::discriminant(&choice);
+            let unordered =
+                among(&|loss, kind| std::mem::discriminant(&loss.choice) == same && kind == TaskKind::MultiClass);
+            if !unordered.is_empty() {
+                warnings.push(format!(
+                    "the loss `{name}` is for classes that have an order, and those of {} have none: their numbers would be taken \
+                     for grades; `[loss.tasks.NAME]` gives a task a loss of its own",
+                    unordered.join(", ")
+                ));
+            }
+        }
+        let twice = among(&|loss, kind| {
+            let adjusts = matches!(&loss.choice, LossChoice::LogitAdjusted(own) if own.temperature > 0.0);
+            adjusts && loss.class_weight_power > 0.0 && kind != TaskKind::MultiLabel
+        });
+        if !twice.is_empty() {
+            warnings.push(format!(
+                "the loss `logit_adjusted` and class weights both correct the imbalance of classes, so that it is overcorrected \
+                 (of {}); set `class_weight_power = 0` beside it",
+                twice.join(", ")
+            ));
+        }
+        warnings
     }
 
     /// How the tasks of a batch add up.
@@ -156,6 +194,24 @@ mod tests {
             read("name = 'focal'\ngamma = 1.0\n[tasks.a]\nlabel_smoothing = 0.0\n[tasks.b]\nname = 'cross_entropy'\n");
         assert_eq!(loss.of("a").choice, LossChoice::Focal(Focal { gamma: 1.0 }));
         assert_eq!((loss.of("a").label_smoothing, loss.of("b").name()), (0.0, "cross_entropy"));
+    }
+
+    #[test]
+    fn what_is_hardly_meant_is_warned_of() {
+        let tasks = ["blood", "retina", "breast", "chest"].map(str::to_owned);
+        let kinds = [TaskKind::MultiClass, TaskKind::Ordinal, TaskKind::Binary, TaskKind::MultiLabel];
+        let kind_of = |task: &str| tasks.iter().position(|known| known == task).map(|at| kinds[at]);
+        let warned = |text: &str| read(text).warnings(&tasks, kind_of);
+        for name in ["soft_ordinal", "squared_emd"] {
+            let warnings = warned(&format!("name = '{name}'"));
+            assert!(matches!(&warnings[..], [one] if one.contains(name) && one.contains("those of blood have none")));
+            assert!(warned(&format!("[tasks.retina]\nname = '{name}'")).is_empty());
+        }
+        let warnings = warned("name = 'logit_adjusted'");
+        assert!(matches!(&warnings[..], [one] if one.contains("(of blood, retina, breast)")), "{warnings:?}");
+        for fine in ["class_weight_power = 0.0", "temperature = 0.0"] {
+            assert!(warned(&format!("name = 'logit_adjusted'\n{fine}")).is_empty());
+        }
     }
 
     #[test]

@@ -37,8 +37,9 @@ pub(super) fn diagnose(tree: &Tree, path: &Path, error: &SerdeError) -> ConfigEr
     {
         let at = find_leaf(tree, at, |node| unexpected(node).is_some_and(|own| own == found));
         let place = tree.get(&at).and_then(|node| tree.place_of_value(node));
-        let (found, expected) = (found_in_words(found), expected_in_words(expected));
-        return ConfigError::WrongType { key: dotted(&at), found, expected, place };
+        let key = dotted(&at);
+        let (found, expected) = (found_in_words(found), in_range(&key, expected_in_words(expected)));
+        return ConfigError::WrongType { key, found, expected, place };
     }
     bad_value(tree, at, message)
 }
@@ -88,7 +89,8 @@ fn bad_value(tree: &Tree, mut at: Vec<Step>, message: &str) -> ConfigError {
         message.strip_prefix("invalid value: ").and_then(|rest| rest.split_once(", expected "))
     {
         at = find_leaf(tree, at, |node| unexpected(node).is_some_and(|own| own == found));
-        problem = format!("it is {}, it must be {}", found_in_words(found), expected_in_words(expected));
+        let expected = in_range(&dotted(&at), expected_in_words(expected));
+        problem = format!("it is {}, it must be {expected}", found_in_words(found));
     }
     let place = if at.is_empty() { None } else { tree.get(&at).and_then(|node| tree.place_of_value(node)) };
     ConfigError::BadValue { key: dotted(&at), problem, place }
@@ -191,6 +193,15 @@ fn expected_in_words(expected: &str) -> String {
         other => other,
     };
     words.to_owned()
+}
+
+/// What a number must be, with the range of its key where it has one.
+fn in_range(key: &str, expected: String) -> String {
+    let kind = ["an integer", "a number"].into_iter().find(|kind| expected.starts_with(kind));
+    match (kind, document::interval_of(key)) {
+        (Some(kind), Some(interval)) => format!("{kind} in {interval}"),
+        _ => expected,
+    }
 }
 
 /// All names in backticks.
