@@ -181,7 +181,8 @@ fn winner(measured: &[Measurement], clock: Clock) -> usize {
 }
 
 /// A step each to warm up, in which libtorch compiles its kernels and replicas start; then a step each, round by round, until the
-/// order is settled or the time is over. If warming up took twice the budget, those steps are all there is.
+/// order is settled or the time is over. If warming up took twice the budget, those steps are all there is; so they are if it took half
+/// of it and leaves one candidate.
 fn take_turns(
     workload: &Workload<'_>,
     plans: &[ComputePlan],
@@ -194,17 +195,19 @@ fn take_turns(
         candidate.step()?;
     }
     let measured = |candidates: &[Candidate]| candidates.iter().map(|candidate| candidate.measured).collect::<Vec<_>>();
-    if start.elapsed() > 2 * budget {
-        return Ok(measured(&candidates));
+    let warm = measured(&candidates);
+    let hopeful_places = hopeful(&warm, clock);
+    // Of a large network a step takes so long that compiling kernels no longer hides which candidates are out of the question.
+    if start.elapsed() > 2 * budget || (start.elapsed() > budget / 2 && hopeful_places.len() == 1) {
+        return Ok(warm);
     }
     for candidate in &mut candidates {
         candidate.forget();
     }
     let mut leaders = Vec::new();
     loop {
-        let best = measured(&candidates).iter().map(|measured| measured.speed(clock)).fold(0.0, f64::max);
-        for candidate in candidates.iter_mut().filter(|candidate| candidate.measured.speed(clock) * HOPELESS >= best) {
-            candidate.step()?;
+        for place in hopeful(&measured(&candidates), clock) {
+            candidates[place].step()?;
         }
         let measured = measured(&candidates);
         leaders.push(winner(&measured, clock));
@@ -212,6 +215,12 @@ fn take_turns(
             return Ok(measured);
         }
     }
+}
+
+/// The places of the candidates that are not far behind the best.
+fn hopeful(measured: &[Measurement], clock: Clock) -> Vec<usize> {
+    let best = measured.iter().map(|measured| measured.speed(clock)).fold(0.0, f64::max);
+    (0..measured.len()).filter(|&place| measured[place].speed(clock) * HOPELESS >= best).collect()
 }
 
 /// Whether one candidate has led for long enough.
@@ -391,6 +400,12 @@ mod tests {
         assert_eq!(chosen(&[100.0, 111.0, 121.0]), 1);
         assert_eq!(chosen(&[100.0, 50.0, 200.0]), 2);
         assert_eq!(winner(&measured(&[800.0, 100.0]), Clock::Passing), 1);
+    }
+
+    #[test]
+    fn who_is_far_behind_takes_no_further_part() {
+        assert_eq!(hopeful(&measured(&[100.0, 150.0, 99.0]), Clock::Processor), [0, 1]);
+        assert_eq!(hopeful(&measured(&[0.0, 0.0]), Clock::Processor), [0, 1]);
     }
 
     #[test]

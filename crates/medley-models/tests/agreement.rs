@@ -134,7 +134,8 @@ fn agrees(model: &Model) {
     let other_kernels = ComputePlan { convolutions: Convolutions::Winograd, ..plan };
     for plan in [plan, other_layout, other_kernels] {
         let (net, head) = build(model, plan);
-        if plan == other_kernels && net.winograd_layers() == 0 {
+        // The same layers on larger images would take the time of many other tests.
+        if plan == other_kernels && (net.winograd_layers() == 0 || model.size > 28) {
             continue;
         }
         let logits = tch::no_grad(|| net.forward(&images, &segments, false)).unwrap();
