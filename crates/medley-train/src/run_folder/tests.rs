@@ -254,8 +254,8 @@ fn what_was_changed_is_refused() {
     insta::assert_snapshot!(said.join("\n"), @"
     `DIR/small-1/manifest.json` has schema version 2, this program reads 1: use the release of Medley that wrote it
     `DIR/small-1/manifest.json` has schema version 9, this program reads 1: use the release of Medley that wrote it
-    `DIR/small-1/manifest.json`, line 39, column 44, key `data`: EOF while parsing a string
-    `DIR/small-1/manifest.json`, line 74, column 1: missing field `seeds`
+    `DIR/small-1/manifest.json`, line 40, column 28, key `data`: EOF while parsing a string
+    `DIR/small-1/manifest.json`, line 75, column 1: missing field `seeds`
     `DIR/small-1/manifest.json`, line 1, column 0: EOF while parsing a value
     `DIR/small-1/manifest.json`, line 1: this is not UTF-8 text
     `DIR/small-1/config.toml` was changed after the run was made (its SHA-256 is not that of the manifest), so the run cannot be resumed; undo the change, or start a new run: medley train DIR/small-1/config.toml
