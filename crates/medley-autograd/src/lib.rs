@@ -1,7 +1,7 @@
 //! Functions of tensors whose backward pass is written in Rust.
 //!
-//! libtorch records what was computed in a graph of nodes and goes through it backwards. Where a layer has faster kernels than
-//! libtorch's, it computes its output by itself and attaches it to the graph with a function for the way back: `attach` is PyTorch's
+//! libtorch records what was computed in a graph of nodes and goes through it in reverse. Where a layer has faster kernels than
+//! libtorch's, it computes its output by itself and attaches it to the graph with a function for the backward pass: `attach` is PyTorch's
 //! `torch.autograd.Function` for tch, which has none. Order, accumulation and memory stay libtorch's: a gradient is freed when it has been
 //! used, and so are the tensors that a function keeps.
 //!
@@ -9,7 +9,7 @@
 //! use medley_autograd::attach;
 //! use tch::{Kind, Tensor};
 //!
-//! // A cube that knows its slope.
+//! // A cube that knows its derivative.
 //! let x = Tensor::from_slice(&[2.0_f32]).set_requires_grad(true);
 //! let cube = tch::no_grad(|| x.pow_tensor_scalar(3));
 //! let cube = attach(cube, &[&x], &[&x], |gradient, saved, _wanted| {
@@ -100,7 +100,7 @@ pub fn attach(
     Err(TchError::Torch(text))
 }
 
-/// The way back through one node, called by libtorch's engine.
+/// The backward pass of one node, called by libtorch's engine.
 extern "C" fn run_backward(
     state: *mut c_void,
     gradient: *mut C_tensor,

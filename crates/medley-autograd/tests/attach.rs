@@ -15,8 +15,8 @@ fn tensor(values: &[f32]) -> Tensor {
 fn product(a: &Tensor, b: &Tensor) -> Tensor {
     let result = tch::no_grad(|| a * b);
     attach(result, &[a, b], &[a, b], |gradient, saved, wanted| {
-        let slope = |of: usize, other: usize| wanted[of].then(|| gradient.f_mul(&saved[other])).transpose();
-        Ok(vec![slope(0, 1)?, slope(1, 0)?])
+        let partial = |of: usize, other: usize| wanted[of].then(|| gradient.f_mul(&saved[other])).transpose();
+        Ok(vec![partial(0, 1)?, partial(1, 0)?])
     })
     .unwrap()
 }
@@ -56,8 +56,8 @@ fn without_a_record_nothing_is_attached() {
 #[test]
 fn errors_and_panics_of_a_backward_pass_are_errors() {
     type Failing = fn() -> Result<Vec<Option<Tensor>>, TchError>;
-    let failing: [Failing; 3] = [|| Err(TchError::Kind("no slope here".into())), || panic!("oh"), || Ok(Vec::new())];
-    for (failing, words) in failing.into_iter().zip(["no slope here", "panicked", "0 gradients for 1 inputs"]) {
+    let failing: [Failing; 3] = [|| Err(TchError::Kind("no gradient here".into())), || panic!("oh"), || Ok(Vec::new())];
+    for (failing, words) in failing.into_iter().zip(["no gradient here", "panicked", "0 gradients for 1 inputs"]) {
         let a = tensor(&[2.0]);
         let result = attach(tch::no_grad(|| &a * 2.0), &[&a], &[], move |_, _, _| failing()).unwrap();
         let error = Tensor::f_run_backward(&[&result], &[&a], false, false).unwrap_err().to_string();

@@ -80,6 +80,7 @@ pub fn export(
 
     let written = std::sync::atomic::AtomicUsize::new(0);
     let batch = Batch::new(storage, &target.folder);
+    let mut all = Vec::new();
     for part in &parts {
         let names = part.names();
         names.par_iter().enumerate().try_for_each(|(index, name)| {
@@ -89,10 +90,10 @@ pub fn export(
             progress(1 + written.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
             Ok::<_, ImportError>(())
         })?;
-        names.par_iter().try_for_each(|name| batch.flush_file(name))?;
+        all.extend(names.iter().cloned());
         list.set(part.split, names.iter().enumerate().map(|(index, name)| (name.as_str(), part.labels.row(index))));
     }
-    batch.flush_names()?;
+    batch.flush(&all.iter().map(String::as_str).collect::<Vec<_>>())?;
     write_whole(storage, &target.list, list.render().as_bytes())?;
     let removed = remove(&target.folder, list.unlisted(&stale).into_iter());
     Ok(Exported { images: written.into_inner(), removed, ..target })

@@ -2,9 +2,9 @@ use crate::lanes::LANES;
 use crate::shared::{Shared, for_each, with_scratch};
 use crate::tiles::{
     Grid, Layout, Taps, kernel_len, multiply, multiply_transposed, transform_input, transform_kernel,
-    transform_kernel_gradient, transform_output, transform_slope,
+    transform_kernel_gradient, transform_output, transform_output_gradient,
 };
-use crate::transforms::{KERNEL, PLACES};
+use crate::transforms::{ELEMENTS, KERNEL};
 
 /// Why a convolution cannot be computed here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +89,7 @@ struct Side<'a> {
     lanes: usize,
 }
 
-/// Transformed tiles beside the products of all places should stay in the cache of the second or third level: numbers of both.
+/// Transformed tiles beside the products of all elements should stay in the cache of the second or third level: numbers of both.
 const BLOCK: usize = 400_000;
 /// Rows that products take at a time, of any processor.
 const ROWS: usize = 12;
@@ -104,7 +104,7 @@ impl Convolution {
         if let Some(bias) = bias {
             length("bias", bias.len(), self.outputs)?;
         }
-        let taps = Taps { lane: w.order.output, depth: w.order.input, tap: w.order.tap, turned: false };
+        let taps = Taps { lane: w.order.output, depth: w.order.input, tap: w.order.tap, rotated: false };
         let side = Side { weight: w.weight, taps, depth: self.inputs, lanes: self.outputs };
         self.convolve(side, x, bias, y);
         Ok(())
@@ -116,7 +116,7 @@ impl Convolution {
     /// [`KernelError`] when slices do not fit.
     pub fn input_gradient(&self, dy: &[f32], w: Kernel<'_>, dx: &mut [f32]) -> Result<(), KernelError> {
         self.check(dx, dy, w.weight)?;
-        let taps = Taps { lane: w.order.input, depth: w.order.output, tap: w.order.tap, turned: true };
+        let taps = Taps { lane: w.order.input, depth: w.order.output, tap: w.order.tap, rotated: true };
         let side = Side { weight: w.weight, taps, depth: self.outputs, lanes: self.inputs };
         self.convolve(side, dy, None, dx);
         Ok(())
@@ -136,22 +136,22 @@ impl Convolution {
             return Ok(());
         }
         let block = self.block(tiles, 1);
-        let place = inputs * outputs;
+        let element = inputs * outputs;
         with_scratch(kernel_len(outputs, inputs), |u| {
-            with_scratch(PLACES * block * (inputs + outputs), |scratch| {
-                let (v, p) = scratch.split_at_mut(PLACES * block * inputs);
+            with_scratch(ELEMENTS * block * (inputs + outputs), |scratch| {
+                let (v, p) = scratch.split_at_mut(ELEMENTS * block * inputs);
                 for first in (0..tiles).step_by(block) {
                     let count = block.min(tiles - first);
                     // All tiles of sixteen channels beside each other.
                     let layout =
-                        |channels: usize| Layout { place: count * channels, tile: LANES, group: count * LANES };
+                        |channels: usize| Layout { element: count * channels, tile: LANES, group: count * LANES };
                     transform_input(&from, x, first, count, v, layout(inputs));
-                    transform_slope(&to, dy, first, count, p, layout(outputs));
+                    transform_output_gradient(&to, dy, first, count, p, layout(outputs));
                     let (v, p, all) = (&*v, &*p, Shared::new(u));
-                    for_each(self.threads, PLACES, |index| {
-                        // SAFETY: every place has a block of its own.
-                        #[allow(unsafe_code, reason = "places do not overlap")]
-                        let u = unsafe { all.part(index * place, place) };
+                    for_each(self.threads, ELEMENTS, |index| {
+                        // SAFETY: every element has a block of its own.
+                        #[allow(unsafe_code, reason = "elements do not overlap")]
+                        let u = unsafe { all.part(index * element, element) };
                         let v = &v[index * count * inputs..][..count * inputs];
                         let p = &p[index * count * outputs..][..count * outputs];
                         multiply_transposed(count, v, p, u, first > 0);
@@ -159,10 +159,10 @@ impl Convolution {
                 }
             });
             let order = Order::contiguous(inputs);
-            let taps = Taps { lane: order.output, depth: order.input, tap: order.tap, turned: false };
+            let taps = Taps { lane: order.output, depth: order.input, tap: order.tap, rotated: false };
             let (u, dw) = (&*u, Shared::new(dw));
             for_each(self.threads, outputs / LANES, |panel| {
-                transform_kernel_gradient(u, place, panel, inputs, dw, taps);
+                transform_kernel_gradient(u, element, panel, inputs, dw, taps);
             });
         });
         Ok(())
@@ -173,10 +173,10 @@ impl Convolution {
         let Side { weight, taps, depth, lanes } = side;
         let (from, to) = (self.grid(depth), self.grid(lanes));
         let tiles = from.tiles();
-        let place = depth * lanes;
+        let element = depth * lanes;
         with_scratch(kernel_len(lanes, depth), |kernel| {
             let all = Shared::new(kernel);
-            for_each(self.threads, lanes / LANES, |panel| transform_kernel(weight, taps, panel, depth, all, place));
+            for_each(self.threads, lanes / LANES, |panel| transform_kernel(weight, taps, panel, depth, all, element));
             let (kernel, y) = (&*kernel, Shared::new(y));
             let block = self.block(tiles, self.threads);
             for_each(self.threads, tiles.div_ceil(block.max(1)), |turn| {
@@ -184,16 +184,16 @@ impl Convolution {
                 let count = block.min(tiles - first);
                 // One cache line more between rows, so that they do not fall on the same ones.
                 let (left, right) = (depth + LANES, lanes + LANES);
-                with_scratch(PLACES * count * (left + right), |scratch| {
-                    let (v, m) = scratch.split_at_mut(PLACES * count * left);
-                    let layout = Layout { place: count * left, tile: left, group: LANES };
+                with_scratch(ELEMENTS * count * (left + right), |scratch| {
+                    let (v, m) = scratch.split_at_mut(ELEMENTS * count * left);
+                    let layout = Layout { element: count * left, tile: left, group: LANES };
                     transform_input(&from, x, first, count, v, layout);
-                    for index in 0..PLACES {
+                    for index in 0..ELEMENTS {
                         let v = &v[index * count * left..][..count * left];
                         let m = &mut m[index * count * right..][..count * right];
-                        multiply(count, depth, v, left, &kernel[index * place..][..place], m, right);
+                        multiply(count, depth, v, left, &kernel[index * element..][..element], m, right);
                     }
-                    let layout = Layout { place: count * right, tile: right, group: LANES };
+                    let layout = Layout { element: count * right, tile: right, group: LANES };
                     transform_output(&to, m, layout, bias, first, count, y);
                 });
             });
@@ -202,7 +202,7 @@ impl Convolution {
 
     /// Tiles that are transformed before they are multiplied.
     fn block(&self, tiles: usize, threads: usize) -> usize {
-        let cached = BLOCK / (PLACES * (self.inputs + self.outputs));
+        let cached = BLOCK / (ELEMENTS * (self.inputs + self.outputs));
         let fair = tiles.div_ceil(threads.max(1));
         cached.clamp(96, 384).min(fair).next_multiple_of(ROWS)
     }

@@ -28,7 +28,7 @@ pub(crate) fn for_each(threads: usize, count: usize, f: impl Fn(usize) + Sync) {
     });
 }
 
-/// Numbers that several threads write to, each to places of its own.
+/// Numbers that several threads write to, each to parts of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared<'a> {
     start: *mut f32,

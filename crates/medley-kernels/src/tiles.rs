@@ -5,7 +5,7 @@ use crate::lanes::{LANES, Lanes};
 use crate::processor::for_each_processor;
 use crate::product::{Left, strips};
 use crate::shared::Shared;
-use crate::transforms::{self, Half, KERNEL, PLACES, STEP, Source, TILE, Target};
+use crate::transforms::{self, ELEMENTS, Half, KERNEL, STEP, Source, TILE, Target};
 
 /// Images `[N, H, W, C]` and the tiles that cover their outputs.
 #[derive(Clone, Copy)]
@@ -18,7 +18,7 @@ pub(crate) struct Grid {
 
 /// The first row and column of what a tile writes, and its image.
 #[derive(Clone, Copy)]
-struct Place {
+struct TileOrigin {
     image: usize,
     y: usize,
     x: usize,
@@ -42,9 +42,9 @@ impl Grid {
     }
 
     #[inline(always)]
-    fn place(&self, tile: usize) -> Place {
+    fn origin(&self, tile: usize) -> TileOrigin {
         let (across, down) = (self.tiles_across(), self.tiles_down());
-        Place { image: tile / (across * down), y: tile / across % down * STEP, x: tile % across * STEP }
+        TileOrigin { image: tile / (across * down), y: tile / across % down * STEP, x: tile % across * STEP }
     }
 }
 
@@ -53,7 +53,7 @@ struct Pixels<'a> {
     grid: &'a Grid,
     /// From the first of the sixteen channels on.
     data: &'a [f32],
-    place: Place,
+    origin: TileOrigin,
     /// Pixels before the first that the tile writes.
     margin: usize,
 }
@@ -61,13 +61,13 @@ struct Pixels<'a> {
 impl Source for Pixels<'_> {
     #[inline(always)]
     fn at(&self, row: usize, column: usize) -> Lanes {
-        let (y, x) = (self.place.y + row, self.place.x + column);
+        let (y, x) = (self.origin.y + row, self.origin.x + column);
         // What is before the first wraps round and is not inside either.
         let (y, x) = (y.wrapping_sub(self.margin), x.wrapping_sub(self.margin));
         if y >= self.grid.height || x >= self.grid.width {
             return Lanes::ZERO;
         }
-        let pixel = (self.place.image * self.grid.height + y) * self.grid.width + x;
+        let pixel = (self.origin.image * self.grid.height + y) * self.grid.width + x;
         Lanes::load(&self.data[pixel * self.grid.channels..])
     }
 }
@@ -75,7 +75,7 @@ impl Source for Pixels<'_> {
 /// A transformed tile in memory.
 struct Apart<T> {
     data: T,
-    /// From one place to the next.
+    /// From one element to the next.
     step: usize,
 }
 
@@ -93,10 +93,10 @@ impl Target for Apart<&mut [f32]> {
     }
 }
 
-/// Where transformed tiles lie: `[PLACES][..]`, the sixteen channels from `c` on of tile `t` at `t * tile + c / 16 * group`.
+/// Where transformed tiles lie: each of their elements in a matrix of its own, `element` numbers from one to the next; in it, the sixteen channels from `c` on of tile `t` at `t * tile + c / 16 * group`.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout {
-    pub(crate) place: usize,
+    pub(crate) element: usize,
     pub(crate) tile: usize,
     pub(crate) group: usize,
 }
@@ -111,30 +111,37 @@ for_each_processor! {
 fn input_tiles<const ROWS: usize>(grid: &Grid, x: &[f32], first: usize, count: usize, to: &mut [f32], layout: Layout) {
     let mut half = Half::default();
     for tile in 0..count {
-        let place = grid.place(first + tile);
+        let origin = grid.origin(first + tile);
         for group in 0..grid.channels / LANES {
-            let pixels = Pixels { grid, data: &x[group * LANES..], place, margin: 1 };
+            let pixels = Pixels { grid, data: &x[group * LANES..], origin, margin: 1 };
             let to = &mut to[tile * layout.tile + group * layout.group..];
-            transforms::input(&mut half, &pixels, &mut Apart { data: to, step: layout.place });
+            transforms::input(&mut half, &pixels, &mut Apart { data: to, step: layout.element });
         }
     }
 }
 
 for_each_processor! {
     /// `A g A'` of tiles `first..first + count`.
-    pub(crate) fn transform_slope(grid: &Grid, g: &[f32], first: usize, count: usize, to: &mut [f32], layout: Layout)
-        = slope_tiles
+    pub(crate) fn transform_output_gradient(grid: &Grid, g: &[f32], first: usize, count: usize, to: &mut [f32], layout: Layout)
+        = output_gradient_tiles
 }
 
 #[inline(always)]
-fn slope_tiles<const ROWS: usize>(grid: &Grid, g: &[f32], first: usize, count: usize, to: &mut [f32], layout: Layout) {
+fn output_gradient_tiles<const ROWS: usize>(
+    grid: &Grid,
+    g: &[f32],
+    first: usize,
+    count: usize,
+    to: &mut [f32],
+    layout: Layout,
+) {
     let mut half = Half::default();
     for tile in 0..count {
-        let place = grid.place(first + tile);
+        let origin = grid.origin(first + tile);
         for group in 0..grid.channels / LANES {
-            let pixels = Pixels { grid, data: &g[group * LANES..], place, margin: 0 };
+            let pixels = Pixels { grid, data: &g[group * LANES..], origin, margin: 0 };
             let to = &mut to[tile * layout.tile + group * layout.group..];
-            transforms::slope(&mut half, &pixels, &mut Apart { data: to, step: layout.place });
+            transforms::output_gradient(&mut half, &pixels, &mut Apart { data: to, step: layout.element });
         }
     }
 }
@@ -164,11 +171,11 @@ fn output_tiles<const ROWS: usize>(
 ) {
     let mut half = Half::default();
     for tile in 0..count {
-        let place = grid.place(first + tile);
+        let origin = grid.origin(first + tile);
         for group in 0..grid.channels / LANES {
-            let m = Apart { data: &m[tile * layout.tile + group * layout.group..], step: layout.place };
+            let m = Apart { data: &m[tile * layout.tile + group * layout.group..], step: layout.element };
             let bias = bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[group * LANES..]));
-            transforms::output(&mut half, &m, &mut Outputs { grid, y, place, bias, channel: group * LANES });
+            transforms::output(&mut half, &m, &mut Outputs { grid, y, origin, bias, channel: group * LANES });
         }
     }
 }
@@ -177,7 +184,7 @@ fn output_tiles<const ROWS: usize>(
 struct Outputs<'a> {
     grid: &'a Grid,
     y: Shared<'a>,
-    place: Place,
+    origin: TileOrigin,
     bias: Lanes,
     channel: usize,
 }
@@ -185,9 +192,9 @@ struct Outputs<'a> {
 impl Target for Outputs<'_> {
     #[inline(always)]
     fn put(&mut self, row: usize, column: usize, lanes: Lanes) {
-        let (y, x) = (self.place.y + row, self.place.x + column);
+        let (y, x) = (self.origin.y + row, self.origin.x + column);
         if y < self.grid.height && x < self.grid.width {
-            let pixel = (self.place.image * self.grid.height + y) * self.grid.width + x;
+            let pixel = (self.origin.image * self.grid.height + y) * self.grid.width + x;
             // SAFETY: every pixel belongs to one tile, and every tile is written once.
             #[allow(unsafe_code, reason = "tiles do not overlap")]
             let to = unsafe { self.y.part(pixel * self.grid.channels + self.channel, LANES) };
@@ -200,7 +207,7 @@ impl Target for Outputs<'_> {
 const DEPTH: usize = 256;
 
 for_each_processor! {
-    /// `m = v u` at one place: `v` is `[tiles, depth]` with rows `left` apart, `u` is `[columns / 16][depth][16]`, `m` has rows
+    /// `m = v u` of one element: `v` is `[tiles, depth]` with rows `left` apart, `u` is `[columns / 16][depth][16]`, `m` has rows
     /// `right` apart.
     pub(crate) fn multiply(tiles: usize, depth: usize, v: &[f32], left: usize, u: &[f32], m: &mut [f32], right: usize)
         = multiply_tiles
@@ -226,7 +233,7 @@ fn multiply_tiles<const ROWS: usize>(
 }
 
 for_each_processor! {
-    /// `u += v' p` at one place: `v` is `[inputs / 16][tiles][16]`, `p` is `[outputs / 16][tiles][16]`, `u` is `[outputs / 16][inputs][16]`.
+    /// `u += v' p` of one element: `v` is `[inputs / 16][tiles][16]`, `p` is `[outputs / 16][tiles][16]`, `u` is `[outputs / 16][inputs][16]`.
     pub(crate) fn multiply_transposed(tiles: usize, v: &[f32], p: &[f32], u: &mut [f32], accumulate: bool)
         = multiply_groups
 }
@@ -252,31 +259,31 @@ pub(crate) struct Taps {
     pub(crate) lane: usize,
     pub(crate) depth: usize,
     pub(crate) tap: usize,
-    /// Turned by half a turn, as the gradient of the input needs it.
-    pub(crate) turned: bool,
+    /// Rotated by half a turn, as the gradient of the input needs it.
+    pub(crate) rotated: bool,
 }
 
 for_each_processor! {
-    /// `G w G'` of the sixteen lanes of one panel: `u` is `[PLACES]` blocks that are `place` apart, each `[depth][16]` from `at` on.
-    pub(crate) fn transform_kernel(w: &[f32], taps: Taps, panel: usize, depth: usize, u: Shared<'_>, place: usize)
+    /// `G w G'` of the sixteen lanes of one panel: `u` is `[ELEMENTS]` blocks that are `element` apart, each `[depth][16]` from `at` on.
+    pub(crate) fn transform_kernel(w: &[f32], taps: Taps, panel: usize, depth: usize, u: Shared<'_>, element: usize)
         = kernel_panel
 }
 
 #[inline(always)]
-fn kernel_panel<const ROWS: usize>(w: &[f32], taps: Taps, panel: usize, depth: usize, u: Shared<'_>, place: usize) {
+fn kernel_panel<const ROWS: usize>(w: &[f32], taps: Taps, panel: usize, depth: usize, u: Shared<'_>, element: usize) {
     let (mut half, mut kernel) = (Half::default(), Square::default());
     for p in 0..depth {
         for lane in 0..LANES {
             let start = (panel * LANES + lane) * taps.lane + p * taps.depth;
             for tap in 0..KERNEL * KERNEL {
-                let from = if taps.turned { KERNEL * KERNEL - 1 - tap } else { tap };
+                let from = if taps.rotated { KERNEL * KERNEL - 1 - tap } else { tap };
                 kernel.0[tap / KERNEL][tap % KERNEL].0[lane] = w[start + from * taps.tap];
             }
         }
         // SAFETY: this panel is no other thread's.
         #[allow(unsafe_code, reason = "panels do not overlap")]
-        let store = |index: usize| unsafe { u.part(index * place + (panel * depth + p) * LANES, LANES) };
-        transforms::kernel(&mut half, &kernel, &mut Places(store));
+        let store = |index: usize| unsafe { u.part(index * element + (panel * depth + p) * LANES, LANES) };
+        transforms::kernel(&mut half, &kernel, &mut Elements(store));
     }
 }
 
@@ -298,10 +305,10 @@ impl Target for Square {
     }
 }
 
-/// The memory of each place of a transformed kernel.
-struct Places<F>(F);
+/// The memory of each element of a transformed kernel.
+struct Elements<F>(F);
 
-impl<'a, F: Fn(usize) -> &'a mut [f32]> Target for Places<F> {
+impl<'a, F: Fn(usize) -> &'a mut [f32]> Target for Elements<F> {
     #[inline(always)]
     fn put(&mut self, row: usize, column: usize, lanes: Lanes) {
         lanes.store((self.0)(row * TILE + column));
@@ -312,7 +319,7 @@ for_each_processor! {
     /// `G' u G` of one panel, written to where the taps of a weight lie; `u` as [`transform_kernel`] has it.
     pub(crate) fn transform_kernel_gradient(
         u: &[f32],
-        place: usize,
+        element: usize,
         panel: usize,
         depth: usize,
         w: Shared<'_>,
@@ -323,7 +330,7 @@ for_each_processor! {
 #[inline(always)]
 fn kernel_gradient_panel<const ROWS: usize>(
     u: &[f32],
-    place: usize,
+    element: usize,
     panel: usize,
     depth: usize,
     w: Shared<'_>,
@@ -331,7 +338,7 @@ fn kernel_gradient_panel<const ROWS: usize>(
 ) {
     let (mut half, mut kernel) = (Half::default(), Square::default());
     for p in 0..depth {
-        let u = Apart { data: &u[(panel * depth + p) * LANES..], step: place };
+        let u = Apart { data: &u[(panel * depth + p) * LANES..], step: element };
         transforms::kernel_gradient(&mut half, &u, &mut kernel);
         for lane in 0..LANES {
             let start = (panel * LANES + lane) * taps.lane + p * taps.depth;
@@ -347,5 +354,5 @@ fn kernel_gradient_panel<const ROWS: usize>(
 
 /// Numbers of a transformed weight.
 pub(crate) fn kernel_len(lanes: usize, depth: usize) -> usize {
-    PLACES * lanes * depth
+    ELEMENTS * lanes * depth
 }

@@ -11,8 +11,8 @@ pub(crate) const TILE: usize = 6;
 pub(crate) const STEP: usize = 4;
 /// Side of the kernel.
 pub(crate) const KERNEL: usize = 3;
-/// Places of a transformed tile, each a product of matrices of its own.
-pub(crate) const PLACES: usize = TILE * TILE;
+/// Elements of a transformed tile, each a product of matrices of its own.
+pub(crate) const ELEMENTS: usize = TILE * TILE;
 
 /// What a transform keeps between its two halves: the caller makes it once, as filling it anew for every tile takes as long as the transform.
 pub(crate) type Half = [[Lanes; TILE]; TILE];
@@ -52,13 +52,13 @@ macro_rules! both_ways {
 
 /// Where a transform reads.
 pub(crate) trait Source {
-    /// The numbers of one place.
+    /// The numbers of one element.
     fn at(&self, row: usize, column: usize) -> Lanes;
 }
 
 /// Where a transform writes.
 pub(crate) trait Target {
-    /// Takes the numbers of one place.
+    /// Takes the numbers of one element.
     fn put(&mut self, row: usize, column: usize, lanes: Lanes);
 }
 
@@ -94,7 +94,7 @@ both_ways! {
 
 both_ways! {
     /// `A g A'`, the transpose of [`output`].
-    slope: STEP -> TILE, [a, b, c, d] => {
+    output_gradient: STEP -> TILE, [a, b, c, d] => {
         let (even, odd) = (a + c, b + d);
         let (even_of_two, odd_of_two) = (a.plus(4.0, c), (b * 2.0).plus(8.0, d));
         [a, even + odd, even - odd, even_of_two + odd_of_two, even_of_two - odd_of_two, d]

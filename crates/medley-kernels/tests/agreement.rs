@@ -17,7 +17,7 @@ fn numbers(len: usize, seed: u64) -> Vec<f32> {
     (0..len).map(|_| ((0..4).map(|_| uniform()).sum::<f64>() * 3.0_f64.sqrt()) as f32).collect()
 }
 
-/// `sum` is given every triple of places in `x`, `w` (contiguous) and `y` that meet in a product.
+/// `sum` is given every triple of indices in `x`, `w` (contiguous) and `y` that meet in a product.
 fn products(layer: &Convolution, mut sum: impl FnMut(usize, usize, usize)) {
     let Convolution { images, height, width, inputs, outputs, .. } = *layer;
     for (n, y, x) in (0..images * height * width).map(|p| (p / (height * width), p / width % height, p % width)) {
@@ -122,7 +122,7 @@ proptest! {
 }
 
 #[test]
-fn no_images_have_no_slope() {
+fn without_images_the_gradient_is_zero() {
     let (w, mut dw) = (vec![1.0; 16 * 16 * 9], vec![1.0; 16 * 16 * 9]);
     for empty in [layer(0, 4, 4, 16, 16), layer(2, 0, 4, 16, 16)] {
         empty.forward(&[], Kernel::contiguous(&w, 16), None, &mut []).unwrap();

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::commit::{discard_file, sweep_abandoned, temporary_sibling};
 use crate::{Storage, StorageError};
@@ -16,10 +16,7 @@ use crate::{Storage, StorageError};
 /// for name in names {
 ///     batch.write(name, b"text")?;
 /// }
-/// for name in names {
-///     batch.flush_file(name)?;
-/// }
-/// batch.flush_names()?;
+/// batch.flush(&names)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Batch<'a> {
@@ -49,23 +46,11 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Flushes the bytes of one file. That is cheap after all files are written, as the device then takes them together.
+    /// Flushes files that were written, and their names, to the device.
     ///
     /// # Errors
     /// [`StorageError::Io`].
-    pub fn flush_file(&self, name: &str) -> Result<(), StorageError> {
-        self.sync(&self.folder.join(name))
-    }
-
-    /// Flushes the names of all files.
-    ///
-    /// # Errors
-    /// [`StorageError::Io`].
-    pub fn flush_names(&self) -> Result<(), StorageError> {
-        if cfg!(unix) { self.sync(&self.folder) } else { Ok(()) }
-    }
-
-    fn sync(&self, path: &Path) -> Result<(), StorageError> {
-        self.storage.sync(path).map_err(|source| StorageError::io(path, source))
+    pub fn flush(&self, names: &[&str]) -> Result<(), StorageError> {
+        self.storage.sync_files(&self.folder, names).map_err(|source| StorageError::io(&self.folder, source))
     }
 }

@@ -262,9 +262,9 @@ impl<S: Storage> Storage for ConfinedFs<S> {
         self.storage.rename(from, to)
     }
 
-    fn sync(&self, path: &Path) -> io::Result<()> {
-        self.check(path)?;
-        self.storage.sync(path)
+    fn sync_files(&self, folder: &Path, names: &[&str]) -> io::Result<()> {
+        names.iter().try_for_each(|name| self.check(&folder.join(name)))?;
+        self.storage.sync_files(folder, names)
     }
 }
 
@@ -289,7 +289,7 @@ impl<S: Storage + ?Sized> Storage for &S {
         (**self).rename(from, to)
     }
 
-    fn sync(&self, path: &Path) -> io::Result<()> {
-        (**self).sync(path)
+    fn sync_files(&self, folder: &Path, names: &[&str]) -> io::Result<()> {
+        (**self).sync_files(folder, names)
     }
 }

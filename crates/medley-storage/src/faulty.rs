@@ -64,8 +64,8 @@ impl Storage for FaultyFs {
         if self.next_fails() { Err(self.error()) } else { RealFs.rename_synced(from, to) }
     }
 
-    fn sync(&self, path: &Path) -> io::Result<()> {
-        if self.next_fails() { Err(self.error()) } else { RealFs.sync(path) }
+    fn sync_files(&self, folder: &Path, names: &[&str]) -> io::Result<()> {
+        if self.next_fails() { Err(self.error()) } else { RealFs.sync_files(folder, names) }
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {

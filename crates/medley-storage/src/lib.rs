@@ -89,12 +89,12 @@ pub trait Storage: Send + Sync {
         self.rename_synced(from, to)
     }
 
-    /// Flushes a file or folder to the device.
+    /// Flushes files of a folder, and the folder's list of names, to the device.
     ///
     /// # Errors
     /// Any I/O error.
-    fn sync(&self, path: &Path) -> io::Result<()> {
-        fs_err::File::open(path)?.sync_all()
+    fn sync_files(&self, folder: &Path, names: &[&str]) -> io::Result<()> {
+        real::sync_files(folder, names)
     }
 }
 

@@ -108,8 +108,7 @@ fn files_of_a_batch_are_whole_or_absent_whatever_fails() {
     let write = |storage: &dyn Storage, folder: &Path| {
         let batch = Batch::new(storage, folder);
         names.iter().try_for_each(|name| batch.write(name, b"0123456789"))?;
-        names.iter().try_for_each(|name| batch.flush_file(name))?;
-        batch.flush_names()
+        batch.flush(&names)
     };
     for fault in FAULTS {
         for fail_at in 0.. {

@@ -12,7 +12,7 @@ pub(super) fn takes(weight: &Tensor) -> bool {
     Convolution::takes(inputs, outputs)
 }
 
-/// `[N, in, H, W]` to `[N, out, H, W]` with channels last, and the way back.
+/// `[N, in, H, W]` to `[N, out, H, W]` with channels last, with its backward pass.
 pub(super) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
     let x = in_layout(x, MemoryLayout::ChannelsLast)?;
     let layer = geometry(&x, weight)?;
@@ -42,17 +42,17 @@ pub(super) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Re
 
 fn input_gradient(layer: Convolution, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
     let weight = kernel_order(weight)?;
-    let mut slope = pixels(layer, layer.inputs)?;
+    let mut result = pixels(layer, layer.inputs)?;
     let kernel = kernel(&weight, layer.inputs)?;
-    layer.input_gradient(numbers(gradient)?, kernel, numbers_mut(&mut slope)?).map_err(refused)?;
-    Ok(slope)
+    layer.input_gradient(numbers(gradient)?, kernel, numbers_mut(&mut result)?).map_err(refused)?;
+    Ok(result)
 }
 
 fn weight_gradient(layer: Convolution, x: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
     let shape = [layer.outputs as i64, layer.inputs as i64, 3, 3];
-    let mut slope = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
-    layer.weight_gradient(numbers(x)?, numbers(gradient)?, numbers_mut(&mut slope)?).map_err(refused)?;
-    Ok(slope)
+    let mut result = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
+    layer.weight_gradient(numbers(x)?, numbers(gradient)?, numbers_mut(&mut result)?).map_err(refused)?;
+    Ok(result)
 }
 
 fn geometry(x: &Tensor, weight: &Tensor) -> Result<Convolution, ModelError> {
@@ -141,7 +141,7 @@ mod tests {
         bias: bool,
     ) -> Vec<Tensor> {
         let [x, weight, shift] = leaves.map(|leaf| leaf.detach().set_requires_grad(leaf.requires_grad()));
-        // Not the leaf itself, so that the way back goes on behind it.
+        // Not the leaf itself, so that gradients flow on behind the layer.
         let y = convolve(&(&x * 1.0), &weight, bias.then_some(&shift));
         if y.requires_grad() {
             (&y * noise(&y.size(), 5)).sum(Kind::Float).backward();
