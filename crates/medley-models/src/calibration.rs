@@ -39,6 +39,13 @@ pub struct ComputeChoices {
     pub replicas: Option<usize>,
 }
 
+impl ComputeChoices {
+    /// Everything that can be is to be tried.
+    pub const fn open(device: Device, cores: usize) -> Self {
+        Self { device, cores, precision: None, memory_layout: None, convolutions: None, replicas: None }
+    }
+}
+
 /// The training to come.
 #[derive(Debug, Clone, Copy)]
 pub struct Workload<'a> {
@@ -268,14 +275,14 @@ fn candidates(choices: &ComputeChoices, winograd: bool) -> Vec<ComputePlan> {
                 threads,
                 replicas,
             };
-            plans.extend(kernels.iter().map(|&kernels| plan(kernels)).filter(|plan| plan.check().is_ok()));
+            plans.extend(kernels.iter().map(|&kernels| plan(kernels)));
         }
     }
-    // Kernels that were asked for and are for nothing else that was: the network will refuse them with a reason.
-    if let (true, Some(convolutions)) = (plans.is_empty(), choices.convolutions) {
-        let (precision, memory_layout) =
-            (choices.precision.unwrap_or_default(), choices.memory_layout.unwrap_or_default());
-        plans.push(ComputePlan { device: choices.device, precision, memory_layout, convolutions, threads, replicas });
+    // Where nothing is possible, the first stands for what was asked for: the network refuses it with a reason.
+    let asked = plans[0];
+    plans.retain(|plan| plan.check().is_ok());
+    if plans.is_empty() {
+        plans.push(asked);
     }
     plans
 }
@@ -367,14 +374,7 @@ mod tests {
     use crate::conformance::task;
     use crate::{BackboneConfig, NetConfig};
 
-    const OPEN: ComputeChoices = ComputeChoices {
-        device: Device::Cpu,
-        cores: 2,
-        precision: None,
-        memory_layout: None,
-        convolutions: None,
-        replicas: None,
-    };
+    const OPEN: ComputeChoices = ComputeChoices::open(Device::Cpu, 2);
 
     fn run(choices: ComputeChoices, batch_size: usize) -> Calibration {
         let net = NetConfig { backbone: BackboneConfig::with_width("resnet9", 4), ..NetConfig::default() };

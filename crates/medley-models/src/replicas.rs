@@ -70,7 +70,7 @@ impl Pass {
     /// Images as the trunk takes them: resized in fp32, then in the dtype and layout of the pass.
     pub(crate) fn input(&self, images: &Tensor) -> Result<Tensor, ModelError> {
         let resized = self.input_size.map(|side| resize(images, side as i64)).transpose()?;
-        in_layout(&resized.as_ref().unwrap_or(images).f_to_kind(self.kind)?, self.layout)
+        Ok(in_layout(&resized.as_ref().unwrap_or(images).f_to_kind(self.kind)?, self.layout)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::NetConfig;
 use crate::init::Init;
@@ -258,7 +258,7 @@ const LARGEST_TENSOR: usize = 1 << 34;
 
 /// Gives a tensor `[N, C, H, W]` or `[N, C, D, H, W]` the strides of a layout; others, and those that have them already,
 /// pass without a copy.
-pub(crate) fn in_layout(tensor: &Tensor, layout: MemoryLayout) -> Result<Tensor, ModelError> {
+pub(crate) fn in_layout(tensor: &Tensor, layout: MemoryLayout) -> Result<Tensor, TchError> {
     let (to_last, to_first): (&[i64], &[i64]) = match tensor.dim() {
         4 => (&[0, 2, 3, 1], &[0, 3, 1, 2]),
         5 => (&[0, 2, 3, 4, 1], &[0, 4, 1, 2, 3]),

@@ -94,8 +94,7 @@ fn calibration_measures_a_gpu() {
     let Some(device) = cuda_or_skip("calibration_measures_a_gpu") else { return };
     let tasks = [task("a", 3), task("b", 2)];
     let workload = Workload { net: &config(), tasks: &tasks, input_channels: 3, input_size: 28, batch_size: 64 };
-    let choices =
-        ComputeChoices { device, cores: 4, precision: None, memory_layout: None, convolutions: None, replicas: None };
+    let choices = ComputeChoices::open(device, 4);
     let calibration = calibrate(&workload, &choices, Duration::from_secs(1)).unwrap();
     assert_eq!(calibration.measured.len(), 4, "two number formats in two layouts");
     for measured in &calibration.measured {

@@ -111,8 +111,7 @@ fn print_calibration(arguments: &Arguments) {
         batch_size: arguments.batch as usize,
     };
     let (device, cores) = (plan.device, plan.threads);
-    let choices =
-        ComputeChoices { device, cores, precision: None, memory_layout: None, convolutions: None, replicas: None };
+    let choices = ComputeChoices::open(device, cores);
     let start = Instant::now();
     let calibration = calibrate(&workload, &choices, Duration::from_secs(2)).unwrap();
     let seconds = start.elapsed().as_secs_f64();

@@ -26,7 +26,7 @@ pub(super) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Re
     })?;
     let inputs: Vec<&Tensor> = [&x, weight].into_iter().chain(bias.as_ref()).collect();
     Ok(medley_autograd::attach(y, &inputs, &[&x, weight], move |gradient, saved, wanted| {
-        let gradient = channels_last(&gradient)?;
+        let gradient = in_layout(&gradient, MemoryLayout::ChannelsLast)?;
         let (x, weight) = (&saved[0], &saved[1]);
         let mut gradients = vec![
             wanted[0].then(|| input_gradient(layer, &gradient, weight)).transpose()?,
@@ -66,10 +66,6 @@ fn geometry(x: &Tensor, weight: &Tensor) -> Result<Convolution, ModelError> {
 fn pixels(layer: Convolution, channels: usize) -> Result<Tensor, TchError> {
     let shape = [layer.images, layer.height, layer.width, channels].map(|size| size as i64);
     Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?.f_permute([0, 3, 1, 2])
-}
-
-fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
-    tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
 }
 
 /// A weight in one of the two orders that the kernels read.

@@ -162,14 +162,7 @@ mod tests {
 
     use super::*;
 
-    const OPEN: ComputeChoices = ComputeChoices {
-        device: Device::Cpu,
-        cores: 2,
-        precision: None,
-        memory_layout: None,
-        convolutions: None,
-        replicas: None,
-    };
+    const OPEN: ComputeChoices = ComputeChoices::open(Device::Cpu, 2);
 
     fn workload<'a>(net: &'a ValidatedNet, tasks: &'a [TaskSpec]) -> Workload<'a> {
         Workload { net, tasks, input_channels: 3, input_size: 28, batch_size: 64 }
