@@ -155,6 +155,16 @@ impl<T: Value> Value for Option<T> {
         T::range()
     }
 
+    /// A table that may be left out is described itself, before its keys: left out, it is not one with all defaults.
+    fn describe(key: Key) -> Vec<Key> {
+        let within = T::keys_within(&key.path);
+        [vec![key], within].concat()
+    }
+
+    fn is_left_out(&self) -> bool {
+        self.as_ref().is_none_or(T::is_left_out)
+    }
+
     fn check_within(&self, at: &str) -> Result<(), KeyError> {
         self.as_ref().map_or(Ok(()), |value| value.check_within(at))
     }
@@ -223,6 +233,14 @@ impl<N: Number + Value + Serialize> Value for [N; 2] {
         }
         let (value, allowed) = (format!("[{}, {}]", plain(least), plain(most)), "[least, most]".to_owned());
         Err(KeyError { key: at.to_owned(), value, allowed })
+    }
+}
+
+impl<T: Ranged> Ranged for BTreeMap<String, T> {
+    type Number = T::Number;
+
+    fn numbers(&self) -> Vec<T::Number> {
+        self.values().flat_map(T::numbers).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 use tch::{Kind, TchError, Tensor};
 
-use super::{ClassTargets, Loss};
+use super::{ClassTargets, LabelTargets, Loss};
 
 medley_core::keys! {
     /// Asymmetric loss (Ridnik et al., *Asymmetric Loss for Multi-Label Classification*, 2021): binary cross entropy in which easy
@@ -35,15 +35,14 @@ impl Loss for Asymmetric {
         each.f_sum_dim_intlist(-1, false, Kind::Float)?.f_neg()
     }
 
-    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
+    fn of_labels(&self, logits: &Tensor, targets: &LabelTargets<'_>) -> Result<Tensor, TchError> {
         let p = logits.f_sigmoid()?;
         let missing = logits.f_neg()?.f_sigmoid()?;
         let present = logits.f_log_sigmoid()?.f_mul(&power(&missing, self.gamma_positive)?)?;
         let shifted = p.f_sub_scalar(self.margin)?.f_clamp_min(0.0)?;
         let log_absent = shifted.f_neg()?.f_add_scalar(1.0)?.f_clamp_min(LEAST)?.f_log()?;
         let absent = log_absent.f_mul(&power(&shifted, self.gamma_negative)?)?;
-        let absence = targets.f_neg()?.f_add_scalar(1.0)?;
-        targets.f_mul(&present)?.f_add(&absence.f_mul(&absent)?)?.f_neg()
+        targets.presence()?.f_mul(&present)?.f_add(&targets.absence()?.f_mul(&absent)?)?.f_neg()
     }
 }
 

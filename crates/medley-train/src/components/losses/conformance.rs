@@ -23,7 +23,7 @@ fn task(choice: &LossChoice, kind: TaskKind, outputs: usize, label_smoothing: f6
     let values =
         (0..ROWS * width).map(|i| if width == 1 { (i * i % outputs) as u16 } else { (i % 2) as u16 }).collect();
     let labels = Labels::multi(values, ROWS, width).unwrap();
-    let config = LossConfig { choice: choice.clone(), common: LossKeys { label_smoothing, class_weight_power: 0.5 } };
+    let config = LossConfig { choice: choice.clone(), common: LossKeys { label_smoothing, ..LossKeys::default() } };
     let loss = TaskLoss::new(&config, &spec, &labels, Device::Cpu);
     let targets = loss.targets(&labels, &[0, 1, 2, 3, 4, 5]).unwrap();
     (loss, targets, labels)
@@ -125,7 +125,7 @@ pub fn compare(choice: &LossChoice, classes: impl Fn(&ClassRow<'_>) -> f64, labe
     for smoothing in [0.0, 0.3] {
         let (loss, targets, labels) = task(choice, TaskKind::MultiClass, 3, smoothing);
         let counts = labels.class_counts(3);
-        let (weights, shares) = (super::class_weights(&counts, 0.5), super::class_shares(&counts));
+        let (weights, shares) = (LossKeys::default().weights_of_classes(&counts, &[]), super::class_shares(&counts));
         compare_with(&loss, &targets, 3, |row, logits| {
             let sum: f64 = logits.iter().map(|z| z.exp()).sum();
             let p: Vec<f64> = logits.iter().map(|z| z.exp() / sum).collect();

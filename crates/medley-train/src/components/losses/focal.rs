@@ -1,6 +1,6 @@
 use tch::{Kind, Reduction, TchError, Tensor};
 
-use super::{ClassTargets, Loss};
+use super::{ClassTargets, LabelTargets, Loss};
 
 medley_core::keys! {
     /// Focal loss (Lin et al., *Focal Loss for Dense Object Detection*, 2017): cross entropy times `(1 - p)^gamma`, where `p` is the
@@ -29,12 +29,15 @@ impl Loss for Focal {
         each.f_sum_dim_intlist(-1, false, Kind::Float)?.f_neg()
     }
 
-    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
+    fn of_labels(&self, logits: &Tensor, targets: &LabelTargets<'_>) -> Result<Tensor, TchError> {
+        let none = None::<&Tensor>;
+        let weights = targets.positive_weights;
         let cross_entropy =
-            logits.f_binary_cross_entropy_with_logits::<Tensor>(targets, None, None, Reduction::None)?;
+            logits.f_binary_cross_entropy_with_logits(targets.values, none, weights, Reduction::None)?;
         let p = logits.f_sigmoid()?;
         // 1 - (p t + (1 - p) (1 - t)) = p + t - 2 p t
-        let missing = p.f_add(targets)?.f_sub(&p.f_mul(targets)?.f_mul_scalar(2.0)?)?;
+        let both = p.f_mul(targets.values)?.f_mul_scalar(2.0)?;
+        let missing = p.f_add(targets.values)?.f_sub(&both)?;
         cross_entropy.f_mul(&self.factor(&missing)?)
     }
 }

@@ -8,10 +8,13 @@ mod asymmetric;
 pub mod conformance;
 mod cross_entropy;
 mod focal;
+mod ldam;
 mod logit_adjusted;
 mod soft_ordinal;
 mod squared_emd;
 mod table;
+
+use std::collections::BTreeMap;
 
 use medley_core::{Labels, TaskKind, TaskSpec};
 use tch::{Device, Kind, Reduction, TchError, Tensor};
@@ -21,6 +24,7 @@ use super::{Component, registry};
 pub use asymmetric::Asymmetric;
 pub use cross_entropy::CrossEntropy;
 pub use focal::Focal;
+pub use ldam::Ldam;
 pub use logit_adjusted::LogitAdjusted;
 pub use soft_ordinal::SoftOrdinal;
 pub use squared_emd::SquaredEmd;
@@ -37,13 +41,44 @@ pub trait Loss {
     /// What libtorch says.
     fn of_classes(&self, logits: &Tensor, targets: &ClassTargets<'_>) -> Result<Tensor, TchError>;
 
-    /// Of tasks with many labels per row: one number per label, `[n, L]` f32, from logits `[n, L]` f32 and targets `[n, L]` f32 in
-    /// `[0, 1]`, already smoothed. Binary cross entropy, if a loss has no form of its own for labels.
+    /// Of tasks with many labels per row: one number per label, `[n, L]` f32, from logits `[n, L]` f32. Binary cross entropy as
+    /// `torch.nn.BCEWithLogitsLoss`, if a loss has no form of its own for labels.
     ///
     /// # Errors
     /// What libtorch says.
-    fn of_labels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
-        logits.f_binary_cross_entropy_with_logits::<Tensor>(targets, None, None, Reduction::None)
+    fn of_labels(&self, logits: &Tensor, targets: &LabelTargets<'_>) -> Result<Tensor, TchError> {
+        let none = None::<&Tensor>;
+        logits.f_binary_cross_entropy_with_logits(targets.values, none, targets.positive_weights, Reduction::None)
+    }
+}
+
+/// What the rows of a task with many labels per row are.
+#[derive(Debug)]
+pub struct LabelTargets<'a> {
+    /// `[n, L]` f32 in `[0, 1]`, already smoothed.
+    pub values: &'a Tensor,
+    /// What the part of the loss is multiplied by that is of a label being present, `[L]` f32; `None` for 1.
+    pub positive_weights: Option<&'a Tensor>,
+}
+
+impl LabelTargets<'_> {
+    /// How much a label counts as present, `[n, L]` f32: its target, times its weight.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn presence(&self) -> Result<Tensor, TchError> {
+        match self.positive_weights {
+            Some(weights) => self.values.f_mul(weights),
+            None => Ok(self.values.shallow_clone()),
+        }
+    }
+
+    /// How much it counts as absent, `[n, L]` f32.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn absence(&self) -> Result<Tensor, TchError> {
+        self.values.f_neg()?.f_add_scalar(1.0)
     }
 }
 
@@ -101,6 +136,7 @@ registry! {
         CrossEntropy(CrossEntropy) = "cross_entropy",
         Focal(Focal) = "focal",
         LogitAdjusted(LogitAdjusted) = "logit_adjusted",
+        Ldam(Ldam) = "ldam",
         SoftOrdinal(SoftOrdinal) = "soft_ordinal",
         SquaredEmd(SquaredEmd) = "squared_emd",
         Asymmetric(Asymmetric) = "asymmetric",
@@ -113,9 +149,63 @@ medley_core::keys! {
     pub struct LossKeys {
         /// Share of the target that is spread evenly over the classes.
         label_smoothing: f64 = 0.05, in 0.0..=0.999;
-        /// Classes weigh `count^-power`, scaled to a mean of 1 over the training rows: 0 weighs all rows equally, 1 all classes. Not for
-        /// multi-label tasks.
+        /// Classes weigh `count^-power`, scaled to a mean of 1 over the training rows: 0 weighs all rows equally, 1 all classes. For
+        /// multi-label tasks see `positive_weight_power`.
         class_weight_power: f64 = 0.5, in 0.0..=2.0;
+        /// In place of that, classes weigh `(1 - beta) / (1 - beta^count)`, one over the effective number of their rows (Cui et al.,
+        /// *Class-Balanced Loss Based on Effective Number of Samples*, 2019); 0.999 is usual.
+        class_weight_beta: Option<f64> = None, in 0.0..=0.999_999_9;
+        /// What the weights of classes or labels are multiplied by beside that, by the name of the class or label or by its number, such
+        /// as `{ melanoma = 3 }`. The weights of classes are scaled to a mean of 1 afterwards.
+        class_weights: BTreeMap<String, f64> = BTreeMap::new(), in 1e-6..=1e6;
+        /// Labels of multi-label tasks that are present weigh `(absent / present)^power` of the training rows: 0 weighs them as absent ones,
+        /// 1 as if both were equally frequent.
+        positive_weight_power: f64 = 0.0, in 0.0..=1.0;
+    }
+}
+
+impl LossKeys {
+    /// What the user multiplies the weight of a class by.
+    fn own_weight(&self, class: usize, name: &str) -> f64 {
+        let own = self.class_weights.get(name).or_else(|| self.class_weights.get(&class.to_string()));
+        own.copied().unwrap_or(1.0)
+    }
+
+    /// The first name in `class_weights` that is no class.
+    pub(crate) fn unknown_class(&self, classes: &[String]) -> Option<&String> {
+        let is_known = |name: &str| {
+            classes.iter().any(|class| class == name) || name.parse::<usize>().is_ok_and(|class| class < classes.len())
+        };
+        self.class_weights.keys().find(|name| !is_known(name))
+    }
+
+    /// Weights of classes with these counts.
+    fn weights_of_classes(&self, counts: &[usize], names: &[String]) -> Vec<f64> {
+        let by_count = |count: usize| match self.class_weight_beta {
+            _ if count == 0 => 1.0,
+            Some(beta) => (1.0 - beta) / (1.0 - beta.powf(count as f64)),
+            None => (count as f64).powf(-self.class_weight_power),
+        };
+        let own = |class| names.get(class).map_or(1.0, |name| self.own_weight(class, name));
+        let raw = counts.iter().enumerate().map(|(class, &count)| by_count(count) * own(class)).collect();
+        mean_of_one(raw, counts)
+    }
+
+    /// Weights of labels that are present; `None` where all are 1.
+    fn weights_of_labels(&self, labels: &Labels, names: &[String]) -> Option<Vec<f64>> {
+        let rows = labels.rows();
+        let mut present = vec![0_usize; labels.width()];
+        for row in 0..rows {
+            labels.row(row).iter().zip(&mut present).for_each(|(&label, count)| *count += usize::from(label > 0));
+        }
+        let weight = |(label, &count): (usize, &usize)| {
+            // Of a label that is always or never there, the weight has nothing to balance.
+            let ratio = if count == 0 || count == rows { 1.0 } else { (rows - count) as f64 / count as f64 };
+            let own = names.get(label).map_or(1.0, |name| self.own_weight(label, name));
+            ratio.powf(self.positive_weight_power) * own
+        };
+        let weights: Vec<f64> = present.iter().enumerate().map(weight).collect();
+        weights.iter().any(|&weight| weight != 1.0).then_some(weights)
     }
 }
 
@@ -126,6 +216,8 @@ pub struct TaskLoss {
     label_smoothing: f64,
     /// `None` for multi-label tasks.
     classes: Option<Classes>,
+    /// Of multi-label tasks, `[L]` f32; `None` where all are 1.
+    positive_weights: Option<Tensor>,
 }
 
 /// What the training rows tell of the classes.
@@ -141,16 +233,19 @@ impl TaskLoss {
     /// The loss of a task: over classes (ordinal and binary tasks too, as in the official benchmark), or per label for multi-label
     /// tasks. Class weights are taken from the training labels.
     pub fn new(config: &LossConfig, task: &TaskSpec, training_labels: &Labels, device: Device) -> Self {
-        let classes = match task.kind {
-            TaskKind::MultiLabel => None,
+        let tensor = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).to_device(device);
+        let (classes, positive_weights) = match task.kind {
+            TaskKind::MultiLabel => {
+                let weights = config.weights_of_labels(training_labels, &task.classes);
+                (None, weights.as_deref().map(tensor))
+            }
             TaskKind::Binary | TaskKind::MultiClass | TaskKind::Ordinal => {
                 let counts = training_labels.class_counts(task.outputs());
-                let tensor = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).to_device(device);
-                let weights = tensor(&class_weights(&counts, config.class_weight_power));
-                Some(Classes { weights, shares: tensor(&class_shares(&counts)) })
+                let weights = tensor(&config.weights_of_classes(&counts, &task.classes));
+                (Some(Classes { weights, shares: tensor(&class_shares(&counts)) }), None)
             }
         };
-        Self { loss: config.choice.clone(), label_smoothing: config.label_smoothing, classes }
+        Self { loss: config.choice.clone(), label_smoothing: config.label_smoothing, classes, positive_weights }
     }
 
     /// Targets `[n]` i64 or `[n, L]` f32 from label rows `rows` of the given split, on the CPU.
@@ -181,7 +276,8 @@ impl TaskLoss {
         }
         // Of two answers, each gets half of what is spread.
         let smoothed = targets.f_mul_scalar(1.0 - smoothing)?.f_add_scalar(smoothing / 2.0)?;
-        self.loss.of_labels(logits, &smoothed)?.f_mean_dim(-1, false, Kind::Float)
+        let targets = LabelTargets { values: &smoothed, positive_weights: self.positive_weights.as_ref() };
+        self.loss.of_labels(logits, &targets)?.f_mean_dim(-1, false, Kind::Float)
     }
 
     /// Probabilities `[n, C]` f32 from logits `[n, C]` f32: softmax over classes, or sigmoid per label.
@@ -193,18 +289,16 @@ impl TaskLoss {
     }
 }
 
-/// Weights proportional to `count^-power`, with mean 1 over the rows counted, so that the scale of the loss does not
-/// depend on the power. A class without rows gets weight 1: it never occurs in training.
-pub fn class_weights(counts: &[usize], power: f64) -> Vec<f64> {
-    let raw: Vec<f64> =
-        counts.iter().map(|&count| if count == 0 { 1.0 } else { (count as f64).powf(-power) }).collect();
+/// Weights scaled to a mean of 1 over the rows counted, so that the scale of the loss does not depend on them. A class without
+/// rows gets weight 1: it never occurs in training.
+fn mean_of_one(weights: Vec<f64>, counts: &[usize]) -> Vec<f64> {
     let rows: usize = counts.iter().sum();
-    let total: f64 = raw.iter().zip(counts).map(|(weight, &count)| weight * count as f64).sum();
+    let total: f64 = weights.iter().zip(counts).map(|(weight, &count)| weight * count as f64).sum();
     if rows == 0 {
         return vec![1.0; counts.len()];
     }
     let scale = rows as f64 / total;
-    raw.iter().zip(counts).map(|(weight, &count)| if count == 0 { 1.0 } else { weight * scale }).collect()
+    weights.iter().zip(counts).map(|(weight, &count)| if count == 0 { 1.0 } else { weight * scale }).collect()
 }
 
 /// The share of each class in the rows; a class without rows counts as half a row, so that its logarithm is finite.
@@ -227,12 +321,55 @@ mod tests {
         }
     }
 
+    fn keys(text: &str) -> LossKeys {
+        toml::from_str(text).unwrap()
+    }
+
+    fn class_weights(counts: &[usize], power: f64) -> Vec<f64> {
+        keys(&format!("class_weight_power = {power:?}")).weights_of_classes(counts, &[])
+    }
+
     #[test]
     fn power_zero_weighs_rows_equally_and_one_weighs_classes_equally() {
         assert_eq!(class_weights(&[10, 90], 0.0), [1.0, 1.0]);
         let balanced = class_weights(&[10, 90], 1.0);
         assert!((balanced[0] * 10.0 - balanced[1] * 90.0).abs() < 1e-9);
         assert_eq!(class_weights(&[0, 4], 1.0), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn effective_numbers_are_those_of_the_paper() {
+        let ratio = |beta: f64| {
+            let weights = keys(&format!("class_weight_beta = {beta:?}")).weights_of_classes(&[10, 1000], &[]);
+            weights[0] / weights[1]
+        };
+        let effective = |beta: f64, count: f64| (1.0 - beta.powf(count)) / (1.0 - beta);
+        for beta in [0.9, 0.99, 0.999] {
+            assert!((ratio(beta) - effective(beta, 1000.0) / effective(beta, 10.0)).abs() < 1e-9);
+        }
+        assert_eq!(ratio(0.0), 1.0);
+    }
+
+    #[test]
+    fn weights_of_ones_own_go_by_name_or_number() {
+        let names = ["nevus", "melanoma", "1"].map(str::to_owned);
+        let keys = keys("class_weight_power = 0.0\n[class_weights]\nmelanoma = 3.0\n2 = 5.0");
+        let weights = keys.weights_of_classes(&[10, 10, 0], &names);
+        assert!((weights[1] / weights[0] - 3.0).abs() < 1e-12 && (weights[0] + weights[1] - 2.0).abs() < 1e-12);
+        assert_eq!((weights[2], keys.own_weight(2, "1")), (1.0, 5.0));
+        assert_eq!(keys.unknown_class(&names), None);
+        assert_eq!(keys.unknown_class(&names[..2]).map(String::as_str), Some("2"));
+    }
+
+    #[test]
+    fn labels_that_are_seldom_present_can_weigh_more() {
+        let labels = Labels::multi(vec![1, 0, 0, 0, 0, 0, 1, 0], 4, 2).unwrap();
+        let names = ["a", "b"].map(str::to_owned);
+        assert_eq!(keys("").weights_of_labels(&labels, &names), None);
+        assert_eq!(keys("positive_weight_power = 1.0").weights_of_labels(&labels, &names), None);
+        let labels = Labels::multi(vec![1, 0, 0, 0, 0, 0, 0, 0], 4, 2).unwrap();
+        assert_eq!(keys("positive_weight_power = 1.0").weights_of_labels(&labels, &names), Some(vec![3.0, 1.0]));
+        assert_eq!(keys("class_weights = { b = 4.0 }").weights_of_labels(&labels, &names), Some(vec![1.0, 4.0]));
     }
 
     proptest! {
