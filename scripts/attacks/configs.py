@@ -13,7 +13,7 @@ NUMBERS = (
     "schedule.warmup",
     "train.epochs",
     "train.batch_size",
-    "train.ema_decay",
+    "average.decay",
     "train.threads",
     "train.replicas",
     "net.dropout",

@@ -55,6 +55,8 @@ pub struct Mixer {
     config: MixConfig,
     seed: u64,
     original: Vec<f32>,
+    /// Whether images of a task are mixed; all are if it is empty.
+    tasks: Vec<bool>,
 }
 
 impl Mixer {
@@ -64,7 +66,13 @@ impl Mixer {
     /// [`AugmentError::OutOfRange`] with the key.
     pub fn new(config: &MixConfig, seed: u64) -> Result<Self, AugmentError> {
         config.check("")?;
-        Ok(Self { config: config.clone(), seed, original: Vec::new() })
+        Ok(Self { config: config.clone(), seed, original: Vec::new(), tasks: Vec::new() })
+    }
+
+    /// Leaves the images of those tasks as they are whose entry is `false`.
+    #[must_use]
+    pub fn only_of(self, tasks: Vec<bool>) -> Self {
+        Self { tasks, ..self }
     }
 
     /// Mixes the images of a batch in place and says how, row by row. The draw depends on (seed, epoch, `number`) and on which
@@ -86,7 +94,8 @@ impl Mixer {
             let alpha = if cut { self.config.cutmix_alpha } else { self.config.mixup_alpha };
             let share = random.beta(f64::from(alpha)) as f32;
             let places = [random.unit(), random.unit(), random.unit()];
-            if !chosen || partner == row {
+            let is_wanted = self.tasks.get(batch.request.samples[row].task).is_none_or(|&wanted| wanted);
+            if !chosen || !is_wanted || partner == row {
                 continue;
             }
             let own = &mut batch.pixels[row * size..][..size];

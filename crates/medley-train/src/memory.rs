@@ -79,8 +79,8 @@ impl Footprint {
             parameters: count(&net.parameters()),
             trained,
             buffers: count(&net.buffers()),
-            optimizer_states: experiment.optimizer.choice.states() as u64,
-            averaged: experiment.train.ema_decay > 0.0,
+            optimizer_states: experiment.optimizer.states() as u64,
+            averaged: experiment.average.choice.is_kept(),
             kept_activations: work.kept_activations,
             largest_activation: work.largest_activation,
             image: data.train.image_values() as u64,
@@ -177,7 +177,7 @@ impl MemoryEstimate {
             Some(Purpose::Ahead) => "a smaller `augment.prefetch` or `train.batch_size` takes less",
             _ => {
                 "a smaller `net.backbone.width` or another backbone takes less, and so do `train.replicas = 1`, \
-                 `train.ema_decay = 0` and `optimizer.name = \"sgd\"`"
+                 `average.name = \"none\"` and `optimizer.name = \"sgd\"`"
             }
         }
     }

@@ -56,7 +56,7 @@ fn assert_close(tensor: &Tensor, expected: &[f64], what: &str) {
 #[test]
 fn losses_and_their_gradients_are_those_of_pytorch() {
     let cases = fixture().losses;
-    assert_eq!(cases.len(), 18);
+    assert_eq!(cases.len(), 22);
     for LossCase { loss, kind, labels, logits, values, gradient } in cases {
         let what = format!("{kind}, {loss}");
         let outputs = logits.len() / labels.len();
@@ -84,14 +84,13 @@ fn losses_and_their_gradients_are_those_of_pytorch() {
 #[test]
 fn optimizers_step_as_those_of_pytorch_also_what_was_frozen_first() {
     let cases = fixture().optimizers;
-    assert_eq!(cases.len(), 12);
+    assert_eq!(cases.len(), 18);
     for case in cases {
         let what = format!("{}, decay {}, frozen {}", case.optimizer, case.weight_decay, case.frozen_steps);
         let config = OptimizerConfig::from_table(case.optimizer).unwrap();
         // With two dimensions, as others are not decayed.
         let tensor = Tensor::from_slice(&case.start).view([2, -1]);
-        let mut optimizer =
-            config.choice.build(vec![Parameter::plain("weight", &tensor, case.weight_decay)], 1).unwrap();
+        let mut optimizer = config.build(vec![Parameter::plain("weight", &tensor, case.weight_decay)], 1).unwrap();
         for (step, (gradient, rate)) in case.gradients.iter().zip(&case.learning_rates).enumerate() {
             optimizer.freeze(&|_| step < case.frozen_steps).unwrap();
             let gradient = Tensor::from_slice(gradient).to_kind(Kind::Float).view([2, -1]);

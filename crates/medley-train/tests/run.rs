@@ -28,6 +28,8 @@ mod callbacks;
 mod freezing;
 #[path = "run/hostile.rs"]
 mod hostile;
+#[path = "run/recipes.rs"]
+mod recipes;
 #[path = "run/rules.rs"]
 mod rules;
 #[path = "run/scoring.rs"]

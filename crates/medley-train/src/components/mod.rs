@@ -1,4 +1,4 @@
-//! What an experiment chooses by name: losses, optimizers, schedules, selections.
+//! What an experiment chooses by name: losses, optimizers, schedules, averages, selections.
 //!
 //! `[optimizer] name = "adamw", beta1 = 0.9` selects one of several. Each is a file of its own that holds its keys (through
 //! [`medley_core::keys!`], so with types, defaults, ranges and meanings), its documentation with source, what it does, and its
@@ -18,6 +18,7 @@
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 
+pub mod averages;
 pub mod callbacks;
 mod component;
 pub mod losses;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
 
-use medley_augment::PolicyConfig;
+use medley_augment::mix::Mixer;
+use medley_augment::{AugmentError, PolicyConfig};
 use medley_data::Registry;
 use medley_models::{ModelError, ValidatedNet, device};
 use tch::Device;
@@ -85,6 +86,18 @@ impl Experiment {
     /// The policy that training images of a task are varied by: its own, or the one chosen for all.
     pub fn policy(&self, task: &str) -> PolicyConfig {
         self.policies.get(task).cloned().unwrap_or_else(PolicyConfig::none)
+    }
+
+    /// What mixes the images of batches in pairs, if anything.
+    ///
+    /// # Errors
+    /// Never: its keys are checked.
+    pub(crate) fn mixer(&self, seed: u64) -> Result<Mixer, AugmentError> {
+        let mixer = Mixer::new(&self.augment.mix, seed)?;
+        Ok(match &self.augment.mix_tasks {
+            None => mixer,
+            Some(tasks) => mixer.only_of(self.tasks.iter().map(|task| tasks.contains(task)).collect()),
+        })
     }
 
     /// Checks the name, which the run folder will have.
@@ -177,6 +190,10 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
     for task in raw.loss.tasks() {
         check_is_task(raw, "loss.tasks", task)?;
     }
+    check_class_weights(raw, registry)?;
+    for task in raw.augment.mix_tasks.iter().flatten() {
+        check_is_task(raw, "augment.mix_tasks", task)?;
+    }
     let net = raw.net.validated().map_err(|error| match error {
         ModelError::Config { key, value, problem } => refusal(key, format!("it is {value}: {problem}")),
         ModelError::UnknownBackbone { .. } => refusal("net.backbone.name", error.to_string()),
@@ -224,6 +241,30 @@ fn check_is_task(raw: &RawExperiment, table: &str, task: &str) -> Result<(), Ref
     }
     let known = raw.tasks.iter().map(|task| format!("{task:?}")).collect::<Vec<_>>().join(", ");
     Err(refusal(format!("{table}.{task}"), format!("there is no task {task:?} in `tasks`, which has {known}")))
+}
+
+/// Names in `class_weights` are classes: in `[loss]` of one of the tasks, in `[loss.tasks.NAME]` of that one.
+fn check_class_weights(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> {
+    let classes = |task: &str| registry.get(task).map(|entry| entry.spec(raw.data.size, entry.origin).classes);
+    let all: Vec<String> = raw.tasks.iter().filter_map(|task| classes(task)).flatten().collect();
+    let refuse = |key: String, name: &str, known: &[String]| {
+        let known = known.iter().map(|class| format!("{class:?}")).collect::<Vec<_>>().join(", ");
+        Err(refusal(key, format!("there is no class {name:?}; there are {known}, or their numbers from 0")))
+    };
+    let default = &raw.loss.default.class_weights;
+    if let Some(name) = raw.loss.default.unknown_class(&all) {
+        return refuse("loss.class_weights".to_owned(), name, &all);
+    }
+    for task in raw.loss.tasks() {
+        let (loss, classes) = (raw.loss.of(task), classes(task).unwrap_or_default());
+        let mut own = loss.common.clone();
+        // What it has from `[loss]` may be of another task.
+        own.class_weights.retain(|name, _| !default.contains_key(name));
+        if let Some(name) = own.unknown_class(&classes) {
+            return refuse(format!("loss.tasks.{task}.class_weights"), name, &classes);
+        }
+    }
+    Ok(())
 }
 
 fn check_replicas(raw: &RawExperiment, device: Device) -> Result<(), Refusal> {

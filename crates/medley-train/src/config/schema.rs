@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use medley_augment::PolicyConfig;
+use medley_augment::mix::MixConfig;
 use medley_core::keys::{KeyError, Table as _};
 use medley_models::NetConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::components::averages::AverageConfig;
 use crate::components::callbacks::{FreezeConfig, StopConfig};
 use crate::components::losses::LossTable;
 use crate::components::optimizers::OptimizerConfig;
@@ -45,6 +47,9 @@ pub struct RawExperiment {
     /// How the learning rate moves.
     #[serde(default)]
     pub schedule: ScheduleConfig,
+    /// What is validated and kept in place of the network.
+    #[serde(default)]
+    pub average: AverageConfig,
     /// Which epoch is kept.
     #[serde(default)]
     pub select: SelectConfig,
@@ -76,6 +81,7 @@ impl RawExperiment {
         self.loss.check("loss")?;
         self.optimizer.check("optimizer")?;
         self.schedule.check("schedule")?;
+        self.average.check("average")?;
         self.select.check("select")?;
         self.train.check("train")?;
         self.stop.check("stop")?;
@@ -104,6 +110,10 @@ medley_core::keys! {
         workers: usize = 1, in 0..=256;
         /// Batches prepared ahead of time.
         prefetch: usize = 4, in 1..=1024;
+        /// Images of a batch mixed in pairs, and their labels with them.
+        mix: MixConfig = MixConfig::default();
+        /// The tasks whose images are mixed; left out, all.
+        mix_tasks: Option<Vec<String>> = None;
     }
 }
 
@@ -137,9 +147,6 @@ medley_core::keys! {
         /// Images at once in validation and test; left out, 512, and fewer of those with more values than 64x64 pixels in colour, so
         /// that they take no more memory.
         predict_batch_size: Option<usize> = None, in 1..=8192;
-        /// Decay per step of the moving average of the network that is validated and kept, at most `(1 + step) / (10 + step)`; 0
-        /// keeps the network itself.
-        ema_decay: f64 = 0.998, in 0.0..=0.999_999;
         /// `cpu`, `cuda` or `cuda:N`.
         device: String = "cpu".to_owned();
         /// Cores that are used; left out, all. The bits depend on it.

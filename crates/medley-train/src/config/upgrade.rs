@@ -9,6 +9,9 @@ use super::load::Edit;
 /// Keys that have another name now: table, name of the component, old key, new key.
 const RENAMED: &[(&str, &str, &str, &str)] = &[("optimizer", "adamw", "momentum", "beta1")];
 
+/// Keys that are in another table now: old and new, both with their table.
+const MOVED: &[([&str; 2], [&str; 2])] = &[(["train", "ema_decay"], ["average", "decay"])];
+
 /// Keys that had no meaning for the component named, and are refused now.
 const REMOVED: &[(&str, &str, &str)] = &[
     ("optimizer", "sgd", "beta2"),
@@ -22,12 +25,20 @@ pub(crate) fn renamed(table: &str, component: &str, key: &str) -> Option<&'stati
     Some(new)
 }
 
+/// Where a key is now that was in another table, by its dotted name.
+pub(super) fn moved(key: &str) -> Option<String> {
+    MOVED.iter().find(|(old, _)| old.join(".") == key).map(|(_, new)| new.join("."))
+}
+
 /// Brings the config of a run folder up to date.
 pub(super) fn upgrade(config: &mut Edit<'_>) {
     for &(table, component, old, new) in RENAMED {
         if config.text(&[table, "name"]) == Some(component) {
             config.rename(table, old, new);
         }
+    }
+    for &(old, new) in MOVED {
+        config.relocate(old, new);
     }
     for &(table, component, key) in REMOVED {
         if config.text(&[table, "name"]) == Some(component) {
@@ -59,6 +70,7 @@ mod tests {
                         learning_rate = 0.003\nname = \"adamw\"\nweight_decay = 0.05\n";
         let text = old.to_toml().replace("0.00000001", "1e-8");
         assert!(text.contains(expected), "{text}");
+        assert!(text.contains("[average]\ndecay = 0.998\nname = \"ema\"\n"), "{text}");
         assert_eq!(*read(&old.to_toml()), *old, "and once more");
 
         let sgd = read(&OLD.replace("\"adamw\"", "\"sgd\"").replace("\"cosine\"", "\"multi_step\"")).to_toml();

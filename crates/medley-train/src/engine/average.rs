@@ -1,13 +1,12 @@
-//! Exponential moving average of the network's state.
+//! A moving average of the network's state.
 
 use tch::{TchError, Tensor, no_grad_guard};
 
 use crate::engine::buffers::copies;
 
-/// A slowly following copy of parameters and buffers. Validation and the kept checkpoints use it: at a fixed learning rate
-/// it stands where a decayed rate would have led (Polyak and Juditsky, 1992).
+/// A copy of parameters and buffers that follows the network as an [`Average`](crate::components::averages::Average) says.
+/// Validation and the kept checkpoints use it.
 pub struct MovingAverage {
-    decay: f64,
     averaged: Vec<(String, Tensor)>,
 }
 
@@ -16,21 +15,19 @@ impl MovingAverage {
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn new(decay: f64, state: &[(String, Tensor)]) -> Result<Self, TchError> {
-        Ok(Self { decay, averaged: copies(state)? })
+    pub fn new(state: &[(String, Tensor)]) -> Result<Self, TchError> {
+        Ok(Self { averaged: copies(state)? })
     }
 
-    /// Follows the state after step `step`, counted from 0. The decay is at most `(1 + step) / (10 + step)`, so that the
-    /// random start is forgotten soon.
+    /// Takes this share of the state into the average, the rest being what it was: 0 to 1. Counters are copied.
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn update(&mut self, step: usize, state: &[(String, Tensor)]) -> Result<(), TchError> {
+    pub fn update(&mut self, share: f64, state: &[(String, Tensor)]) -> Result<(), TchError> {
         let _guard = no_grad_guard();
-        let decay = self.decay.min((1.0 + step as f64) / (10.0 + step as f64));
         for ((_, averaged), (_, current)) in self.averaged.iter_mut().zip(state) {
             if averaged.is_floating_point() {
-                let _ = averaged.f_lerp_(&current.f_detach()?, 1.0 - decay)?;
+                let _ = averaged.f_lerp_(&current.f_detach()?, share)?;
             } else {
                 averaged.f_copy_(current)?;
             }
@@ -68,9 +65,9 @@ mod tests {
 
     #[test]
     fn follows_and_swaps() {
-        let mut average = MovingAverage::new(0.9, &state(0.0)).unwrap();
-        average.update(0, &state(1.0)).unwrap();
-        assert!((average.state()[0].1.double_value(&[0]) - 0.9).abs() < 1e-6, "decay 0.1 at step 0");
+        let mut average = MovingAverage::new(&state(0.0)).unwrap();
+        average.update(0.9, &state(1.0)).unwrap();
+        assert!((average.state()[0].1.double_value(&[0]) - 0.9).abs() < 1e-6);
         assert_eq!(average.state()[1].1.int64_value(&[0]), 1, "counters are copied");
         let network = state(5.0);
         average.swap(&network).unwrap();

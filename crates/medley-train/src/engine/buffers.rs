@@ -12,6 +12,12 @@ pub(crate) fn copies(tensors: &[(String, Tensor)]) -> Result<Vec<(String, Tensor
     tensors.iter().map(|(name, tensor)| Ok((name.clone(), copy(tensor)?))).collect()
 }
 
+/// Copies values over tensors, in order.
+pub(crate) fn copy_over(tensors: &[(String, Tensor)], from: &[(String, Tensor)]) -> Result<(), TchError> {
+    let _guard = tch::no_grad_guard();
+    tensors.iter().zip(from).try_for_each(|((_, tensor), (_, value))| tensor.shallow_clone().f_copy_(value))
+}
+
 /// Copies values over those tensors that hold one that is not finite.
 pub(crate) fn restore_finite(tensors: &[(String, Tensor)], from: &[(String, Tensor)]) -> Result<(), TchError> {
     let _guard = tch::no_grad_guard();

@@ -44,6 +44,7 @@ impl SeedRun<'_> {
         let last_step = epoch * self.steps_per_epoch() + self.progress.step.saturating_sub(1);
         let learning_rate = self.rate_at(last_step);
         self.swap_average()?;
+        self.measure_statistics(last_step)?;
         let predictions = self.predict_validation(observers, stop).map_err(|error| match error {
             TrainError::Core(source @ CoreError::NotFinite { .. }) => {
                 TrainError::DivergedScores { seed: self.seed, epoch: epoch + 1, source }

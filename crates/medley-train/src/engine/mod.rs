@@ -5,6 +5,7 @@ mod buffers;
 mod epoch;
 mod frozen;
 pub mod predict;
+mod statistics;
 mod step;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use medley_augment::BatchAssembler;
+use medley_augment::mix::Mixer;
 use medley_core::{RunLayout, TaskSpec};
 use medley_models::{BuildOptions, ComputePlan, MultiTaskNet};
 use medley_storage::Storage;
@@ -127,6 +129,7 @@ pub struct SeedRun<'a> {
     always_frozen: BTreeSet<String>,
     average: Option<MovingAverage>,
     sampler: Sampler,
+    mixer: Mixer,
     learning_rate: LearningRate,
     train_assembler: Arc<BatchAssembler>,
     val_assembler: Arc<BatchAssembler>,
@@ -158,14 +161,14 @@ impl<'a> SeedRun<'a> {
         let losses = (data.tasks.iter().zip(&data.train_labels))
             .map(|(task, labels)| TaskLoss::new(experiment.loss.of(&task.name), task, labels, plan.device))
             .collect();
-        let decay = experiment.train.ema_decay;
+        let mixer = experiment.mixer(seed)?;
         let sampler = Sampler::of(experiment, seed, &data.train.rows());
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
         let parameters = parameters(experiment, &net)?;
         let mut seed_run = Self {
             always_frozen: always_frozen(&parameters),
-            optimizer: experiment.optimizer.choice.build(parameters, plan.cores())?,
-            average: if decay > 0.0 { Some(MovingAverage::new(decay, &state)?) } else { None },
+            optimizer: experiment.optimizer.build(parameters, plan.cores())?,
+            average: if experiment.average.choice.is_kept() { Some(MovingAverage::new(&state)?) } else { None },
             learning_rate: LearningRate::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
             train_assembler: data.train.assembler(experiment, seed)?,
             val_assembler: data.val.assembler(experiment, seed)?,
@@ -181,6 +184,7 @@ impl<'a> SeedRun<'a> {
             state,
             losses,
             sampler,
+            mixer,
             storage,
         };
         seed_run.checkpoints.sweep()?;

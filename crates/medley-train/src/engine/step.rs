@@ -4,19 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use medley_augment::Batch;
+use medley_augment::mix::Mixed;
 use medley_core::record::Event;
 use medley_core::seed::{Purpose, number};
 use medley_models::Segment;
 use tch::{Kind, TchError, Tensor};
 
 use super::SeedRun;
-use super::buffers::{copies, restore_finite};
+use super::buffers::{copies, copy_over, restore_finite};
 use super::predict::batch_tensor;
 use crate::TrainError;
 use crate::components::losses::TaskReduction;
-use crate::components::optimizers::{clip_scale, gradient_norm};
+use crate::components::optimizers::{Sharpness, clip_scale, gradient_norm};
 use crate::observer::Observers;
 use crate::stop::StopFlag;
+
+/// In the order of parameters; `None` where the loss does not depend on one.
+type Gradients = Vec<Option<Tensor>>;
+
+/// A batch, and how its images were mixed.
+struct MixedBatch<'a> {
+    batch: &'a Batch,
+    /// One per image.
+    mixed: &'a [Mixed],
+}
 
 impl SeedRun<'_> {
     /// The rest of the epoch in progress; `None` when it was interrupted, else the time spent waiting for data.
@@ -29,33 +40,33 @@ impl SeedRun<'_> {
         requests.drain(..self.progress.step.min(requests.len()));
         let assembler = Arc::clone(&self.train_assembler);
         let mut stream = assembler.stream(requests, true);
-        while let Some(batch) = stream.next() {
+        while let Some(mut batch) = stream.next() {
             if stop.requested() {
                 return Ok(None);
             }
-            self.train_step(&batch, observers)?;
+            let mixed = self.mixer.mix(&mut batch, self.progress.step as u64);
+            self.train_step(&MixedBatch { batch: &batch, mixed: &mixed }, observers)?;
             stream.recycle(batch);
         }
         Ok(Some(stream.waited()))
     }
 
-    fn train_step(&mut self, batch: &Batch, observers: &mut Observers) -> Result<(), TrainError> {
+    fn train_step(&mut self, batch: &MixedBatch<'_>, observers: &mut Observers) -> Result<(), TrainError> {
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         let position = epoch * self.steps_per_epoch() + step;
-        let images = batch.request.samples.len();
+        let images = batch.mixed.len();
         let before = if self.average.is_none() { copies(&self.net.buffers())? } else { Vec::new() };
-        let loss = self.batch_loss(batch, position)?;
-        let value = loss.f_double_value(&[])?;
+        let (value, gradients) = self.gradients_at(batch, position)?;
+        let gradients = match (gradients, &self.experiment.optimizer.sam) {
+            (Some(gradients), Some(sam)) => self.gradients_nearby(sam, &gradients, batch, position)?,
+            (gradients, _) => gradients,
+        };
         let learning_rate = self.rate_at(position);
-        // A loss that is not finite has no gradient worth the work.
-        let gradients = if value.is_finite() { Some(self.gradients(&loss)?) } else { None };
         let norm = gradients.as_deref().map_or(Ok(f64::NAN), gradient_norm)?;
         if let (Some(gradients), true) = (gradients, norm.is_finite()) {
             let scale = clip_scale(norm, self.experiment.optimizer.gradient_clip);
             self.optimizer.step(&gradients, scale, learning_rate)?;
-            if let Some(average) = &mut self.average {
-                average.update(position, &self.state)?;
-            }
+            self.update_average(position)?;
             self.progress.bad_steps = 0;
             self.progress.loss_sum += value * images as f64;
             self.progress.images += images as u64;
@@ -75,8 +86,42 @@ impl SeedRun<'_> {
         })
     }
 
+    fn update_average(&mut self, position: usize) -> Result<(), TrainError> {
+        let share = self.experiment.average.choice.share(self.average_position(position));
+        if let (Some(average), Some(share)) = (&mut self.average, share) {
+            average.update(share, &self.state)?;
+        }
+        Ok(())
+    }
+
+    /// The loss of a batch and its gradients; a loss that is not finite has none worth the work.
+    fn gradients_at(&self, batch: &MixedBatch<'_>, position: usize) -> Result<(f64, Option<Gradients>), TrainError> {
+        let loss = self.batch_loss(batch, position)?;
+        let value = loss.f_double_value(&[])?;
+        let gradients = if value.is_finite() { Some(self.gradients(&loss)?) } else { None };
+        Ok((value, gradients))
+    }
+
+    /// The gradients where the loss near the parameters is highest. Running statistics are those of the first pass.
+    fn gradients_nearby(
+        &self,
+        sam: &Sharpness,
+        gradients: &[Option<Tensor>],
+        batch: &MixedBatch<'_>,
+        position: usize,
+    ) -> Result<Option<Gradients>, TrainError> {
+        let (parameters, buffers) = (self.net.parameters(), self.net.buffers());
+        let statistics = copies(&buffers)?;
+        let origin = sam.ascend(&parameters, gradients)?;
+        let nearby = self.gradients_at(batch, position);
+        // Whatever became of it, the parameters are where they were.
+        origin.restore(&parameters)?;
+        copy_over(&buffers, &statistics)?;
+        Ok(nearby?.1)
+    }
+
     /// One number from the losses of all rows in the batch.
-    fn batch_loss(&self, batch: &Batch, position: usize) -> Result<Tensor, TrainError> {
+    fn batch_loss(&self, MixedBatch { batch, mixed }: &MixedBatch<'_>, position: usize) -> Result<Tensor, TrainError> {
         let segments = segments(batch);
         // Dropout is a function of the position, which makes resuming exact.
         let noise = number(self.seed, Purpose::Network, &[position as u64]);
@@ -84,21 +129,32 @@ impl SeedRun<'_> {
         let mut sums = Vec::with_capacity(segments.len());
         for (segment, logits) in segments.iter().zip(&logits) {
             let from = segment.start as usize;
-            let samples = &batch.request.samples[from..from + segment.len as usize];
-            let rows: Vec<usize> = samples.iter().map(|sample| sample.index).collect();
-            let loss = &self.losses[segment.task];
-            let targets = loss.targets(&self.data.train_labels[segment.task], &rows)?.f_to_device(self.device)?;
+            let rows = from..from + segment.len as usize;
             let divisor = match self.experiment.loss.task_reduction() {
                 TaskReduction::Samples => batch.request.samples.len(),
                 TaskReduction::Tasks => rows.len() * segments.len(),
             };
-            sums.push(loss.per_row(logits, &targets)?.f_sum(Kind::Float)?.f_div_scalar(divisor as f64)?);
+            let of = |partner: bool| -> Result<Tensor, TrainError> {
+                let row = |row: usize| batch.request.samples[if partner { mixed[row].partner } else { row }].index;
+                let rows: Vec<usize> = rows.clone().map(row).collect();
+                let loss = &self.losses[segment.task];
+                let targets = loss.targets(&self.data.train_labels[segment.task], &rows)?.f_to_device(self.device)?;
+                Ok(loss.per_row(logits, &targets)?)
+            };
+            let mut loss = of(false)?;
+            let mixed = &mixed[rows.clone()];
+            if mixed.iter().any(|row| row.share < 1.0) {
+                // As the label of an image that is a mixture: each of its two has its share.
+                let shares: Vec<f32> = mixed.iter().map(|row| row.share).collect();
+                loss = of(true)?.f_lerp_tensor(&loss, &Tensor::f_from_slice(&shares)?.f_to_device(self.device)?)?;
+            }
+            sums.push(loss.f_sum(Kind::Float)?.f_div_scalar(divisor as f64)?);
         }
         Ok(Tensor::f_stack(&sums, 0)?.f_sum(Kind::Float)?)
     }
 
     /// In the order of parameters; all missing where the batch has rows of tasks alone whose parameters are all frozen.
-    fn gradients(&self, loss: &Tensor) -> Result<Vec<Option<Tensor>>, TrainError> {
+    fn gradients(&self, loss: &Tensor) -> Result<Gradients, TrainError> {
         if loss.requires_grad() {
             return Ok(self.net.gradients(loss)?);
         }
@@ -127,7 +183,7 @@ impl SeedRun<'_> {
 }
 
 /// Where each task lies in a batch that is sorted by task.
-fn segments(batch: &Batch) -> Vec<Segment> {
+pub(super) fn segments(batch: &Batch) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for (row, sample) in batch.request.samples.iter().enumerate() {
         match segments.last_mut() {

@@ -19,7 +19,11 @@ fn impatient() -> Laboratory {
 }
 
 /// Trains until a stop is asked for, and goes on to the end; what was sent after that.
-fn interrupted_at(laboratory: &Laboratory, counts: fn(&Event) -> bool, left: usize) -> (PathBuf, Vec<Event>) {
+pub(crate) fn interrupted_at(
+    laboratory: &Laboratory,
+    counts: fn(&Event) -> bool,
+    left: usize,
+) -> (PathBuf, Vec<Event>) {
     let run = laboratory.start().unwrap();
     let (root, stop) = (run.layout().root().to_owned(), StopFlag::default());
     let mut observers = Observers::default();

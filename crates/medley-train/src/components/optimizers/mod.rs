@@ -7,24 +7,32 @@
 //! of all parameters, shared by threads; elsewhere the same rule is applied to tensors (see [`Number`]). To add one: a file
 //! here with its keys, its rule and a line that implements [`Build`], and a line in the registry.
 
+mod adam;
 mod adamw;
 #[cfg(test)]
 mod conformance;
 mod groups;
+mod lookahead;
 mod memory;
+mod muon;
 mod number;
 mod sgd;
+mod sharpness;
 mod step;
 
 use tch::{TchError, Tensor};
 
 use super::{Component, registry};
 
+pub use adam::Adam;
 pub use adamw::AdamW;
 pub(crate) use groups::check as check_groups;
 pub use groups::{GroupError, Parameter, ParameterGroup, assign};
+pub use lookahead::Lookahead;
+pub use muon::{Muon, Scaling};
 pub use number::Number;
 pub use sgd::Sgd;
+pub use sharpness::Sharpness;
 pub use step::{Rule, Step};
 
 /// `[optimizer]`
@@ -34,7 +42,7 @@ pub type OptimizerConfig = Component<OptimizerChoice, OptimizerKeys>;
 pub trait Optimizer {
     /// One step with the given learning rate against `gradients` times `scale`, in the order of the parameters. A missing gradient
     /// counts as zero: a head whose task is not in the batch moves as one whose gradient vanishes. The bits depend on neither the
-    /// number of threads nor the order of the parameters.
+    /// number of threads nor the order of the parameters; those of `muon`, which has libtorch multiply matrices, on libtorch's threads.
     ///
     /// # Errors
     /// What libtorch says.
@@ -69,7 +77,9 @@ registry! {
     /// The optimizers.
     OptimizerChoice: dyn Build = "optimizer" {
         AdamW(AdamW) = "adamw",
+        Adam(Adam) = "adam",
         Sgd(Sgd) = "sgd",
+        Muon(Muon) = "muon",
     }
 }
 
@@ -78,13 +88,36 @@ medley_core::keys! {
     pub struct OptimizerKeys {
         /// The peak of the schedule.
         learning_rate: f64 = 3e-3, in 1e-12..=1e3;
-        /// Decay of matrices and filters, not of biases and norms: decoupled and times the learning rate for `adamw`, added to the
-        /// gradient for `sgd`, where 0.0005 is usual.
+        /// Decay of matrices and filters, not of biases and norms: decoupled and times the learning rate for `adamw` and `muon`, added to
+        /// the gradient for `sgd`, where 0.0005 is usual, and for `adam`, where 0 is.
         weight_decay: f64 = 0.05, in 0.0..=10.0;
         /// The norm of the whole gradient is cut to this; 0 leaves it.
         gradient_clip: f64 = 1.0, in 0.0..=1e9;
         /// Parameters that are treated otherwise, by name; the first group that matches counts.
         groups: Vec<ParameterGroup> = Vec::new();
+        /// Sharpness-aware minimisation, if the table is there.
+        sam: Option<Sharpness> = None;
+        /// Lookahead, if the table is there.
+        lookahead: Option<Lookahead> = None;
+    }
+}
+
+impl OptimizerConfig {
+    /// How many numbers are kept beside each value.
+    pub fn states(&self) -> usize {
+        self.choice.states() + usize::from(self.lookahead.is_some()) + 2 * usize::from(self.sam.is_some())
+    }
+
+    /// The optimizer that was chosen, with what is around it.
+    ///
+    /// # Errors
+    /// As [`Build::build`].
+    pub fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError> {
+        let build = |parameters| self.choice.build(parameters, threads);
+        match &self.lookahead {
+            Some(lookahead) => lookahead.wrap(parameters, build),
+            None => build(parameters),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ medley_core::keys! {
 impl Schedule for Cosine {
     fn factor(&self, position: Position) -> f64 {
         let low = self.final_ratio;
-        low + (1.0 - low) * 0.5 * (1.0 + (PI * position.progress).cos())
+        low + (1.0 - low) * 0.5 * (1.0 + (PI * position.progress()).cos())
     }
 }
 

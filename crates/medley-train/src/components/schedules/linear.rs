@@ -10,7 +10,7 @@ medley_core::keys! {
 
 impl Schedule for Linear {
     fn factor(&self, position: Position) -> f64 {
-        1.0 - (1.0 - self.final_ratio) * position.progress
+        1.0 - (1.0 - self.final_ratio) * position.progress()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Schedules: the learning rate as a function of the step. Pure.
 //!
-//! All rise to the peak in a straight line first (`warmup`); a [`Schedule`] says what follows. To add one: a file here with its
+//! All rise to the peak first (`warmup`), in a straight line unless they say otherwise; a [`Schedule`] says what follows. To add one: a file here with its
 //! keys, and a line in the registry.
 
 mod constant;
 mod cosine;
 mod linear;
 mod multi_step;
+mod one_cycle;
+mod trapezoid;
 
 use super::{Component, registry};
 
@@ -14,23 +16,45 @@ pub use constant::Constant;
 pub use cosine::Cosine;
 pub use linear::Linear;
 pub use multi_step::MultiStep;
+pub use one_cycle::OneCycle;
+pub use trapezoid::Trapezoid;
 
 /// `[schedule]`
 pub type ScheduleConfig = Component<ScheduleChoice, ScheduleKeys>;
 
-/// The shape of a learning rate after the warm-up.
+/// The shape of a learning rate.
 pub trait Schedule {
-    /// The rate as a share of its peak, above 0 and at most 1.
+    /// The rate after the warm-up as a share of its peak, above 0 and at most 1.
     fn factor(&self, position: Position) -> f64;
+
+    /// The rate in step `step` of a warm-up of `warmup` steps, counted from 0, as a share of the peak that the last one reaches.
+    fn rise(&self, step: usize, warmup: usize) -> f64 {
+        (step + 1) as f64 / warmup as f64
+    }
 }
 
-/// A step of a run, as schedules see it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A step of a run after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
+    /// Counted from 0, the warm-up included; below `steps`.
+    pub step: usize,
+    /// Steps of the warm-up, at most `step`.
+    pub warmup: usize,
+    /// All steps of the run.
+    pub steps: usize,
+}
+
+impl Position {
     /// From 0 at the end of the warm-up to 1 at the last step.
-    pub progress: f64,
+    pub fn progress(self) -> f64 {
+        let length = (self.steps - 1).saturating_sub(self.warmup).max(1);
+        (self.step - self.warmup) as f64 / length as f64
+    }
+
     /// Share of all steps that are done, the warm-up among them: `[0, 1)`.
-    pub done: f64,
+    pub fn done(self) -> f64 {
+        self.step as f64 / self.steps as f64
+    }
 }
 
 registry! {
@@ -40,13 +64,15 @@ registry! {
         Constant(Constant) = "constant",
         Linear(Linear) = "linear",
         MultiStep(MultiStep) = "multi_step",
+        OneCycle(OneCycle) = "one_cycle",
+        Trapezoid(Trapezoid) = "trapezoid",
     }
 }
 
 medley_core::keys! {
     /// The learning rate over a run; it changes with every step.
     pub struct ScheduleKeys {
-        /// Share of all steps in which the rate rises to its peak in a straight line.
+        /// Share of all steps in which the rate rises to its peak: in a straight line, but for `one_cycle`.
         warmup: f64 = 0.15, in 0.0..=1.0;
     }
 }
@@ -67,16 +93,13 @@ impl LearningRate {
 
     /// The rate of step `step`, counted from 0. Steps beyond the last keep the last rate.
     pub fn at(&self, step: usize) -> f64 {
-        let last = self.steps.saturating_sub(1);
-        let step = step.min(last);
-        let warmup = (self.config.warmup * self.steps as f64).round() as usize;
-        if step < warmup {
-            return self.peak * (step + 1) as f64 / warmup as f64;
-        }
-        let length = last.saturating_sub(warmup).max(1);
-        let progress = (step - warmup) as f64 / length as f64;
-        let done = step as f64 / self.steps.max(1) as f64;
-        self.peak * self.config.choice.factor(Position { progress, done })
+        let steps = self.steps.max(1);
+        let step = step.min(steps - 1);
+        let warmup = (self.config.warmup * steps as f64).round() as usize;
+        let schedule = &self.config.choice;
+        let share =
+            if step < warmup { schedule.rise(step, warmup) } else { schedule.factor(Position { step, warmup, steps }) };
+        self.peak * share
     }
 }
 
@@ -104,9 +127,11 @@ mod tests {
     fn the_rate_rises_to_its_peak_first() {
         for name in ScheduleChoice::NAMES {
             let rate = schedule(name, 0.1, 100);
-            assert!((rate.at(0) - 0.2).abs() < 1e-12);
-            assert!((rate.at(9) - 2.0).abs() < 1e-12);
-            assert!((rate.at(10) - 2.0).abs() < 1e-12);
+            let first = if *name == "one_cycle" { 0.08 } else { 0.2 };
+            assert!((rate.at(0) - first).abs() < 1e-12, "{name}");
+            assert!((1..10).all(|step| rate.at(step) > rate.at(step - 1)), "{name}");
+            assert!((rate.at(9) - 2.0).abs() < 1e-12, "{name}");
+            assert!((rate.at(10) - 2.0).abs() < 1e-3, "{name}");
             assert_eq!(rate.at(1_000), rate.at(99));
         }
     }

@@ -12,7 +12,7 @@ medley_core::keys! {
 
 impl Schedule for MultiStep {
     fn factor(&self, position: Position) -> f64 {
-        let passed = self.milestones.iter().filter(|&&milestone| position.done >= milestone).count();
+        let passed = self.milestones.iter().filter(|&&milestone| position.done() >= milestone).count();
         // Two tenths are 0.01 this way, and not 0.1 * 0.1 = 0.010000000000000002.
         self.factor.recip().powi(passed as i32).recip()
     }

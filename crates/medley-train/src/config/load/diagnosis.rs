@@ -10,7 +10,7 @@ use serde_path_to_error::Segment;
 
 use super::ConfigError;
 use super::tree::{Node, NodeValue, Step, Tree, dotted, parse_steps};
-use crate::config::document;
+use crate::config::{document, upgrade};
 
 type SerdeError = serde_path_to_error::Error<toml::de::Error>;
 
@@ -53,8 +53,10 @@ fn unknown_key(tree: &Tree, mut at: Vec<Step>, names: &str) -> ConfigError {
     }
     let place = tree.get(&at).and_then(|node| tree.place_of_key(node));
     let suggestion = nearest(&unknown, &names);
-    let meant = hint.map(str::to_owned).or_else(|| elsewhere(&dotted(&at), &unknown));
-    ConfigError::UnknownKey { key: dotted(&at), place, suggestion, known: names, meant }
+    let key = dotted(&at);
+    let moved = || upgrade::moved(&key).map(|new| format!("`{key}` is now `{new}`"));
+    let meant = hint.map(str::to_owned).or_else(moved).or_else(|| elsewhere(&key, &unknown));
+    ConfigError::UnknownKey { key, place, suggestion, known: names, meant }
 }
 
 /// Where a key of this name belongs, which was right but for its table.

@@ -234,6 +234,22 @@ impl<'a> Edit<'a> {
         }
     }
 
+    /// Moves a key to another table, which is made if it is not there, unless that has one of its name.
+    pub(in crate::config) fn relocate(&mut self, [table, key]: [&str; 2], [new_table, new_key]: [&str; 2]) {
+        let Some(node) = self.entries(table).and_then(|entries| entries.remove(key)) else { return };
+        if self.entries(new_table).is_none()
+            && let NodeValue::Table { entries, .. } = &mut self.0.root.value
+        {
+            let value = NodeValue::Table { entries: BTreeMap::new(), braced: false };
+            let empty =
+                Node { value, span: node.span.clone(), key_span: node.key_span.clone(), document: node.document };
+            entries.entry(new_table.to_owned()).or_insert(empty);
+        }
+        if let Some(entries) = self.entries(new_table) {
+            entries.entry(new_key.to_owned()).or_insert(node);
+        }
+    }
+
     /// Takes a key out of a table.
     pub(in crate::config) fn remove(&mut self, table: &str, key: &str) {
         if let Some(entries) = self.entries(table) {

@@ -1,0 +1,84 @@
+use tch::TchError;
+
+use super::step::Stepper;
+use super::{Build, Number, Optimizer, Parameter, Rule, Step};
+
+medley_core::keys! {
+    /// Adam (Kingma and Ba, *Adam: A Method for Stochastic Optimization*, 2015), as `torch.optim.Adam`: the decay is added to the
+    /// gradient, where 0 is usual. The official benchmark trains with it.
+    pub struct Adam {
+        /// Decay of the mean of gradients.
+        beta1: f64 = 0.9, in 0.0..=0.999_999;
+        /// Decay of the mean of their squares.
+        beta2: f64 = 0.999, in 0.0..=0.999_999_9;
+        /// Added to the root of that mean, so that nothing is divided by zero.
+        epsilon: f64 = 1e-8, in 1e-16..=1.0;
+    }
+}
+
+impl Build for Adam {
+    fn states(&self) -> usize {
+        Self::STATES.len()
+    }
+
+    fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError> {
+        Stepper::boxed(self.clone(), parameters, threads)
+    }
+}
+
+/// The constants of one step.
+#[derive(Debug, Clone, Copy)]
+pub struct Constants {
+    decay: f32,
+    first: f32,
+    beta2: f32,
+    second: f32,
+    rate: f32,
+    correction: f32,
+    epsilon: f32,
+}
+
+impl Rule<2> for Adam {
+    const STATES: [&'static str; 2] = ["mean", "square"];
+
+    type Constants = Constants;
+
+    fn constants(&self, step: &Step) -> Constants {
+        Constants {
+            decay: step.weight_decay as f32,
+            first: (1.0 - self.beta1) as f32,
+            beta2: self.beta2 as f32,
+            second: (1.0 - self.beta2) as f32,
+            // Both means start at zero, which is corrected here.
+            rate: (step.learning_rate / (1.0 - self.beta1.powf(step.number))) as f32,
+            correction: (1.0 / (1.0 - self.beta2.powf(step.number)).sqrt()) as f32,
+            epsilon: self.epsilon as f32,
+        }
+    }
+
+    fn update<N: Number>(c: &Constants, parameter: N, [mean, square]: [N; 2], gradient: N) -> (N, [N; 2]) {
+        let gradient = gradient + parameter.clone() * c.decay;
+        let mean = mean.clone() + (gradient.clone() - mean) * c.first;
+        let square = square * c.beta2 + gradient.clone() * gradient * c.second;
+        let change = mean.clone() * c.rate / (square.clone().sqrt() * c.correction + c.epsilon);
+        (parameter - change, [mean, square])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::nn::{self, OptimizerConfig as _};
+
+    use super::super::OptimizerChoice;
+    use super::super::conformance::compare_with_libtorch;
+    use super::*;
+
+    #[test]
+    fn agrees_with_libtorch_step_by_step() {
+        for (weight_decay, epsilon) in [(0.1, 1e-8), (0.0, 1e-3)] {
+            let ours = OptimizerChoice::Adam(Adam { beta2: 0.95, epsilon, ..Adam::default() });
+            let theirs = nn::Adam { beta1: 0.9, beta2: 0.95, wd: weight_decay, eps: epsilon, amsgrad: false };
+            compare_with_libtorch(&ours, weight_decay, |store| theirs.build(store, 1e-2).unwrap());
+        }
+    }
+}
