@@ -5,7 +5,7 @@
 
 mod epoch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -44,6 +44,9 @@ pub struct Manifest {
     /// The weights that training started from, if they were not initialised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<WeightsRecord>,
+    /// The run that it began from, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// SHA-256 of `config.toml`.
     pub config_sha256: String,
     /// `git rev-parse HEAD` of the working directory, with `-dirty` if it had changes; `None` outside a repository.
@@ -136,6 +139,46 @@ pub struct ChannelStatistics {
     pub mean: Vec<f32>,
     /// One per channel, positive.
     pub std: Vec<f32>,
+}
+
+/// What a run takes over from another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inheritance {
+    /// The network that validation chose.
+    Weights,
+    /// The last network, and what its optimizer and its average keep.
+    WeightsAndOptimizer,
+    /// Everything: it goes on with more epochs.
+    Everything,
+}
+
+/// The run that another one began from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Its name.
+    pub run: String,
+    /// Where its folder lay, an absolute path; `None` where that is not Unicode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// What was taken over.
+    pub how: Inheritance,
+    /// The checkpoints that were taken, by seed of this run.
+    pub seeds: BTreeMap<u64, ParentSeed>,
+    /// Parameters that the parent's network did not have, and that were initialised: those of other heads.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub initialised: BTreeSet<String>,
+}
+
+/// The checkpoint of a parent that a seed began from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentSeed {
+    /// Seed of the parent.
+    pub seed: u64,
+    /// Epochs finished when it was saved.
+    pub epoch: usize,
+    /// SHA-256 of the network's file.
+    pub sha256: String,
 }
 
 /// A file of weights.

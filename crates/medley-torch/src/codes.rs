@@ -9,6 +9,7 @@ use medley_models::ModelError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
 use medley_train::config::load::ConfigError;
+use medley_train::parent::ParentError;
 use medley_train::pretrained::PretrainedError;
 use medley_train::run_folder::RunFolderError;
 
@@ -19,6 +20,7 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(run_folder))
         .or_else(|| cause.downcast_ref().map(checkpoint))
         .or_else(|| cause.downcast_ref().map(pretrained))
+        .or_else(|| cause.downcast_ref().map(parent))
         .or_else(|| cause.downcast_ref().map(model))
         .or_else(|| cause.downcast_ref().map(augment))
 }
@@ -94,6 +96,13 @@ fn pretrained(error: &PretrainedError) -> Code {
     }
 }
 
+fn parent(error: &ParentError) -> Code {
+    match error {
+        ParentError::Misfit { .. } | ParentError::TwoOrigins | ParentError::NotLonger { .. } => Code::Usage,
+        ParentError::NotBegun { .. } => Code::Disk,
+    }
+}
+
 fn run_folder(error: &RunFolderError) -> Code {
     match error {
         RunFolderError::BadName { .. } => Code::Usage,
@@ -123,6 +132,7 @@ fn train(error: &TrainError) -> Code {
         TrainError::Core(error) => codes::core(error),
         TrainError::RunFolder(error) => run_folder(error),
         TrainError::Pretrained(error) => pretrained(error),
+        TrainError::Parent(error) => parent(error),
         TrainError::NotInRun { .. } => Code::Usage,
         // Observers write files of the run folder.
         TrainError::Memory(_)

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
 use medley_core::record::SCHEMA_VERSION;
-use medley_models::weights;
+use medley_models::{ModelError, weights};
 use medley_storage::{
     ConfinedFolder, ConfinedFs, ReadError, Shown, Storage, StorageError, check_size, fill_directory, if_present,
 };
@@ -28,6 +28,8 @@ const STATE_HASH_FILE: &str = "state.sha256";
 const LARGEST_STATE: u64 = 16 << 20;
 /// Largest file of tensors that is hashed, which takes no memory. What is loaded must have the size of the network.
 const LARGEST_TENSORS: u64 = 64 << 30;
+/// A file of another network is read if it is no larger than this, or than a few of our own.
+const LEAST_MODEL_LIMIT: u64 = 1 << 30;
 /// Room for the names and shapes of a file of tensors, and for each of them.
 const HEADER_ROOM: u64 = 1 << 20;
 
@@ -55,6 +57,9 @@ pub struct Progress {
     /// What callbacks have frozen, and for how long, in the order in which they did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frozen: Vec<Frozen>,
+    /// Whether callbacks have not been asked yet how the first epoch shall be: the seed starts from another run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbegun: bool,
     /// What callbacks remember, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub callbacks: BTreeMap<String, serde_json::Value>,
@@ -83,6 +88,7 @@ impl Progress {
         stopped: None,
         learning_rate: None,
         frozen: Vec::new(),
+        unbegun: false,
         callbacks: BTreeMap::new(),
     };
 }
@@ -398,6 +404,42 @@ impl CheckpointFolder {
         found.iter().rev().find_map(|path| self.verify(path, &any_size).ok()).map(|state| state.progress)
     }
 
+    /// Reads the network of the checkpoint that a finished run stands for, whatever its tensors are: the `best` that its progress
+    /// names, or the newest `last`. A file that is far larger than one of `state` is not read.
+    ///
+    /// # Errors
+    /// As [`Self::find_last`], and [`CheckpointError::None`] when there is none.
+    pub(crate) fn read_model(
+        &self,
+        kind: &'static str,
+        state: &[(String, Tensor)],
+    ) -> Result<FoundModel, CheckpointError> {
+        let file = file_of("model");
+        let limit = largest(state).saturating_mul(4).max(LEAST_MODEL_LIMIT);
+        let best = self.newest().and_then(|progress| progress.best).map(|best| self.best(best.epoch));
+        let is_wanted = |path: &PathBuf| kind != "best" || best.as_ref().is_none_or(|best| path == best);
+        let mut skipped = Vec::new();
+        for path in self.list(kind)?.into_iter().rev().filter(is_wanted) {
+            let read = || {
+                let state = self.verify(&path, &|_| limit)?;
+                let bytes = self.run.read_file(&path.join(&file), limit)?;
+                let sha256 = hex(&Sha256::digest(&bytes));
+                if state.sha256.get(&file) != Some(&sha256) {
+                    return Err(CheckpointError::Damaged { path: path.join(&file) });
+                }
+                let misfit =
+                    |error: ModelError| CheckpointError::Misfit { path: path.clone(), problem: error.to_string() };
+                let (tensors, _) = weights::read(&bytes).map_err(misfit)?;
+                Ok(FoundModel { epoch: state.progress.epoch, sha256, tensors: tensors.into_iter().collect() })
+            };
+            match read() {
+                Ok(found) => return Ok(found),
+                Err(error) => skipped.push(error.to_string()),
+            }
+        }
+        Err(CheckpointError::None { kind, folder: self.folder.clone(), skipped })
+    }
+
     /// Checkpoints of a kind, oldest first: names sort by position.
     fn list(&self, kind: &str) -> Result<Vec<PathBuf>, CheckpointError> {
         let names = if_present(self.run.list(&self.folder))?.unwrap_or_default();
@@ -468,6 +510,16 @@ impl CheckpointFolder {
     pub fn sweep(&self) -> Result<usize, CheckpointError> {
         Ok(self.run.sweep(&self.folder)?)
     }
+}
+
+/// A network that was found in the checkpoints of a run.
+pub(crate) struct FoundModel {
+    /// Epochs finished when it was saved.
+    pub(crate) epoch: usize,
+    /// SHA-256 of its file.
+    pub(crate) sha256: String,
+    /// By name.
+    pub(crate) tensors: BTreeMap<String, Tensor>,
 }
 
 /// A checkpoint that was found, each of its files as its state says.

@@ -46,6 +46,9 @@ pub enum TrainError {
     /// The weights to start from.
     #[error(transparent)]
     Pretrained(#[from] crate::pretrained::PretrainedError),
+    /// The run to begin from.
+    #[error(transparent)]
+    Parent(#[from] crate::parent::ParentError),
     /// There is too little memory.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
@@ -60,7 +63,7 @@ pub enum TrainError {
         known: String,
     },
     /// The test split of a run is asked for before its training has ended.
-    #[error("run `{}` is not finished, so it cannot be tested; `medley resume {}` continues it", run.display(), run.display())]
+    #[error("run `{}` is not finished; `medley resume {}` finishes it first", run.display(), run.display())]
     Unfinished {
         /// The run folder.
         run: std::path::PathBuf,

@@ -35,6 +35,7 @@
 //!     runs_folder: Path::new("runs"),
 //!     run_name: None,
 //!     no_test: false,
+//!     parent: None,
 //! };
 //! let session = Session::open("data", OpenOptions::default(), &RealFs);
 //! let run = session.start(&request)?;
@@ -54,6 +55,7 @@ mod error;
 pub mod export;
 pub mod memory;
 pub mod observer;
+pub mod parent;
 pub mod pretrained;
 pub mod run;
 pub mod run_folder;

@@ -29,6 +29,7 @@
 //!         # normalisation: BTreeMap::new(),
 //!         # pretrained: None,
 //!         # git_revision: None,
+//!         # parent: None,
 //!         # no_test: false,
 //!         # test_openings: Vec::new(),
 //!         # data_folder: None,
@@ -205,32 +206,7 @@ impl RunFolder {
     /// # Errors
     /// [`RunFolderError::DataChanged`] with the first task that differs.
     pub fn check_data(&self, now: &[DataRecord]) -> Result<(), RunFolderError> {
-        let then = &self.manifest.data;
-        let changed = |task: &str, file: &str, problem: String| RunFolderError::DataChanged {
-            run: self.layout.root().to_owned(),
-            task: task.to_owned(),
-            file: file.to_owned(),
-            problem,
-            began_in: self.manifest.data_folder.clone(),
-        };
-        for (then, now) in then.iter().zip(now) {
-            let (task, file) = (&now.task.name, &now.file);
-            if then.task.name != *task {
-                let problem = format!("the run started with `{}` in its place", then.task.name);
-                return Err(changed(task, file, problem));
-            }
-            if let Some(problem) = then.difference(&now.sha256) {
-                return Err(changed(task, file, problem));
-            }
-            if then.rows != now.rows || then.task != now.task {
-                return Err(changed(task, file, "it is read as another task than before".to_owned()));
-            }
-        }
-        match (then.get(now.len()), now.get(then.len())) {
-            (Some(gone), _) => Err(changed(&gone.task.name, &gone.file, "it is missing".to_owned())),
-            (_, Some(new)) => Err(changed(&new.task.name, &new.file, "the run started without it".to_owned())),
-            (None, None) => Ok(()),
-        }
+        check_data(self.layout.root(), &self.manifest, now)
     }
 
     /// Checks that a save of so many bytes will find room.
@@ -239,6 +215,39 @@ impl RunFolder {
     /// [`RunFolderError::NoSpace`].
     pub fn check_space(&self, bytes: u64) -> Result<(), RunFolderError> {
         check_space(self.layout.root(), bytes)
+    }
+}
+
+/// Checks that the data is what the run in `root` began with.
+///
+/// # Errors
+/// [`RunFolderError::DataChanged`] with the first task that differs.
+pub(crate) fn check_data(root: &Path, manifest: &Manifest, now: &[DataRecord]) -> Result<(), RunFolderError> {
+    let then = &manifest.data;
+    let changed = |task: &str, file: &str, problem: String| RunFolderError::DataChanged {
+        run: root.to_owned(),
+        task: task.to_owned(),
+        file: file.to_owned(),
+        problem,
+        began_in: manifest.data_folder.clone(),
+    };
+    for (then, now) in then.iter().zip(now) {
+        let (task, file) = (&now.task.name, &now.file);
+        if then.task.name != *task {
+            let problem = format!("the run started with `{}` in its place", then.task.name);
+            return Err(changed(task, file, problem));
+        }
+        if let Some(problem) = then.difference(&now.sha256) {
+            return Err(changed(task, file, problem));
+        }
+        if then.rows != now.rows || then.task != now.task {
+            return Err(changed(task, file, "it is read as another task than before".to_owned()));
+        }
+    }
+    match (then.get(now.len()), now.get(then.len())) {
+        (Some(gone), _) => Err(changed(&gone.task.name, &gone.file, "it is missing".to_owned())),
+        (_, Some(new)) => Err(changed(&new.task.name, &new.file, "the run started without it".to_owned())),
+        (None, None) => Ok(()),
     }
 }
 

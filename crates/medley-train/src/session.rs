@@ -10,20 +10,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use medley_core::record::{Inheritance, Parent};
 use medley_data::{OpenOptions, memory, open_task};
-use medley_models::environment;
+use medley_models::{MultiTaskNet, environment};
 use medley_storage::Storage;
 
 use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
-use crate::compute;
+use crate::compute::{self, ChosenPlan};
 use crate::config::Experiment;
 use crate::data::{OpenedSet, Prepared, prepare};
 use crate::engine::build_network;
 use crate::memory::{Footprint, MemoryEstimate};
+use crate::parent::{ParentError, ParentRun};
 use crate::pretrained::{Pretrained, PretrainedError};
 use crate::run::{RestoreThreads, Run, manifest};
-use crate::run_folder::{RunFolder, check_free};
+use crate::run_folder::{RunFolder, check_data, check_free};
 
 /// A folder of data, and where runs are written.
 pub struct Session<'a> {
@@ -46,6 +48,8 @@ pub struct RunRequest<'a> {
     pub runs_folder: &'a Path,
     /// A name for the run folder that must not exist yet; by default `<name>-<k>`.
     pub run_name: Option<&'a str>,
+    /// A run to begin from.
+    pub parent: Option<&'a ParentRun>,
     /// Whether test images are not predicted and test labels stay shut, until [`Run::test`].
     pub no_test: bool,
 }
@@ -96,14 +100,31 @@ impl<'a> Session<'a> {
         let footprint = Footprint::of(experiment, &prepared.learning, &least)?;
         self.check_memory(&footprint)?;
         let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
-        let choice = compute::choose(experiment, &prepared.learning.tasks, replicas, self.choices.as_deref())?;
+        let choice = match request.parent {
+            // It computes as the run it goes on from.
+            Some(parent) if parent.how() == Inheritance::Everything => {
+                let plan = compute::recorded(experiment, &parent.manifest().environment);
+                ChosenPlan { plan, trials: Vec::new(), kept: true }
+            }
+            _ => compute::choose(experiment, &prepared.learning.tasks, replicas, self.choices.as_deref())?,
+        };
         let plan = choice.plan;
         self.check_memory(&footprint.with_plan(&plan))?;
         let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
-        let pretrained = experiment.net.pretrained.as_deref().map(Pretrained::open).transpose()?;
-        if let Some(pretrained) = &pretrained {
-            pretrained.start(&network)?;
-        }
+        let parent = request.parent.map(|parent| inherited(parent, experiment, &prepared, &network)).transpose()?;
+        let pretrained = match (experiment.net.pretrained.as_deref(), request.parent) {
+            (None, _) => None,
+            (Some(path), None) => {
+                let pretrained = Pretrained::open(path)?;
+                pretrained.start(&network)?;
+                Some(pretrained)
+            }
+            // The parent began with them.
+            (Some(path), Some(parent)) => match &parent.manifest().pretrained {
+                Some(record) if parent.how() == Inheritance::Everything => Some(Pretrained::recorded(path, record)),
+                _ => return Err(ParentError::TwoOrigins.into()),
+            },
+        };
         drop(network);
         let create = |run: &str| {
             let manifest = manifest::describe(
@@ -111,14 +132,18 @@ impl<'a> Session<'a> {
                 request,
                 &self.data_folder,
                 &prepared,
-                &plan,
-                &choice.trials,
+                &choice,
                 pretrained.as_ref(),
+                parent.as_ref(),
             );
             (manifest, request.config_text.to_owned())
         };
         let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, self.storage, create)?;
-        Ok(Run::new(experiment, prepared, plan, Some(choice), pretrained, folder, self.storage))
+        let run = Run::new(experiment, prepared, plan, Some(choice), pretrained, folder, self.storage);
+        match request.parent {
+            Some(parent) => run.inherit(parent),
+            None => Ok(run),
+        }
     }
 
     /// Goes on with a run, with the compute plan that was chosen when it began. The data must be what it was. `experiment` is that of
@@ -171,6 +196,20 @@ impl<'a> Session<'a> {
         opened.insert(key, set.clone());
         Ok(set)
     }
+}
+
+/// What a run begins from, compared with its network and its data.
+fn inherited(
+    parent: &ParentRun,
+    experiment: &Experiment,
+    prepared: &Prepared,
+    network: &MultiTaskNet,
+) -> Result<Parent, TrainError> {
+    if parent.how() == Inheritance::Everything {
+        check_data(parent.root(), parent.manifest(), &prepared.records)?;
+    }
+    let state: Vec<_> = network.parameters().into_iter().chain(network.buffers()).collect();
+    parent.record(&experiment.seeds, &state)
 }
 
 /// The weights that a run began with. They are looked at now if a seed has yet to start from them, not hours later.

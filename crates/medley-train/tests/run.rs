@@ -28,6 +28,8 @@ mod callbacks;
 mod freezing;
 #[path = "run/hostile.rs"]
 mod hostile;
+#[path = "run/parent.rs"]
+mod parent;
 #[path = "run/recipes.rs"]
 mod recipes;
 #[path = "run/rules.rs"]
@@ -87,6 +89,7 @@ impl Laboratory {
             runs_folder: Box::leak(self.runs().into_boxed_path()),
             run_name: None,
             no_test: false,
+            parent: None,
         }
     }
 

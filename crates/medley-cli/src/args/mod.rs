@@ -160,7 +160,8 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley train configs/small-three.toml --data ~/medmnist
-  medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first")]
+  medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first
+  medley train configs/small-three.toml --from runs/small-three-1")]
 #[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub struct TrainArguments {
     /// The config, a TOML file
@@ -184,6 +185,12 @@ pub struct TrainArguments {
     /// Try again how to compute fastest here, instead of taking what an earlier run found; keep nothing either
     #[arg(long)]
     pub no_cache: bool,
+    /// Start from the best network of this run; heads that it does not have are initialised as usual
+    #[arg(long, value_name = "RUN")]
+    pub from: Option<PathBuf>,
+    /// With --from: start from the run's last network, and with what its optimizer and average keep
+    #[arg(long, requires = "from")]
+    pub with_optimizer: bool,
     /// Predict no test images and leave test labels shut; `medley test` does both later
     #[arg(long)]
     pub no_test: bool,
@@ -196,11 +203,21 @@ pub struct TrainArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  medley resume runs/small-three-1")]
+#[command(after_help = "Examples:
+  medley resume runs/small-three-1
+  medley resume runs/small-three-1 --epochs 60
+
+With --epochs, a finished run goes on in a new run folder, whose manifest names the old one. The schedule of the learning rate is that \
+of all epochs: where it falls to nothing at the end, it rises again first.")]
 pub struct ResumeArguments {
     /// The run folder
     pub run: PathBuf,
+    /// Go on with a finished run until it has this many epochs, in a new run folder
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// With --epochs: name of the new run folder, which must not exist yet
+    #[arg(long, requires = "epochs")]
+    pub name: Option<String>,
     #[command(flatten)]
     pub data: RunDataFolder,
     #[command(flatten)]

@@ -130,6 +130,7 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
         normalisation: BTreeMap::new(),
         pretrained: None,
         git_revision: Some(format!("{}-dirty", "ab12".repeat(10))),
+        parent: None,
         no_test: false,
         test_openings: Vec::new(),
         data_folder: None,

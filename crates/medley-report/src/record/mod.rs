@@ -173,16 +173,19 @@ impl RunRecord {
             .as_ref()
     }
 
-    /// Whether the network began from weights learnt before: `yes` where the manifest names them; else `no` where the config has
+    /// Whether the network began from weights learnt before: `yes` where the manifest names them, `from a run` where it names a run that it began from; else `no` where the config has
     /// no such key, `see config` where it has one, a dash where there is no config.
     pub(crate) fn pretrained(&self) -> &'static str {
         fn mentions(table: &toml::Table) -> bool {
             table.iter().any(|(key, value)| {
-                key.contains("pretrain") || key.contains("weights") || value.as_table().is_some_and(mentions)
+                key.contains("pretrain") || key == "weights" || value.as_table().is_some_and(mentions)
             })
         }
         if self.manifest.pretrained.is_some() {
             return "yes";
+        }
+        if self.manifest.parent.is_some() {
+            return "from a run";
         }
         match &self.config {
             Some(table) if mentions(table) => "see config",

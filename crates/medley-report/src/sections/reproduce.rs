@@ -43,6 +43,12 @@ fn hashes(run: &RunRecord) -> Vec<(&'static str, String)> {
         ("Git revision", manifest.git_revision.clone().unwrap_or_else(|| "not in a repository".to_owned())),
         ("Config SHA-256", manifest.config_sha256.clone()),
     ];
+    if let Some(parent) = &manifest.parent {
+        hashes.push(("Began from the run", parent.run.clone()));
+        for (seed, from) in &parent.seeds {
+            hashes.push(("a network's SHA-256", format!("{} (seed {seed}, epoch {})", from.sha256, from.epoch)));
+        }
+    }
     if let Some(weights) = &manifest.pretrained {
         hashes.push(("Started from", weights.file.clone()));
         hashes.push(("its SHA-256", weights.sha256.clone()));

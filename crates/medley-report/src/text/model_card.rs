@@ -51,6 +51,9 @@ fn details(run: &RunRecord) -> String {
         let width = run.setting("net.backbone.width").map_or_else(String::new, |width| format!(", width {width}"));
         items.push(format!("Backbone: {backbone}{width}."));
     }
+    if let Some(parent) = &run.manifest.parent {
+        items.push(format!("Training began from the networks of the run {}.", parent.run));
+    }
     if let Some(weights) = &run.manifest.pretrained {
         items.push(format!("The trunk started from {} (SHA-256 {}).", weights.file, weights.sha256));
     } else if run.pretrained() == "no" {

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use medley_core::RunLayout;
 use medley_core::record::Manifest;
 use medley_data::Registry;
-use medley_train::config::{Experiment, document};
+use medley_train::config::{Experiment, RawExperiment, document};
+use medley_train::parent::ParentError;
 
 use medley_cli::args::{ConfigArguments, ConfigSubcommand};
 use medley_cli::failure::Usage;
@@ -39,6 +40,17 @@ pub(crate) fn read(path: &Path, set: &[String], folder: &Path) -> anyhow::Result
     // Every key, defaults too, so that a run folder says all.
     let text = experiment.to_toml();
     Ok((experiment, text))
+}
+
+/// The experiment of a finished run with more epochs.
+pub(crate) fn longer(finished: &Experiment, epochs: usize, folder: &Path, run: &Path) -> anyhow::Result<Experiment> {
+    if epochs <= finished.train.epochs {
+        let (run, finished) = (run.to_owned(), finished.train.epochs);
+        return Err(ParentError::NotLonger { run, finished, wanted: epochs }.into());
+    }
+    let mut raw = RawExperiment::clone(finished);
+    raw.train.epochs = epochs;
+    Ok(raw.check(&Registry::of_folder(folder)?)?)
 }
 
 /// Reads the config of a run folder with this manifest.

@@ -4,17 +4,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use medley_core::record::{Environment, RunResults, ScoreSet};
+use medley_core::record::{Environment, Inheritance, Parent, RunResults, ScoreSet};
 use medley_core::text::plural;
 use medley_core::{Convolutions, RunLayout};
 use medley_metrics::{summarise_sets, undefined_auc};
 use medley_predictions::SubmissionError;
+use medley_predictions::record::read_results;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
 use medley_report::write_report;
 use medley_storage::{RealFs, Shown};
+use medley_train::TrainError;
 use medley_train::compute::{ChosenPlan, kept};
 use medley_train::config::Experiment;
 use medley_train::observer::Observers;
+use medley_train::parent::ParentRun;
 use medley_train::run::{Run, RunEnd};
 use medley_train::run_folder::RunFolder;
 use medley_train::session::{RunRequest, Session};
@@ -30,11 +33,14 @@ use medley_cli::output;
 pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let interruption = Interruption::while_preparing("stopped before the run began; nothing was written")?;
     let (experiment, config_text) = config::read(&arguments.config, &arguments.set, &arguments.data.data)?;
+    let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
+    let parent = arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()?;
     let request = RunRequest {
         experiment: &experiment,
         config_text: &config_text,
         runs_folder: &arguments.runs,
         run_name: arguments.name.as_deref(),
+        parent: parent.as_ref(),
         no_test: arguments.no_test,
     };
     let choices = if arguments.no_cache { None } else { kept::default_folder() };
@@ -44,13 +50,43 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if let Some(choice) = run.choice().filter(|choice| !arguments.quiet && !choice.trials.is_empty()) {
         output::note(&compute_plan(&run, choice));
     }
+    train_whole(run, &interruption, arguments.quiet, arguments.json)
+}
+
+/// Trains a run that was just made.
+fn train_whole(run: Run<'_>, interruption: &Interruption, quiet: bool, json: bool) -> anyhow::Result<ExitCode> {
+    if let Some(parent) = run.parent().filter(|_| !quiet) {
+        output::note(&origin(parent));
+    }
     let layout = run.layout().clone();
     interruption.running(&resume_command(layout.root()));
-    let end = run.train(observers(arguments.quiet, "run"), &interruption.stop)?;
-    finish(end, &layout, &interruption, arguments.json)
+    let end = run.train(observers(quiet, "run"), &interruption.stop)?;
+    finish(end, &layout, interruption, json)
+}
+
+/// What a run begins from, in a sentence.
+fn origin(parent: &Parent) -> String {
+    let what = match parent.how {
+        Inheritance::Weights => "the best network",
+        Inheritance::WeightsAndOptimizer => "the last network and optimizer",
+        Inheritance::Everything => "the end",
+    };
+    let seeds = parent.seeds.iter().map(|(seed, from)| {
+        let of = if from.seed == *seed { String::new() } else { format!(" of its seed {}", from.seed) };
+        format!("seed {seed} from epoch {}{of}", from.epoch)
+    });
+    let mut text = format!("starting from {what} of `{}`: {}", parent.run, seeds.collect::<Vec<_>>().join(", "));
+    if !parent.initialised.is_empty() {
+        let names: Vec<&str> = parent.initialised.iter().map(String::as_str).collect();
+        let _ = write!(text, "; initialised: {}", names.join(", "));
+    }
+    text
 }
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
+    if let Some(epochs) = arguments.epochs {
+        return extend(arguments, epochs);
+    }
     let command = resume_command(&arguments.run);
     let interruption = Interruption::while_preparing(&format!("stopped; {command} continues from what was saved"))?;
     let (data, experiment, folder) = open_run(&arguments.run, &arguments.data)?;
@@ -64,6 +100,30 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     interruption.running(&command);
     let end = run.train(observers(arguments.quiet, "resuming"), &interruption.stop)?;
     finish(end, &layout, &interruption, arguments.json)
+}
+
+/// Goes on with a finished run in a new folder.
+fn extend(arguments: &ResumeArguments, epochs: usize) -> anyhow::Result<ExitCode> {
+    let interruption = Interruption::while_preparing("stopped before the run began; nothing was written")?;
+    let parent = ParentRun::open(&arguments.run, Inheritance::Everything)?;
+    let layout = RunLayout::new(&arguments.run);
+    let data = data_folder::of_run(&arguments.run, Some(parent.manifest()), &arguments.data);
+    let finished = config::read_recorded(&layout, parent.manifest(), &data)?;
+    if read_results(&layout, parent.manifest())?.is_none() {
+        return Err(TrainError::Unfinished { run: arguments.run.clone() }.into());
+    }
+    let experiment = config::longer(&finished, epochs, &data, &arguments.run)?;
+    let config_text = experiment.to_toml();
+    let request = RunRequest {
+        experiment: &experiment,
+        config_text: &config_text,
+        runs_folder: arguments.run.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+        run_name: arguments.name.as_deref(),
+        parent: Some(&parent),
+        no_test: parent.manifest().no_test,
+    };
+    let session = session(&data, &arguments.reading).allow_memory(arguments.allow_memory);
+    train_whole(session.start(&request)?, &interruption, arguments.quiet, arguments.json)
 }
 
 /// Runs on the same folder share what is read of the data. What was done before one fails is printed.

@@ -14,13 +14,14 @@ use std::time::Instant;
 
 use medley_augment::BatchAssembler;
 use medley_augment::mix::Mixer;
+use medley_core::record::{Inheritance, Parent};
 use medley_core::{RunLayout, TaskSpec};
 use medley_models::{BuildOptions, ComputePlan, MultiTaskNet};
 use medley_storage::Storage;
 use tch::{Device, Tensor};
 
 use crate::TrainError;
-use crate::checkpoint::{Checkpoint, CheckpointFolder, Progress};
+use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder, Progress};
 use crate::components::callbacks::Callbacks;
 use crate::components::losses::TaskLoss;
 use crate::components::optimizers::{self, Optimizer, Parameter};
@@ -31,6 +32,7 @@ use crate::engine::average::MovingAverage;
 use crate::engine::epoch::Throughput;
 use crate::engine::predict::{Prediction, Predictor};
 use crate::observer::Observers;
+use crate::parent::{ParentError, ParentRun};
 use crate::pretrained::Pretrained;
 use crate::sampler::Sampler;
 use crate::stop::StopFlag;
@@ -107,6 +109,8 @@ pub struct SeedRequest<'a> {
     pub plan: ComputePlan,
     /// The weights that a fresh network starts from.
     pub pretrained: Option<&'a Pretrained>,
+    /// The run that this one began from.
+    pub parent: Option<&'a Parent>,
     /// Where checkpoints lie.
     pub run: &'a RunLayout,
     /// What they are written by.
@@ -148,16 +152,66 @@ impl<'a> SeedRun<'a> {
     /// When the network cannot be built, a checkpoint not be used, or callbacks not go on: [`TrainError::Callback`] also where two have
     /// one name, or one is missing that the checkpoint has something of.
     pub fn new(request: SeedRequest<'a>) -> Result<Self, TrainError> {
-        let SeedRequest { experiment, data, seed, plan, pretrained, run, storage, callbacks: more } = request;
+        let (run, seed, parent, pretrained) = (request.run, request.seed, request.parent, request.pretrained);
+        let is_fresh = CheckpointFolder::new(run, seed).is_fresh()?;
+        if let (Some(parent), true) = (parent, is_fresh) {
+            return Err(ParentError::NotBegun { run: run.root().to_owned(), parent: parent.run.clone() }.into());
+        }
+        let mut seed_run = Self::initialised(request, |net, _| match pretrained {
+            Some(pretrained) if is_fresh => Ok(pretrained.start(net)?),
+            _ => Ok(()),
+        })?;
+        if let Some(checkpoint) = seed_run.checkpoints.find_last(&seed_run.full_state())? {
+            seed_run.go_on_from(checkpoint)?;
+        } else {
+            seed_run.begin()?;
+        }
+        Ok(seed_run)
+    }
+
+    /// Writes the checkpoint that a seed of a run with a parent begins with.
+    ///
+    /// # Errors
+    /// When the parent's checkpoints cannot be used, or the new one cannot be written.
+    pub(crate) fn inherit(request: SeedRequest<'a>, parent: &ParentRun) -> Result<(), TrainError> {
+        let how = parent.how();
+        let mut seed_run = Self::initialised(request, |net, state| match how {
+            Inheritance::Weights => parent.load_weights(net.options().seed, state),
+            Inheritance::WeightsAndOptimizer | Inheritance::Everything => Ok(()),
+        })?;
+        seed_run.progress.unbegun = true;
+        if how != Inheritance::Weights {
+            let (_, checkpoints) = parent.checkpoints(seed_run.seed);
+            if how == Inheritance::Everything {
+                let best = checkpoints.newest().and_then(|progress| progress.best).map(|best| best.epoch);
+                let progress = checkpoints.load_best(best, &seed_run.model_state())?;
+                seed_run.checkpoints.save_best(seed_run.storage, &progress, &seed_run.model_state())?;
+            }
+            let none = || CheckpointError::None { kind: "last", folder: parent.root().to_owned(), skipped: Vec::new() };
+            let last = checkpoints.find_last(&seed_run.full_state())?.ok_or_else(none)?;
+            if how == Inheritance::Everything {
+                seed_run.progress = Progress { stopped: None, ..last.progress.clone() };
+                seed_run.freeze()?;
+            }
+            checkpoints.load(&last, &seed_run.full_state())?;
+        }
+        seed_run.checkpoints.save_last(seed_run.storage, &seed_run.progress, &seed_run.full_state())?;
+        Ok(())
+    }
+
+    /// A fresh network and everything around it. `start` may fill the network before anything is made of it.
+    fn initialised(
+        request: SeedRequest<'a>,
+        start: impl FnOnce(&MultiTaskNet, &[(String, Tensor)]) -> Result<(), TrainError>,
+    ) -> Result<Self, TrainError> {
+        let SeedRequest { experiment, data, seed, plan, run, storage, callbacks: more, .. } = request;
         let mut callbacks = Callbacks::configured(&experiment.stop, &experiment.freeze);
         callbacks.extend(more);
         callbacks.check_names()?;
         let net = build_network(experiment, &data.tasks, seed, plan)?;
         let checkpoints = CheckpointFolder::new(run, seed);
-        if let (Some(pretrained), true) = (pretrained, checkpoints.is_fresh()?) {
-            pretrained.start(&net)?;
-        }
         let state: Vec<_> = net.parameters().into_iter().chain(net.buffers()).collect();
+        start(&net, &state)?;
         let losses = (data.tasks.iter().zip(&data.train_labels))
             .map(|(task, labels)| TaskLoss::new(experiment.loss.of(&task.name), task, labels, plan.device))
             .collect();
@@ -165,7 +219,7 @@ impl<'a> SeedRun<'a> {
         let sampler = Sampler::of(experiment, seed, &data.train.rows());
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
         let parameters = parameters(experiment, &net)?;
-        let mut seed_run = Self {
+        let seed_run = Self {
             always_frozen: always_frozen(&parameters),
             optimizer: experiment.optimizer.build(parameters, plan.cores())?,
             average: if experiment.average.choice.is_kept() { Some(MovingAverage::new(&state)?) } else { None },
@@ -188,14 +242,15 @@ impl<'a> SeedRun<'a> {
             storage,
         };
         seed_run.checkpoints.sweep()?;
-        if let Some(checkpoint) = seed_run.checkpoints.find_last(&seed_run.full_state())? {
-            seed_run.go_on_from(checkpoint)?;
-        } else {
-            let decision = seed_run.callbacks.begin()?;
-            seed_run.progress.learning_rate = decision.learning_rate;
-            seed_run.change_frozen(decision.frozen, 0)?;
-        }
         Ok(seed_run)
+    }
+
+    /// Asks the callbacks how the first epoch shall be.
+    fn begin(&mut self) -> Result<(), TrainError> {
+        let decision = self.callbacks.begin()?;
+        self.progress.unbegun = false;
+        self.progress.learning_rate = decision.learning_rate;
+        self.change_frozen(decision.frozen, 0)
     }
 
     /// Takes over everything from a checkpoint.
@@ -213,7 +268,7 @@ impl<'a> SeedRun<'a> {
             self.callbacks.check_complete(self.progress.callbacks.keys().chain(lasting))?;
         }
         self.callbacks.load_state(&self.progress.callbacks)?;
-        Ok(())
+        if self.progress.unbegun { self.begin() } else { Ok(()) }
     }
 
     /// Where it stands.

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use medley_core::record::{CalibrationTrial, Manifest, SCHEMA_VERSION};
-use medley_models::ComputePlan;
+use medley_core::record::{Manifest, Parent, SCHEMA_VERSION};
 
-use crate::compute;
+use crate::compute::{self, ChosenPlan};
 use crate::data::Prepared;
 use crate::pretrained::Pretrained;
 use crate::run_folder::{config_sha256, git_revision, utc_now};
@@ -16,9 +15,9 @@ pub(crate) fn describe(
     request: &RunRequest<'_>,
     data_folder: &Path,
     prepared: &Prepared,
-    plan: &ComputePlan,
-    calibration: &[CalibrationTrial],
+    choice: &ChosenPlan,
     pretrained: Option<&Pretrained>,
+    parent: Option<&Parent>,
 ) -> Manifest {
     let learning = &prepared.learning;
     let names = learning.tasks.iter().map(|task| task.name.clone());
@@ -27,12 +26,13 @@ pub(crate) fn describe(
         run: run.to_owned(),
         created: utc_now(),
         seeds: request.experiment.seeds.clone(),
-        environment: compute::environment(plan),
-        calibration: calibration.to_vec(),
+        environment: compute::environment(&choice.plan),
+        calibration: choice.trials.clone(),
         data: prepared.records.clone(),
         data_folder: std::path::absolute(data_folder).ok().and_then(|path| path.into_os_string().into_string().ok()),
         normalisation: names.zip(learning.train.normalisations()).collect(),
         pretrained: pretrained.map(|pretrained| pretrained.record().clone()),
+        parent: parent.cloned(),
         config_sha256: config_sha256(request.config_text),
         git_revision: git_revision(),
         no_test: request.no_test,

@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use medley_core::record::{
-    Environment, Event, MetricRow, RunResults, SCHEMA_VERSION, ScoreSet, SeedRecord, SeedResult, TestOpening,
+    Environment, Event, Inheritance, MetricRow, Parent, RunResults, SCHEMA_VERSION, ScoreSet, SeedRecord, SeedResult,
+    TestOpening,
 };
 use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_metrics::{MetricError, summarise};
 use medley_models::ComputePlan;
 use medley_predictions::record::read_results;
-use medley_storage::{ConfinedFolder, ConfinedFs, Storage};
+use medley_storage::{ConfinedFolder, ConfinedFs, Storage, if_present, write_whole};
 
 use crate::TrainError;
 use crate::checkpoint::{CheckpointError, CheckpointFolder, hex};
@@ -30,6 +31,7 @@ use crate::data::Prepared;
 use crate::engine::predict::Prediction;
 use crate::engine::{Outcome, SeedRequest, SeedRun};
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
+use crate::parent::ParentRun;
 use crate::pretrained::Pretrained;
 use crate::run_folder::{RunFolder, utc_now};
 use crate::sampler::Sampler;
@@ -37,6 +39,9 @@ use crate::scoring::{Written, mean_intervals, score_test, score_validation};
 use crate::stop::StopFlag;
 use predictions::{PredictionFiles, as_printed, write_json};
 pub(crate) use threads::RestoreThreads;
+
+/// Largest `metrics.csv` that is copied, in bytes.
+const LARGEST_METRICS: u64 = 1 << 30;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,6 +147,11 @@ impl<'a> Run<'a> {
     /// What it computes with.
     pub fn environment(&self) -> Environment {
         compute::environment(&self.plan)
+    }
+
+    /// The run that it began from, if there is one.
+    pub fn parent(&self) -> Option<&Parent> {
+        self.folder.manifest().parent.as_ref()
     }
 
     /// How it was decided what to compute with; `None` when an earlier process did.
@@ -325,16 +335,7 @@ impl<'a> Run<'a> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Predicted>, TrainError> {
-        let mut seed_run = SeedRun::new(SeedRequest {
-            experiment: self.experiment,
-            data: &self.prepared.learning,
-            seed,
-            plan: self.plan,
-            pretrained: self.pretrained.as_ref(),
-            run: self.layout(),
-            storage: &self.storage,
-            callbacks: (self.callbacks)(seed),
-        })?;
+        let mut seed_run = SeedRun::new(self.seed_request(seed))?;
         observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
         for skipped in seed_run.skipped_checkpoints() {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
@@ -364,6 +365,44 @@ impl<'a> Run<'a> {
             predicted.test = Some(scores_of(&scores)?);
         }
         Ok(Some(predicted))
+    }
+
+    fn seed_request(&self, seed: u64) -> SeedRequest<'_> {
+        SeedRequest {
+            experiment: self.experiment,
+            data: &self.prepared.learning,
+            seed,
+            plan: self.plan,
+            pretrained: self.pretrained.as_ref(),
+            parent: self.folder.manifest().parent.as_ref(),
+            run: self.layout(),
+            storage: &self.storage,
+            callbacks: (self.callbacks)(seed),
+        }
+    }
+
+    /// Writes what the seeds begin from, in a folder that was just made. What was written before an error is removed with the folder.
+    ///
+    /// # Errors
+    /// When the parent's files have changed meanwhile, or something cannot be written.
+    pub(crate) fn inherit(self, parent: &ParentRun) -> Result<Self, TrainError> {
+        let inherited = self.inherit_all(parent);
+        if inherited.is_err() {
+            let _ = fs_err::remove_dir_all(self.layout().root());
+        }
+        inherited.map(|()| self)
+    }
+
+    fn inherit_all(&self, parent: &ParentRun) -> Result<(), TrainError> {
+        if parent.how() == Inheritance::Everything {
+            // The curves go on where those of the parent end.
+            let source = RunLayout::new(parent.root());
+            let folder = ConfinedFolder::new(parent.root());
+            if let Some(rows) = if_present(folder.read_file(&source.metrics(), LARGEST_METRICS))? {
+                write_whole(&self.storage, &self.layout().metrics(), &rows)?;
+            }
+        }
+        self.experiment.seeds.iter().try_for_each(|&seed| SeedRun::inherit(self.seed_request(seed), parent))
     }
 
     /// Records that test labels are opened, and opens them.

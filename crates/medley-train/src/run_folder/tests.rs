@@ -52,6 +52,7 @@ fn describe(run: &str) -> (Manifest, String) {
         normalisation: BTreeMap::new(),
         pretrained: None,
         git_revision: None,
+        parent: None,
         no_test: false,
         test_openings: Vec::new(),
         data_folder: Some("/home/me/medmnist".to_owned()),

@@ -97,6 +97,7 @@ fn the_run_of_a_child_process() {
         runs_folder: &folder.join("runs"),
         run_name: Some("alone"),
         no_test: false,
+        parent: None,
     };
     let session = Session::open(folder.clone(), OpenOptions::default(), &RealFs);
     session.start(&request).unwrap().train(Observers::default(), &StopFlag::default()).unwrap();

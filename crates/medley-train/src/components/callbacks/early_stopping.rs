@@ -35,6 +35,8 @@ impl Callback for EarlyStopping {
         if seen.epochs_without < self.patience {
             return Action::Continue;
         }
+        // Should the run be made longer, it gets the same patience again.
+        seen.epochs_without = 0;
         let epochs = if self.patience == 1 { "epoch".to_owned() } else { format!("{} epochs", self.patience) };
         Action::Stop(format!("no better validation score in the last {epochs}"))
     }

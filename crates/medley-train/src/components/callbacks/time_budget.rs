@@ -45,6 +45,8 @@ impl Callback for TimeBudget {
         if self.spent().0 < 60.0 * self.minutes {
             return Action::Continue;
         }
+        // Should the run be made longer, it gets the same time again.
+        self.spent.0 = 0.0;
         Action::Stop(format!("the time limit is reached (`stop.minutes` = {})", self.minutes))
     }
 
