@@ -240,7 +240,14 @@ impl Conv {
         bias: Option<&Tensor>,
         padding: &[i64],
     ) -> Result<Tensor, ModelError> {
-        let ConvOptions { stride, groups, .. } = self.options;
+        let ConvOptions { mut stride, groups, .. } = self.options;
+        let mut x = x.shallow_clone();
+        if stride > 1 && is_narrow_pointwise(weight) && padding.iter().all(|&side| side == 0) {
+            for axis in 2..x.dim() as i64 {
+                x = x.f_slice(axis, None, None, stride)?;
+            }
+            stride = 1;
+        }
         Ok(if padding.len() == 2 {
             x.f_conv2d(weight, bias, [stride, stride], padding, [1, 1], groups)?
         } else {
@@ -287,6 +294,14 @@ impl Conv {
     }
 }
 
+/// Whether the kernel of a convolution is one pixel, of few input channels. With a stride and channels last, the backward pass of
+/// libtorch 2.11 writes beyond its memory then, on processors with AVX2; `torch.nn.functional.conv2d` crashes the same way. Such
+/// layers are given every `stride`-th pixel instead, which is the same.
+fn is_narrow_pointwise(weight: &Tensor) -> bool {
+    let shape = weight.size();
+    shape[1] < 8 && shape[2..].iter().all(|&side| side == 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +309,41 @@ mod tests {
     use crate::scope::Filling;
     use crate::{BuildOptions, NetConfig, Segment};
     use tch::{Device, Kind};
+
+    /// With 4 channels and a stride, libtorch's own backward pass corrupts the heap: a test of it would end this process.
+    #[test]
+    fn narrow_pointwise_convolutions_with_a_stride_are_those_of_every_other_pixel() {
+        let scope =
+            Scope::root(&NetConfig::default(), vec!["a".into()], &BuildOptions::default(), Filling::Initialised)
+                .unwrap();
+        let options = ConvOptions { kernel: 1, stride: 2, padding: 0, ..ConvOptions::default() };
+        let conv = Conv::new(&scope, 4, 8, options).unwrap();
+        let value = |shape: &[i64]| {
+            let count = shape.iter().product::<i64>();
+            (Tensor::arange(count, (Kind::Float, Device::Cpu)).square() * 0.37).sin().view(shape)
+        };
+        let x = value(&[3, 4, 9, 9]);
+        let last = x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]).set_requires_grad(true);
+        let weight = value(&[8, 4, 1, 1]).set_requires_grad(true);
+        let expected = Tensor::einsum(
+            "nchw,oc->nohw",
+            &[x.slice(2, None, None, 2).slice(3, None, None, 2), weight.detach().view([8, 4])],
+            None::<&[i64]>,
+        );
+        for _ in 0..20 {
+            let y = conv.convolve(&last, &weight, None, &[0, 0]).unwrap();
+            assert!(y.allclose(&expected, 1e-5, 1e-5, false));
+            let gradients = Tensor::run_backward(&[y.sum(Kind::Float)], &[&last, &weight], false, false);
+            let sums = weight.detach().sum_dim_intlist([0_i64].as_slice(), false, Kind::Float).view([1, 4, 1, 1]);
+            assert!(gradients[0].slice(2, None, None, 2).slice(3, None, None, 2).allclose(
+                &sums.expand([3, 4, 5, 5], false),
+                1e-5,
+                1e-5,
+                false
+            ));
+            assert_eq!(gradients[0].slice(2, 1, None, 2).abs().max().double_value(&[]), 0.0);
+        }
+    }
 
     /// A 3x3 convolution over volumes of shape `[2, 4, 7, 7, 7]` to 5 channels, and its input.
     fn conv(form: VolumeConvolution, stride: i64) -> (Conv, Tensor) {
