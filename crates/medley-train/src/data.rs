@@ -134,7 +134,7 @@ pub fn prepare(experiment: &Experiment, sets: Vec<OpenedSet>) -> Result<Prepared
         let source = |images: &Arc<dyn ImageSource>, policy: PolicyConfig| TaskSource {
             images: Arc::clone(images),
             policy,
-            normalisation: normalisation.clone(),
+            normalisation: experiment.normalisation(&task.spec.name, &normalisation),
         };
         train.push(source(task.train.images(), experiment.policy(&task.spec.name)));
         val.push(source(task.val.images(), PolicyConfig::none()));

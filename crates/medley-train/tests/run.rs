@@ -24,6 +24,8 @@ use tch::Tensor;
 
 #[path = "run/callbacks.rs"]
 mod callbacks;
+#[path = "run/configs.rs"]
+mod configs;
 #[path = "run/freezing.rs"]
 mod freezing;
 #[path = "run/hostile.rs"]
@@ -38,6 +40,8 @@ mod rules;
 mod scoring;
 #[path = "run/session.rs"]
 mod session;
+#[path = "run/views.rs"]
+mod views;
 
 const TASKS: [&str; 2] = ["breastmnist", "bloodmnist"];
 

@@ -14,7 +14,7 @@
 //! assert_eq!((config.name(), config.learning_rate), ("sgd", 0.1));
 //!
 //! let error = toml::from_str::<OptimizerConfig>("name = 'sgd'\nbeta2 = 0.9").unwrap_err();
-//! assert!(error.message().contains("`beta2` is a key of `adamw`; `sgd` has `learning_rate`"));
+//! assert!(error.message().contains("`beta2` is a key of `adamw`, `adam`, `muon`; `sgd` has `learning_rate`"));
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 

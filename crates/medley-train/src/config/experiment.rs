@@ -5,14 +5,15 @@ use std::ops::Deref;
 use std::path::Path;
 
 use medley_augment::mix::Mixer;
-use medley_augment::{AugmentError, PolicyConfig};
+use medley_augment::{AugmentError, Normalisation, PolicyConfig, TestTimeView};
+use medley_core::TaskSpec;
 use medley_data::Registry;
 use medley_models::{ModelError, ValidatedNet, device};
 use tch::Device;
 
 use super::load::{self, ConfigError, Places};
 use super::rules::Rules;
-use super::schema::{PolicyChoice, RawExperiment};
+use super::schema::{NormalisationChoice, PolicyChoice, RawExperiment, ViewsChoice};
 use super::upgrade;
 use crate::components::optimizers;
 use crate::data::INPUT_CHANNELS;
@@ -86,6 +87,24 @@ impl Experiment {
     /// The policy that training images of a task are varied by: its own, or the one chosen for all.
     pub fn policy(&self, task: &str) -> PolicyConfig {
         self.policies.get(task).cloned().unwrap_or_else(PolicyConfig::none)
+    }
+
+    /// What the pixels of a task are normalised by, given what was measured.
+    pub(crate) fn normalisation(&self, task: &str, measured: &Normalisation) -> Normalisation {
+        let narrow = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
+        match (self.data.normalisations.get(task), self.data.normalisation) {
+            (Some(own), _) => Normalisation { mean: narrow(&own.mean), std: narrow(&own.std) },
+            (None, NormalisationChoice::Half) => Normalisation::half(measured.mean.len()),
+            (None, NormalisationChoice::Measured) => measured.clone(),
+        }
+    }
+
+    /// What the finished network sees of each image of a task.
+    pub(crate) fn test_time_views(&self, task: &TaskSpec) -> Vec<TestTimeView> {
+        match self.augment.test_time_views {
+            ViewsChoice::None => vec![TestTimeView::Identity],
+            ViewsChoice::Builtin => TestTimeView::builtin(task.modality),
+        }
     }
 
     /// What mixes the images of batches in pairs, if anything.
@@ -191,6 +210,9 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
         check_is_task(raw, "loss.tasks", task)?;
     }
     check_class_weights(raw, registry)?;
+    for task in raw.data.normalisations.keys() {
+        check_is_task(raw, "data.normalisations", task)?;
+    }
     for task in raw.augment.mix_tasks.iter().flatten() {
         check_is_task(raw, "augment.mix_tasks", task)?;
     }

@@ -95,6 +95,30 @@ medley_core::keys! {
         /// Edge length of the images, which decides the file (`breastmnist.npz`, `breastmnist_64.npz`): 28, a MedMNIST+ size (64, 128,
         /// 224; 64 for volumes), or one that a user's own set was imported at.
         size: usize = 28, in 1..;
+        /// What pixels are normalised by, unless `normalisations` says otherwise.
+        normalisation: NormalisationChoice = NormalisationChoice::Measured;
+        /// Means and deviations of one's own for a task of `tasks`, by its name.
+        normalisations: BTreeMap<String, OwnNormalisation> = BTreeMap::new();
+    }
+}
+
+medley_core::choices! {
+    /// `data.normalisation`
+    pub enum NormalisationChoice {
+        /// Mean and deviation of each channel over the training images of the task.
+        Measured = "measured",
+        /// 0.5 and 0.5, so that pixels lie between -1 and 1, as the official benchmark has it.
+        Half = "half",
+    }
+}
+
+medley_core::keys! {
+    /// `[data.normalisations.NAME]`: a pixel is its value from 0 to 1, less the mean, over the deviation.
+    pub struct OwnNormalisation {
+        /// One per channel of the images.
+        mean: Vec<f64>, in -10.0..=10.0;
+        /// One per channel of the images.
+        std: Vec<f64>, in 1e-3..=100.0;
     }
 }
 
@@ -114,6 +138,9 @@ medley_core::keys! {
         mix: MixConfig = MixConfig::default();
         /// The tasks whose images are mixed; left out, all.
         mix_tasks: Option<Vec<String>> = None;
+        /// Versions of each image that the finished network sees, whose probabilities are averaged: those that `medley test` predicts
+        /// with, and the results of the validation split. Epochs are chosen without them.
+        test_time_views: ViewsChoice = ViewsChoice::None;
     }
 }
 
@@ -124,6 +151,16 @@ medley_core::choices! {
         Builtin = "builtin",
         /// Images as they are.
         None = "none",
+    }
+}
+
+medley_core::choices! {
+    /// `augment.test_time_views`
+    pub enum ViewsChoice {
+        /// The image as it is.
+        None = "none",
+        /// Flips, turns or shifts by a pixel that can occur in the modality of the task.
+        Builtin = "builtin",
     }
 }
 

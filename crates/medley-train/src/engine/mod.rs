@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use medley_augment::BatchAssembler;
 use medley_augment::mix::Mixer;
+use medley_augment::{BatchAssembler, TestTimeView};
 use medley_core::record::{Inheritance, Parent};
 use medley_core::{RunLayout, TaskSpec};
 use medley_models::{BuildOptions, ComputePlan, MultiTaskNet};
@@ -388,7 +388,14 @@ impl BestNetwork<'_> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Vec<Prediction>>, TrainError> {
-        self.seed_run.predict_validation(observers, stop)
+        let (assembler, data) = (&self.seed_run.val_assembler, &self.seed_run.data.val);
+        match self.views() {
+            None => self.seed_run.predict_validation(observers, stop),
+            Some(views) => {
+                let predictor = self.seed_run.predictor();
+                predictor.predict_views(data.split(), assembler, &data.rows(), &views, observers, stop)
+            }
+        }
     }
 
     /// Predicts test images; `None` when a stop was asked for. Their labels are not here.
@@ -402,7 +409,18 @@ impl BestNetwork<'_> {
         stop: &StopFlag,
     ) -> Result<Option<Vec<Prediction>>, TrainError> {
         let assembler = images.assembler(self.seed_run.experiment, self.seed_run.seed)?;
-        self.seed_run.predictor().predict(images.split(), &assembler, &images.rows(), None, observers, stop)
+        let (predictor, rows) = (self.seed_run.predictor(), images.rows());
+        match self.views() {
+            None => predictor.predict(images.split(), &assembler, &rows, None, observers, stop),
+            Some(views) => predictor.predict_views(images.split(), &assembler, &rows, &views, observers, stop),
+        }
+    }
+
+    /// The views of each task; `None` where every image is seen once, as it is.
+    fn views(&self) -> Option<Vec<Vec<TestTimeView>>> {
+        let tasks = self.seed_run.data.tasks.iter();
+        let views: Vec<_> = tasks.map(|task| self.seed_run.experiment.test_time_views(task)).collect();
+        views.iter().any(|views| views.len() > 1).then_some(views)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use medley_augment::{Batch, BatchAssembler, BatchRequest, SampleRef};
+use medley_augment::{Batch, BatchAssembler, BatchRequest, BatchStream, SampleRef, TestTimeView};
 use medley_core::record::Event;
 use medley_core::{ImageShape, Labels, Scores, Split, TaskSpec};
 use medley_models::{Inference, MultiTaskNet, Segment, image_batch, volume_batch};
@@ -52,25 +52,81 @@ impl Predictor<'_> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Vec<Prediction>>, TrainError> {
-        let _guard = no_grad_guard();
-        let total = rows.iter().sum();
-        let mut parts: Vec<Part> = rows.iter().map(|_| Part::default()).collect();
-        let mut done = 0;
-        // Folds normalisation into the weights as they are now.
-        let network = self.net.inference();
         let mut stream = assembler.stream(requests(rows, self.batch_size), false);
-        while let Some(batch) = stream.next() {
-            if stop.requested() {
-                return Ok(None);
-            }
-            let task = batch.request.samples[0].task;
-            self.predict_batch(&network, task, &batch, labels, &mut parts[task])?;
-            done += batch.request.samples.len();
-            stream.recycle(batch);
-            observers.send(&Event::ValidationProgress { seed: self.seed, split, done, total })?;
+        let mut parts: Vec<Part> = rows.iter().map(|_| Part::default()).collect();
+        let mut progress = Counted { split, done: 0, total: rows.iter().sum() };
+        if !self.predict_stream(&mut stream, labels, &mut parts, &mut progress, observers, stop)? {
+            return Ok(None);
         }
         let finished = parts.into_iter().zip(self.tasks).map(|(part, task)| part.finish(task, labels.is_some()));
         finished.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The same with the mean of the probabilities over several views of each image: `views` are those of each task.
+    ///
+    /// # Errors
+    /// What the network says, and [`TrainError::Augment`] for images that cannot be seen so.
+    pub fn predict_views(
+        &self,
+        split: Split,
+        assembler: &Arc<BatchAssembler>,
+        rows: &[usize],
+        views: &[Vec<TestTimeView>],
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<Option<Vec<Prediction>>, TrainError> {
+        let passes = rows.iter().zip(views).map(|(rows, views)| rows * views.len()).sum();
+        let mut progress = Counted { split, done: 0, total: passes };
+        let all = requests(rows, self.batch_size);
+        let mut predictions = Vec::with_capacity(rows.len());
+        for (task, (views, spec)) in views.iter().zip(self.tasks).enumerate() {
+            let mut sum: Vec<f64> = Vec::new();
+            for &view in views {
+                let requests: Vec<_> = all.iter().filter(|one| one.samples[0].task == task).cloned().collect();
+                let mut stream = assembler.stream_view(requests, view)?;
+                let mut parts: Vec<Part> = rows.iter().map(|_| Part::default()).collect();
+                if !self.predict_stream(&mut stream, None, &mut parts, &mut progress, observers, stop)? {
+                    return Ok(None);
+                }
+                let values = parts.swap_remove(task).values;
+                if sum.is_empty() {
+                    sum = values;
+                } else {
+                    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                }
+            }
+            let count = views.len() as f64;
+            let values = sum.into_iter().map(|sum| sum / count).collect();
+            predictions.push(Part { values, rows: rows[task], loss_sum: 0.0 }.finish(spec, false)?);
+        }
+        Ok(Some(predictions))
+    }
+
+    /// Predicts the images of a stream; `false` when a stop was asked for before the end.
+    fn predict_stream(
+        &self,
+        stream: &mut BatchStream,
+        labels: Option<&[Labels]>,
+        parts: &mut [Part],
+        progress: &mut Counted,
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<bool, TrainError> {
+        let _guard = no_grad_guard();
+        // Folds normalisation into the weights as they are now.
+        let network = self.net.inference();
+        while let Some(batch) = stream.next() {
+            if stop.requested() {
+                return Ok(false);
+            }
+            let task = batch.request.samples[0].task;
+            self.predict_batch(&network, task, &batch, labels, &mut parts[task])?;
+            progress.done += batch.request.samples.len();
+            stream.recycle(batch);
+            let Counted { split, done, total } = *progress;
+            observers.send(&Event::ValidationProgress { seed: self.seed, split, done, total })?;
+        }
+        Ok(true)
     }
 
     fn predict_batch(
@@ -98,6 +154,13 @@ impl Predictor<'_> {
         part.rows += rows;
         Ok(())
     }
+}
+
+/// Images that were predicted so far.
+struct Counted {
+    split: Split,
+    done: usize,
+    total: usize,
 }
 
 #[derive(Default)]
