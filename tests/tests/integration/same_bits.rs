@@ -18,7 +18,7 @@ fn laboratory() -> Lab {
     lab.write(
         "lab.toml",
         "extends = 'base.toml'\n[net]\nbackbone = { name = 'resnet9', width = 8 }\ndropout = 0.2\n[train]\nepochs = \
-         6\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = 'channels_last'\nconvolutions = 'winograd'\n",
+         4\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = 'channels_last'\nconvolutions = 'winograd'\n",
     );
     lab
 }
@@ -149,7 +149,7 @@ fn termination_and_resume_is_the_undisturbed_run() {
 
 #[test]
 fn kill_and_resume_is_the_undisturbed_run() {
-    interrupted("KILL", None, 7, 3);
+    interrupted("KILL", None, 7, 2);
 }
 
 /// Again and again at arbitrary moments, until it is through: no state on the way is one that cannot be gone on from.

@@ -37,7 +37,7 @@ const DIVERGING: &str = "max_bad_steps = 1\n[optimizer]\nlearning_rate = 1e3\ngr
 fn config(more: &str) -> String {
     format!(
         "name = 'lab'\ntasks = ['breastmnist', 'bloodmnist']\nseeds = [0, 1]\n[net]\nbackbone = {{ name = 'resnet9', width \
-             = 4 }}\ndropout = 0.2\n[train]\nepochs = 2\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = \
+             = 2 }}\ndropout = 0.2\n[train]\nepochs = 2\nbatch_size = 16\nthreads = 1\nprecision = 'fp32'\nmemory_layout = \
              'channels_last'\nconvolutions = 'libtorch'\n{more}"
     )
 }
@@ -128,8 +128,11 @@ fn steps(event: &Event) -> bool {
     matches!(event, Event::Step { .. })
 }
 
+/// Their bytes by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
 /// All files whose bits are promised, with the run's own name taken out of theirs.
-fn promised(root: &Path) -> BTreeMap<String, Vec<u8>> {
+fn promised(root: &Path) -> Files {
     let run = root.file_name().unwrap().to_string_lossy().into_owned();
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -153,13 +156,25 @@ fn assert_same(a: &Path, b: &Path) {
     assert_same_files(&promised(a), b);
 }
 
-/// The files of a run of the plain experiment that nothing disturbed, made once for all tests that compare with it.
-fn undisturbed() -> &'static BTreeMap<String, Vec<u8>> {
-    static FILES: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| promised(&Laboratory::new("").finish()));
-    &FILES
+/// A run of the plain experiment that nothing disturbed, made once for all tests that look at it: its files, and the exported weights
+/// of its first seed for one task.
+fn undisturbed_run() -> &'static (Files, Vec<u8>) {
+    static RUN: LazyLock<(Files, Vec<u8>)> = LazyLock::new(|| {
+        let laboratory = Laboratory::new("");
+        let root = laboratory.finish();
+        let layout = RunLayout::new(&root);
+        let manifest = read_manifest(&layout).unwrap();
+        let mut exported = export(&layout, &manifest, &laboratory.experiment, 0, &["bloodmnist".to_owned()]).unwrap();
+        (promised(&root), exported.remove(0).bytes)
+    });
+    &RUN
 }
 
-fn assert_same_files(a: &BTreeMap<String, Vec<u8>>, b: &Path) {
+fn undisturbed() -> &'static Files {
+    &undisturbed_run().0
+}
+
+fn assert_same_files(a: &Files, b: &Path) {
     let b = promised(b);
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     for (name, bytes) in a {
@@ -172,11 +187,10 @@ fn assert_same_files(a: &BTreeMap<String, Vec<u8>>, b: &Path) {
 
 #[test]
 fn twice_the_same_is_the_same_whatever_the_workers() {
-    let laboratory = Laboratory::new("[augment]\nworkers = 0");
-    let first = laboratory.finish();
-    assert_same(&first, &laboratory.finish());
-    let other = Laboratory::new("[augment]\nworkers = 2\nprefetch = 1");
-    assert_same(&first, &other.finish());
+    for workers in ["workers = 0", "workers = 2\nprefetch = 1"] {
+        let laboratory = Laboratory::new(&format!("[augment]\n{workers}"));
+        assert_same_files(undisturbed(), &laboratory.finish());
+    }
 }
 
 #[test]
@@ -217,20 +231,11 @@ fn a_stop_while_predicting_goes_on_to_the_same_bits() {
     }
 }
 
-/// A file of the trunk of a finished run.
-fn weights_of(laboratory: &Laboratory, run: &Path) -> PathBuf {
-    let layout = RunLayout::new(run);
-    let manifest = read_manifest(&layout).unwrap();
-    let exported = export(&layout, &manifest, &laboratory.experiment, 0, &["bloodmnist".to_owned()]).unwrap();
-    let path = laboratory.folder.path().join("weights.safetensors");
-    std::fs::write(&path, &exported[0].bytes).unwrap();
-    path
-}
-
 #[test]
 fn a_run_from_weights_goes_on_to_the_same_bits_or_not_at_all() {
-    let first = Laboratory::new("");
-    let weights = weights_of(&first, &first.finish());
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("weights.safetensors");
+    std::fs::write(&weights, &undisturbed_run().1).unwrap();
     let undisturbed = Laboratory::new("").starting_from(&weights);
     let expected = undisturbed.finish();
     let resumed = |laboratory: &Laboratory, root: &Path| {
@@ -264,15 +269,11 @@ fn a_run_from_weights_goes_on_to_the_same_bits_or_not_at_all() {
 
 #[test]
 fn exported_weights_are_those_that_validation_chose() {
-    let laboratory = Laboratory::new("");
-    let run = laboratory.finish();
-    let exported = weights_of(&laboratory, &run);
-    let read = |path: &Path| -> BTreeMap<String, Tensor> {
-        weights::read(&std::fs::read(path).unwrap()).unwrap().0.into_iter().collect()
-    };
-    let folder = std::fs::read_dir(run.join("checkpoints/seed-0")).unwrap();
-    let best = folder.map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().contains("best-")).unwrap();
-    let (chosen, exported) = (read(&best.join("model.safetensors")), read(&exported));
+    let (files, exported) = undisturbed_run();
+    let read = |bytes: &[u8]| -> BTreeMap<String, Tensor> { weights::read(bytes).unwrap().0.into_iter().collect() };
+    let best =
+        files.keys().find(|name| name.starts_with("checkpoints/seed-0/best-") && name.ends_with("model.safetensors"));
+    let (chosen, exported) = (read(&files[best.unwrap()]), read(exported));
     let mut compared = 0;
     for (name, tensor) in &exported {
         let of_trunk = chosen.get(&format!("backbone.{name}"));
