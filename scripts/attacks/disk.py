@@ -9,7 +9,7 @@ from .kinds import Kind
 from .lab import grow_disk, promised, small_disk
 from .room import DISK, snapshot
 from .server import Server
-from .works import Cache, Datasheet, Export, Import, Montage, Preview, Synth, Train, Weights
+from .works import Cache, Datasheet, Export, Import, Montage, Preview, Synth, Train, Weights, Works
 
 ROOMY = 256 << 20
 PAGE = 4096
@@ -21,9 +21,7 @@ class Disk(Kind):
     )
 
     def prepare(self):
-        works = [Train, Synth, Import, Export, Weights, Montage, Preview, Datasheet, Cache]
-        self.works = {work.name: work.of(self.lab) for work in works}
-        self.sizes = {name: size_of(work.place) for name, work in self.works.items()}
+        self.works = Works(self.lab, Train, Synth, Import, Export, Weights, Montage, Preview, Datasheet, Cache)
 
     def cases(self):
         return ["train", "train", "fetch", *(name for name in self.works if name != "train")]
@@ -32,10 +30,11 @@ class Disk(Kind):
         if case == "fetch":
             return self.fetch(room)
         work = self.works[case]
+        needed = size_of(work.place)
         # Up to a little more than it needs: the last bytes are the ones that are forgotten.
         share = room.random.choice((room.random.random(), room.random.uniform(0.85, 1.1)))
-        size = max(PAGE, int(self.sizes[case] * share) // PAGE * PAGE)
-        with room.attack(f"{case} on a disk of {size} bytes, of {self.sizes[case]} that it needs") as attack, disk(
+        size = max(PAGE, int(needed * share) // PAGE * PAGE)
+        with room.attack(f"{case} on a disk of {size} bytes, of {needed} that it needs") as attack, disk(
             room, size
         ) as place:
             target = place.path / "out"

@@ -5,7 +5,7 @@ import signal
 from .kinds import Kind
 from .lab import promised
 from .room import DISK, snapshot
-from .works import Export, Import, Synth, Train, Weights
+from .works import Export, Import, Synth, Train, Weights, Works
 
 MOST_KILLS = 4
 
@@ -14,7 +14,7 @@ class Kills(Kind):
     about = "SIGKILL at random moments of train, resume, test, synth, import, export; then the same bits as undisturbed"
 
     def prepare(self):
-        self.works = {work.name: work.of(self.lab) for work in (Train, Synth, Import, Export, Weights)}
+        self.works = Works(self.lab, Train, Synth, Import, Export, Weights)
 
     def cases(self):
         # Training has the most states to be killed in.

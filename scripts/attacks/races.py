@@ -7,15 +7,14 @@ from .kinds import Kind
 from .lab import promised
 from .room import DISK, snapshot
 from .server import Server
-from .works import Cache, Export, Import, Montage, Synth, Train, Weights
+from .works import Cache, Export, Import, Montage, Synth, Train, Weights, Works
 
 
 class Races(Kind):
     about = "two commands at the same time on one target: train, resume, test, report, import, synth, export, fetch, cache"
 
     def prepare(self):
-        works = (Train, Synth, Import, Export, Weights, Montage, Cache)
-        self.works = {work.name: work.of(self.lab) for work in works}
+        self.works = Works(self.lab, Train, Synth, Import, Export, Weights, Montage, Cache)
 
     def cases(self):
         return [*(name for name in self.works if name != "train"), "train", "train", "readers", "readers", "fetch"]

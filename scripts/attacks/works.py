@@ -28,6 +28,19 @@ class Work:
         return snapshot(self.place)
 
 
+class Works:
+    """Some works of a lab, by name. Each is done undisturbed when it is first asked for: a few rounds need few of them."""
+
+    def __init__(self, lab, *kinds):
+        self.lab, self.kinds = lab, {kind.name: kind for kind in kinds}
+
+    def __iter__(self):
+        return iter(self.kinds)
+
+    def __getitem__(self, name):
+        return self.kinds[name].of(self.lab)
+
+
 class Train(Work):
     name = "train"
 

@@ -1,4 +1,4 @@
-//! In the steady state no memory is allocated per image.
+//! In the steady state no memory is allocated per image. A program of its own: its allocator counts for the whole process.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, unsafe_code, reason = "an allocator that counts")]
 
 mod common;

@@ -29,8 +29,8 @@
 //! # Ok::<(), medley_models::ModelError>(())
 //! ```
 //!
-//! A new backbone is one file in `backbones/`, one line of its registry and one line of `tests/backbones.rs`, which runs
-//! [`conformance::check_backbone`] on it.
+//! A new backbone is one file in `backbones/`, one line of its registry and one line of `tests/integration/backbones.rs`,
+//! which runs [`conformance::check_backbone`] on it.
 
 pub mod backbones;
 mod batch;

@@ -1,4 +1,5 @@
 //! Networks on a GPU agree with the CPU. Without a GPU these tests are left out, and say so; see `conformance::cuda_or_skip`.
+//! A program of its own: calibration measures time, and sets the number of threads of the whole process.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 

@@ -29,7 +29,7 @@
 //! ```
 //!
 //! **A new section** is one file in `src/sections/` with a type that implements [`Section`], one line in
-//! [`sections::sections`], a template in `templates/`, and the snapshot that `tests/snapshots.rs` then asks for.
+//! [`sections::sections`], a template in `templates/`, and the snapshot that `tests/integration/snapshots.rs` then asks for.
 
 mod error;
 mod facts;

@@ -95,6 +95,12 @@ fn only_training_and_the_program_need_tensors() {
         drawn_map().into_iter().filter_map(|(name, drawn)| drawn.tensors.then_some(name)).collect();
     assert_eq!(with_tensors, ["medley-autograd", "medley-models", "medley-torch", "medley-train"]);
     assert!(!closure("medley-tests").contains("torch-sys"), "the rules must be testable without libtorch");
+    let script = text(Path::new("scripts/test"));
+    let mut left_out: Vec<_> =
+        script.split("--exclude ").skip(1).filter_map(|rest| rest.split([' ', ')']).next()).collect();
+    left_out.retain(|name| *name != "medley-tests");
+    left_out.sort_unstable();
+    assert_eq!(left_out, with_tensors, "what `scripts/test --quick` leaves out");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What lies where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use medley_tests::repository::{files, root, text};
+use medley_tests::repository::{files, root, rust_files, text};
 
 #[test]
 fn the_top_level_is_tidy() {
@@ -56,6 +56,32 @@ fn every_crate_has_a_manifest_of_the_house() {
             "{shown}: description"
         );
         assert!(root().join(path.with_file_name("README.md")).is_file(), "{shown}: no README.md beside it");
+    }
+}
+
+#[test]
+fn integration_tests_of_a_crate_are_one_program() {
+    let mut programs = BTreeMap::<_, Vec<_>>::new();
+    for manifest in files().iter().filter(|path| path.ends_with("Cargo.toml")) {
+        let folder = manifest.with_file_name("tests");
+        for path in rust_files(folder.to_str().unwrap()) {
+            let parts: Vec<_> = path.strip_prefix(&folder).unwrap().iter().collect();
+            if parts.len() == 1 || (parts.len() == 2 && path.ends_with("main.rs")) {
+                programs.entry(folder.clone()).or_default().push(path);
+            }
+        }
+    }
+    assert!(programs.len() > 10, "{programs:?}");
+    for paths in programs.values().filter(|paths| paths.len() > 1) {
+        for path in paths.iter().filter(|path| !path.ends_with("integration/main.rs")) {
+            let says_why =
+                text(path).lines().any(|line| line.starts_with("//!") && line.contains("program of its own"));
+            assert!(
+                says_why,
+                "{}: make it a module of tests/integration, or say why it is a program of its own",
+                path.display()
+            );
+        }
     }
 }
 

@@ -1,8 +1,10 @@
-//! The rules of ARCHITECTURE.md that no compiler checks. Each names what breaks it and where.
+//! The rules of ARCHITECTURE.md that no compiler checks: each names what breaks it and where. The scripts too: all that is here
+//! needs neither libtorch nor the program, and is a program of its own, which `scripts/test --quick` runs.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
 mod dependencies;
 mod documents;
 mod layout;
+mod scripts;
 mod sources;
 mod words;

@@ -1,7 +1,7 @@
 //! The transforms, one file each: the keys that it has in TOML, and the [`Transform`](crate::Transform) that is made of them.
 //!
 //! A new one is a new file like these, a line here, a line in the registry ([`config`](crate::config)), and an example in the
-//! table of `tests/transforms.rs`, which runs the conformance suite on it.
+//! table of `tests/integration/transforms.rs`, which runs the conformance suite on it.
 
 mod affine;
 mod augmix;

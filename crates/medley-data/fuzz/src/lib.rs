@@ -7,7 +7,7 @@
 //! Archives of wrong checksums are refused before anything is made of their arrays, so that mutations of a whole file seldom
 //! get far; the targets that build the archive themselves are there to get past that.
 //!
-//! A finding goes into `crates/medley-data/tests/hostile.rs`, as small as it can be made.
+//! A finding goes into `crates/medley-data/tests/integration/hostile.rs`, as small as it can be made.
 
 use std::io::{Cursor, Write as _};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The trunks, one file each, and the registry that lists them.
 //!
-//! A new backbone is a file that implements [`Backbone`], a line in [`all`], and a line in `tests/backbones.rs`, which runs
-//! the conformance suite on it.
+//! A new backbone is a file that implements [`Backbone`], a line in [`all`], and a line in
+//! `tests/integration/backbones.rs`, which runs the conformance suite on it.
 //!
 //! | name | from | 28 pixels | larger | weights of |
 //! |---|---|---|---|---|

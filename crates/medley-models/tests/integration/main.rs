@@ -1,0 +1,7 @@
+//! Networks, from outside. What looks at a GPU is in `cuda.rs`.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
+
+mod agreement;
+mod backbones;
+mod published;
+mod replicas;

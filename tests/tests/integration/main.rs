@@ -1,0 +1,17 @@
+//! The program as a user runs it.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
+
+mod attacks;
+mod commands;
+mod companion;
+mod data_commands;
+mod data_fetch;
+mod exit_codes;
+mod full_disk;
+mod help;
+mod memory;
+mod same_bits;
+mod score;
+mod weights;
+mod whole_runs;
+mod wrong_inputs;

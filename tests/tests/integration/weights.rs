@@ -1,0 +1,114 @@
+//! Weights leave a run and start another.
+
+use medley_tests::lab::Lab;
+use medley_tests::program::must;
+
+/// A finished run `runs/base-1` of two tasks.
+fn trained() -> Lab {
+    let lab = Lab::with_tasks(&["breastmnist", "bloodmnist"], 40);
+    lab.config("base", &["breastmnist", "bloodmnist"], "[optimizer]\nlearning_rate = 0.01\n");
+    lab.train("base", &[]);
+    lab
+}
+
+fn read(lab: &Lab, name: &str) -> String {
+    String::from_utf8_lossy(&fs_err::read(lab.path().join(name)).unwrap()).into_owned()
+}
+
+#[test]
+fn a_run_starts_from_the_weights_of_another() {
+    let lab = trained();
+    let said = must(lab.path(), &["models", "export", "runs/base-1", "--json"]);
+    let files: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let paths: Vec<_> = files.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!(
+        paths,
+        ["runs/base-1/weights/breastmnist-seed0.safetensors", "runs/base-1/weights/bloodmnist-seed0.safetensors"]
+    );
+    let header = read(&lab, paths[1]);
+    for known in [
+        "\"task\":\"bloodmnist\"",
+        "\"input_size\":\"28\"",
+        "resnet9",
+        "basophil",
+        "\"mean\":",
+        "\"std\":",
+        "Not for clinical use",
+        "synthetic",
+    ] {
+        assert!(header.contains(known), "{known} is not in the metadata");
+    }
+    // Again: what is there already is the same, and stays.
+    must(lab.path(), &["models", "export", "runs/base-1", "--task", "bloodmnist"]);
+
+    let weights = format!("net.pretrained='{}'", paths[1]);
+    let first_epoch = |run: &str| read(&lab, &format!("runs/{run}/metrics.csv")).lines().nth(1).unwrap().to_owned();
+    let one = ["--set", "train.epochs=1", "--set", "optimizer.learning_rate=1e-9"];
+    lab.train("base", &[&one[..], &["--name", "drawn"]].concat());
+    lab.train("base", &[&one[..], &["--name", "started", "--set", &weights]].concat());
+    assert_ne!(first_epoch("drawn"), first_epoch("started"));
+    assert!(read(&lab, "runs/started/manifest.json").contains("bloodmnist-seed0.safetensors"));
+    assert!(!read(&lab, "runs/drawn/manifest.json").contains("pretrained"));
+    assert!(read(&lab, "runs/started/report.html").contains("Started from"));
+    let card = must(lab.path(), &["report", "runs/started", "--print", "model-card"]).stdout;
+    assert!(card.contains("The trunk started from bloodmnist-seed0.safetensors"), "{card}");
+}
+
+#[test]
+fn weights_that_do_not_fit_leave_no_run() {
+    let lab = trained();
+    must(lab.path(), &["models", "export", "runs/base-1"]);
+    let file = "net.pretrained='runs/base-1/weights/breastmnist-seed0.safetensors'";
+    lab.write("text.safetensors", "this is no file of weights");
+    lab.write("nothing.safetensors", "");
+    for (set, words) in [
+        (vec!["net.pretrained='nowhere.safetensors'"], vec!["nowhere.safetensors", "relative to"]),
+        (vec!["net.pretrained='text.safetensors'"], vec!["text.safetensors", "not a valid safetensors file"]),
+        (vec!["net.pretrained='nothing.safetensors'"], vec!["nothing.safetensors", "not a valid safetensors file"]),
+        (vec!["net.pretrained='data'"], vec!["cannot read `data`"]),
+        (
+            vec![file, "net.backbone.width=8"],
+            vec!["other shape", "file [8], network [16]", "medley models show resnet9"],
+        ),
+    ] {
+        let mut arguments = vec!["train", "base.toml", "--data", "data", "--quiet"];
+        for set in &set {
+            arguments.extend(["--set", set]);
+        }
+        let said = lab.run(&arguments);
+        assert_eq!(said.code, Some(3), "{set:?}: {}", said.stderr);
+        for word in words {
+            assert!(said.stderr.contains(word), "{set:?}: no `{word}` in {}", said.stderr);
+        }
+    }
+    assert_eq!(lab.runs(), ["base-1"]);
+}
+
+#[test]
+fn what_a_run_does_not_have_is_not_exported() {
+    let lab = trained();
+    for (arguments, code, words) in [
+        (vec!["--task", "chestmnist"], 2, "it has breastmnist, bloodmnist"),
+        (vec!["--seed", "7"], 2, "the run has no seed `7`; it has 0"),
+    ] {
+        let said = lab.run(&[&["models", "export", "runs/base-1"], &arguments[..]].concat());
+        assert_eq!(said.code, Some(code), "{}", said.stderr);
+        assert!(said.stderr.contains(words), "{}", said.stderr);
+    }
+    let said = lab.run(&["models", "export", "data"]);
+    assert_eq!(said.code, Some(4), "{}", said.stderr);
+    // Another file of that name is not overwritten.
+    fs_err::create_dir(lab.path().join("out")).unwrap();
+    lab.write("out/breastmnist-seed0.safetensors", "mine");
+    let said = lab.run(&["models", "export", "runs/base-1", "--out", "out"]);
+    assert_eq!(said.code, Some(4), "{}", said.stderr);
+    assert!(said.stderr.contains("choose another folder with --out"), "{}", said.stderr);
+    assert_eq!(read(&lab, "out/breastmnist-seed0.safetensors"), "mine");
+    assert!(!lab.path().join("out/bloodmnist-seed0.safetensors").exists(), "all or nothing");
+    lab.write("file", "");
+    assert_eq!(lab.run(&["models", "export", "runs/base-1", "--out", "file/out"]).code, Some(4));
+    fs_err::remove_dir_all(lab.path().join("runs/base-1/checkpoints")).unwrap();
+    let said = lab.run(&["models", "export", "runs/base-1"]);
+    assert_eq!(said.code, Some(4), "{}", said.stderr);
+    assert!(said.stderr.contains("checkpoints/seed-0`; one is written when an epoch has finished"), "{}", said.stderr);
+}
