@@ -42,6 +42,18 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     Table { rows: rows.to_vec(), ..Table::new(header) }.text()
 }
 
+/// Lines of a key and its value, the values below each other.
+pub fn pairs(pairs: &[(String, String)]) -> String {
+    let width = pairs.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+    let line = |(key, value): &(String, String)| format!("{key:width$}  {value}").trim_end().to_owned();
+    pairs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Characters that a line of standard output may have: those of the terminal; `None` where it is none.
+pub fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
 /// Bytes as people write them.
 pub fn bytes(count: u64) -> String {
     match count {

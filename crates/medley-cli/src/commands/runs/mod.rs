@@ -1,0 +1,75 @@
+//! `medley runs`: many run folders.
+
+mod columns;
+mod diff;
+mod list;
+mod rm;
+mod show;
+mod tag;
+
+use std::process::ExitCode;
+
+use medley_runs::{Mean, Selection, ValidationScore};
+
+use crate::args::runs::{RunsArguments, RunsSubcommand};
+
+pub(crate) fn run(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
+    match &arguments.subcommand {
+        RunsSubcommand::List(list) => list::run(list),
+        RunsSubcommand::Show(show) => show::run(show),
+        RunsSubcommand::Diff(diff) => diff::run(diff),
+        RunsSubcommand::Tag(tag) => tag::run(tag),
+        RunsSubcommand::Rm(remove) => rm::run(remove),
+    }
+}
+
+/// Where there is nothing to show.
+const NONE: &str = "-";
+
+/// `0.6212 ± 0.0040`, or the mean alone for a single seed.
+fn mean(mean: &Mean) -> String {
+    match mean.standard_deviation {
+        Some(deviation) => format!("{:.4} ± {deviation:.4}", mean.mean),
+        None => format!("{:.4}", mean.mean),
+    }
+}
+
+/// What is not the score of the competition has its name beside it.
+fn validation(score: &ValidationScore) -> String {
+    let name = match score.selection {
+        Selection::MacroF1 => "",
+        other => &format!(" {}", other.as_str()),
+    };
+    let epoch = score.epoch.map_or_else(String::new, |epoch| format!(" (epoch {epoch})"));
+    format!("{}{name}{epoch}", mean(&score.mean))
+}
+
+/// The date and the time to the minute of RFC 3339, in UTC as it is recorded; what is no such time stays as it is.
+fn minute(created: &str) -> String {
+    match (created.get(..10), created.get(10..11), created.get(11..16)) {
+        (Some(date), Some("T"), Some(time)) => format!("{date} {time}"),
+        _ => created.to_owned(),
+    }
+}
+
+/// The first characters of a hash.
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_read_well() {
+        let of = |selection, epoch, deviation| {
+            let mean = Mean { mean: 0.62118, standard_deviation: deviation, seeds: 1 };
+            validation(&ValidationScore { selection, mean, epoch })
+        };
+        assert_eq!(of(Selection::MacroF1, None, Some(0.004)), "0.6212 ± 0.0040");
+        assert_eq!(of(Selection::Auc, Some(3), None), "0.6212 auc (epoch 3)");
+        assert_eq!(minute("2026-11-27T09:53:27Z"), "2026-11-27 09:53");
+        assert_eq!([minute("yesterday"), minute("é".repeat(9).as_str())], ["yesterday".to_owned(), "é".repeat(9)]);
+    }
+}

@@ -1,0 +1,102 @@
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use medley_core::message::listed;
+use medley_core::text::plural;
+use medley_runs::{Checkpoints, Removal};
+use medley_storage::{RealFs, Shown};
+
+use crate::args::runs::RemoveArguments;
+use crate::failure::Usage;
+use crate::output;
+
+/// Everything is checked before anything is removed.
+pub(super) fn run(arguments: &RemoveArguments) -> anyhow::Result<ExitCode> {
+    let mut named: Vec<PathBuf> = arguments.runs.iter().map(|path| path.components().collect()).collect();
+    named.sort();
+    named.dedup();
+    if arguments.checkpoints { free_checkpoints(&named, arguments.yes) } else { remove_runs(&named, arguments.yes) }
+}
+
+fn remove_runs(named: &[PathBuf], yes: bool) -> anyhow::Result<ExitCode> {
+    let runs = named.iter().map(|path| Removal::check(path)).collect::<Result<Vec<_>, _>>()?;
+    for run in runs.iter().filter(|run| !run.foreign().is_empty()) {
+        let foreign = listed(run.foreign().iter().map(String::as_str));
+        output::note(&format!("`{}` also holds {foreign}, which training did not make", Shown(run.path())));
+    }
+    let bytes: u64 = runs.iter().map(Removal::bytes).sum();
+    let what = match runs.as_slice() {
+        [run] => format!("`{}`", Shown(run.path())),
+        runs => plural(runs.len(), "run"),
+    };
+    if !is_wanted(&format!("remove {what}, {}?", output::bytes(bytes)), yes)? {
+        return Ok(nothing_removed());
+    }
+    let (mut freed, count) = (0, runs.len());
+    for run in runs {
+        let path = run.path().to_owned();
+        let bytes = run.carry_out(&RealFs)?;
+        freed += bytes;
+        output::line(&format!("removed `{}`: {} freed", Shown(&path), output::bytes(bytes)))?;
+    }
+    total(count, freed)
+}
+
+fn free_checkpoints(named: &[PathBuf], yes: bool) -> anyhow::Result<ExitCode> {
+    let runs = named.iter().map(|path| Checkpoints::find(path)).collect::<Result<Vec<_>, _>>()?;
+    for run in &runs {
+        for reason in run.kept() {
+            output::note(&format!("`{}`, {reason}", Shown(run.path())));
+        }
+    }
+    let (count, bytes) = (runs.iter().map(Checkpoints::count).sum(), runs.iter().map(Checkpoints::bytes).sum());
+    if count == 0 {
+        output::note("there are no checkpoints that can be removed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let what =
+        format!("remove {} that training would continue from, {}?", plural(count, "checkpoint"), output::bytes(bytes));
+    if !is_wanted(&what, yes)? {
+        return Ok(nothing_removed());
+    }
+    let (mut freed, runs_count) = (0, runs.len());
+    for run in runs {
+        let done = run.free(&RealFs)?;
+        freed += done.bytes;
+        let checkpoints = plural(done.checkpoints, "checkpoint");
+        output::line(&format!(
+            "removed {checkpoints} of `{}`: {} freed",
+            Shown(&done.path),
+            output::bytes(done.bytes)
+        ))?;
+    }
+    total(runs_count, freed)
+}
+
+fn total(runs: usize, freed: u64) -> anyhow::Result<ExitCode> {
+    if runs > 1 {
+        output::line(&format!("{} freed", output::bytes(freed)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn nothing_removed() -> ExitCode {
+    output::note("nothing was removed");
+    ExitCode::SUCCESS
+}
+
+/// Asks, unless that was answered on the command line.
+fn is_wanted(question: &str, yes: bool) -> anyhow::Result<bool> {
+    if yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        let problem = format!("nothing was removed, as there is no terminal to ask: {question} Then add --yes");
+        return Err(Usage(problem).into());
+    }
+    let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
