@@ -52,12 +52,14 @@ fn epochs(text: &[u8]) -> Vec<EpochMetrics> {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "fixtures of tests need not survive a crash")]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn file(epochs: usize) -> String {
         let mut text = MetricRow::HEADER.join(",") + "\n";
         for epoch in 1..=epochs {
-            text += &format!("3,{epoch},a,,0.5,0.9,0.8,0.7,\n3,{epoch},all,1.5,,,,0.25,0.001\n");
+            let _ = write!(text, "3,{epoch},a,,0.5,0.9,0.8,0.7,\n3,{epoch},all,1.5,,,,0.25,0.001\n");
         }
         text
     }

@@ -70,7 +70,7 @@ fn add(flat: &mut BTreeMap<String, String>, key: &str, value: &toml::Value) {
             }
         }
         value => {
-            flat.insert(key.to_owned(), value.to_string());
+            flat.insert(key.to_owned(), on_one_line(value));
         }
     }
 }
@@ -78,7 +78,33 @@ fn add(flat: &mut BTreeMap<String, String>, key: &str, value: &toml::Value) {
 /// A key as TOML has it: in quotation marks where it must be.
 fn toml_key(key: &str) -> String {
     let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    if bare { key.to_owned() } else { toml::Value::from(key).to_string() }
+    if bare { key.to_owned() } else { quoted(key) }
+}
+
+fn on_one_line(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => quoted(text),
+        toml::Value::Array(items) => format!("[{}]", items.iter().map(on_one_line).collect::<Vec<_>>().join(", ")),
+        toml::Value::Table(table) => {
+            let entry = |(key, value): (&String, &toml::Value)| format!("{} = {}", toml_key(key), on_one_line(value));
+            format!("{{{}}}", table.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A basic string of TOML, which never has more than one line: control characters are escaped.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.extend(format!("\\u{:04X}", u32::from(c)).chars()),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 #[cfg(test)]
@@ -104,7 +130,7 @@ mod tests {
             any::<bool>().prop_map(toml::Value::from),
             any::<String>().prop_map(toml::Value::from),
             (-1e9..1e9).prop_map(toml::Value::from),
-            prop::collection::vec(any::<i64>(), 0..3).prop_map(toml::Value::from),
+            prop::collection::vec(any::<String>(), 0..3).prop_map(toml::Value::from),
         ];
         leaf.prop_recursive(3, 20, 4, |inner| {
             prop::collection::btree_map(any::<String>(), inner, 0..4)
@@ -117,8 +143,9 @@ mod tests {
         #[test]
         fn flattening_loses_nothing(entries in prop::collection::btree_map(any::<String>(), values(), 0..5)) {
             let config: toml::Table = entries.into_iter().collect();
-            let text: String = flatten(&config).iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-            prop_assert_eq!(text.parse::<toml::Table>().unwrap(), config);
+            let lines: Vec<String> = flatten(&config).iter().map(|(key, value)| format!("{key} = {value}")).collect();
+            prop_assert!(lines.iter().all(|line| line.lines().count() == 1));
+            prop_assert_eq!(lines.join("\n").parse::<toml::Table>().unwrap(), config);
         }
     }
 }

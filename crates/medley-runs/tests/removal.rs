@@ -29,7 +29,9 @@ fn with_checkpoints() -> Fixture {
         ] {
             let folder = fixture.layout.checkpoints(seed.seed).join(name);
             std::fs::create_dir_all(&folder).unwrap();
-            files.iter().for_each(|file| std::fs::write(folder.join(file), [7; 100]).unwrap());
+            for file in files {
+                std::fs::write(folder.join(file), [7; 100]).unwrap();
+            }
         }
     }
     fixture

@@ -35,7 +35,7 @@ use self::score::ScoreArguments;
   medley train configs/small-three.toml            train, score, report
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
   medley resume runs/small-three-1                 resume after an interruption
-  medley runs list                                 all runs, and how far they are
+  medley runs list                                 list runs and their scores
 
 Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, disk or memory, 5 training failed, \
 130 interrupted (Ctrl-C), 143 terminated.

@@ -3,7 +3,7 @@
 use medley_report::tables::Table;
 
 /// Characters of a cell on a terminal, beyond which its middle is left out: names differ at their ends.
-const LONGEST_CELL: usize = 28;
+const LONGEST_CELL: usize = 24;
 
 /// A column of a table.
 pub(super) struct Column {
@@ -25,7 +25,7 @@ pub(super) fn table(mut columns: Vec<Column>, width: Option<usize>) -> String {
     }
     for column in &mut columns {
         let cells = column.short.take().unwrap_or_else(|| std::mem::take(&mut column.cells));
-        column.cells = cells.iter().map(|cell| shortened(cell)).collect();
+        column.cells = cells.iter().map(|cell| shortened(cell, LONGEST_CELL)).collect();
     }
     while columns.len() > 1 && !fits(&columns, width) {
         let least = columns.iter().map(|column| column.importance).max();
@@ -47,13 +47,14 @@ fn text(columns: &[Column]) -> String {
     table.text()
 }
 
-fn shortened(cell: &str) -> String {
+/// At most so many characters, without some of its middle.
+pub(super) fn shortened(cell: &str, longest: usize) -> String {
     let characters: Vec<char> = cell.chars().collect();
-    if characters.len() <= LONGEST_CELL {
+    if characters.len() <= longest {
         return cell.to_owned();
     }
-    let end = LONGEST_CELL / 3;
-    let start = LONGEST_CELL - end - 1;
+    let end = longest / 3;
+    let start = longest.saturating_sub(end + 1);
     characters[..start].iter().chain(&['…']).chain(&characters[characters.len() - end..]).collect()
 }
 
@@ -82,11 +83,11 @@ mod tests {
                     b                                octmnist                      1";
         assert_eq!(table(columns(), None), wide);
         assert_eq!(table(columns(), Some(80)), wide);
-        let narrow = "name                          tasks           seeds\n\
-                      small-three-with-a…g-name-12  breastmnist +1      3\n\
-                      b                             octmnist            1";
+        let narrow = "name                      tasks           seeds\n\
+                      small-three-wit…-name-12  breastmnist +1      3\n\
+                      b                         octmnist            1";
         assert_eq!(table(columns(), Some(60)), narrow);
-        assert!(table(columns(), Some(40)).starts_with("name                          seeds\n"));
+        assert!(table(columns(), Some(40)).starts_with("name                      seeds\n"));
         assert!(table(columns(), Some(1)).starts_with("name\n"));
     }
 }

@@ -4,7 +4,8 @@ use medley_core::Split;
 use medley_runs::{Comparison, Differing, MetricRow, compare};
 use medley_storage::Shown;
 
-use super::{NONE, mean};
+use super::columns::shortened;
+use super::{NONE, mean, metric};
 use crate::args::runs::DiffArguments;
 use crate::output;
 
@@ -38,9 +39,17 @@ fn differing(title: &str, names: &[String], rows: &[Differing]) -> String {
         return format!("{title}: no difference");
     }
     let header: Vec<&str> = [title].into_iter().chain(names.iter().map(String::as_str)).collect();
-    let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| NONE.to_owned());
+    let longest = longest_value(rows, names.len());
+    let cell =
+        |value: &Option<String>| value.as_ref().map_or_else(|| NONE.to_owned(), |value| shortened(value, longest));
     let row = |row: &Differing| [row.key.clone()].into_iter().chain(row.values.iter().map(cell)).collect();
     output::table(&header, &rows.iter().map(row).collect::<Vec<Vec<String>>>())
+}
+
+/// What is left of a line of the terminal, for each of the runs.
+fn longest_value(rows: &[Differing], runs: usize) -> usize {
+    let keys = rows.iter().map(|row| row.key.chars().count()).max().unwrap_or(0);
+    output::width().map_or(usize::MAX, |width| (width.saturating_sub(keys) / runs.max(1)).saturating_sub(2).max(16))
 }
 
 fn short_hashes(rows: &[Differing]) -> Vec<Differing> {
@@ -65,9 +74,13 @@ fn metrics(split: Split, names: &[String], rows: &[&MetricRow]) -> Option<String
     header.extend(names.iter().map(String::as_str));
     let alone = names.len() == 2;
     header.extend(alone.then_some("difference"));
-    let signed = |difference: &Option<f64>| difference.map_or_else(|| NONE.to_owned(), |value| format!("{value:+.4}"));
+    let signed = |difference: &Option<f64>| match difference {
+        Some(value) if value.abs() < 0.000_05 => "0.0000".to_owned(),
+        Some(value) => format!("{value:+.4}"),
+        None => NONE.to_owned(),
+    };
     let of_row = |row: &&MetricRow| {
-        let mut cells = vec![row.task.clone(), row.metric.replace('_', " ")];
+        let mut cells = vec![row.task.clone(), metric(row.metric).to_owned()];
         for (index, value) in row.values.iter().enumerate() {
             let difference = index.checked_sub(1).and_then(|index| row.differences.get(index)).filter(|_| !alone);
             let difference = difference.map_or_else(String::new, |difference| format!(" ({})", signed(difference)));

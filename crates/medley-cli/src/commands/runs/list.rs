@@ -7,7 +7,7 @@ use medley_runs::{Filter, ListOptions, Overview, SortKey, State, TestScore, list
 use medley_storage::Shown;
 
 use super::columns::{self, Column};
-use super::{NONE, mean, minute, validation};
+use super::{NONE, mean, minute, validation, validation_at};
 use crate::args::runs::{ListArguments, SortArgument, StateArgument};
 use crate::output;
 
@@ -77,7 +77,7 @@ fn nothing(folders: &[PathBuf], all: usize) -> String {
 }
 
 /// The table, and below it what is wrong with damaged runs.
-fn text(runs: &[Overview], with_paths: bool, width: Option<usize>) -> String {
+pub(super) fn text(runs: &[Overview], with_paths: bool, width: Option<usize>) -> String {
     let cells = |cell: &dyn Fn(&Overview) -> String| runs.iter().map(cell).collect::<Vec<_>>();
     let column = |title, importance, cell: &dyn Fn(&Overview) -> String| Column {
         title,
@@ -90,14 +90,18 @@ fn text(runs: &[Overview], with_paths: bool, width: Option<usize>) -> String {
     let columns = vec![
         column("run", 0, &|run| name(run, with_paths)),
         Column { short: Some(cells(&|run| state(run, true))), ..column("state", 1, &|run| state(run, false)) },
-        Column { short: Some(cells(&|run| tasks(run, true))), ..column("tasks", 5, &|run| tasks(run, false)) },
-        column("model", 6, &|run| some(run.model.as_ref().map(ToString::to_string))),
-        column("seeds", 8, &|run| run.seeds.len().to_string()),
-        column("validation", 2, &|run| some(run.validation.as_ref().map(validation))),
-        column("test", 3, &test),
-        Column { short: Some(cells(&|run| created(run).chars().take(10).collect())), ..column("date", 4, &created) },
-        column("size", 4, &|run| run.bytes.map_or_else(String::new, output::bytes)),
-        column("tags", 7, &|run| run.tags.join(", ")),
+        Column { short: Some(cells(&|run| tasks(run, true))), ..column("tasks", 6, &|run| tasks(run, false)) },
+        column("model", 7, &|run| some(run.model.as_ref().map(ToString::to_string))),
+        column("seeds", 9, &|run| run.seeds.len().to_string()),
+        Column {
+            short: Some(cells(&|run| some(run.validation.as_ref().map(validation)))),
+            ..column("validation", 2, &|run| some(run.validation.as_ref().map(validation_at)))
+        },
+        column("data", 3, &|run| if run.synthetic { "SYNTHETIC".to_owned() } else { String::new() }),
+        column("test", 4, &test),
+        Column { short: Some(cells(&|run| created(run).chars().take(10).collect())), ..column("date", 5, &created) },
+        column("size", 5, &|run| run.bytes.map_or_else(String::new, output::bytes)),
+        column("tags", 8, &|run| run.tags.join(", ")),
     ];
     let mut text = columns::table(columns.into_iter().map(printable).collect(), width);
     for run in runs {
@@ -145,12 +149,11 @@ fn state(run: &Overview, short: bool) -> String {
 }
 
 fn tasks(run: &Overview, short: bool) -> String {
-    let names = match run.tasks.as_slice() {
-        [] => return NONE.to_owned(),
+    match run.tasks.as_slice() {
+        [] => NONE.to_owned(),
         [first, second, rest @ ..] if short => format!("{first} +{}", rest.len() + usize::from(!second.is_empty())),
         names => names.join(", "),
-    };
-    if run.synthetic { format!("{names} SYNTHETIC") } else { names }
+    }
 }
 
 fn test(run: &Overview) -> String {

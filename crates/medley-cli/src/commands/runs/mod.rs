@@ -40,8 +40,23 @@ fn validation(score: &ValidationScore) -> String {
         Selection::MacroF1 => "",
         other => &format!(" {}", other.as_str()),
     };
+    format!("{}{name}", mean(&score.mean))
+}
+
+/// With the epoch that it is of, where no seed is finished.
+fn validation_at(score: &ValidationScore) -> String {
     let epoch = score.epoch.map_or_else(String::new, |epoch| format!(" (epoch {epoch})"));
-    format!("{}{name}{epoch}", mean(&score.mean))
+    validation(score) + &epoch
+}
+
+/// A metric as people write it.
+fn metric(name: &str) -> &str {
+    match name {
+        "auc" => "AUC",
+        "macro_f1" => "macro-F1",
+        "harmonic_mean" => "harmonic mean",
+        other => other,
+    }
 }
 
 /// The date and the time to the minute of RFC 3339, in UTC as it is recorded; what is no such time stays as it is.
@@ -58,18 +73,4 @@ fn short(hash: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_times_read_well() {
-        let of = |selection, epoch, deviation| {
-            let mean = Mean { mean: 0.62118, standard_deviation: deviation, seeds: 1 };
-            validation(&ValidationScore { selection, mean, epoch })
-        };
-        assert_eq!(of(Selection::MacroF1, None, Some(0.004)), "0.6212 ± 0.0040");
-        assert_eq!(of(Selection::Auc, Some(3), None), "0.6212 auc (epoch 3)");
-        assert_eq!(minute("2026-11-27T09:53:27Z"), "2026-11-27 09:53");
-        assert_eq!([minute("yesterday"), minute("é".repeat(9).as_str())], ["yesterday".to_owned(), "é".repeat(9)]);
-    }
-}
+mod tests;

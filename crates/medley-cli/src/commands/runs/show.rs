@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use medley_core::Origin;
 use medley_core::record::{Environment, ScoreSet, TaskResult};
 use medley_core::text::{count, plural};
-use medley_runs::{Described, SeedState, State, TestScore, describe};
+use medley_runs::{Described, Mean, SeedState, State, TestScore, describe};
 use medley_storage::Shown;
 
-use super::{NONE, mean, minute, short, validation};
+use super::{NONE, mean, metric, minute, short, validation_at};
 use crate::args::runs::ShowArguments;
 use crate::output;
 
@@ -69,7 +69,7 @@ fn overview(run: &Described) -> String {
     add("model", overview.model.as_ref().map(ToString::to_string));
     add(
         "validation",
-        overview.validation.as_ref().map(|score| format!("{} ({})", validation(score), score.selection.as_str())),
+        overview.validation.as_ref().map(|score| format!("{} ({})", validation_at(score), score.selection.as_str())),
     );
     add(
         "test",
@@ -135,13 +135,13 @@ fn environment(environment: &Environment, run: &Described) -> String {
 }
 
 fn seeds(run: &Described) -> String {
-    let planned = run.overview.epochs.map_or_else(|| "?".to_owned(), |epochs| epochs.to_string());
+    let planned = run.overview.epochs.map_or_else(|| "all epochs".to_owned(), |epochs| plural(epochs, "epoch"));
     let rows: Vec<Vec<String>> = (run.seeds.iter())
         .map(|seed| {
             let state = match (seed.epochs, &seed.stopped) {
-                (Some(epochs), _) => format!("at epoch {epochs} of {planned}"),
+                (Some(epochs), _) => format!("{epochs} of {planned}"),
                 (None, Some(reason)) => format!("stopped early: {reason}"),
-                (None, None) => format!("all {planned} epochs"),
+                (None, None) => planned.clone(),
             };
             let best = seed.best_epoch.map_or_else(|| NONE.to_owned(), |epoch| epoch.to_string());
             vec![seed.seed.to_string(), best, state]
@@ -152,34 +152,49 @@ fn seeds(run: &Described) -> String {
 
 type Value = fn(&TaskResult) -> Option<f64>;
 
+/// Seeds that have a column each; of more, the mean and the spread are shown.
+const SEED_COLUMNS: usize = 5;
+
 /// A row for each task and metric, a column for each seed; empty where there is no score.
 fn scores<'a>(
     run: &'a Described,
     of_seed: impl Fn(&'a SeedState) -> Option<&'a ScoreSet>,
     ensemble: Option<&ScoreSet>,
 ) -> String {
-    let mut columns: Vec<(String, &ScoreSet)> =
-        (run.seeds.iter()).filter_map(|seed| Some((format!("seed {}", seed.seed), of_seed(seed)?))).collect();
-    if columns.is_empty() {
+    let sets: Vec<(u64, &ScoreSet)> = run.seeds.iter().filter_map(|seed| Some((seed.seed, of_seed(seed)?))).collect();
+    if sets.is_empty() {
         return String::new();
     }
-    columns.extend(ensemble.map(|set| ("ensemble".to_owned(), set)));
-    let header: Vec<&str> =
-        ["task", "metric"].into_iter().chain(columns.iter().map(|column| column.0.as_str())).collect();
+    let mut header = vec!["task".to_owned(), "metric".to_owned()];
+    if sets.len() > SEED_COLUMNS {
+        header.push(plural(sets.len(), "seed"));
+    } else {
+        header.extend(sets.iter().map(|(seed, _)| format!("seed {seed}")));
+    }
+    header.extend(ensemble.map(|_| "ensemble".to_owned()));
+    let row = |task: &str, name: &str, value: &dyn Fn(&ScoreSet) -> Option<f64>| {
+        let number = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.4}"));
+        let values: Vec<Option<f64>> = sets.iter().map(|(_, set)| value(set)).collect();
+        let mut cells = vec![task.to_owned(), metric(name).to_owned()];
+        if sets.len() > SEED_COLUMNS {
+            let defined: Option<Vec<f64>> = values.into_iter().collect();
+            cells.push(defined.and_then(|values| Mean::of(&values)).map_or_else(|| NONE.to_owned(), |of| mean(&of)));
+        } else {
+            cells.extend(values.into_iter().map(number));
+        }
+        cells.extend(ensemble.map(|set| number(value(set))));
+        cells
+    };
     let metrics: [(&str, Value); 3] =
-        [("AUC", |task| task.auc), ("accuracy", |task| Some(task.accuracy)), ("macro-F1", |task| Some(task.macro_f1))];
-    let number = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.4}"));
+        [("auc", |task| task.auc), ("accuracy", |task| Some(task.accuracy)), ("macro_f1", |task| Some(task.macro_f1))];
     let mut rows = Vec::new();
-    for name in &run.overview.tasks {
-        for (metric, value) in metrics {
-            let of_set = |set: &ScoreSet| value(set.tasks.iter().find(|task| task.task == *name)?);
-            let cells = columns.iter().map(|(_, set)| number(of_set(set)));
-            rows.push([name.clone(), metric.to_owned()].into_iter().chain(cells).collect());
+    for task in &run.overview.tasks {
+        for (name, value) in metrics {
+            rows.push(row(task, name, &|set| value(set.tasks.iter().find(|result| result.task == *task)?)));
         }
     }
-    let cells = columns.iter().map(|(_, set)| number(Some(set.harmonic_mean)));
-    rows.push(["all".to_owned(), "harmonic mean".to_owned()].into_iter().chain(cells).collect());
-    output::table(&header, &rows)
+    rows.push(row("all", "harmonic_mean", &|set| Some(set.harmonic_mean)));
+    output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
 }
 
 fn openings(run: &Described) -> String {
