@@ -149,7 +149,7 @@ pub struct TagArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley runs rm runs/small-three-1 --checkpoints --yes
-  medley runs rm runs/resnet9-1 --yes
+  medley runs rm runs/old-1 --yes
 
 With --checkpoints, a run keeps its results and its best weights: it can still be reported, scored, compared and \
 exported. It must be finished and its test split scored, as `medley resume` and `medley test` need the rest.")]

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,10 +14,15 @@ use crate::output;
 
 /// Everything is checked before anything is removed.
 pub(super) fn run(arguments: &RemoveArguments) -> anyhow::Result<ExitCode> {
-    let mut named: Vec<PathBuf> = arguments.runs.iter().map(|path| path.components().collect()).collect();
-    named.sort();
-    named.dedup();
+    let named = each_once(&arguments.runs);
     if arguments.checkpoints { free_checkpoints(&named, arguments.yes) } else { remove_runs(&named, arguments.yes) }
+}
+
+/// A run that is named twice, in whatever way, is one run.
+fn each_once(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    let is_new = |path: &&PathBuf| seen.insert(path.canonicalize().unwrap_or_else(|_| (*path).clone()));
+    paths.iter().filter(is_new).cloned().collect()
 }
 
 fn remove_runs(named: &[PathBuf], yes: bool) -> anyhow::Result<ExitCode> {
