@@ -82,7 +82,7 @@ impl Checkpoints {
         let path = removal::run_folder(path)?;
         let run = RunLayout::new(&path);
         let files = RunFiles::read(&run)?;
-        let held = Held::take(&run).map_err(|holder| RunsError::InUse { path: path.clone(), holder })?;
+        let held = Held::take(&run)?;
         let results = files.results.ok_or_else(|| RunsError::Unfinished { path: path.clone() })?;
         if !results.is_tested() {
             return Err(RunsError::Untested { path });

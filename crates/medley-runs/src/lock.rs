@@ -7,6 +7,8 @@ use fs_err::File;
 use medley_core::RunLayout;
 use medley_storage::{Access, ConfinedFolder};
 
+use crate::RunsError;
+
 /// Whether a process holds the run now. Where that cannot be told, none does.
 pub(crate) fn is_held(run: &RunLayout) -> bool {
     // Shared and for an instant, so that those who ask at the same time do not see each other; whoever takes it tries for a while.
@@ -24,17 +26,19 @@ impl Held {
     /// Takes the lock. A run without a lock file was never held, and a file system without locks has none to take.
     ///
     /// # Errors
-    /// Who holds it.
-    pub(crate) fn take(run: &RunLayout) -> Result<Self, String> {
+    /// [`RunsError::InUse`]; [`RunsError::Read`] where the lock file cannot be opened, so that nobody knows.
+    pub(crate) fn take(run: &RunLayout) -> Result<Self, RunsError> {
         let (folder, path) = (ConfinedFolder::new(run.root()), run.lock());
         if path.symlink_metadata().is_err() {
             return Ok(Self { _file: None });
         }
         // Some file systems lock only what may be written.
         let opened = folder.open(&path, Access::Update).or_else(|_| folder.open_file(&path));
-        let Ok(mut file) = opened else { return Ok(Self { _file: None }) };
+        let mut file = opened?;
         match file.file().try_lock() {
-            Err(TryLockError::WouldBlock) => Err(holder(&mut file)),
+            Err(TryLockError::WouldBlock) => {
+                Err(RunsError::InUse { path: run.root().to_owned(), holder: holder(&mut file) })
+            }
             _ => Ok(Self { _file: Some(file) }),
         }
     }
@@ -62,7 +66,8 @@ mod tests {
         assert!(!is_held(&run));
         let held = Held::take(&run).unwrap();
         assert!(is_held(&run));
-        assert_eq!(Held::take(&run).unwrap_err(), "process 7 on here");
+        let refused = Held::take(&run).unwrap_err().to_string();
+        assert!(refused.contains("in use by process 7 on here"), "{refused}");
         drop(held);
         assert!(!is_held(&run));
     }

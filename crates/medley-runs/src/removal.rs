@@ -45,7 +45,7 @@ impl Removal {
     ///
     /// # Errors
     /// [`RunsError::Missing`], [`RunsError::Link`], [`RunsError::NoName`], [`RunsError::Current`], [`RunsError::Unknown`],
-    /// [`RunsError::InUse`], and [`RunsError::Record`] of a folder without a manifest.
+    /// [`RunsError::InUse`], [`RunsError::Read`], and [`RunsError::Record`] of a folder without a manifest.
     pub fn check(path: &Path) -> Result<Self, RunsError> {
         let path = run_folder(path)?;
         let run = RunLayout::new(&path);
@@ -55,7 +55,7 @@ impl Removal {
                 source => RunsError::Unknown { path, source },
             });
         }
-        let held = Held::take(&run).map_err(|holder| RunsError::InUse { path: path.clone(), holder })?;
+        let held = Held::take(&run)?;
         let names = ConfinedFolder::new(&path).list(&path)?;
         let is_foreign = |name: &&OsString| !OWN.iter().any(|own| name.as_os_str() == *own);
         let foreign = names.iter().filter(is_foreign).map(|name| name.to_string_lossy().into_owned()).collect();

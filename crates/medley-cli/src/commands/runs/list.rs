@@ -114,9 +114,7 @@ pub(super) fn text(runs: &[Overview], with_paths: bool, width: Option<usize>) ->
 
 /// Escapes what a terminal would obey, before its width is measured.
 fn printable(column: Column) -> Column {
-    let escaped = |cells: Vec<String>| -> Vec<String> {
-        cells.into_iter().map(|cell| Shown(Path::new(&cell)).to_string()).collect()
-    };
+    let escaped = |cells: Vec<String>| -> Vec<String> { cells.iter().map(|cell| output::on_one_line(cell)).collect() };
     Column { cells: escaped(column.cells), short: column.short.map(escaped), ..column }
 }
 

@@ -26,58 +26,57 @@ fn each_once(paths: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 fn remove_runs(named: &[PathBuf], yes: bool) -> anyhow::Result<ExitCode> {
-    let runs = named.iter().map(|path| Removal::check(path)).collect::<Result<Vec<_>, _>>()?;
-    for run in runs.iter().filter(|run| !run.foreign().is_empty()) {
-        let foreign = listed(run.foreign().iter().map(String::as_str));
-        output::note(&format!("`{}` also holds {foreign}, which training did not make", Shown(run.path())));
+    let mut bytes = 0;
+    for path in named {
+        let run = Removal::check(path)?;
+        bytes += run.bytes();
+        if !run.foreign().is_empty() {
+            let foreign = listed(run.foreign().iter().map(String::as_str));
+            output::note(&format!("`{}` also holds {foreign}, which training did not make", Shown(run.path())));
+        }
     }
-    let bytes: u64 = runs.iter().map(Removal::bytes).sum();
-    let what = match runs.as_slice() {
-        [run] => format!("`{}`", Shown(run.path())),
+    let what = match named {
+        [run] => format!("`{}`", Shown(run)),
         runs => plural(runs.len(), "run"),
     };
     if !is_wanted(&format!("remove {what}, {}?", output::bytes(bytes)), yes)? {
         return Ok(nothing_removed());
     }
-    let (mut freed, count) = (0, runs.len());
-    for run in runs {
-        let path = run.path().to_owned();
-        let bytes = run.carry_out(&RealFs)?;
+    let mut freed = 0;
+    for path in named {
+        // Checked again: of thousands of runs not all can be held at once, and one may have been resumed meanwhile.
+        let bytes = Removal::check(path)?.carry_out(&RealFs)?;
         freed += bytes;
-        output::line(&format!("removed `{}`: {} freed", Shown(&path), output::bytes(bytes)))?;
+        output::line(&format!("removed `{}`: {} freed", Shown(path), output::bytes(bytes)))?;
     }
-    total(count, freed)
+    total(named.len(), freed)
 }
 
 fn free_checkpoints(named: &[PathBuf], yes: bool) -> anyhow::Result<ExitCode> {
-    let runs = named.iter().map(|path| Checkpoints::find(path)).collect::<Result<Vec<_>, _>>()?;
-    for run in &runs {
+    let (mut count, mut bytes) = (0, 0);
+    for path in named {
+        let run = Checkpoints::find(path)?;
+        (count, bytes) = (count + run.count(), bytes + run.bytes());
         for reason in run.kept() {
             output::note(&format!("`{}`, {reason}", Shown(run.path())));
         }
     }
-    let (count, bytes) = (runs.iter().map(Checkpoints::count).sum(), runs.iter().map(Checkpoints::bytes).sum());
     if count == 0 {
         output::note("there are no checkpoints that can be removed");
         return Ok(ExitCode::SUCCESS);
     }
-    let what =
-        format!("remove {} that training would continue from, {}?", plural(count, "checkpoint"), output::bytes(bytes));
-    if !is_wanted(&what, yes)? {
+    let checkpoints = plural(count, "checkpoint");
+    if !is_wanted(&format!("remove {checkpoints} to continue from, {}?", output::bytes(bytes)), yes)? {
         return Ok(nothing_removed());
     }
-    let (mut freed, runs_count) = (0, runs.len());
-    for run in runs {
-        let done = run.free(&RealFs)?;
+    let mut freed = 0;
+    for path in named {
+        let done = Checkpoints::find(path)?.free(&RealFs)?;
         freed += done.bytes;
         let checkpoints = plural(done.checkpoints, "checkpoint");
-        output::line(&format!(
-            "removed {checkpoints} of `{}`: {} freed",
-            Shown(&done.path),
-            output::bytes(done.bytes)
-        ))?;
+        output::line(&format!("removed {checkpoints} of `{}`: {} freed", Shown(path), output::bytes(done.bytes)))?;
     }
-    total(runs_count, freed)
+    total(named.len(), freed)
 }
 
 fn total(runs: usize, freed: u64) -> anyhow::Result<ExitCode> {

@@ -7,7 +7,7 @@ use medley_core::text::{count, plural};
 use medley_runs::{Described, Mean, SeedState, State, TestScore, describe};
 use medley_storage::Shown;
 
-use super::{NONE, mean, metric, minute, short, validation_at};
+use super::{NONE, mean, metric, minute, short};
 use crate::args::runs::ShowArguments;
 use crate::output;
 
@@ -69,7 +69,10 @@ fn overview(run: &Described) -> String {
     add("model", overview.model.as_ref().map(ToString::to_string));
     add(
         "validation",
-        overview.validation.as_ref().map(|score| format!("{} ({})", validation_at(score), score.selection.as_str())),
+        overview.validation.as_ref().map(|score| {
+            let epoch = score.epoch.map_or_else(String::new, |epoch| format!(", at epoch {epoch}"));
+            format!("{} ({}{epoch})", mean(&score.mean), score.selection.as_str())
+        }),
     );
     add(
         "test",
@@ -82,7 +85,7 @@ fn overview(run: &Described) -> String {
     );
     add("size", overview.bytes.map(output::bytes));
     add("tags", (!overview.tags.is_empty()).then(|| overview.tags.join(", ")));
-    add("note", overview.note.clone());
+    add("note", overview.note.as_deref().map(|note| note.replace('\n', " ")));
     output::pairs(&pairs)
 }
 
@@ -109,7 +112,7 @@ fn data(run: &Described) -> String {
         .collect();
     let mut text = output::table(&["task", "file", "SHA-256", "origin", "release", "images"], &rows);
     if let Some(folder) = &run.data_folder {
-        let _ = write!(text, "\nin {folder}");
+        let _ = write!(text, "\nin {}", output::on_one_line(folder));
     }
     text
 }
