@@ -127,17 +127,18 @@ impl Checkpoints {
     /// Removes them, each hidden first in one step.
     ///
     /// # Errors
-    /// [`RunsError::NotRemoved`], [`RunsError::Rest`]; those before are gone, those after are there.
+    /// [`RunsError::NotRemoved`], [`RunsError::Rest`], [`RunsError::Read`] where there is a link on the way; those before are gone,
+    /// those after are there.
     pub fn free(self, storage: &dyn Storage) -> Result<Freed, RunsError> {
         let storage = ConfinedFs::new(ConfinedFolder::new(self.run.root()), storage);
         for path in &self.free {
+            ConfinedFolder::new(self.run.root()).check(path)?;
             let folder = path.parent().unwrap_or(path);
             if let Some(_alone) = FolderLock::alone(folder) {
                 sweep_hidden(folder);
             }
             let _shared = FolderLock::shared(folder);
             let failed = |source| RunsError::NotRemoved { path: path.clone(), source };
-            ConfinedFolder::new(self.run.root()).check(path)?;
             let rest = hide_folder(&storage, path).map_err(failed)?;
             fs_err::remove_dir_all(&rest).map_err(|source| RunsError::Rest { path: path.clone(), rest, source })?;
         }

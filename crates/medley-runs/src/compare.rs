@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use medley_core::record::{DataRecord, TaskResult};
 use medley_core::{Origin, RunLayout, Split};
+use medley_storage::Shown;
 use serde::Serialize;
 
 use crate::RunsError;
@@ -75,9 +76,12 @@ pub fn compare(paths: &[PathBuf]) -> Result<Comparison, RunsError> {
         remarks.push("the data differ, so metrics of those tasks are not of the same images".to_owned());
     }
     for (path, run) in runs.iter().zip(&opened) {
+        if run.manifest.is_synthetic() {
+            remarks.push(format!("`{}` is of SYNTHETIC data: its scores say nothing about medicine", Shown(path)));
+        }
         let finished = run.seeds.iter().filter(|seed| seed.validation.is_some()).count();
         if finished < run.seeds.len() {
-            let path = medley_storage::Shown(path);
+            let path = Shown(path);
             remarks.push(format!("`{path}` is not finished: {finished} of its {} seeds have results", run.seeds.len()));
         }
     }

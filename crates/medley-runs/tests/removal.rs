@@ -108,6 +108,10 @@ fn links_are_refused_and_never_followed() {
     std::fs::rename(&seed, other.path().join("seed-0")).unwrap();
     symlink(other.path().join("seed-0"), &seed).unwrap();
     assert!(Checkpoints::find(fixture.layout.root()).is_err());
+    symlink(other.path().join("mine"), fixture.layout.lock()).unwrap();
+    let unknown = Removal::check(fixture.layout.root()).unwrap_err();
+    assert!(matches!(unknown, RunsError::Read(_)), "whether it is held cannot be told: {unknown}");
+    std::fs::remove_file(fixture.layout.lock()).unwrap();
     symlink(other.path(), fixture.layout.root().join("inside")).unwrap();
     Removal::check(fixture.layout.root()).unwrap().carry_out(&RealFs).unwrap();
     assert_eq!(names(other.path()), ["mine", "seed-0"]);

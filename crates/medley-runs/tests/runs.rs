@@ -316,6 +316,9 @@ fn runs_are_compared_by_validation_and_by_test_where_both_have_opened_it() {
     assert_eq!(keys, ["name", "seeds", "train.epochs"]);
     assert!(comparison.environment.is_empty() && comparison.data.is_empty() && comparison.remarks.is_empty());
     assert_eq!(comparison.metrics.iter().filter(|row| row.split == Split::Test).count(), 10);
+    let synthetic = common::tensor_reloaded();
+    let remarks = compare(&[paths[0].clone(), synthetic.layout.root().to_owned()]).unwrap().remarks.join("\n");
+    assert!(remarks.contains("SYNTHETIC") && remarks.contains("the data differ"), "{remarks}");
     let all = comparison.metrics.iter().find(|row| row.task == "all" && row.split == Split::Val).unwrap();
     let [a, b] = [0, 1].map(|index| all.values[index].as_ref().unwrap().mean);
     assert_eq!(all.differences, [Some(b - a)]);
