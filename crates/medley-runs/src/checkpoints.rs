@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use medley_core::RunLayout;
 use medley_core::record::SeedResult;
 use medley_predictions::RunFiles;
-use medley_storage::{
-    ConfinedFolder, ConfinedFs, FolderLock, ReadError, Storage, hide_folder, if_present, sweep_hidden,
-};
+use medley_storage::{ConfinedFolder, ConfinedFs, FolderLock, ReadError, Storage, hide_folder, if_present};
 use serde::Serialize;
 
 use crate::lock::Held;
@@ -134,9 +132,7 @@ impl Checkpoints {
         for path in &self.free {
             ConfinedFolder::new(self.run.root()).check(path)?;
             let folder = path.parent().unwrap_or(path);
-            if let Some(_alone) = FolderLock::alone(folder) {
-                sweep_hidden(folder);
-            }
+            removal::sweep_removed(folder);
             let _shared = FolderLock::shared(folder);
             let failed = |source| RunsError::NotRemoved { path: path.clone(), source };
             let rest = hide_folder(&storage, path).map_err(failed)?;

@@ -55,7 +55,7 @@ pub use describe::{Described, SeedState, describe};
 pub use error::RunsError;
 pub use list::{ListOptions, Listing, list};
 pub use overview::{Mean, Model, Overview, SeedEpochs, State, TestScore};
-pub use removal::Removal;
+pub use removal::{Removal, sweep_removed};
 pub use settings::flatten;
 pub use sort::{Filter, SortKey, sort};
 pub use tags::{TagChange, Tags};

@@ -10,7 +10,7 @@ use crate::{RunsError, find, read};
 /// What to look at besides the files that every overview is made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ListOptions {
-    /// Add up the sizes of all files of every run, which takes most of the time.
+    /// Add up the sizes of all files of every run, which takes twice the time.
     pub sizes: bool,
 }
 

@@ -78,21 +78,25 @@ impl Removal {
     }
 
     /// Removes the folder, and returns the bytes that its files had. It is hidden first, in one step, so that a process that is killed
-    /// leaves a whole run or none; what earlier ones left hidden beside it is removed too. What links in it point to stays.
+    /// leaves a whole run or none; what it left hidden, [`sweep_removed`] removes. What links in it point to stays.
     ///
     /// # Errors
     /// [`RunsError::NotRemoved`], [`RunsError::Rest`].
     pub fn carry_out(self, storage: &dyn Storage) -> Result<u64, RunsError> {
         let path = self.run.root().to_owned();
-        let runs = path.parent().unwrap_or(Path::new("")).to_owned();
-        if let Some(_alone) = FolderLock::alone(&runs) {
-            sweep_hidden(if runs.as_os_str().is_empty() { Path::new(".") } else { &runs });
-        }
-        let _shared = FolderLock::shared(&runs);
+        let _shared = FolderLock::shared(path.parent().unwrap_or(Path::new("")));
         let rest =
             hide_folder(storage, &path).map_err(|source| RunsError::NotRemoved { path: path.clone(), source })?;
         fs_err::remove_dir_all(&rest).map_err(|source| RunsError::Rest { path, rest, source })?;
         Ok(self.bytes)
+    }
+}
+
+/// Removes what killed removals left hidden in a folder of runs, unless another process removes something there now.
+pub fn sweep_removed(runs: &Path) {
+    let runs = if runs.as_os_str().is_empty() { Path::new(".") } else { runs };
+    if let Some(_alone) = FolderLock::alone(runs) {
+        sweep_hidden(runs);
     }
 }
 

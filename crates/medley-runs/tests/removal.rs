@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::Fixture;
-use medley_runs::{Checkpoints, Removal, RunsError};
+use medley_runs::{Checkpoints, Removal, RunsError, sweep_removed};
 use medley_storage::{Fault, FaultyFs, RealFs};
 // The fixtures are made with these.
 use {csv as _, rand as _};
@@ -60,11 +60,13 @@ fn interrupted_at_any_point_the_run_is_whole_or_gone() {
         assert!(matches!(error, RunsError::NotRemoved { .. }), "{error}");
         assert_eq!(names(root), before);
     }
-    // Killed after it was hidden: the next removal sweeps what is left.
+    // Killed after it was hidden: the next one sweeps what is left.
     let half = runs.join(".tmp-1-0a-0-removed-folder");
     std::fs::create_dir(&half).unwrap();
     std::fs::write(half.join("model.safetensors"), "x").unwrap();
     Removal::check(root).unwrap().carry_out(&RealFs).unwrap();
+    assert_eq!(names(runs).len(), 1);
+    sweep_removed(runs);
     assert!(names(runs).is_empty());
 }
 

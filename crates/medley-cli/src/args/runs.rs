@@ -38,7 +38,7 @@ pub struct ListArguments {
     /// Folders of runs, or runs
     #[arg(default_value = "runs", value_name = "DIR")]
     pub folders: Vec<PathBuf>,
-    /// Order: by date, the newest first; by the score on validation, the best first; ...
+    /// What to sort by
     #[arg(long, value_enum, default_value = "date", value_name = "KEY")]
     pub sort: SortArgument,
     /// Reverse the order
@@ -59,7 +59,7 @@ pub struct ListArguments {
     /// At most so many runs
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Add up the sizes of all files of each run, which takes longer than all the rest
+    /// Add up the sizes of all files of each run, which takes twice the time
     #[arg(long)]
     pub size: bool,
     /// Print JSON
@@ -87,9 +87,9 @@ pub enum SortArgument {
 pub enum StateArgument {
     /// All seeds are trained
     Finished,
-    /// A process is at it
+    /// A process trains or tests it
     Running,
-    /// Something is left to be trained
+    /// Something is left to be trained, and no process does it
     Interrupted,
     /// A file cannot be used
     Damaged,

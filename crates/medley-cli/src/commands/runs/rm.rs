@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use medley_core::message::listed;
 use medley_core::text::plural;
-use medley_runs::{Checkpoints, Removal};
+use medley_runs::{Checkpoints, Removal, sweep_removed};
 use medley_storage::{RealFs, Shown};
 
 use crate::args::runs::RemoveArguments;
@@ -42,6 +42,8 @@ fn remove_runs(named: &[PathBuf], yes: bool) -> anyhow::Result<ExitCode> {
     if !is_wanted(&format!("remove {what}, {}?", output::bytes(bytes)), yes)? {
         return Ok(nothing_removed());
     }
+    // Once for each folder: looking through thousands of names takes its time.
+    named.iter().filter_map(|path| path.parent()).collect::<BTreeSet<_>>().into_iter().for_each(sweep_removed);
     let mut freed = 0;
     for path in named {
         // Checked again: of thousands of runs not all can be held at once, and one may have been resumed meanwhile.

@@ -202,7 +202,8 @@ fn scores<'a>(
 
 fn openings(run: &Described) -> String {
     let line = |opening: &medley_core::record::TestOpening| {
-        format!("{} UTC by `medley {}`, for predictions of {}", minute(&opening.when), opening.by, opening.predictor)
+        let (when, by) = (minute(&opening.when), &opening.by);
+        output::on_one_line(&format!("{when} UTC by `medley {by}`, for predictions of {}", opening.predictor))
     };
     run.test_openings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
