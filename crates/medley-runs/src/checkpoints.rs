@@ -1,8 +1,8 @@
 //! What a finished run no longer needs.
 //!
 //! A seed keeps two checkpoints: `last`, to go on from, and `best`, the network that validation chose. `last` holds the optimizer and
-//! the moving average too, and takes most of the room of a run. Once the test split is scored nothing goes on from it; exporting
-//! weights reads `best`, and takes the newest where no `last` names one. So `last` is freed only where the newest `best` is the one
+//! the moving average too, and takes most of the room of a run. Once the test split is scored, only further training would go on from
+//! it; exporting weights reads `best`, and takes the newest where no `last` names one. So `last` is freed only where the newest `best` is the one
 //! that the results are of.
 
 use std::path::{Path, PathBuf};

@@ -152,7 +152,8 @@ pub struct TagArguments {
   medley runs rm runs/old-1 --yes
 
 With --checkpoints, a run keeps its results and its best weights: it can still be reported, scored, compared and \
-exported. It must be finished and its test split scored, as `medley resume` and `medley test` need the rest.")]
+exported. What is removed is the last state of each seed with its optimizer, so no training can continue from it any \
+more. The run must be finished and its test split scored, as `medley resume` and `medley test` need the rest.")]
 pub struct RemoveArguments {
     /// Run folders
     #[arg(required = true, value_name = "RUN")]
