@@ -148,8 +148,8 @@ pub struct TagArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley runs rm runs/small-three-1 --checkpoints --yes
   medley runs rm runs/old-1 --yes
+  medley runs rm runs/old-2 --checkpoints --yes
 
 With --checkpoints, a run keeps its results and its best weights: it can still be reported, scored, compared and \
 exported. What is removed is the last state of each seed with its optimizer, so no training can continue from it any \
