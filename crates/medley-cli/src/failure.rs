@@ -96,6 +96,7 @@ pub fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(codes::submission))
         .or_else(|| cause.downcast_ref().map(codes::record))
         .or_else(|| cause.downcast_ref().map(codes::report))
+        .or_else(|| cause.downcast_ref().map(codes::runs))
         .or_else(|| cause.downcast_ref().map(codes::storage))
         .or_else(|| cause.downcast_ref().map(codes::read))
         .or_else(|| cause.downcast_ref().map(codes::core))

@@ -94,6 +94,7 @@ pub fn start<T: Torch>() -> ExitCode {
         Command::Compare(compare) => commands::compare::run(compare),
         Command::Report(report) => commands::report::report(report),
         Command::Submission(submission) => commands::report::submission(submission),
+        Command::Runs(runs) => commands::runs::run(runs),
         Command::Data(data) => commands::data::run(data),
         Command::Completions { shell } => commands::completions::run(*shell),
     };

@@ -1,9 +1,10 @@
 //! Standard output, politely: a closed pipe ends the program quietly.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use medley_report::tables::Table;
-use medley_storage::printable;
+use medley_storage::{Shown, printable};
 
 /// Prints what a person reads. Names from outside that it quotes move no cursor.
 ///
@@ -37,9 +38,28 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable(text));
 }
 
-/// Columns with two spaces between them: words at the left, numbers at the right.
+/// Columns with two spaces between them: words at the left, numbers at the right. A cell stays on its line.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    Table { rows: rows.to_vec(), ..Table::new(header) }.text()
+    let header: Vec<String> = header.iter().map(|title| on_one_line(title)).collect();
+    let rows = rows.iter().map(|row| row.iter().map(|cell| on_one_line(cell)).collect()).collect();
+    Table { header, rows }.text()
+}
+
+/// A text from outside that moves neither cursor nor line.
+pub fn on_one_line(text: &str) -> String {
+    Shown(Path::new(text)).to_string()
+}
+
+/// Lines of a key and its value, the values below each other. A value stays on its line.
+pub fn pairs(pairs: &[(String, String)]) -> String {
+    let width = pairs.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+    let line = |(key, value): &(String, String)| format!("{key:width$}  {}", on_one_line(value)).trim_end().to_owned();
+    pairs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Characters that a line of standard output may have: those of the terminal; `None` where it is none.
+pub fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 /// Bytes as people write them.
@@ -63,6 +83,8 @@ mod tests {
         let text =
             table(&["size", "what"], &[vec!["9.5 MB".into(), "9-layer".into()], vec!["12 MB".into(), "a".into()]]);
         assert_eq!(text, "size    what\n9.5 MB  9-layer\n 12 MB  a");
+        assert_eq!(table(&["a"], &[vec!["b\nc\u{1b}[2J".into()]]), "a\nb\\nc\\u{1b}[2J");
+        assert_eq!(pairs(&[("a".into(), "b\nc".into()), ("long".into(), "d".into())]), "a     b\\nc\nlong  d");
     }
 
     #[test]

@@ -109,6 +109,11 @@ impl RunLayout {
         self.root.join(if synthetic { "submission.SYNTHETIC.csv" } else { "submission.csv" })
     }
 
+    /// Tags and a note, which people give to the run.
+    pub fn tags(&self) -> PathBuf {
+        self.root.join("tags.json")
+    }
+
     /// Held while a process writes to the run.
     pub fn lock(&self) -> PathBuf {
         self.root.join("run.lock")

@@ -43,6 +43,7 @@ pub mod keys;
 pub mod labels;
 pub mod layout;
 pub mod message;
+pub mod names;
 pub mod record;
 pub mod scores;
 pub mod sealed;

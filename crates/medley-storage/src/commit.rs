@@ -203,15 +203,15 @@ pub fn sweep_abandoned(folder: &Path, is_ours: impl Fn(&str) -> bool) {
 }
 
 /// The name of a temporary file, as [`temporary_sibling`] makes it.
-struct Temporary<'a> {
+pub(crate) struct Temporary<'a> {
     /// Digits, the number of the process.
     process: &'a str,
     /// The final name.
-    target: &'a str,
+    pub(crate) target: &'a str,
 }
 
 impl<'a> Temporary<'a> {
-    fn parse(name: &'a str) -> Option<Self> {
+    pub(crate) fn parse(name: &'a str) -> Option<Self> {
         let mut parts = name.strip_prefix(TEMPORARY_PREFIX)?.splitn(4, '-');
         let mut next = |is_fit: fn(&u8) -> bool| {
             parts.next().filter(|part| !part.is_empty() && part.as_bytes().iter().all(is_fit))

@@ -9,6 +9,7 @@
 //! k-th operation; [`write_whole`], [`write_new`], [`write_filled`] and [`commit_directory`] are what the rest of Medley calls.
 //!
 //! Where many files are written at once, [`Batch`] flushes them together; files that belong together go through [`Together`].
+//! A folder that is removed is hidden first, in one step, by [`hide_folder`].
 //!
 //! Whatever comes from outside is opened here too, so that no name can make the program wait, run out of memory or look where it
 //! must not: [`open_file`] and [`read_file`] take regular files of a limited size, wherever a user keeps them; of a run folder, a
@@ -32,6 +33,7 @@ mod faulty;
 mod folder_lock;
 mod read;
 mod real;
+mod removal;
 mod shown;
 mod together;
 mod unnamed;
@@ -46,6 +48,7 @@ pub use faulty::{Fault, FaultyFs};
 pub use folder_lock::FolderLock;
 pub use read::{ReadError, check_size, if_present, open_file, open_unlinked, read_all, read_file, read_text};
 pub use real::{RealFs, create_file};
+pub use removal::{hide_folder, sweep_hidden};
 pub use shown::{Shown, printable};
 pub use together::Together;
 pub use unnamed::unnamed_file;

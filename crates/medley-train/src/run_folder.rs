@@ -65,6 +65,7 @@ pub use clock::utc_now;
 pub use error::RunFolderError;
 pub use git::{git_revision, git_revision_of};
 pub use lock::RunLock;
+pub use medley_core::names::{NAME_RULE, is_name};
 
 /// Numbers that are tried when other processes make folders of the same name at the same time.
 const ATTEMPTS: u64 = 1_000;
@@ -265,28 +266,6 @@ pub fn check_space(path: &Path, needed: u64) -> Result<(), RunFolderError> {
 /// The SHA-256 of a config as the manifest records it, in hex.
 pub fn config_sha256(text: &str) -> String {
     crate::checkpoint::hex(&Sha256::digest(text.as_bytes()))
-}
-
-/// What [`is_name`] asks for.
-pub const NAME_RULE: &str =
-    "use up to 100 letters, digits, `-`, `_`, `.`, with no leading `-` or `.`, and no Windows device name";
-
-/// Whether a run can have this name: it is one component of a path on every system, and looks neither like a temporary file nor
-/// like an option.
-pub fn is_name(name: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (1..=100).contains(&name.len())
-        && name.chars().all(legal)
-        && !name.starts_with(['.', '-'])
-        && !is_windows_device(name)
-}
-
-/// `CON`, `nul.txt`, `com1`: Windows takes them for devices, in any case and with any ending.
-fn is_windows_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
-    let numbered =
-        |start| stem.strip_prefix(start).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
-    matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt")
 }
 
 fn check_name(name: &str) -> Result<(), RunFolderError> {

@@ -76,6 +76,7 @@ fn furnished() -> Lab {
     }
     run("medley train configs/small-three.toml --set 'seeds=[0,1]' --quiet");
     run("cp -r runs/small-three-1 runs/resnet9-1 && cp -r runs/small-three-1 runs/resnet18-1");
+    run("cp -r runs/small-three-1 runs/old-1 && cp -r runs/small-three-1 runs/old-2");
     run(
         "cp runs/small-three-1/submission.SYNTHETIC.csv submission.csv && cp submission.csv mine.csv && cp mine.csv theirs.csv",
     );

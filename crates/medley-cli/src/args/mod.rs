@@ -5,6 +5,7 @@ pub mod augment;
 pub mod compare;
 pub mod data;
 pub mod models;
+pub mod runs;
 pub mod score;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use self::augment::AugmentArguments;
 use self::compare::CompareArguments;
 use self::data::DataArguments;
 use self::models::ModelsArguments;
+use self::runs::RunsArguments;
 use self::score::ScoreArguments;
 
 /// Train, score and report medical-image classifiers on MedMNIST.
@@ -33,6 +35,7 @@ use self::score::ScoreArguments;
   medley train configs/small-three.toml            train, score, report
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
   medley resume runs/small-three-1                 resume after an interruption
+  medley runs list                                 list runs and their scores
 
 Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, disk or memory, 5 training failed, \
 130 interrupted (Ctrl-C), 143 terminated.
@@ -59,6 +62,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Write the competition's submission file of a run folder again, in another row order if asked
     Submission(SubmissionArguments),
+    /// List, show, compare, tag and remove runs
+    Runs(RunsArguments),
     /// List, download, check, generate, import, export and describe data sets
     Data(DataArguments),
     /// Print a shell completion script

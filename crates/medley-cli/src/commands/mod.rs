@@ -4,4 +4,5 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod report;
+pub(crate) mod runs;
 pub(crate) mod score;

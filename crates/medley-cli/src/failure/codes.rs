@@ -7,6 +7,7 @@ use medley_import::ImportError;
 use medley_metrics::MetricError;
 use medley_predictions::{PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
+use medley_runs::RunsError;
 use medley_storage::{ReadError, StorageError};
 use medley_synth::SynthError;
 
@@ -166,5 +167,27 @@ pub fn report(error: &ReportError) -> Code {
         ReportError::Storage(error) => storage(error),
         ReportError::TooMuch { .. } => Code::Disk,
         ReportError::Render { .. } => Code::Internal,
+    }
+}
+
+/// Of [`RunsError`].
+pub fn runs(error: &RunsError) -> Code {
+    match error {
+        RunsError::BadTag { .. } | RunsError::BadNote { .. } | RunsError::TooManyTags { .. } => Code::Usage,
+        RunsError::Missing { .. }
+        | RunsError::Unlistable { .. }
+        | RunsError::Config { .. }
+        | RunsError::Link { .. }
+        | RunsError::NoName { .. }
+        | RunsError::Current { .. }
+        | RunsError::Unknown { .. }
+        | RunsError::InUse { .. }
+        | RunsError::Unfinished { .. }
+        | RunsError::Untested { .. }
+        | RunsError::NotRemoved { .. }
+        | RunsError::Rest { .. } => Code::Disk,
+        RunsError::Record(error) => record(error),
+        RunsError::Read(error) => read(error),
+        RunsError::Storage(error) => storage(error),
     }
 }

@@ -1,0 +1,167 @@
+//! `medley runs`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Debug, Args)]
+pub struct RunsArguments {
+    #[command(subcommand)]
+    pub subcommand: RunsSubcommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsSubcommand {
+    /// List runs: state, tasks, model, seeds, scores, date, size and tags
+    List(ListArguments),
+    /// Show a run at a glance: config, data, environment, seeds, scores, checkpoints
+    Show(ShowArguments),
+    /// Compare runs: what differs in config, environment and data, and their scores side by side
+    Diff(DiffArguments),
+    /// Tag runs, and note something of them
+    Tag(TagArguments),
+    /// Remove run folders, or the checkpoints that finished runs no longer need
+    Rm(RemoveArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs list
+  medley runs list --sort val --limit 10
+  medley runs list runs --task breastmnist --state finished --state running
+  medley runs list --sort size --json
+
+Repeated options of one kind are alternatives; options of different kinds must all fit. On a terminal, columns that \
+find no room are left out; elsewhere every line is whole. What is wrong with damaged runs stands below the table.")]
+#[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
+pub struct ListArguments {
+    /// Folders of runs, or runs
+    #[arg(default_value = "runs", value_name = "DIR")]
+    pub folders: Vec<PathBuf>,
+    /// What to sort by
+    #[arg(long, value_enum, default_value = "date", value_name = "KEY")]
+    pub sort: SortArgument,
+    /// Reverse the order
+    #[arg(long)]
+    pub reverse: bool,
+    /// Only runs with this task; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub task: Vec<String>,
+    /// Only runs with this network, such as resnet9; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub model: Vec<String>,
+    /// Only runs with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// Only runs in this state; may be repeated
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub state: Vec<StateArgument>,
+    /// At most so many runs
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Add up the sizes of all files of each run, which takes twice the time
+    #[arg(long)]
+    pub size: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortArgument {
+    /// The newest first
+    Date,
+    /// The best on validation first
+    Val,
+    /// The best on the test split first: choosing by it is selection on the test split
+    Score,
+    /// The largest first
+    Size,
+    /// By name
+    Name,
+    /// By the names of the tasks
+    Task,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StateArgument {
+    /// All seeds are trained
+    Finished,
+    /// A process trains or tests it
+    Running,
+    /// Something is left to be trained, and no process does it
+    Interrupted,
+    /// A file cannot be used
+    Damaged,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs show runs/small-three-1
+  medley runs show runs/small-three-1 --json")]
+pub struct ShowArguments {
+    /// The run folder
+    pub run: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  medley runs diff runs/resnet9-1 runs/resnet18-1
+
+Metrics are means over the seeds, and differences are to the first run. Those of the test split are shown only if \
+every run has opened it. Whether a difference is more than chance says `medley compare`, image by image.")]
+pub struct DiffArguments {
+    /// Run folders: two or more
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs tag runs/small-three-1 baseline --note \"the first that learns\"
+  medley runs tag runs/small-three-1 --remove baseline
+  medley runs tag runs/small-three-1                  show its tags
+
+A run may be tagged while it is trained.")]
+pub struct TagArguments {
+    /// The run folder
+    pub run: PathBuf,
+    /// Tags to add: letters, digits, `-`, `_` and `.`
+    #[arg(value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Remove a tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub remove: Vec<String>,
+    /// Note a sentence or two, in place of the old note; an empty text removes it
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs rm runs/old-1 --yes
+  medley runs rm runs/old-2 --checkpoints --yes
+
+With --checkpoints, a run keeps its results and its best weights: it can still be reported, scored, compared and \
+exported. What is removed is the last state of each seed with its optimizer, so no training can continue from it any \
+more. The run must be finished and its test split scored, as `medley resume` and `medley test` need the rest.")]
+pub struct RemoveArguments {
+    /// Run folders
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Remove only the checkpoints that training would continue from, and keep the runs
+    #[arg(long)]
+    pub checkpoints: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}

@@ -1,0 +1,144 @@
+//! `medley runs` as it is typed: what it prints, and how it ends.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
+
+#[path = "../../medley-predictions/tests/common/mod.rs"]
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use medley_core::RunLayout;
+use serde_json::Value;
+// The fixtures are made with these.
+use {csv as _, rand as _};
+
+struct Said {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn medley(folder: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_medley"));
+    let output = command.current_dir(folder).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn must(folder: &Path, arguments: &[&str]) -> String {
+    let said = medley(folder, arguments);
+    assert_eq!(said.code, Some(0), "{arguments:?}: {}{}", said.stdout, said.stderr);
+    said.stdout
+}
+
+/// A finished run, a copy that is damaged, and a name that would clear the terminal.
+fn three_runs() -> common::Fixture {
+    let fixture = common::small_three();
+    for name in ["damaged-1", "evil\u{1b}[2J"] {
+        let run = RunLayout::new(fixture.folder.path().join(name));
+        std::fs::create_dir(run.root()).unwrap();
+        for (from, to) in [
+            (fixture.layout.manifest(), run.manifest()),
+            (fixture.layout.config(), run.config()),
+            (fixture.layout.results(), run.results()),
+        ] {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+    std::fs::write(fixture.folder.path().join("damaged-1/results.json"), "{").unwrap();
+    fixture
+}
+
+#[test]
+fn a_list_has_a_line_for_each_run_and_one_for_each_problem() {
+    let fixture = three_runs();
+    let runs = fixture.folder.path();
+    let text = must(runs, &["runs", "list", "."]);
+    assert_eq!(text.lines().count(), 5, "{text}");
+    assert!(text.lines().last().unwrap().starts_with("damaged `./damaged-1`: "), "{text}");
+    assert!(text.contains("evil\\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
+    let list: Value = serde_json::from_str(&must(runs, &["runs", "list", ".", "--json", "--sort", "name"])).unwrap();
+    let names: Vec<&str> = list.as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["damaged-1", "evil\u{1b}[2J", "small-three-1"]);
+    assert_eq!((&list[0]["state"], &list[2]["state"]), (&"damaged".into(), &"finished".into()));
+    assert!(list[2]["test"]["mean"].is_f64() && list[2]["validation"]["standard_deviation"].is_f64(), "{list}");
+    let filtered = must(runs, &["runs", "list", ".", "--state", "finished", "--task", "breastmnist", "--limit", "1"]);
+    assert_eq!(filtered.lines().count(), 2, "{filtered}");
+    let none = medley(runs, &["runs", "list", ".", "--model", "vit"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
+    assert!(none.stderr.contains("none of the 3 runs"), "{}", none.stderr);
+}
+
+#[test]
+fn no_runs_yet_is_no_error_and_a_missing_folder_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = medley(folder.path(), &["runs", "list"]);
+    assert_eq!(none.code, Some(0), "{}", none.stderr);
+    assert!(none.stderr.contains("no runs in `runs`"), "{}", none.stderr);
+    assert_eq!(must(folder.path(), &["runs", "list", "--json"]).trim(), "[]");
+    assert_eq!(medley(folder.path(), &["runs", "list", "nowhere"]).code, Some(4));
+}
+
+#[test]
+fn sorting_by_the_test_score_is_warned_of() {
+    let fixture = three_runs();
+    let said = medley(fixture.folder.path(), &["runs", "list", ".", "--sort", "score"]);
+    assert!(said.stderr.contains("selection on the test split") && said.stderr.lines().count() == 1, "{}", said.stderr);
+    assert_eq!(medley(fixture.folder.path(), &["runs", "list", ".", "--sort", "val"]).stderr, "");
+}
+
+#[test]
+fn a_run_is_shown_compared_and_tagged() {
+    let fixture = three_runs();
+    let runs = fixture.folder.path();
+    let shown = must(runs, &["runs", "show", "small-three-1"]);
+    for part in ["resnet9 w32", "harmonic mean", "ensemble", "breastmnist.npz", "official"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let json: Value = serde_json::from_str(&must(runs, &["runs", "show", "small-three-1", "--json"])).unwrap();
+    assert_eq!(json["seeds"].as_array().unwrap().len(), 3);
+    let same = must(runs, &["runs", "diff", "small-three-1", "evil\u{1b}[2J"]);
+    assert!(same.contains("config: no difference") && same.contains("test"), "{same}");
+    let tags = must(runs, &["runs", "tag", "small-three-1", "base", "--note", "the first"]);
+    assert_eq!(tags, "tags: base\nnote: the first\n");
+    assert!(must(runs, &["runs", "list", ".", "--tag", "base"]).contains("small-three-1"));
+    assert_eq!(must(runs, &["runs", "tag", "small-three-1", "--remove", "base", "--note", ""]), "no tags\n");
+    for (code, arguments) in [
+        (2, &["runs", "tag", "small-three-1", "a b"][..]),
+        (2, &["runs", "diff", "small-three-1"]),
+        (4, &["runs", "tag", ".", "base"]),
+        (4, &["runs", "show", "damaged-1"]),
+        (4, &["runs", "show", "nowhere"]),
+    ] {
+        assert_eq!(medley(runs, arguments).code, Some(code), "{arguments:?}");
+    }
+    assert!(!runs.join("tags.json").exists(), "what is no run gets no tags");
+}
+
+#[test]
+fn nothing_is_removed_without_a_word_or_if_one_of_several_is_refused() {
+    let fixture = three_runs();
+    let runs = fixture.folder.path();
+    std::fs::create_dir(runs.join("photos")).unwrap();
+    for (code, part, arguments) in [
+        (2, "add --yes", &["runs", "rm", "small-three-1"][..]),
+        (4, "photos` is not a run folder", &["runs", "rm", "small-three-1", "photos", "--yes"]),
+        (4, "there is no folder", &["runs", "rm", "small-three-1", "nowhere", "--yes"]),
+        (4, "does not name a run folder", &["runs", "rm", "..", "--yes"]),
+    ] {
+        let said = medley(runs, arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.stderr);
+        assert!(said.stderr.contains(part), "{}", said.stderr);
+        assert!(fixture.layout.results().exists());
+    }
+    let inside = medley(fixture.layout.root(), &["runs", "rm", "../small-three-1", "--yes"]);
+    assert!(inside.stderr.contains("holds the current folder"), "{}", inside.stderr);
+    let removed = must(runs, &["runs", "rm", "small-three-1/", "./small-three-1", "damaged-1", "--yes"]);
+    assert!(
+        removed.contains("removed `damaged-1`: ") && removed.lines().last().unwrap().ends_with("freed"),
+        "{removed}"
+    );
+    let mut left: Vec<_> = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["evil\u{1b}[2J", "photos"]);
+}
