@@ -50,6 +50,7 @@ pub mod components;
 pub mod compute;
 pub mod config;
 pub mod data;
+pub mod dry_run;
 pub mod engine;
 mod error;
 pub mod export;

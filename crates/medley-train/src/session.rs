@@ -54,6 +54,14 @@ pub struct RunRequest<'a> {
     pub no_test: bool,
 }
 
+/// What was opened, chosen and checked before an experiment is trained.
+pub(crate) struct Ready {
+    pub(crate) prepared: Prepared,
+    pub(crate) choice: ChosenPlan,
+    pub(crate) pretrained: Option<Pretrained>,
+    pub(crate) parent: Option<Parent>,
+}
+
 impl<'a> Session<'a> {
     /// A session on the `.npz` files of a folder, read within the limits of `options`. Nothing is opened yet. A file that changes
     /// later is not read again.
@@ -92,40 +100,7 @@ impl<'a> Session<'a> {
     {
         let experiment = request.experiment;
         check_free(request.runs_folder, &experiment.name, request.run_name)?;
-        find_device(experiment)?;
-        let prepared = self.data_of(experiment)?;
-        // Calibration changes the number of threads.
-        let _threads = RestoreThreads::later();
-        let least = compute::least(experiment);
-        let footprint = Footprint::of(experiment, &prepared.learning, &least)?;
-        self.check_memory(&footprint)?;
-        let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
-        let choice = match request.parent {
-            // It computes as the run it goes on from.
-            Some(parent) if parent.how() == Inheritance::Everything => {
-                let plan = compute::recorded(experiment, &parent.manifest().environment);
-                ChosenPlan { plan, trials: Vec::new(), kept: true }
-            }
-            _ => compute::choose(experiment, &prepared.learning.tasks, replicas, self.choices.as_deref())?,
-        };
-        let plan = choice.plan;
-        self.check_memory(&footprint.with_plan(&plan))?;
-        let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
-        let parent = request.parent.map(|parent| inherited(parent, experiment, &prepared, &network)).transpose()?;
-        let pretrained = match (experiment.net.pretrained.as_deref(), request.parent) {
-            (None, _) => None,
-            (Some(path), None) => {
-                let pretrained = Pretrained::open(path)?;
-                pretrained.start(&network)?;
-                Some(pretrained)
-            }
-            // The parent began with them.
-            (Some(path), Some(parent)) => match &parent.manifest().pretrained {
-                Some(record) if parent.how() == Inheritance::Everything => Some(Pretrained::recorded(path, record)),
-                _ => return Err(ParentError::TwoOrigins.into()),
-            },
-        };
-        drop(network);
+        let Ready { prepared, choice, pretrained, parent } = self.ready_from(experiment, request.parent)?;
         let create = |run: &str| {
             let manifest = manifest::describe(
                 run,
@@ -139,11 +114,59 @@ impl<'a> Session<'a> {
             (manifest, request.config_text.to_owned())
         };
         let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, self.storage, create)?;
+        let plan = choice.plan;
         let run = Run::new(experiment, prepared, plan, Some(choice), pretrained, folder, self.storage);
         match request.parent {
             Some(parent) => run.inherit(parent),
             None => Ok(run),
         }
+    }
+
+    /// What an experiment needs to be trained.
+    pub(crate) fn ready(&self, experiment: &Experiment) -> Result<Ready, TrainError> {
+        self.ready_from(experiment, None)
+    }
+
+    /// What writes the files of runs.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        self.storage
+    }
+
+    fn ready_from(&self, experiment: &Experiment, begins_from: Option<&ParentRun>) -> Result<Ready, TrainError> {
+        find_device(experiment)?;
+        let prepared = self.data_of(experiment)?;
+        // Calibration changes the number of threads.
+        let _threads = RestoreThreads::later();
+        let least = compute::least(experiment);
+        let footprint = Footprint::of(experiment, &prepared.learning, &least)?;
+        self.check_memory(&footprint)?;
+        let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
+        let choice = match begins_from {
+            // It computes as the run it goes on from.
+            Some(parent) if parent.how() == Inheritance::Everything => {
+                let plan = compute::recorded(experiment, &parent.manifest().environment);
+                ChosenPlan { plan, trials: Vec::new(), kept: true }
+            }
+            _ => compute::choose(experiment, &prepared.learning.tasks, replicas, self.choices.as_deref())?,
+        };
+        let plan = choice.plan;
+        self.check_memory(&footprint.with_plan(&plan))?;
+        let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
+        let parent = begins_from.map(|parent| inherited(parent, experiment, &prepared, &network)).transpose()?;
+        let pretrained = match (experiment.net.pretrained.as_deref(), begins_from) {
+            (None, _) => None,
+            (Some(path), None) => {
+                let pretrained = Pretrained::open(path)?;
+                pretrained.start(&network)?;
+                Some(pretrained)
+            }
+            // The parent began with them.
+            (Some(path), Some(parent)) => match &parent.manifest().pretrained {
+                Some(record) if parent.how() == Inheritance::Everything => Some(Pretrained::recorded(path, record)),
+                _ => return Err(ParentError::TwoOrigins.into()),
+            },
+        };
+        Ok(Ready { prepared, choice, pretrained, parent })
     }
 
     /// Goes on with a run, with the compute plan that was chosen when it began. The data must be what it was. `experiment` is that of

@@ -48,7 +48,12 @@ pub(crate) fn longer(finished: &Experiment, epochs: usize, folder: &Path, run: &
         let (run, finished) = (run.to_owned(), finished.train.epochs);
         return Err(ParentError::NotLonger { run, finished, wanted: epochs }.into());
     }
-    let mut raw = RawExperiment::clone(finished);
+    with_epochs(finished, epochs, folder)
+}
+
+/// The same experiment with another number of epochs.
+pub(crate) fn with_epochs(experiment: &Experiment, epochs: usize, folder: &Path) -> anyhow::Result<Experiment> {
+    let mut raw = RawExperiment::clone(experiment);
     raw.train.epochs = epochs;
     Ok(raw.check(&Registry::of_folder(folder)?)?)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
+use std::time::Duration;
 
 use medley_augment::mix::Mixer;
 use medley_augment::{AugmentError, Normalisation, PolicyConfig, TestTimeView};
@@ -17,6 +18,7 @@ use super::schema::{NormalisationChoice, PolicyChoice, RawExperiment, ViewsChoic
 use super::upgrade;
 use crate::components::optimizers;
 use crate::data::INPUT_CHANNELS;
+use crate::dry_run::parse_duration;
 use crate::run_folder::{NAME_RULE, is_name};
 
 /// A checked experiment, with what was parsed in checking it. There is no way to make one but [`Self::load`],
@@ -105,6 +107,16 @@ impl Experiment {
             ViewsChoice::None => vec![TestTimeView::Identity],
             ViewsChoice::Builtin => TestTimeView::builtin(task.modality),
         }
+    }
+
+    /// The time that the run may take.
+    pub fn budget(&self) -> Option<Duration> {
+        self.train.budget.as_deref().and_then(|text| parse_duration(text).ok())
+    }
+
+    /// The share of it that a seed has.
+    pub fn seed_budget(&self) -> Option<Duration> {
+        self.budget().map(|budget| budget / self.seeds.len().max(1) as u32)
     }
 
     /// What mixes the images of batches in pairs, if anything.
@@ -201,6 +213,9 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
         refusal("train.device", problem)
     })?;
     check_replicas(raw, device)?;
+    if let Some(budget) = &raw.train.budget {
+        parse_duration(budget).map_err(|problem| refusal("train.budget", problem))?;
+    }
     if raw.stop.patience.is_none() && raw.stop.min_delta > 0.0 {
         return Err(refusal("stop.min_delta", "it needs `stop.patience`, which is left out"));
     }

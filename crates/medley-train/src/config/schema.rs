@@ -179,6 +179,10 @@ medley_core::keys! {
     pub struct TrainConfig {
         /// Epochs per seed.
         epochs: usize = 10, in 1..=100_000;
+        /// Time that the whole run may take, all seeds together, such as `20min`, `90s` or `1.5h`: some steps are timed before the run
+        /// begins, and it gets as many epochs as fit, `epochs` at most, so that the schedule knows the end. Seeds that turn out slower
+        /// stop when their share is over. How many epochs there are depends on the clock, and stands in the config of the run.
+        budget: Option<String> = None;
         /// Images per optimizer step, over all tasks.
         batch_size: usize = 128, in 2..=8192;
         /// Images at once in validation and test; left out, 512, and fewer of those with more values than 64x64 pixels in colour, so

@@ -4,6 +4,7 @@ pub mod average;
 mod buffers;
 mod epoch;
 mod frozen;
+mod moment;
 pub mod predict;
 mod statistics;
 mod step;
@@ -205,7 +206,7 @@ impl<'a> SeedRun<'a> {
         start: impl FnOnce(&MultiTaskNet, &[(String, Tensor)]) -> Result<(), TrainError>,
     ) -> Result<Self, TrainError> {
         let SeedRequest { experiment, data, seed, plan, run, storage, callbacks: more, .. } = request;
-        let mut callbacks = Callbacks::configured(&experiment.stop, &experiment.freeze);
+        let mut callbacks = Callbacks::configured(&experiment.stop, &experiment.freeze, experiment.seed_budget());
         callbacks.extend(more);
         callbacks.check_names()?;
         let net = build_network(experiment, &data.tasks, seed, plan)?;

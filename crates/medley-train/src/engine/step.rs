@@ -44,14 +44,19 @@ impl SeedRun<'_> {
             if stop.requested() {
                 return Ok(None);
             }
-            let mixed = self.mixer.mix(&mut batch, self.progress.step as u64);
-            self.train_step(&MixedBatch { batch: &batch, mixed: &mixed }, observers)?;
+            self.train_batch(&mut batch, observers)?;
             stream.recycle(batch);
         }
         Ok(Some(stream.waited()))
     }
 
-    fn train_step(&mut self, batch: &MixedBatch<'_>, observers: &mut Observers) -> Result<(), TrainError> {
+    /// One step; the loss before it.
+    pub(super) fn train_batch(&mut self, batch: &mut Batch, observers: &mut Observers) -> Result<f64, TrainError> {
+        let mixed = self.mixer.mix(batch, self.progress.step as u64);
+        self.train_step(&MixedBatch { batch, mixed: &mixed }, observers)
+    }
+
+    fn train_step(&mut self, batch: &MixedBatch<'_>, observers: &mut Observers) -> Result<f64, TrainError> {
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         let position = epoch * self.steps_per_epoch() + step;
         let images = batch.mixed.len();
@@ -83,7 +88,8 @@ impl SeedRun<'_> {
             learning_rate,
             gradient_norm: norm,
             images,
-        })
+        })?;
+        Ok(value)
     }
 
     fn update_average(&mut self, position: usize) -> Result<(), TrainError> {

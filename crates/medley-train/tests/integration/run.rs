@@ -23,6 +23,7 @@ use tch::Tensor;
 
 mod callbacks;
 mod configs;
+mod dry_run;
 mod freezing;
 mod hostile;
 mod parent;
@@ -30,6 +31,7 @@ mod recipes;
 mod rules;
 mod scoring;
 mod session;
+
 mod views;
 
 const TASKS: [&str; 2] = ["breastmnist", "bloodmnist"];
