@@ -54,6 +54,7 @@ pub mod dry_run;
 pub mod engine;
 mod error;
 pub mod export;
+pub mod folds;
 pub mod memory;
 pub mod observer;
 pub mod parent;

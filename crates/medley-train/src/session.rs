@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use medley_core::record::{Inheritance, Parent};
+use medley_core::record::{Inheritance, Manifest, Parent};
 use medley_data::{OpenOptions, memory, open_task};
 use medley_models::{MultiTaskNet, environment};
 use medley_storage::Storage;
@@ -21,6 +21,7 @@ use crate::compute::{self, ChosenPlan};
 use crate::config::Experiment;
 use crate::data::{OpenedSet, Prepared, prepare};
 use crate::engine::build_network;
+use crate::folds::{Groups, GroupsError};
 use crate::memory::{Footprint, MemoryEstimate};
 use crate::parent::{ParentError, ParentRun};
 use crate::pretrained::{Pretrained, PretrainedError};
@@ -183,6 +184,7 @@ impl<'a> Session<'a> {
             TrainError::Data(error) => error.of_run(&folder.manifest().data).into(),
             other => other,
         })?;
+        check_groups(experiment, &prepared, folder.manifest())?;
         folder.check_data(&prepared.records)?;
         let plan = compute::recorded(experiment, &folder.manifest().environment);
         if !folder.layout().results().exists() {
@@ -202,7 +204,16 @@ impl<'a> Session<'a> {
     /// The data of an experiment. The first set that cannot be opened is the error.
     fn data_of(&self, experiment: &Experiment) -> Result<Prepared, TrainError> {
         let sets = experiment.tasks.iter().map(|task| self.set(task, experiment.data.size));
-        let prepared = prepare(experiment, sets.collect::<Result<_, _>>()?)?;
+        let sets = sets.collect::<Result<Vec<_>, _>>()?;
+        let mut groups = BTreeMap::new();
+        for (task, set) in experiment.tasks.iter().zip(&sets) {
+            if let Some(path) = experiment.folds.groups.get(task) {
+                let [train, val] = set.rows();
+                groups.insert(task.clone(), Groups::read(task, Path::new(path), train, val)?);
+            }
+        }
+        let mut prepared = prepare(experiment, sets, &groups)?;
+        prepared.groups = groups.into_iter().map(|(task, groups)| (task, groups.sha256)).collect();
         // Images of different sizes and bad policies are refused before a run folder is made.
         prepared.learning.train.assembler(experiment, 0)?;
         Ok(prepared)
@@ -233,6 +244,18 @@ fn inherited(
     }
     let state: Vec<_> = network.parameters().into_iter().chain(network.buffers()).collect();
     parent.record(&experiment.seeds, &state)
+}
+
+/// The files of groups are those that the run began with.
+fn check_groups(experiment: &Experiment, prepared: &Prepared, manifest: &Manifest) -> Result<(), GroupsError> {
+    let then = manifest.folds.as_ref().map(|folds| &folds.groups);
+    for (task, sha256) in &prepared.groups {
+        if then.and_then(|then| then.get(task)) != Some(sha256) {
+            let path = experiment.folds.groups.get(task).map(PathBuf::from).unwrap_or_default();
+            return Err(GroupsError::Changed { task: task.clone(), path });
+        }
+    }
+    Ok(())
 }
 
 /// The weights that a run began with. They are looked at now if a seed has yet to start from them, not hours later.

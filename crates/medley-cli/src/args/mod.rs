@@ -169,7 +169,8 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 #[command(after_help = "Examples:
   medley train configs/small-three.toml --data ~/medmnist
   medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first
-  medley train configs/small-three.toml --from runs/small-three-1")]
+  medley train configs/small-three.toml --from runs/small-three-1
+  medley train configs/small-three.toml --set folds.count=5 --all-folds")]
 #[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub struct TrainArguments {
     /// The config, a TOML file
@@ -193,6 +194,10 @@ pub struct TrainArguments {
     /// Try again how to compute fastest here, instead of taking what an earlier run found; keep nothing either
     #[arg(long)]
     pub no_cache: bool,
+    /// Train one run for each fold of `folds.count`, called by the name and the fold; given again, finished ones are passed over and
+    /// interrupted ones go on
+    #[arg(long)]
+    pub all_folds: bool,
     /// Start from the best network of this run; heads that it does not have are initialised as usual
     #[arg(long, value_name = "RUN")]
     pub from: Option<PathBuf>,

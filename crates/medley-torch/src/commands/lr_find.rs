@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &LrFindArguments) -> anyhow::Result<ExitCode> {
         session.test_rates(&experiment, &rates, &interruption.stop, |step, _| progress.set_position(step as u64))?;
     progress.finish_and_clear();
     if interruption.stop.requested() {
-        return Ok(interruption.note("`medley lr-find` begins anew; nothing was written, and it"));
+        return Ok(interruption.stopped("nothing was written"));
     }
     if let Some(path) = &arguments.svg {
         write_chart(path, &experiment.name, &test)?;

@@ -24,6 +24,7 @@ use medley_train::run_folder::RunFolder;
 use medley_train::session::{RunRequest, Session};
 
 use medley_cli::data_folder;
+use medley_cli::failure::Usage;
 
 use super::config;
 use crate::interruption::Interruption;
@@ -40,6 +41,9 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if let Some(planned) = within_budget(&session, &experiment, &arguments.data.data, arguments.quiet)? {
         config_text = planned.to_toml();
         experiment = planned;
+    }
+    if arguments.all_folds {
+        return train_folds(&session, &experiment, arguments, &interruption);
     }
     let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
     let parent = arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()?;
@@ -87,6 +91,58 @@ pub(crate) fn steps_bar(steps: u64, quiet: bool) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {eta} left");
     ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Trains a run for each fold, as far as they are not finished.
+fn train_folds(
+    session: &Session<'_>,
+    experiment: &Experiment,
+    arguments: &TrainArguments,
+    interruption: &Interruption,
+) -> anyhow::Result<ExitCode> {
+    let Some(count) = experiment.folds.count else {
+        return Err(Usage("--all-folds needs folds: --set folds.count=5".to_owned()).into());
+    };
+    let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
+    let parent = arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()?;
+    let name = arguments.name.clone().unwrap_or_else(|| experiment.name.clone());
+    let again = "the same command, given again,".to_owned();
+    for index in 0..count {
+        let fold = config::on_fold(experiment, index, &arguments.data.data)?;
+        let run_name = format!("{name}-fold{index}");
+        let root = arguments.runs.join(&run_name);
+        let config_text = fold.to_toml();
+        let run = if root.exists() {
+            let folder = RunFolder::open(&root)?;
+            if folder.config_text() != config_text {
+                let path = root.display();
+                return Err(
+                    Usage(format!("`{path}` is there with another config: give another --name, or remove it")).into()
+                );
+            }
+            session.resume(&fold, folder)?
+        } else {
+            session.start(&RunRequest {
+                experiment: &fold,
+                config_text: &config_text,
+                runs_folder: &arguments.runs,
+                run_name: Some(&run_name),
+                parent: parent.as_ref(),
+                no_test: arguments.no_test,
+            })?
+        };
+        let layout = run.layout().clone();
+        interruption.running(&again);
+        match run.train(observers(arguments.quiet, "run"), &interruption.stop)? {
+            RunEnd::Interrupted => return Ok(interruption.note(&again)),
+            RunEnd::Finished(results) if arguments.json => {
+                write_out(&layout, &results)?;
+                output::json(&results)?;
+            }
+            RunEnd::Finished(results) => print(&layout, &results)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Trains a run that was just made.

@@ -19,6 +19,7 @@ use super::upgrade;
 use crate::components::optimizers;
 use crate::data::INPUT_CHANNELS;
 use crate::dry_run::parse_duration;
+use crate::folds::FoldsConfig;
 use crate::run_folder::{NAME_RULE, is_name};
 
 /// A checked experiment, with what was parsed in checking it. There is no way to make one but [`Self::load`],
@@ -225,6 +226,22 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
         check_is_task(raw, "loss.tasks", task)?;
     }
     check_class_weights(raw, registry)?;
+    match raw.folds.count {
+        Some(count) if raw.folds.index >= count => {
+            let problem = format!("it is {}, but the {count} folds are numbered from 0", raw.folds.index);
+            return Err(refusal("folds.index", problem));
+        }
+        None if raw.folds != FoldsConfig::default() => {
+            return Err(refusal(
+                "folds.count",
+                "it is left out, so that there are no folds for the other keys of `folds`",
+            ));
+        }
+        _ => {}
+    }
+    for task in raw.folds.groups.keys() {
+        check_is_task(raw, "folds.groups", task)?;
+    }
     for task in raw.data.normalisations.keys() {
         check_is_task(raw, "data.normalisations", task)?;
     }

@@ -14,6 +14,7 @@ use crate::components::losses::LossTable;
 use crate::components::optimizers::OptimizerConfig;
 use crate::components::schedules::ScheduleConfig;
 use crate::components::selections::SelectConfig;
+use crate::folds::FoldsConfig;
 
 /// An experiment as written. Every key but `name` and `tasks` has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct RawExperiment {
     /// What is read.
     #[serde(default)]
     pub data: DataConfig,
+    /// Which rows are validated on.
+    #[serde(default)]
+    pub folds: FoldsConfig,
     /// How training images are varied.
     #[serde(default)]
     pub augment: AugmentConfig,
@@ -75,6 +79,7 @@ impl RawExperiment {
     /// The first value that is outside its range.
     pub(super) fn check_ranges(&self) -> Result<(), KeyError> {
         self.data.check("data")?;
+        self.folds.check("folds")?;
         self.augment.check("augment")?;
         self.net.check("net")?;
         self.sampler.check("sampler")?;

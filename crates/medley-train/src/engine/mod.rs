@@ -192,6 +192,8 @@ impl<'a> SeedRun<'a> {
             let last = checkpoints.find_last(&seed_run.full_state())?.ok_or_else(none)?;
             if how == Inheritance::Everything {
                 seed_run.progress = Progress { stopped: None, ..last.progress.clone() };
+                // The longer run may have others, such as no time budget.
+                seed_run.callbacks.retain_own(&mut seed_run.progress.callbacks);
                 seed_run.freeze()?;
             }
             checkpoints.load(&last, &seed_run.full_state())?;

@@ -24,6 +24,7 @@ use tch::Tensor;
 mod callbacks;
 mod configs;
 mod dry_run;
+mod folds;
 mod freezing;
 mod hostile;
 mod parent;

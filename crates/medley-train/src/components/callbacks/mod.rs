@@ -226,6 +226,11 @@ impl Callbacks {
         Ok(())
     }
 
+    /// Leaves of what callbacks remember, by name, only what is of one of these.
+    pub fn retain_own(&self, states: &mut BTreeMap<String, Value>) {
+        states.retain(|name, _| self.all.iter().any(|(known, _)| known == name));
+    }
+
     /// Checks that each has a name of its own: what is saved under it is of one callback.
     ///
     /// # Errors
@@ -365,7 +370,7 @@ mod tests {
         assert!(names(Callbacks::configured(&StopConfig::default(), &FreezeConfig::default(), None)).is_empty());
         let stop = StopConfig { patience: Some(2), min_delta: 0.0, minutes: Some(5.0) };
         let freeze = FreezeConfig { r#match: vec!["heads.*".into()], epochs: Some(1) };
-        let budget = Some(Duration::from_secs(60));
+        let budget = Some(Duration::from_mins(1));
         let all = ["early_stopping", "time_budget", "budget", "freeze"];
         assert_eq!(names(Callbacks::configured(&stop, &freeze, budget)), all);
         let mut callbacks = Callbacks::configured(&stop, &freeze, None);

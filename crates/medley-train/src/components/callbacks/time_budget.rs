@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_time_of_earlier_processes_counts() {
-        let hour = || TimeBudget::new(Duration::from_secs(3600), "an hour".to_owned());
+        let hour = || TimeBudget::new(Duration::from_hours(1), "an hour".to_owned());
         let mut first = hour();
         assert!(!stops(&mut first));
         let saved = first.state().unwrap().save().unwrap();
