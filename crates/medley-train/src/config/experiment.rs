@@ -17,6 +17,7 @@ use super::rules::Rules;
 use super::schema::{NormalisationChoice, PolicyChoice, RawExperiment, ViewsChoice};
 use super::upgrade;
 use crate::components::optimizers;
+use crate::components::task_weights::TaskWeightsChoice;
 use crate::data::INPUT_CHANNELS;
 use crate::dry_run::parse_duration;
 use crate::folds::FoldsConfig;
@@ -238,6 +239,11 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
             ));
         }
         _ => {}
+    }
+    if let TaskWeightsChoice::Fixed(fixed) = &raw.task_weights.choice {
+        for task in fixed.weights.keys() {
+            check_is_task(raw, "task_weights.weights", task)?;
+        }
     }
     for task in raw.folds.groups.keys() {
         check_is_task(raw, "folds.groups", task)?;

@@ -14,6 +14,7 @@ use crate::components::losses::LossTable;
 use crate::components::optimizers::OptimizerConfig;
 use crate::components::schedules::ScheduleConfig;
 use crate::components::selections::SelectConfig;
+use crate::components::task_weights::TaskWeightsConfig;
 use crate::folds::FoldsConfig;
 
 /// An experiment as written. Every key but `name` and `tasks` has a default.
@@ -45,6 +46,9 @@ pub struct RawExperiment {
     /// What is minimised.
     #[serde(default)]
     pub loss: LossTable,
+    /// By what the losses of tasks are multiplied.
+    #[serde(default)]
+    pub task_weights: TaskWeightsConfig,
     /// How it is minimised.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
@@ -84,6 +88,7 @@ impl RawExperiment {
         self.net.check("net")?;
         self.sampler.check("sampler")?;
         self.loss.check("loss")?;
+        self.task_weights.check("task_weights")?;
         self.optimizer.check("optimizer")?;
         self.schedule.check("schedule")?;
         self.average.check("average")?;

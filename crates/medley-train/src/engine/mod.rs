@@ -1,6 +1,7 @@
 //! The run of one seed: a network trained with one seed, from its first step (or a checkpoint) to its last.
 
 pub mod average;
+mod batch_loss;
 mod buffers;
 mod epoch;
 mod frozen;

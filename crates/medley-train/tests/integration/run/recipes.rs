@@ -4,13 +4,16 @@ use super::callbacks::interrupted_at;
 use super::*;
 
 /// What a recipe adds to the plain experiment, which has two epochs of six steps.
-const RECIPES: [(&str, &str); 7] = [
+const RECIPES: [(&str, &str); 10] = [
     ("sharpness", "[optimizer.sam]\nrho = 0.5"),
     ("adaptive sharpness", "[optimizer.sam]\nrho = 0.5\nadaptive = true"),
     ("lookahead", "[optimizer.lookahead]\nevery = 4"),
     ("muon", "[optimizer]\nname = 'muon'"),
     ("weight averaging", "[average]\nname = 'swa'\nstart = 0.0\nmeasure_on = 2"),
     ("mixing", "[augment.mix]\nmixup_alpha = 0.4\ncutmix_alpha = 1.0"),
+    ("fixed weights", "[task_weights]\nname = 'fixed'\nweights = { bloodmnist = 2.0 }"),
+    ("uncertainty", "[task_weights]\nname = 'uncertainty'\nrate = 0.1"),
+    ("random weights", "[task_weights]\nname = 'random'"),
     ("mixing of one task", "[augment]\nmix = { mixup_alpha = 0.4 }\nmix_tasks = ['bloodmnist']"),
 ];
 
@@ -33,6 +36,25 @@ fn every_recipe_changes_the_bits_and_an_interruption_does_not() {
         let (root, _) = interrupted_at(&laboratory, steps, [3, 6, 9][index % 3]);
         assert_same_files(&undisturbed, &root);
     }
+}
+
+#[test]
+fn dynamic_weights_begin_after_two_epochs_and_go_on_when_interrupted() {
+    let plain = Laboratory::new("");
+    let longer = |keys: &str| plain.other(config(keys).replace("epochs = 2", "epochs = 4"));
+    let dynamic = longer("[task_weights]\nname = 'dwa'\ntemperature = 0.1");
+    let expected = promised(&dynamic.finish());
+    let (root, _) = interrupted_at(&dynamic, steps, 15);
+    assert_same_files(&expected, &root);
+    let rows = |files: &BTreeMap<String, Vec<u8>>, epochs: [&str; 2]| -> Vec<String> {
+        let text = String::from_utf8(files["metrics.csv"].clone()).unwrap();
+        let of = |line: &&str| epochs.contains(&line.split(',').nth(1).unwrap());
+        text.lines().filter(of).map(str::to_owned).collect()
+    };
+    let equal = promised(&longer("").finish());
+    assert!(!rows(&expected, ["1", "2"]).is_empty());
+    assert_eq!(rows(&expected, ["1", "2"]), rows(&equal, ["1", "2"]));
+    assert_ne!(rows(&expected, ["3", "4"]), rows(&equal, ["3", "4"]));
 }
 
 #[test]
