@@ -25,27 +25,29 @@ fn weights_of(files: &BTreeMap<String, Vec<u8>>) -> Vec<&Vec<u8>> {
 #[test]
 fn every_recipe_changes_the_bits_and_an_interruption_does_not() {
     let plain = Laboratory::new("");
-    let mut seen = vec![weights_of(undisturbed()).into_iter().cloned().collect::<Vec<_>>()];
+    let one_seed = |keys: &str| plain.other(config(keys).replace("seeds = [0, 1]", "seeds = [0]"));
+    let mut seen = vec![weights_of(&promised(&one_seed("").finish())).into_iter().cloned().collect::<Vec<_>>()];
     for (index, (name, keys)) in RECIPES.into_iter().enumerate() {
-        let laboratory = plain.other(config(keys));
+        let laboratory = one_seed(keys);
         let undisturbed = promised(&laboratory.finish());
         let weights: Vec<Vec<u8>> = weights_of(&undisturbed).into_iter().cloned().collect();
         assert!(!weights.is_empty() && !seen.contains(&weights), "{name} has the bits of another recipe");
         seen.push(weights);
         // In the first epoch, at its end, or in the second.
         let (root, _) = interrupted_at(&laboratory, steps, [3, 6, 9][index % 3]);
-        assert_same_files(&undisturbed, &root);
+        assert!(promised(&root) == undisturbed, "{name}");
     }
 }
 
 #[test]
 fn dynamic_weights_begin_after_two_epochs_and_go_on_when_interrupted() {
     let plain = Laboratory::new("");
-    let longer = |keys: &str| plain.other(config(keys).replace("epochs = 2", "epochs = 4"));
+    let text = |keys: &str| config(keys).replace("epochs = 2", "epochs = 4").replace("seeds = [0, 1]", "seeds = [0]");
+    let longer = |keys: &str| plain.other(text(keys));
     let dynamic = longer("[task_weights]\nname = 'dwa'\ntemperature = 0.1");
     let expected = promised(&dynamic.finish());
     let (root, _) = interrupted_at(&dynamic, steps, 15);
-    assert_same_files(&expected, &root);
+    assert!(promised(&root) == expected);
     let rows = |files: &BTreeMap<String, Vec<u8>>, epochs: [&str; 2]| -> Vec<String> {
         let text = String::from_utf8(files["metrics.csv"].clone()).unwrap();
         let of = |line: &&str| epochs.contains(&line.split(',').nth(1).unwrap());
