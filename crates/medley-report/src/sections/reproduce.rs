@@ -1,4 +1,5 @@
 use askama::Template;
+use medley_core::record::Inheritance;
 
 use super::Section;
 use crate::format;
@@ -13,6 +14,7 @@ struct ReproduceTemplate {
     facts: Vec<(&'static str, String)>,
     hashes: Vec<(&'static str, String)>,
     dirty: bool,
+    command: String,
     config: Option<String>,
 }
 
@@ -31,9 +33,24 @@ impl Section for Reproduce {
             facts: facts(run),
             hashes: hashes(run),
             dirty: revision.is_some_and(|revision| revision.ends_with("-dirty")),
+            command: command(run),
             config: run.config_text.clone(),
         };
         Fragment::render(&template).map(Some)
+    }
+}
+
+/// What makes the run again: of the run that it began from, if there is one.
+fn command(run: &RunRecord) -> String {
+    let again = "medley train config.toml --data DIR";
+    match run.manifest.parent.as_ref().map(|parent| (parent.how, &parent.run)) {
+        None => again.to_owned(),
+        Some((Inheritance::Weights, parent)) => format!("{again} --from {parent}"),
+        Some((Inheritance::WeightsAndOptimizer, parent)) => format!("{again} --from {parent} --with-optimizer"),
+        Some((Inheritance::Everything, parent)) => {
+            let epochs = run.setting("train.epochs").unwrap_or_else(|| "N".to_owned());
+            format!("medley resume {parent} --epochs {epochs} --data DIR")
+        }
     }
 }
 

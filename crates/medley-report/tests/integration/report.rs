@@ -75,6 +75,28 @@ fn volumes_stand_beside_the_official_networks_over_volumes() {
 }
 
 #[test]
+fn a_run_with_a_parent_says_so_and_how_it_is_made_again() {
+    let fixture = common::one_seed();
+    let path = fixture.layout.manifest();
+    let plain = std::fs::read_to_string(&path).unwrap();
+    assert!(page(&fixture).contains("<code>medley train config.toml --data DIR</code>"));
+    for (how, command) in [
+        ("weights", "medley train config.toml --data DIR --from old-1<"),
+        ("weights_and_optimizer", "medley train config.toml --data DIR --from old-1 --with-optimizer<"),
+        ("everything", "medley resume old-1 --epochs "),
+    ] {
+        let seeds = r#"{"0": {"seed": 3, "epoch": 7, "sha256": "abc123"}}"#;
+        let parent = format!(r#""parent": {{"run": "old-1", "how": "{how}", "seeds": {seeds}}}, "run":"#);
+        std::fs::write(&path, plain.replacen("\"run\":", &parent, 1)).unwrap();
+        let page = page(&fixture);
+        assert!(page.contains(command) && page.contains("abc123 (seed 0, epoch 7)"), "{how}");
+        let card = medley_report::model_card(&load_run(&fixture.layout).unwrap());
+        assert!(card.contains("Training began from the networks of the run old-1."), "{card}");
+        assert!(!card.contains("random values"), "{card}");
+    }
+}
+
+#[test]
 fn warnings_that_must_be_seen_are_there() {
     let official = page(&common::small_three());
     assert!(official.contains("Not for clinical use"));

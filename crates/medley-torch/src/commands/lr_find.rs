@@ -90,7 +90,7 @@ fn write_chart(path: &Path, name: &str, test: &RangeTest) -> anyhow::Result<()> 
     };
     if let Some(drawn) = chart.draw() {
         write_whole(&RealFs, path, standalone(&drawn).as_bytes())?;
-        output::note(&format!("written: {}", path.display()));
+        output::note(&format!("written: {} (dashes: loss, line: smoothed, dots: suggestions)", path.display()));
     }
     Ok(())
 }
