@@ -116,6 +116,27 @@ fn a_run_is_shown_compared_and_tagged() {
 }
 
 #[test]
+fn a_run_that_began_from_another_says_so() {
+    let fixture = common::small_three();
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(fixture.layout.manifest()).unwrap()).unwrap();
+    let from = |epoch: usize| serde_json::json!({ "seed": 0, "epoch": epoch, "sha256": "5e".repeat(32) });
+    let seeds = serde_json::json!({ "0": from(12), "1": from(1), "2": from(12) });
+    manifest["parent"] = serde_json::json!({ "run": "first-1", "how": "weights", "seeds": seeds });
+    let child = RunLayout::new(fixture.folder.path().join("child-1"));
+    std::fs::create_dir(child.root()).unwrap();
+    std::fs::write(child.manifest(), manifest.to_string()).unwrap();
+    std::fs::copy(fixture.layout.config(), child.config()).unwrap();
+    std::fs::copy(fixture.layout.results(), child.results()).unwrap();
+    let shown = must(fixture.folder.path(), &["runs", "show", "child-1"]);
+    let line = "first-1, its best network: seed 0 from seed 0 after 12 epochs; seed 1 from seed 0 after 1 epoch;";
+    assert!(shown.contains(line), "{shown}");
+    let listed = must(fixture.folder.path(), &["runs", "list", "."]);
+    assert!(listed.lines().next().unwrap().ends_with("  parent"), "{listed}");
+    let listed = must(fixture.folder.path(), &["runs", "list", "small-three-1"]);
+    assert!(!listed.contains("parent"), "{listed}");
+}
+
+#[test]
 fn nothing_is_removed_without_a_word_or_if_one_of_several_is_refused() {
     let fixture = three_runs();
     let runs = fixture.folder.path();
