@@ -43,6 +43,7 @@ mod folds;
 mod gain;
 mod options;
 mod problem;
+pub mod record;
 pub mod rules;
 mod table;
 mod tally;

@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
+
 use crate::DecisionError;
 
 /// How rules and weights are fitted and judged. The same options and the same rows give the same bits, with any number of threads.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FitOptions {
     /// Parts for cross-fitting, 2 or more.
     pub folds: usize,
