@@ -13,6 +13,7 @@ use medley_predictions::matching::{load, load_predictor};
 use medley_predictions::{MatchRequest, RunFiles, SeedPredictions, of_seeds};
 use medley_storage::{ConfinedFolder, ConfinedFs, RealFs, write_whole};
 
+pub(super) use self::table::interval;
 use super::score::DataTruth;
 use crate::args::decide::DecideArguments;
 use crate::output;

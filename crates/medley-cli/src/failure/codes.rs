@@ -3,6 +3,7 @@
 use medley_core::CoreError;
 use medley_data::DataError;
 use medley_decisions::DecisionError;
+use medley_ensembles::EnsembleError;
 use medley_fetch::FetchError;
 use medley_import::ImportError;
 use medley_metrics::MetricError;
@@ -125,6 +126,25 @@ pub fn decision(error: &DecisionError) -> Code {
         DecisionError::Metric(error) => metric(error),
         DecisionError::Core(error) => core(error),
     }
+}
+
+/// Of [`EnsembleError`]; `None` as for [`prediction`].
+pub fn ensemble(error: &EnsembleError) -> Option<Code> {
+    Some(match error {
+        EnsembleError::NoRuns
+        | EnsembleError::Twice { .. }
+        | EnsembleError::NothingInCommon { .. }
+        | EnsembleError::Name { .. } => Code::Usage,
+        EnsembleError::OtherData { .. } | EnsembleError::Rows { .. } => Code::Data,
+        EnsembleError::Encode { .. } => Code::Internal,
+        EnsembleError::Prediction(error) => return prediction(error),
+        EnsembleError::Decision(error) => decision(error),
+        EnsembleError::Record(error) => record(error),
+        EnsembleError::Submission(error) => submission(error),
+        EnsembleError::Storage(error) => storage(error),
+        EnsembleError::Metric(error) => metric(error),
+        EnsembleError::Core(error) => core(error),
+    })
 }
 
 /// `None` where the source decides, which can be of any type.

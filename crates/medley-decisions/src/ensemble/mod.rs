@@ -2,7 +2,7 @@
 //!
 //! The plain mean of probabilities is hard to beat, and weights are easily fitted to the accidents of a small validation split. So
 //! weights of any method are cross-fitted and held against the mean by a paired bootstrap, as rules are by [`fit()`](crate::fit()), and
-//! the mean stays unless they are better by more than chance.
+//! the mean stays unless they are better by more than chance in what they are fitted for, and not worse in macro-F1.
 //!
 //! ```
 //! use medley_core::Scores;
@@ -92,6 +92,8 @@ pub enum Fallback {
     FewRows,
     /// On rows that it was not fitted on, it is not better than the mean by more than chance.
     NotBetter,
+    /// On rows that it was not fitted on, log loss is better than that of the mean and macro-F1 is worse.
+    WorseMacroF1,
 }
 
 impl std::fmt::Display for Fallback {
@@ -100,6 +102,7 @@ impl std::fmt::Display for Fallback {
             Self::OneMember => "there is one member",
             Self::FewRows => "there are too few rows",
             Self::NotBetter => "no certain gain over the mean",
+            Self::WorseMacroF1 => "macro-F1 is worse than that of the mean",
         })
     }
 }
@@ -154,9 +157,15 @@ pub fn weigh(
     }
     let held_out = cross_fit(spec, members, labels, method, options)?;
     let gain = gain_over(spec, &held_out, &mean, labels, method, options)?;
-    let cross_fitted = Some(scored(spec, &held_out, labels)?);
-    if !gain.is_certain() || gain.value <= 0.0 {
-        return Ok(Weighed { cross_fitted, gain: Some(gain), ..by_mean(Some(Fallback::NotBetter))? });
+    let found = scored(spec, &held_out, labels)?;
+    let fallback = if !gain.is_certain() || gain.value <= 0.0 {
+        Some(Fallback::NotBetter)
+    } else {
+        (found.macro_f1 < scored(spec, &mean, labels)?.macro_f1).then_some(Fallback::WorseMacroF1)
+    };
+    let cross_fitted = Some(found);
+    if fallback.is_some() {
+        return Ok(Weighed { cross_fitted, gain: Some(gain), ..by_mean(fallback)? });
     }
     let weights = weights_of(spec, members, labels, method, options);
     Ok(Weighed { method, weights, cross_fitted, gain: Some(gain), ..by_mean(None)? })

@@ -142,6 +142,6 @@ fn signed(value: f64) -> String {
     if value.abs() < 5e-5 { "0.0000".to_owned() } else { format!("{value:+.4}") }
 }
 
-pub(in crate::commands) fn interval(gain: &Gain) -> String {
+pub(crate) fn interval(gain: &Gain) -> String {
     format!("[{}, {}]", signed(gain.interval.low), signed(gain.interval.high))
 }

@@ -1,35 +1,10 @@
 //! `medley runs` as it is typed: what it prints, and how it ends.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
-
-#[path = "../../medley-predictions/tests/common/mod.rs"]
-mod common;
-
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use medley_core::RunLayout;
 use serde_json::Value;
-// The fixtures are made with these.
-use {csv as _, rand as _};
 
-struct Said {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn medley(folder: &Path, arguments: &[&str]) -> Said {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_medley"));
-    let output = command.current_dir(folder).args(arguments).stdin(Stdio::null()).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-fn must(folder: &Path, arguments: &[&str]) -> String {
-    let said = medley(folder, arguments);
-    assert_eq!(said.code, Some(0), "{arguments:?}: {}{}", said.stdout, said.stderr);
-    said.stdout
-}
+use crate::common;
+use crate::program::{medley, must};
 
 /// A finished run, a copy that is damaged, and a name that would clear the terminal.
 fn three_runs() -> common::Fixture {
