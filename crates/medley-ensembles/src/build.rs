@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use medley_core::names::is_name;
 use medley_core::record::{PredictionRecord, SCHEMA_VERSION};
-use medley_core::text::widened;
+use medley_core::text::{hex, widened};
 use medley_core::{Labels, RunLayout, Scores, Split};
 use medley_decisions::FitOptions;
 use medley_decisions::ensemble::{Method, average, weigh};
@@ -220,8 +220,4 @@ pub(crate) fn file_of(seed: &SeedPredictions) -> PredictionFile {
 
 pub(crate) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use medley_core::record::{PredictionRecord, Resampling, TestOpening};
+use medley_core::text::hex;
 use medley_core::{Origin, Scores, Split, TaskKind, TaskSpec};
 use medley_decisions::ensemble::average;
 use medley_metrics::uncertainty::SetResamples;
@@ -13,7 +14,7 @@ use medley_predictions::submission::{SubmissionOrder, TaskLabels, WrittenSubmiss
 use medley_storage::{ConfinedFolder, ConfinedFs, Storage, write_whole};
 use sha2::{Digest as _, Sha256};
 
-use crate::build::{RECORD, as_printed, encode, file_name, file_of, hex, match_request, predictions_of};
+use crate::build::{RECORD, as_printed, encode, file_name, file_of, match_request, predictions_of};
 use crate::{Built, EnsembleError, Source, TaskPlan};
 
 /// One task, averaged and written, its labels still shut.

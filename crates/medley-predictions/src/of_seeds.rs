@@ -1,8 +1,9 @@
 //! The predictions of each seed of a run, without their truth: what is averaged, or what decision rules are fitted on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use medley_core::record::{DataRecord, SeedRecord};
+use medley_core::text::hex;
 use medley_core::{Scores, Split};
 use medley_storage::ConfinedFolder;
 use sha2::{Digest as _, Sha256};
@@ -125,16 +126,8 @@ fn read(
 }
 
 /// The SHA-256 of a file that the seed recorded; `None` where its record is gone or does not name the file.
-fn recorded(run: &RunFiles, seed: u64, path: &std::path::Path) -> Option<String> {
+fn recorded(run: &RunFiles, seed: u64, path: &Path) -> Option<String> {
     let record: SeedRecord = read_json(&run.layout, &run.layout.seed_results(seed), SEED_RESULTS).ok()??;
     let name = path.file_name()?.to_str()?;
     record.predictions.into_iter().find(|prediction| prediction.file == name).map(|prediction| prediction.sha256)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

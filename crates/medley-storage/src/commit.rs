@@ -125,12 +125,12 @@ pub fn fill_directory<E: From<StorageError>>(
     let temporary = temporary_sibling(path)?;
     let io = |source| StorageError::io(path, source);
     let write = |name: &str, bytes: &[u8]| {
-        let file = temporary.join(name);
-        let inner = file.parent().filter(|inner| **inner != *temporary);
+        let place = temporary.join(name);
+        let inner = place.parent().filter(|inner| **inner != *temporary);
         if let Some(inner) = inner.filter(|inner| !inner.is_dir()) {
             storage.create_dir(inner).map_err(io)?;
         }
-        storage.write_synced(&file, bytes).map_err(io)?;
+        storage.write_synced(&place, bytes).map_err(io)?;
         inner.map_or(Ok(()), |inner| storage.sync_files(inner, &[]).map_err(io))
     };
     let filled = || {
