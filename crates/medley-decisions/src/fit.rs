@@ -81,8 +81,8 @@ impl fmt::Display for Verdict {
 /// Each rule is cross-fitted: the rows are split into folds, stratified by class, and each fold is decided by the rule fitted on the
 /// others (Stone, *Cross-Validatory Choice and Assessment of Statistical Predictions*, 1974). The gain is macro-F1 of all these decisions
 /// less that of the plain rule; its interval is that of a paired bootstrap over the rows, stratified by class. A rule is accepted if the
-/// lower end is above 0; of several, the one that gains most, and of equals the one with fewer parameters. With fewer rows than two per
-/// fold nothing is tried.
+/// lower end is above 0; of several, the one that gains most, and of equals the one with fewer parameters. With fewer
+/// than 30 rows, or two per fold, nothing is tried.
 ///
 /// The more rules are tried, the sooner one is good by chance. So the error that the level allows is shared out (Bonferroni) among the
 /// rules that decide otherwise than the plain one: with two of them and a level of 0.9, each lower end is that of a one-sided 95 %

@@ -51,8 +51,9 @@ impl FitOptions {
         1.0 - (1.0 - self.level) / intervals.max(1) as f64
     }
 
-    /// Rows below which nothing is fitted: two for each fold.
+    /// Rows below which nothing is fitted: 30, and two for each fold. Resampling within classes of one or two images moves next to nothing,
+    /// so an interval would claim what nobody knows.
     pub(crate) fn fewest_rows(&self) -> usize {
-        self.folds.saturating_mul(2)
+        self.folds.saturating_mul(2).max(30)
     }
 }

@@ -88,7 +88,7 @@ pub struct Scored {
 pub enum Fallback {
     /// There is one member.
     OneMember,
-    /// There are fewer rows than two per fold.
+    /// There are fewer than 30 rows, or two per fold.
     FewRows,
     /// On rows that it was not fitted on, it is not better than the mean by more than chance.
     NotBetter,

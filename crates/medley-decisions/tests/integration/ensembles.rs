@@ -101,7 +101,7 @@ fn what_does_not_fit_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
-    fn weights_are_shares_and_the_same_twice(rows in 10_usize..60, good in 1_usize..4, ignorant in 0_usize..3) {
+    fn weights_are_shares_and_the_same_twice(rows in 20_usize..60, good in 1_usize..4, ignorant in 0_usize..3) {
         let (members, labels) = members(rows, good, ignorant);
         let spec = task(TaskKind::Ordinal, 3);
         let options = FitOptions { resamples: 100, level: 0.5, ..FitOptions::default() };

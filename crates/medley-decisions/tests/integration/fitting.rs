@@ -137,9 +137,9 @@ fn thresholds_are_where_the_f1_of_their_label_is_best() {
 
 #[test]
 fn few_rows_decide_nothing() {
-    let (scores, labels) = bayes(&[0.5; 2], &[0.9, 0.1], 1.0, 9, 9);
+    let (scores, labels) = bayes(&[0.5; 2], &[0.9, 0.1], 1.0, 29, 9);
     let fitted = fit(&task(TaskKind::Binary, 2), &scores, &labels, None, &FitOptions::default()).unwrap();
-    assert_eq!((fitted.rule, fitted.candidates.len(), fitted.rows), (Rule::PLAIN, 0, 9));
+    assert_eq!((fitted.rule, fitted.candidates.len(), fitted.rows), (Rule::PLAIN, 0, 29));
 }
 
 #[test]
@@ -167,7 +167,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn what_holds_whatever_is_drawn(
-        shares in prop::collection::vec(0.05..1.0_f64, 3), skill in 0.3..2.0_f64, rows in 10_usize..120, seed in 0_u64..1_000,
+        shares in prop::collection::vec(0.05..1.0_f64, 3), skill in 0.3..2.0_f64, rows in 30_usize..140, seed in 0_u64..1_000,
     ) {
         let (scores, labels) = bayes(&[0.33; 3], &shares, skill, rows, seed);
         let options = FitOptions { resamples: 200, seed, ..FitOptions::default() };

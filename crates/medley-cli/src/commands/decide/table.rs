@@ -56,7 +56,7 @@ fn candidates(decisions: &Decisions) -> String {
             ]);
         }
         if predictor.candidates.is_empty() {
-            let why = format!("nothing was tried: {} are too few", plural(predictor.rows, "row"));
+            let why = format!("nothing was tried: {} are too few to judge by", plural(predictor.rows, "row"));
             let none = || "-".to_owned();
             rows.push(vec![task.clone(), none(), number(predictor.plain_macro_f1), none(), none(), none(), why]);
         }
