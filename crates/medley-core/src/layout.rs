@@ -48,6 +48,11 @@ impl RunLayout {
         self.root.join(Self::MANIFEST)
     }
 
+    /// Of a run that is validated on a fold: its rows by task, counted from the first training row through the validation rows.
+    pub fn fold_rows(&self) -> PathBuf {
+        self.root.join("fold_rows.json")
+    }
+
     /// One [`EventLine`](crate::record::EventLine) per line.
     pub fn events(&self) -> PathBuf {
         self.root.join("events.jsonl")

@@ -47,6 +47,9 @@ pub struct Manifest {
     /// The run that it began from, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The folds, if validation is on one of several. The rows of [`Self::data`] are then those of the fold and of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<FoldsRecord>,
     /// SHA-256 of `config.toml`.
     pub config_sha256: String,
     /// `git rev-parse HEAD` of the working directory, with `-dirty` if it had changes; `None` outside a repository.
@@ -139,6 +142,20 @@ pub struct ChannelStatistics {
     pub mean: Vec<f32>,
     /// One per channel, positive.
     pub std: Vec<f32>,
+}
+
+/// The folds that a run's training and validation rows were dealt into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldsRecord {
+    /// How many.
+    pub count: usize,
+    /// The one that is validated on, from 0.
+    pub index: usize,
+    /// Which way of dealing.
+    pub repeat: u64,
+    /// SHA-256 of the files that say which rows belong together, by task.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, String>,
 }
 
 /// What a run takes over from another one.

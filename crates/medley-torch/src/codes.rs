@@ -9,6 +9,7 @@ use medley_models::ModelError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
 use medley_train::config::load::ConfigError;
+use medley_train::folds::GroupsError;
 use medley_train::parent::ParentError;
 use medley_train::pretrained::PretrainedError;
 use medley_train::run_folder::RunFolderError;
@@ -21,6 +22,7 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(checkpoint))
         .or_else(|| cause.downcast_ref().map(pretrained))
         .or_else(|| cause.downcast_ref().map(parent))
+        .or_else(|| cause.downcast_ref().map(groups))
         .or_else(|| cause.downcast_ref().map(model))
         .or_else(|| cause.downcast_ref().map(augment))
 }
@@ -96,6 +98,12 @@ fn pretrained(error: &PretrainedError) -> Code {
     }
 }
 
+fn groups(error: &GroupsError) -> Code {
+    match error {
+        GroupsError::Read { .. } | GroupsError::Bad { .. } | GroupsError::Changed { .. } => Code::Data,
+    }
+}
+
 fn parent(error: &ParentError) -> Code {
     match error {
         ParentError::Misfit { .. } | ParentError::TwoOrigins | ParentError::NotLonger { .. } => Code::Usage,
@@ -133,6 +141,7 @@ fn train(error: &TrainError) -> Code {
         TrainError::RunFolder(error) => run_folder(error),
         TrainError::Pretrained(error) => pretrained(error),
         TrainError::Parent(error) => parent(error),
+        TrainError::Groups(error) => groups(error),
         TrainError::NotInRun { .. } => Code::Usage,
         // Observers write files of the run folder.
         TrainError::Memory(_)

@@ -87,7 +87,12 @@ impl Interruption {
 
     /// Says what continues from here.
     pub(crate) fn note(&self, command: &str) -> ExitCode {
-        output::note(&format!("stopped; {command} continues from the last step"));
+        self.stopped(&format!("{command} continues from the last step"))
+    }
+
+    /// Says what has become of it.
+    pub(crate) fn stopped(&self, what: &str) -> ExitCode {
+        output::note(&format!("stopped; {what}"));
         ExitCode::from(code(self.signal.load(Ordering::SeqCst)))
     }
 }

@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tch::Tensor;
 
 use crate::components::selections::Selected;
+use crate::components::task_weights::WeightState;
 
 const STATE_FILE: &str = "state.json";
 const STATE_HASH_FILE: &str = "state.sha256";
@@ -60,6 +61,9 @@ pub struct Progress {
     /// Whether callbacks have not been asked yet how the first epoch shall be: the seed starts from another run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unbegun: bool,
+    /// What the weights of tasks depend on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_weights: Option<WeightState>,
     /// What callbacks remember, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub callbacks: BTreeMap<String, serde_json::Value>,
@@ -89,6 +93,7 @@ impl Progress {
         learning_rate: None,
         frozen: Vec::new(),
         unbegun: false,
+        task_weights: None,
         callbacks: BTreeMap::new(),
     };
 }

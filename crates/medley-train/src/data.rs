@@ -3,6 +3,7 @@
 //! [`prepare`] parts the data in two: [`LearningData`] (train and validation, with labels) goes to training, [`TestData`] (images,
 //! and labels under seal) to scoring. Nothing that learns or selects is ever handed the second.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use medley_augment::{AssemblerOptions, BatchAssembler, Normalisation, PolicyConfig, TaskSource};
@@ -12,6 +13,7 @@ use medley_data::OpenedFile;
 
 use crate::TrainError;
 use crate::config::Experiment;
+use crate::folds::{self, Fold, Groups};
 
 /// All networks see RGB: grey images are replicated, so that tasks of both kinds share a stem.
 pub const INPUT_CHANNELS: usize = 3;
@@ -108,6 +110,26 @@ impl OpenedSet {
         let normalisation = Normalisation::measure(file.task.train.images().as_ref());
         Self { file, normalisation }
     }
+
+    /// Rows of the file, training and validation.
+    pub(crate) fn rows(&self) -> [usize; 2] {
+        [self.file.task.train.len(), self.file.task.val.len()]
+    }
+
+    /// The set with a fold in place of its validation split, and which rows those are.
+    fn leave_out(self, fold: Fold, groups: Option<&Groups>) -> Result<(Self, Vec<usize>), TrainError> {
+        let numbers = groups.map(|groups| groups.numbers.as_slice());
+        let (task, rows) = folds::leave_out(&self.file.task, fold, numbers)?;
+        let mut record = self.file.record;
+        for (split, part) in [(Split::Train, &task.train), (Split::Val, &task.val)] {
+            record.rows.insert(split, part.len());
+            if let Some(counts) = record.class_counts.get_mut(&split) {
+                let of_part = part.labels().class_counts(task.spec.outputs());
+                *counts = of_part.into_iter().map(|count| count as u64).collect();
+            }
+        }
+        Ok((Self::measure(OpenedFile { task, record }), rows))
+    }
 }
 
 /// Data sets of an experiment, parted.
@@ -118,18 +140,38 @@ pub struct Prepared {
     pub test: TestData,
     /// For the manifest.
     pub records: Vec<DataRecord>,
+    /// The rows of the fold that is validated on, by task, counted from the first training row through the validation rows; empty
+    /// without folds.
+    pub fold_rows: BTreeMap<String, Vec<usize>>,
+    /// SHA-256 of the files that say which rows belong together, by task.
+    pub groups: BTreeMap<String, String>,
 }
 
 /// Sorts the parts of the data sets of an experiment.
 ///
 /// # Errors
-/// When a policy is refused.
-pub fn prepare(experiment: &Experiment, sets: Vec<OpenedSet>) -> Result<Prepared, TrainError> {
+/// When a policy is refused, or a fold has no rows.
+pub fn prepare(
+    experiment: &Experiment,
+    sets: Vec<OpenedSet>,
+    groups: &BTreeMap<String, Groups>,
+) -> Result<Prepared, TrainError> {
+    let mut fold_rows = BTreeMap::new();
     let mut tasks = Vec::new();
     let mut records = Vec::new();
     let (mut train, mut val, mut test) = (Vec::new(), Vec::new(), Vec::new());
     let (mut train_labels, mut val_labels, mut test_labels) = (Vec::new(), Vec::new(), Vec::new());
-    for OpenedSet { file, normalisation } in sets {
+    for set in sets {
+        let set = match experiment.folds.fold() {
+            Some(fold) => {
+                let name = set.file.task.spec.name.clone();
+                let (set, rows) = set.leave_out(fold, groups.get(&name))?;
+                fold_rows.insert(name, rows);
+                set
+            }
+            None => set,
+        };
+        let OpenedSet { file, normalisation } = set;
         let task = file.task;
         let source = |images: &Arc<dyn ImageSource>, policy: PolicyConfig| TaskSource {
             images: Arc::clone(images),
@@ -156,5 +198,7 @@ pub fn prepare(experiment: &Experiment, sets: Vec<OpenedSet>) -> Result<Prepared
         },
         test: TestData { images: split(Split::Test, test), labels: test_labels },
         records,
+        fold_rows,
+        groups: BTreeMap::new(),
     })
 }

@@ -49,6 +49,9 @@ pub enum TrainError {
     /// The run to begin from.
     #[error(transparent)]
     Parent(#[from] crate::parent::ParentError),
+    /// Which rows belong together.
+    #[error(transparent)]
+    Groups(#[from] crate::folds::GroupsError),
     /// There is too little memory.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),

@@ -30,6 +30,7 @@
 //!         # pretrained: None,
 //!         # git_revision: None,
 //!         # parent: None,
+//!         # folds: None,
 //!         # no_test: false,
 //!         # test_openings: Vec::new(),
 //!         # data_folder: None,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use medley_core::record::{Inheritance, Parent};
+use medley_core::record::{Inheritance, Manifest, Parent};
 use medley_data::{OpenOptions, memory, open_task};
 use medley_models::{MultiTaskNet, environment};
 use medley_storage::Storage;
@@ -21,6 +21,7 @@ use crate::compute::{self, ChosenPlan};
 use crate::config::Experiment;
 use crate::data::{OpenedSet, Prepared, prepare};
 use crate::engine::build_network;
+use crate::folds::{Groups, GroupsError};
 use crate::memory::{Footprint, MemoryEstimate};
 use crate::parent::{ParentError, ParentRun};
 use crate::pretrained::{Pretrained, PretrainedError};
@@ -52,6 +53,14 @@ pub struct RunRequest<'a> {
     pub parent: Option<&'a ParentRun>,
     /// Whether test images are not predicted and test labels stay shut, until [`Run::test`].
     pub no_test: bool,
+}
+
+/// What was opened, chosen and checked before an experiment is trained.
+pub(crate) struct Ready {
+    pub(crate) prepared: Prepared,
+    pub(crate) choice: ChosenPlan,
+    pub(crate) pretrained: Option<Pretrained>,
+    pub(crate) parent: Option<Parent>,
 }
 
 impl<'a> Session<'a> {
@@ -92,40 +101,7 @@ impl<'a> Session<'a> {
     {
         let experiment = request.experiment;
         check_free(request.runs_folder, &experiment.name, request.run_name)?;
-        find_device(experiment)?;
-        let prepared = self.data_of(experiment)?;
-        // Calibration changes the number of threads.
-        let _threads = RestoreThreads::later();
-        let least = compute::least(experiment);
-        let footprint = Footprint::of(experiment, &prepared.learning, &least)?;
-        self.check_memory(&footprint)?;
-        let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
-        let choice = match request.parent {
-            // It computes as the run it goes on from.
-            Some(parent) if parent.how() == Inheritance::Everything => {
-                let plan = compute::recorded(experiment, &parent.manifest().environment);
-                ChosenPlan { plan, trials: Vec::new(), kept: true }
-            }
-            _ => compute::choose(experiment, &prepared.learning.tasks, replicas, self.choices.as_deref())?,
-        };
-        let plan = choice.plan;
-        self.check_memory(&footprint.with_plan(&plan))?;
-        let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
-        let parent = request.parent.map(|parent| inherited(parent, experiment, &prepared, &network)).transpose()?;
-        let pretrained = match (experiment.net.pretrained.as_deref(), request.parent) {
-            (None, _) => None,
-            (Some(path), None) => {
-                let pretrained = Pretrained::open(path)?;
-                pretrained.start(&network)?;
-                Some(pretrained)
-            }
-            // The parent began with them.
-            (Some(path), Some(parent)) => match &parent.manifest().pretrained {
-                Some(record) if parent.how() == Inheritance::Everything => Some(Pretrained::recorded(path, record)),
-                _ => return Err(ParentError::TwoOrigins.into()),
-            },
-        };
-        drop(network);
+        let Ready { prepared, choice, pretrained, parent } = self.ready_from(experiment, request.parent)?;
         let create = |run: &str| {
             let manifest = manifest::describe(
                 run,
@@ -139,11 +115,59 @@ impl<'a> Session<'a> {
             (manifest, request.config_text.to_owned())
         };
         let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, self.storage, create)?;
+        let plan = choice.plan;
         let run = Run::new(experiment, prepared, plan, Some(choice), pretrained, folder, self.storage);
         match request.parent {
             Some(parent) => run.inherit(parent),
             None => Ok(run),
         }
+    }
+
+    /// What an experiment needs to be trained.
+    pub(crate) fn ready(&self, experiment: &Experiment) -> Result<Ready, TrainError> {
+        self.ready_from(experiment, None)
+    }
+
+    /// What writes the files of runs.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        self.storage
+    }
+
+    fn ready_from(&self, experiment: &Experiment, begins_from: Option<&ParentRun>) -> Result<Ready, TrainError> {
+        find_device(experiment)?;
+        let prepared = self.data_of(experiment)?;
+        // Calibration changes the number of threads.
+        let _threads = RestoreThreads::later();
+        let least = compute::least(experiment);
+        let footprint = Footprint::of(experiment, &prepared.learning, &least)?;
+        self.check_memory(&footprint)?;
+        let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
+        let choice = match begins_from {
+            // It computes as the run it goes on from.
+            Some(parent) if parent.how() == Inheritance::Everything => {
+                let plan = compute::recorded(experiment, &parent.manifest().environment);
+                ChosenPlan { plan, trials: Vec::new(), kept: true }
+            }
+            _ => compute::choose(experiment, &prepared.learning.tasks, replicas, self.choices.as_deref())?,
+        };
+        let plan = choice.plan;
+        self.check_memory(&footprint.with_plan(&plan))?;
+        let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
+        let parent = begins_from.map(|parent| inherited(parent, experiment, &prepared, &network)).transpose()?;
+        let pretrained = match (experiment.net.pretrained.as_deref(), begins_from) {
+            (None, _) => None,
+            (Some(path), None) => {
+                let pretrained = Pretrained::open(path)?;
+                pretrained.start(&network)?;
+                Some(pretrained)
+            }
+            // The parent began with them.
+            (Some(path), Some(parent)) => match &parent.manifest().pretrained {
+                Some(record) if parent.how() == Inheritance::Everything => Some(Pretrained::recorded(path, record)),
+                _ => return Err(ParentError::TwoOrigins.into()),
+            },
+        };
+        Ok(Ready { prepared, choice, pretrained, parent })
     }
 
     /// Goes on with a run, with the compute plan that was chosen when it began. The data must be what it was. `experiment` is that of
@@ -160,6 +184,7 @@ impl<'a> Session<'a> {
             TrainError::Data(error) => error.of_run(&folder.manifest().data).into(),
             other => other,
         })?;
+        check_groups(experiment, &prepared, folder.manifest())?;
         folder.check_data(&prepared.records)?;
         let plan = compute::recorded(experiment, &folder.manifest().environment);
         if !folder.layout().results().exists() {
@@ -179,7 +204,16 @@ impl<'a> Session<'a> {
     /// The data of an experiment. The first set that cannot be opened is the error.
     fn data_of(&self, experiment: &Experiment) -> Result<Prepared, TrainError> {
         let sets = experiment.tasks.iter().map(|task| self.set(task, experiment.data.size));
-        let prepared = prepare(experiment, sets.collect::<Result<_, _>>()?)?;
+        let sets = sets.collect::<Result<Vec<_>, _>>()?;
+        let mut groups = BTreeMap::new();
+        for (task, set) in experiment.tasks.iter().zip(&sets) {
+            if let Some(path) = experiment.folds.groups.get(task) {
+                let [train, val] = set.rows();
+                groups.insert(task.clone(), Groups::read(task, Path::new(path), train, val)?);
+            }
+        }
+        let mut prepared = prepare(experiment, sets, &groups)?;
+        prepared.groups = groups.into_iter().map(|(task, groups)| (task, groups.sha256)).collect();
         // Images of different sizes and bad policies are refused before a run folder is made.
         prepared.learning.train.assembler(experiment, 0)?;
         Ok(prepared)
@@ -210,6 +244,18 @@ fn inherited(
     }
     let state: Vec<_> = network.parameters().into_iter().chain(network.buffers()).collect();
     parent.record(&experiment.seeds, &state)
+}
+
+/// The files of groups are those that the run began with.
+fn check_groups(experiment: &Experiment, prepared: &Prepared, manifest: &Manifest) -> Result<(), GroupsError> {
+    let then = manifest.folds.as_ref().map(|folds| &folds.groups);
+    for (task, sha256) in &prepared.groups {
+        if then.and_then(|then| then.get(task)) != Some(sha256) {
+            let path = experiment.folds.groups.get(task).map(PathBuf::from).unwrap_or_default();
+            return Err(GroupsError::Changed { task: task.clone(), path });
+        }
+    }
+    Ok(())
 }
 
 /// The weights that a run began with. They are looked at now if a seed has yet to start from them, not hours later.

@@ -91,6 +91,9 @@ pub enum Command {
 pub enum TorchCommand {
     /// Train the tasks of a config, score the test split and write a run folder with a report
     Train(TrainArguments),
+    /// Try rising learning rates and suggest one
+    #[command(display_order = 18)]
+    LrFind(LrFindArguments),
     /// Predict and score the test split of runs that were trained with --no-test
     Test(TestArguments),
     /// Resume an interrupted run; the results are bit-identical to those of an uninterrupted one
@@ -112,7 +115,7 @@ pub enum TorchCommand {
 impl TorchCommand {
     /// Whether it computes with a network for long.
     pub fn trains(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_))
+        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_))
     }
 }
 
@@ -174,7 +177,8 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 #[command(after_help = "Examples:
   medley train configs/small-three.toml --data ~/medmnist
   medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first
-  medley train configs/small-three.toml --from runs/small-three-1")]
+  medley train configs/small-three.toml --from runs/small-three-1
+  medley train configs/small-three.toml --set folds.count=5 --all-folds")]
 #[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub struct TrainArguments {
     /// The config, a TOML file
@@ -198,6 +202,10 @@ pub struct TrainArguments {
     /// Try again how to compute fastest here, instead of taking what an earlier run found; keep nothing either
     #[arg(long)]
     pub no_cache: bool,
+    /// Train one run for each fold of `folds.count`, called by the name and the fold; given again, finished ones are passed over and
+    /// interrupted ones go on
+    #[arg(long)]
+    pub all_folds: bool,
     /// Start from the best network of this run; heads that it does not have are initialised as usual
     #[arg(long, value_name = "RUN")]
     pub from: Option<PathBuf>,
@@ -239,6 +247,43 @@ pub struct ResumeArguments {
     #[arg(long)]
     pub allow_memory: bool,
     /// Print the results as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley lr-find configs/small-three.toml
+  medley lr-find configs/small-three.toml --svg rates.svg
+
+Each step trains with the next learning rate, until the loss has risen far above its least; the schedule, the average and the validation \
+have no part in it. Nothing is kept.")]
+pub struct LrFindArguments {
+    /// The config, a TOML file
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub data: DataFolder,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Set a key of the config, such as optimizer.name=sgd; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The first learning rate
+    #[arg(long, default_value_t = 1e-6, value_name = "RATE")]
+    pub from: f64,
+    /// The last learning rate
+    #[arg(long, default_value_t = 1.0, value_name = "RATE")]
+    pub to: f64,
+    /// Training steps
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=10_000))]
+    pub steps: u32,
+    /// Draw the losses into this file
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Print the losses and the suggestions as JSON
     #[arg(long)]
     pub json: bool,
     /// Show no progress

@@ -131,6 +131,7 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
         pretrained: None,
         git_revision: Some(format!("{}-dirty", "ab12".repeat(10))),
         parent: None,
+        folds: None,
         no_test: false,
         test_openings: Vec::new(),
         data_folder: None,

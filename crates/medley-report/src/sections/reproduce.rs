@@ -92,6 +92,10 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
         ("Convolutions", environment.convolutions.to_string()),
         ("Seeds", format::list(&seeds)),
     ];
+    if let Some(folds) = &run.manifest.folds {
+        let text = format!("fold {} of {} of the training and validation rows", folds.index + 1, folds.count);
+        facts.push(("Validated on", text));
+    }
     facts.push(("Test labels opened", openings(run)));
     if environment.replicas > 1 {
         facts.push(("Replicas", format!("{}, one thread each", environment.replicas)));

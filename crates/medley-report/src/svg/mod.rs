@@ -9,9 +9,11 @@ mod dots;
 mod line;
 mod matrix;
 mod scale;
+mod standalone;
 
 pub use bars::{Bar, BarChart};
 pub use dots::{DotChart, DotRow, Mark, Shape};
 pub use line::{LineChart, Series, line_sample};
 pub use matrix::{ConfusionMatrix, MOST_CLASSES};
 pub use scale::{Scale, ticks};
+pub use standalone::standalone;

@@ -51,6 +51,10 @@ fn details(run: &RunRecord) -> String {
         let width = run.setting("net.backbone.width").map_or_else(String::new, |width| format!(", width {width}"));
         items.push(format!("Backbone: {backbone}{width}."));
     }
+    if let Some(folds) = &run.manifest.folds {
+        let (index, count) = (folds.index + 1, folds.count);
+        items.push(format!("Validated on fold {index} of {count} of the training and validation rows."));
+    }
     if let Some(parent) = &run.manifest.parent {
         items.push(format!("Training began from the networks of the run {}.", parent.run));
     }

@@ -3,5 +3,6 @@
 pub(crate) mod augment;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod lr_find;
 pub(crate) mod models;
 pub(crate) mod train;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
 use medley_core::record::{Environment, Inheritance, Parent, RunResults, ScoreSet};
 use medley_core::text::plural;
 use medley_core::{Convolutions, RunLayout};
@@ -23,6 +24,7 @@ use medley_train::run_folder::RunFolder;
 use medley_train::session::{RunRequest, Session};
 
 use medley_cli::data_folder;
+use medley_cli::failure::Usage;
 
 use super::config;
 use crate::interruption::Interruption;
@@ -32,7 +34,17 @@ use medley_cli::output;
 
 pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let interruption = Interruption::while_preparing("stopped before the run began; nothing was written")?;
-    let (experiment, config_text) = config::read(&arguments.config, &arguments.set, &arguments.data.data)?;
+    let (mut experiment, mut config_text) = config::read(&arguments.config, &arguments.set, &arguments.data.data)?;
+    let choices = if arguments.no_cache { None } else { kept::default_folder() };
+    let session = session(&arguments.data.data, &arguments.reading).allow_memory(arguments.allow_memory);
+    let session = session.keep_choices(choices);
+    if let Some(planned) = within_budget(&session, &experiment, &arguments.data.data, arguments.quiet)? {
+        config_text = planned.to_toml();
+        experiment = planned;
+    }
+    if arguments.all_folds {
+        return train_folds(&session, &experiment, arguments, &interruption);
+    }
     let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
     let parent = arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()?;
     let request = RunRequest {
@@ -43,14 +55,94 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         parent: parent.as_ref(),
         no_test: arguments.no_test,
     };
-    let choices = if arguments.no_cache { None } else { kept::default_folder() };
-    let session = session(&arguments.data.data, &arguments.reading).allow_memory(arguments.allow_memory);
-    let session = session.keep_choices(choices);
     let run = session.start(&request)?;
     if let Some(choice) = run.choice().filter(|choice| !arguments.quiet && !choice.trials.is_empty()) {
         output::note(&compute_plan(&run, choice));
     }
     train_whole(run, &interruption, arguments.quiet, arguments.json)
+}
+
+/// The experiment with as many epochs as fit into its budget; `None` where it has none.
+fn within_budget(
+    session: &Session<'_>,
+    experiment: &Experiment,
+    data: &Path,
+    quiet: bool,
+) -> anyhow::Result<Option<Experiment>> {
+    let Some(share) = experiment.seed_budget() else { return Ok(None) };
+    let time = session.time_epoch(experiment)?;
+    let epochs = time.epochs_within(share.as_secs_f64()).min(experiment.train.epochs);
+    if !quiet {
+        let seeds = plural(experiment.seeds.len(), "seed");
+        output::note(&format!(
+            "training {} of {seeds}: an epoch takes about {:.1} s, and the budget is {}",
+            plural(epochs, "epoch"),
+            time.seconds(),
+            experiment.train.budget.as_deref().unwrap_or_default()
+        ));
+    }
+    config::with_epochs(experiment, epochs, data).map(Some)
+}
+
+/// A bar over steps; nothing where it is not wanted, or not seen.
+pub(crate) fn steps_bar(steps: u64, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {eta} left");
+    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Trains a run for each fold, as far as they are not finished.
+fn train_folds(
+    session: &Session<'_>,
+    experiment: &Experiment,
+    arguments: &TrainArguments,
+    interruption: &Interruption,
+) -> anyhow::Result<ExitCode> {
+    let Some(count) = experiment.folds.count else {
+        return Err(Usage("--all-folds needs folds: --set folds.count=5".to_owned()).into());
+    };
+    let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
+    let parent = arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()?;
+    let name = arguments.name.clone().unwrap_or_else(|| experiment.name.clone());
+    let again = "the same command, given again,".to_owned();
+    for index in 0..count {
+        let fold = config::on_fold(experiment, index, &arguments.data.data)?;
+        let run_name = format!("{name}-fold{index}");
+        let root = arguments.runs.join(&run_name);
+        let config_text = fold.to_toml();
+        let run = if root.exists() {
+            let folder = RunFolder::open(&root)?;
+            if folder.config_text() != config_text {
+                let path = root.display();
+                return Err(
+                    Usage(format!("`{path}` is there with another config: give another --name, or remove it")).into()
+                );
+            }
+            session.resume(&fold, folder)?
+        } else {
+            session.start(&RunRequest {
+                experiment: &fold,
+                config_text: &config_text,
+                runs_folder: &arguments.runs,
+                run_name: Some(&run_name),
+                parent: parent.as_ref(),
+                no_test: arguments.no_test,
+            })?
+        };
+        let layout = run.layout().clone();
+        interruption.running(&again);
+        match run.train(observers(arguments.quiet, "run"), &interruption.stop)? {
+            RunEnd::Interrupted => return Ok(interruption.note(&again)),
+            RunEnd::Finished(results) if arguments.json => {
+                write_out(&layout, &results)?;
+                output::json(&results)?;
+            }
+            RunEnd::Finished(results) => print(&layout, &results)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Trains a run that was just made.
@@ -158,7 +250,7 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     end.and_then(|code| printed.map(|()| code))
 }
 
-fn session(data: &Path, reading: &Reading) -> Session<'static> {
+pub(crate) fn session(data: &Path, reading: &Reading) -> Session<'static> {
     Session::open(data, reading.options(), &RealFs)
 }
 

@@ -1,4 +1,4 @@
-//! What an experiment chooses by name: losses, optimizers, schedules, averages, selections.
+//! What an experiment chooses by name: losses, weights of tasks, optimizers, schedules, averages, selections.
 //!
 //! `[optimizer] name = "adamw", beta1 = 0.9` selects one of several. Each is a file of its own that holds its keys (through
 //! [`medley_core::keys!`], so with types, defaults, ranges and meanings), its documentation with source, what it does, and its
@@ -26,6 +26,7 @@ pub mod optimizers;
 pub mod patterns;
 pub mod schedules;
 pub mod selections;
+pub mod task_weights;
 
 pub use component::{Choice, Component, NoKeys};
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
+use std::time::Duration;
 
 use medley_augment::mix::Mixer;
 use medley_augment::{AugmentError, Normalisation, PolicyConfig, TestTimeView};
@@ -16,7 +17,10 @@ use super::rules::Rules;
 use super::schema::{NormalisationChoice, PolicyChoice, RawExperiment, ViewsChoice};
 use super::upgrade;
 use crate::components::optimizers;
+use crate::components::task_weights::TaskWeightsChoice;
 use crate::data::INPUT_CHANNELS;
+use crate::dry_run::parse_duration;
+use crate::folds::FoldsConfig;
 use crate::run_folder::{NAME_RULE, is_name};
 
 /// A checked experiment, with what was parsed in checking it. There is no way to make one but [`Self::load`],
@@ -105,6 +109,16 @@ impl Experiment {
             ViewsChoice::None => vec![TestTimeView::Identity],
             ViewsChoice::Builtin => TestTimeView::builtin(task.modality),
         }
+    }
+
+    /// The time that the run may take.
+    pub fn budget(&self) -> Option<Duration> {
+        self.train.budget.as_deref().and_then(|text| parse_duration(text).ok())
+    }
+
+    /// The share of it that a seed has.
+    pub fn seed_budget(&self) -> Option<Duration> {
+        self.budget().map(|budget| budget / self.seeds.len().max(1) as u32)
     }
 
     /// What mixes the images of batches in pairs, if anything.
@@ -201,6 +215,9 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
         refusal("train.device", problem)
     })?;
     check_replicas(raw, device)?;
+    if let Some(budget) = &raw.train.budget {
+        parse_duration(budget).map_err(|problem| refusal("train.budget", problem))?;
+    }
     if raw.stop.patience.is_none() && raw.stop.min_delta > 0.0 {
         return Err(refusal("stop.min_delta", "it needs `stop.patience`, which is left out"));
     }
@@ -210,6 +227,27 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
         check_is_task(raw, "loss.tasks", task)?;
     }
     check_class_weights(raw, registry)?;
+    match raw.folds.count {
+        Some(count) if raw.folds.index >= count => {
+            let problem = format!("it is {}, but the {count} folds are numbered from 0", raw.folds.index);
+            return Err(refusal("folds.index", problem));
+        }
+        None if raw.folds != FoldsConfig::default() => {
+            return Err(refusal(
+                "folds.count",
+                "it is left out, so that there are no folds for the other keys of `folds`",
+            ));
+        }
+        _ => {}
+    }
+    if let TaskWeightsChoice::Fixed(fixed) = &raw.task_weights.choice {
+        for task in fixed.weights.keys() {
+            check_is_task(raw, "task_weights.weights", task)?;
+        }
+    }
+    for task in raw.folds.groups.keys() {
+        check_is_task(raw, "folds.groups", task)?;
+    }
     for task in raw.data.normalisations.keys() {
         check_is_task(raw, "data.normalisations", task)?;
     }

@@ -14,6 +14,8 @@ use crate::components::losses::LossTable;
 use crate::components::optimizers::OptimizerConfig;
 use crate::components::schedules::ScheduleConfig;
 use crate::components::selections::SelectConfig;
+use crate::components::task_weights::TaskWeightsConfig;
+use crate::folds::FoldsConfig;
 
 /// An experiment as written. Every key but `name` and `tasks` has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,9 @@ pub struct RawExperiment {
     /// What is read.
     #[serde(default)]
     pub data: DataConfig,
+    /// Which rows are validated on.
+    #[serde(default)]
+    pub folds: FoldsConfig,
     /// How training images are varied.
     #[serde(default)]
     pub augment: AugmentConfig,
@@ -41,6 +46,9 @@ pub struct RawExperiment {
     /// What is minimised.
     #[serde(default)]
     pub loss: LossTable,
+    /// By what the losses of tasks are multiplied.
+    #[serde(default)]
+    pub task_weights: TaskWeightsConfig,
     /// How it is minimised.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
@@ -75,10 +83,12 @@ impl RawExperiment {
     /// The first value that is outside its range.
     pub(super) fn check_ranges(&self) -> Result<(), KeyError> {
         self.data.check("data")?;
+        self.folds.check("folds")?;
         self.augment.check("augment")?;
         self.net.check("net")?;
         self.sampler.check("sampler")?;
         self.loss.check("loss")?;
+        self.task_weights.check("task_weights")?;
         self.optimizer.check("optimizer")?;
         self.schedule.check("schedule")?;
         self.average.check("average")?;
@@ -179,6 +189,10 @@ medley_core::keys! {
     pub struct TrainConfig {
         /// Epochs per seed.
         epochs: usize = 10, in 1..=100_000;
+        /// Time that the whole run may take, all seeds together, such as `20min`, `90s` or `1.5h`: some steps are timed before the run
+        /// begins, and it gets as many epochs as fit, `epochs` at most, so that the schedule knows the end. Seeds that turn out slower
+        /// stop when their share is over. How many epochs there are depends on the clock, and stands in the config of the run.
+        budget: Option<String> = None;
         /// Images per optimizer step, over all tasks.
         batch_size: usize = 128, in 2..=8192;
         /// Images at once in validation and test; left out, 512, and fewer of those with more values than 64x64 pixels in colour, so

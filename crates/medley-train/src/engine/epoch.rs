@@ -56,6 +56,10 @@ impl SeedRun<'_> {
             return Ok(false);
         };
         let losses: Vec<Option<f64>> = predictions.iter().map(|prediction| prediction.loss).collect();
+        let mut task_weights = self.progress.task_weights.take();
+        if let Some(state) = &mut task_weights {
+            state.finish_epoch();
+        }
         let scores: Vec<_> = predictions.into_iter().map(|prediction| prediction.scores).collect();
         let result = score_validation(&self.data.tasks, &self.data.val_labels, &scores)?;
         let loss = losses.iter().flatten().sum::<f64>() / losses.len().max(1) as f64;
@@ -71,6 +75,7 @@ impl SeedRun<'_> {
             },
             bad_steps: self.progress.bad_steps,
             learning_rate: self.progress.learning_rate,
+            task_weights,
             frozen: std::mem::take(&mut self.progress.frozen),
             ..Progress::START
         };

@@ -1,9 +1,11 @@
 //! The run of one seed: a network trained with one seed, from its first step (or a checkpoint) to its last.
 
 pub mod average;
+mod batch_loss;
 mod buffers;
 mod epoch;
 mod frozen;
+mod moment;
 pub mod predict;
 mod statistics;
 mod step;
@@ -191,6 +193,8 @@ impl<'a> SeedRun<'a> {
             let last = checkpoints.find_last(&seed_run.full_state())?.ok_or_else(none)?;
             if how == Inheritance::Everything {
                 seed_run.progress = Progress { stopped: None, ..last.progress.clone() };
+                // The longer run may have others, such as no time budget.
+                seed_run.callbacks.retain_own(&mut seed_run.progress.callbacks);
                 seed_run.freeze()?;
             }
             checkpoints.load(&last, &seed_run.full_state())?;
@@ -205,7 +209,7 @@ impl<'a> SeedRun<'a> {
         start: impl FnOnce(&MultiTaskNet, &[(String, Tensor)]) -> Result<(), TrainError>,
     ) -> Result<Self, TrainError> {
         let SeedRequest { experiment, data, seed, plan, run, storage, callbacks: more, .. } = request;
-        let mut callbacks = Callbacks::configured(&experiment.stop, &experiment.freeze);
+        let mut callbacks = Callbacks::configured(&experiment.stop, &experiment.freeze, experiment.seed_budget());
         callbacks.extend(more);
         callbacks.check_names()?;
         let net = build_network(experiment, &data.tasks, seed, plan)?;

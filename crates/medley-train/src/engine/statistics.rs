@@ -6,8 +6,8 @@ use medley_core::seed::{Purpose, number};
 use tch::{TchError, Tensor, no_grad_guard};
 
 use super::SeedRun;
+use super::batch_loss::segments;
 use super::predict::batch_tensor;
-use super::step::segments;
 use crate::TrainError;
 use crate::components::averages::AveragePosition;
 

@@ -4,29 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use medley_augment::Batch;
-use medley_augment::mix::Mixed;
 use medley_core::record::Event;
-use medley_core::seed::{Purpose, number};
-use medley_models::Segment;
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 use super::SeedRun;
+use super::batch_loss::{BatchLoss, MixedBatch};
 use super::buffers::{copies, copy_over, restore_finite};
-use super::predict::batch_tensor;
 use crate::TrainError;
-use crate::components::losses::TaskReduction;
 use crate::components::optimizers::{Sharpness, clip_scale, gradient_norm};
+use crate::components::task_weights::{WeightPosition, WeightState};
 use crate::observer::Observers;
 use crate::stop::StopFlag;
 
 /// In the order of parameters; `None` where the loss does not depend on one.
 type Gradients = Vec<Option<Tensor>>;
 
-/// A batch, and how its images were mixed.
-struct MixedBatch<'a> {
-    batch: &'a Batch,
-    /// One per image.
-    mixed: &'a [Mixed],
+/// What a pass forward and backward finds.
+struct Computed {
+    /// What is minimised.
+    value: f64,
+    /// The mean loss of each task that is weighted and in the batch; empty without weights.
+    losses: Vec<Option<f64>>,
+    /// `None` where the value is not finite.
+    gradients: Option<Gradients>,
 }
 
 impl SeedRun<'_> {
@@ -44,19 +44,26 @@ impl SeedRun<'_> {
             if stop.requested() {
                 return Ok(None);
             }
-            let mixed = self.mixer.mix(&mut batch, self.progress.step as u64);
-            self.train_step(&MixedBatch { batch: &batch, mixed: &mixed }, observers)?;
+            self.train_batch(&mut batch, observers)?;
             stream.recycle(batch);
         }
         Ok(Some(stream.waited()))
     }
 
-    fn train_step(&mut self, batch: &MixedBatch<'_>, observers: &mut Observers) -> Result<(), TrainError> {
+    /// One step; the loss before it.
+    pub(super) fn train_batch(&mut self, batch: &mut Batch, observers: &mut Observers) -> Result<f64, TrainError> {
+        let mixed = self.mixer.mix(batch, self.progress.step as u64);
+        self.train_step(&MixedBatch { batch, mixed: &mixed, weights: None }, observers)
+    }
+
+    fn train_step(&mut self, batch: &MixedBatch<'_>, observers: &mut Observers) -> Result<f64, TrainError> {
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         let position = epoch * self.steps_per_epoch() + step;
         let images = batch.mixed.len();
         let before = if self.average.is_none() { copies(&self.net.buffers())? } else { Vec::new() };
-        let (value, gradients) = self.gradients_at(batch, position)?;
+        let weights = self.task_weights(position);
+        let batch = &MixedBatch { weights: weights.as_deref(), ..*batch };
+        let Computed { value, losses, gradients } = self.gradients_at(batch, position)?;
         let gradients = match (gradients, &self.experiment.optimizer.sam) {
             (Some(gradients), Some(sam)) => self.gradients_nearby(sam, &gradients, batch, position)?,
             (gradients, _) => gradients,
@@ -67,6 +74,7 @@ impl SeedRun<'_> {
             let scale = clip_scale(norm, self.experiment.optimizer.gradient_clip);
             self.optimizer.step(&gradients, scale, learning_rate)?;
             self.update_average(position)?;
+            self.learn_task_weights(&losses);
             self.progress.bad_steps = 0;
             self.progress.loss_sum += value * images as f64;
             self.progress.images += images as u64;
@@ -83,7 +91,8 @@ impl SeedRun<'_> {
             learning_rate,
             gradient_norm: norm,
             images,
-        })
+        })?;
+        Ok(value)
     }
 
     fn update_average(&mut self, position: usize) -> Result<(), TrainError> {
@@ -95,11 +104,35 @@ impl SeedRun<'_> {
     }
 
     /// The loss of a batch and its gradients; a loss that is not finite has none worth the work.
-    fn gradients_at(&self, batch: &MixedBatch<'_>, position: usize) -> Result<(f64, Option<Gradients>), TrainError> {
-        let loss = self.batch_loss(batch, position)?;
-        let value = loss.f_double_value(&[])?;
-        let gradients = if value.is_finite() { Some(self.gradients(&loss)?) } else { None };
-        Ok((value, gradients))
+    fn gradients_at(&self, batch: &MixedBatch<'_>, position: usize) -> Result<Computed, TrainError> {
+        let BatchLoss { total, tasks } = self.batch_loss(batch, position)?;
+        let value = total.f_double_value(&[])?;
+        let gradients = if value.is_finite() { Some(self.gradients(&total)?) } else { None };
+        let mut losses = vec![None; if batch.weights.is_some() { self.data.tasks.len() } else { 0 }];
+        for (task, mean) in tasks {
+            losses[task] = Some(mean.f_double_value(&[])?);
+        }
+        Ok(Computed { value, losses, gradients })
+    }
+
+    /// The weights of tasks in a step; `None` where all are 1.
+    fn task_weights(&self, position: usize) -> Option<Vec<f64>> {
+        let weighting = &self.experiment.task_weights.choice;
+        if weighting.is_equal() {
+            return None;
+        }
+        let (fresh, tasks) = (WeightState::default(), &self.experiment.tasks);
+        let position = WeightPosition { seed: self.seed, step: position as u64, tasks };
+        Some(weighting.weights(self.progress.task_weights.as_ref().unwrap_or(&fresh), position))
+    }
+
+    fn learn_task_weights(&mut self, losses: &[Option<f64>]) {
+        let weighting = &self.experiment.task_weights.choice;
+        if !weighting.is_equal() {
+            let state = self.progress.task_weights.get_or_insert_default();
+            weighting.learn(state, losses);
+            state.note(losses);
+        }
     }
 
     /// The gradients where the loss near the parameters is highest. Running statistics are those of the first pass.
@@ -117,40 +150,7 @@ impl SeedRun<'_> {
         // Whatever became of it, the parameters are where they were.
         origin.restore(&parameters)?;
         copy_over(&buffers, &statistics)?;
-        Ok(nearby?.1)
-    }
-
-    /// One number from the losses of all rows in the batch.
-    fn batch_loss(&self, MixedBatch { batch, mixed }: &MixedBatch<'_>, position: usize) -> Result<Tensor, TrainError> {
-        let segments = segments(batch);
-        // Dropout is a function of the position, which makes resuming exact.
-        let noise = number(self.seed, Purpose::Network, &[position as u64]);
-        let logits = self.net.forward_with_noise(&batch_tensor(batch, self.device)?, &segments, noise)?;
-        let mut sums = Vec::with_capacity(segments.len());
-        for (segment, logits) in segments.iter().zip(&logits) {
-            let from = segment.start as usize;
-            let rows = from..from + segment.len as usize;
-            let divisor = match self.experiment.loss.task_reduction() {
-                TaskReduction::Samples => batch.request.samples.len(),
-                TaskReduction::Tasks => rows.len() * segments.len(),
-            };
-            let of = |partner: bool| -> Result<Tensor, TrainError> {
-                let row = |row: usize| batch.request.samples[if partner { mixed[row].partner } else { row }].index;
-                let rows: Vec<usize> = rows.clone().map(row).collect();
-                let loss = &self.losses[segment.task];
-                let targets = loss.targets(&self.data.train_labels[segment.task], &rows)?.f_to_device(self.device)?;
-                Ok(loss.per_row(logits, &targets)?)
-            };
-            let mut loss = of(false)?;
-            let mixed = &mixed[rows.clone()];
-            if mixed.iter().any(|row| row.share < 1.0) {
-                // As the label of an image that is a mixture: each of its two has its share.
-                let shares: Vec<f32> = mixed.iter().map(|row| row.share).collect();
-                loss = of(true)?.f_lerp_tensor(&loss, &Tensor::f_from_slice(&shares)?.f_to_device(self.device)?)?;
-            }
-            sums.push(loss.f_sum(Kind::Float)?.f_div_scalar(divisor as f64)?);
-        }
-        Ok(Tensor::f_stack(&sums, 0)?.f_sum(Kind::Float)?)
+        Ok(nearby?.gradients)
     }
 
     /// In the order of parameters; all missing where the batch has rows of tasks alone whose parameters are all frozen.
@@ -180,16 +180,4 @@ impl SeedRun<'_> {
             None => restore_finite(&self.net.buffers(), before),
         }
     }
-}
-
-/// Where each task lies in a batch that is sorted by task.
-pub(super) fn segments(batch: &Batch) -> Vec<Segment> {
-    let mut segments: Vec<Segment> = Vec::new();
-    for (row, sample) in batch.request.samples.iter().enumerate() {
-        match segments.last_mut() {
-            Some(segment) if segment.task == sample.task => segment.len += 1,
-            _ => segments.push(Segment { task: sample.task, start: row as i64, len: 1 }),
-        }
-    }
-    segments
 }

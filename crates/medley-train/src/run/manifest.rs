@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use medley_core::record::{Manifest, Parent, SCHEMA_VERSION};
+use medley_core::record::{FoldsRecord, Manifest, Parent, SCHEMA_VERSION};
 
 use crate::compute::{self, ChosenPlan};
 use crate::data::Prepared;
@@ -33,6 +33,12 @@ pub(crate) fn describe(
         normalisation: names.zip(learning.train.normalisations()).collect(),
         pretrained: pretrained.map(|pretrained| pretrained.record().clone()),
         parent: parent.cloned(),
+        folds: request.experiment.folds.fold().map(|fold| FoldsRecord {
+            count: fold.count,
+            index: fold.index,
+            repeat: fold.repeat,
+            groups: prepared.groups.clone(),
+        }),
         config_sha256: config_sha256(request.config_text),
         git_revision: git_revision(),
         no_test: request.no_test,

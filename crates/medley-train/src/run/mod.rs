@@ -198,6 +198,9 @@ impl<'a> Run<'a> {
         let _threads = RestoreThreads::later();
         compute::prepare_process(&self.plan);
         let started = Instant::now();
+        if !self.prepared.fold_rows.is_empty() {
+            write_json(&self.storage, &self.layout().fold_rows(), &self.prepared.fold_rows)?;
+        }
         self.attach_files(&mut observers)?;
         self.announce(&mut observers)?;
         let mut records = Vec::new();

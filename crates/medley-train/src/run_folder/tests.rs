@@ -53,6 +53,7 @@ fn describe(run: &str) -> (Manifest, String) {
         pretrained: None,
         git_revision: None,
         parent: None,
+        folds: None,
         no_test: false,
         test_openings: Vec::new(),
         data_folder: Some("/home/me/medmnist".to_owned()),

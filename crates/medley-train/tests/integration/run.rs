@@ -23,6 +23,8 @@ use tch::Tensor;
 
 mod callbacks;
 mod configs;
+mod dry_run;
+mod folds;
 mod freezing;
 mod hostile;
 mod parent;
@@ -30,6 +32,7 @@ mod recipes;
 mod rules;
 mod scoring;
 mod session;
+
 mod views;
 
 const TASKS: [&str; 2] = ["breastmnist", "bloodmnist"];

@@ -32,6 +32,7 @@ mod state;
 mod time_budget;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use medley_core::record::TaskMetrics;
 use serde_json::Value;
@@ -131,14 +132,19 @@ pub struct Callbacks {
 }
 
 impl Callbacks {
-    /// Those of a config.
-    pub fn configured(stop: &StopConfig, freeze: &FreezeConfig) -> Self {
+    /// Those of a config; `budget` is the time that a seed may take by `train.budget`.
+    pub fn configured(stop: &StopConfig, freeze: &FreezeConfig, budget: Option<Duration>) -> Self {
         let mut callbacks = Self::default();
         if let Some(patience) = stop.patience {
             callbacks.push("early_stopping", Box::new(EarlyStopping::new(patience, stop.min_delta)));
         }
         if let Some(minutes) = stop.minutes {
-            callbacks.push("time_budget", Box::new(TimeBudget::new(minutes)));
+            let what = format!("`stop.minutes` = {minutes}");
+            callbacks.push("time_budget", Box::new(TimeBudget::new(Duration::from_secs_f64(60.0 * minutes), what)));
+        }
+        if let Some(budget) = budget {
+            let what = "the seed's share of `train.budget`".to_owned();
+            callbacks.push("budget", Box::new(TimeBudget::new(budget, what)));
         }
         if let Some(epochs) = freeze.epochs {
             callbacks.push("freeze", Box::new(Freeze::new(freeze.r#match.clone(), epochs)));
@@ -218,6 +224,11 @@ impl Callbacks {
             }
         }
         Ok(())
+    }
+
+    /// Leaves of what callbacks remember, by name, only what is of one of these.
+    pub fn retain_own(&self, states: &mut BTreeMap<String, Value>) {
+        states.retain(|name, _| self.all.iter().any(|(known, _)| known == name));
     }
 
     /// Checks that each has a name of its own: what is saved under it is of one callback.
@@ -348,7 +359,7 @@ mod tests {
         let error = callbacks.check_complete(&["prune".to_owned()]).unwrap_err();
         assert!(error.to_string().starts_with("callback `prune`: the run was trained with it"), "{error}");
         let stop = StopConfig { patience: Some(2), ..StopConfig::default() };
-        callbacks.extend(Callbacks::configured(&stop, &FreezeConfig::default()));
+        callbacks.extend(Callbacks::configured(&stop, &FreezeConfig::default(), None));
         let error = callbacks.check_names().unwrap_err();
         assert!(error.to_string().starts_with("callback `early_stopping`: there are two of this name"), "{error}");
     }
@@ -356,11 +367,13 @@ mod tests {
     #[test]
     fn only_what_is_configured_is_there() {
         let names = |callbacks: Callbacks| callbacks.all.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert!(names(Callbacks::configured(&StopConfig::default(), &FreezeConfig::default())).is_empty());
+        assert!(names(Callbacks::configured(&StopConfig::default(), &FreezeConfig::default(), None)).is_empty());
         let stop = StopConfig { patience: Some(2), min_delta: 0.0, minutes: Some(5.0) };
         let freeze = FreezeConfig { r#match: vec!["heads.*".into()], epochs: Some(1) };
-        assert_eq!(names(Callbacks::configured(&stop, &freeze)), ["early_stopping", "time_budget", "freeze"]);
-        let mut callbacks = Callbacks::configured(&stop, &freeze);
+        let budget = Some(Duration::from_mins(1));
+        let all = ["early_stopping", "time_budget", "budget", "freeze"];
+        assert_eq!(names(Callbacks::configured(&stop, &freeze, budget)), all);
+        let mut callbacks = Callbacks::configured(&stop, &freeze, None);
         assert_eq!(callbacks.state().unwrap().keys().collect::<Vec<_>>(), ["early_stopping", "time_budget"]);
         let frozen = BTreeMap::from([("freeze".to_owned(), vec!["heads.*".to_owned()])]);
         assert_eq!(callbacks.begin().unwrap(), Decision { frozen, ..Decision::default() });

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,9 @@ use super::{Action, Callback, CallbackState, EpochReport};
 /// Stops when a seed has trained for so long, in this process and those before it.
 #[derive(Debug, Clone)]
 pub struct TimeBudget {
-    minutes: f64,
+    budget: Duration,
+    /// What says so.
+    what: String,
     spent: Seconds,
     /// Since when `spent` does not count.
     since: Instant,
@@ -26,9 +28,9 @@ impl TryFrom<f64> for Seconds {
 }
 
 impl TimeBudget {
-    /// The clock starts now.
-    pub fn new(minutes: f64) -> Self {
-        Self { minutes, spent: Seconds(0.0), since: Instant::now() }
+    /// The clock starts now. `what` names the limit in the reason for the stop.
+    pub fn new(budget: Duration, what: String) -> Self {
+        Self { budget, what, spent: Seconds(0.0), since: Instant::now() }
     }
 
     /// All seconds until now, those of earlier processes among them.
@@ -42,12 +44,12 @@ impl TimeBudget {
 
 impl Callback for TimeBudget {
     fn after_epoch(&mut self, _: &EpochReport<'_>) -> Action {
-        if self.spent().0 < 60.0 * self.minutes {
+        if self.spent().0 < self.budget.as_secs_f64() {
             return Action::Continue;
         }
         // Should the run be made longer, it gets the same time again.
         self.spent.0 = 0.0;
-        Action::Stop(format!("the time limit is reached (`stop.minutes` = {})", self.minutes))
+        Action::Stop(format!("the time limit is reached ({})", self.what))
     }
 
     fn state(&mut self) -> Option<&mut dyn CallbackState> {
@@ -66,11 +68,12 @@ mod tests {
 
     #[test]
     fn the_time_of_earlier_processes_counts() {
-        let mut first = TimeBudget::new(60.0);
+        let hour = || TimeBudget::new(Duration::from_hours(1), "an hour".to_owned());
+        let mut first = hour();
         assert!(!stops(&mut first));
         let saved = first.state().unwrap().save().unwrap();
         assert!((0.0..60.0).contains(&saved.as_f64().unwrap()), "{saved}");
-        let mut second = TimeBudget::new(60.0);
+        let mut second = hour();
         let mut load = |seconds: f64| {
             second.state().unwrap().load(&seconds.into()).unwrap();
             stops(&mut second)

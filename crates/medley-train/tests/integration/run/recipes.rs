@@ -4,13 +4,16 @@ use super::callbacks::interrupted_at;
 use super::*;
 
 /// What a recipe adds to the plain experiment, which has two epochs of six steps.
-const RECIPES: [(&str, &str); 7] = [
+const RECIPES: [(&str, &str); 10] = [
     ("sharpness", "[optimizer.sam]\nrho = 0.5"),
     ("adaptive sharpness", "[optimizer.sam]\nrho = 0.5\nadaptive = true"),
     ("lookahead", "[optimizer.lookahead]\nevery = 4"),
     ("muon", "[optimizer]\nname = 'muon'"),
     ("weight averaging", "[average]\nname = 'swa'\nstart = 0.0\nmeasure_on = 2"),
     ("mixing", "[augment.mix]\nmixup_alpha = 0.4\ncutmix_alpha = 1.0"),
+    ("fixed weights", "[task_weights]\nname = 'fixed'\nweights = { bloodmnist = 2.0 }"),
+    ("uncertainty", "[task_weights]\nname = 'uncertainty'\nrate = 0.1"),
+    ("random weights", "[task_weights]\nname = 'random'"),
     ("mixing of one task", "[augment]\nmix = { mixup_alpha = 0.4 }\nmix_tasks = ['bloodmnist']"),
 ];
 
@@ -22,17 +25,38 @@ fn weights_of(files: &BTreeMap<String, Vec<u8>>) -> Vec<&Vec<u8>> {
 #[test]
 fn every_recipe_changes_the_bits_and_an_interruption_does_not() {
     let plain = Laboratory::new("");
-    let mut seen = vec![weights_of(undisturbed()).into_iter().cloned().collect::<Vec<_>>()];
+    let one_seed = |keys: &str| plain.other(config(keys).replace("seeds = [0, 1]", "seeds = [0]"));
+    let mut seen = vec![weights_of(&promised(&one_seed("").finish())).into_iter().cloned().collect::<Vec<_>>()];
     for (index, (name, keys)) in RECIPES.into_iter().enumerate() {
-        let laboratory = plain.other(config(keys));
+        let laboratory = one_seed(keys);
         let undisturbed = promised(&laboratory.finish());
         let weights: Vec<Vec<u8>> = weights_of(&undisturbed).into_iter().cloned().collect();
         assert!(!weights.is_empty() && !seen.contains(&weights), "{name} has the bits of another recipe");
         seen.push(weights);
         // In the first epoch, at its end, or in the second.
         let (root, _) = interrupted_at(&laboratory, steps, [3, 6, 9][index % 3]);
-        assert_same_files(&undisturbed, &root);
+        assert!(promised(&root) == undisturbed, "{name}");
     }
+}
+
+#[test]
+fn dynamic_weights_begin_after_two_epochs_and_go_on_when_interrupted() {
+    let plain = Laboratory::new("");
+    let text = |keys: &str| config(keys).replace("epochs = 2", "epochs = 4").replace("seeds = [0, 1]", "seeds = [0]");
+    let longer = |keys: &str| plain.other(text(keys));
+    let dynamic = longer("[task_weights]\nname = 'dwa'\ntemperature = 0.1");
+    let expected = promised(&dynamic.finish());
+    let (root, _) = interrupted_at(&dynamic, steps, 15);
+    assert!(promised(&root) == expected);
+    let rows = |files: &BTreeMap<String, Vec<u8>>, epochs: [&str; 2]| -> Vec<String> {
+        let text = String::from_utf8(files["metrics.csv"].clone()).unwrap();
+        let of = |line: &&str| epochs.contains(&line.split(',').nth(1).unwrap());
+        text.lines().filter(of).map(str::to_owned).collect()
+    };
+    let equal = promised(&longer("").finish());
+    assert!(!rows(&expected, ["1", "2"]).is_empty());
+    assert_eq!(rows(&expected, ["1", "2"]), rows(&equal, ["1", "2"]));
+    assert_ne!(rows(&expected, ["3", "4"]), rows(&equal, ["3", "4"]));
 }
 
 #[test]

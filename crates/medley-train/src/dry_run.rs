@@ -1,0 +1,131 @@
+//! Training for a moment, to learn something about it. Nothing is written.
+//!
+//! [`Session::test_rates`] raises the learning rate from step to step until the loss does, and [`RangeTest`] says where it should lie.
+//! [`Session::epochs_within`] times some steps and says how many epochs fit into a span of time. A run that was planned so is an
+//! ordinary run of that many epochs: the clock has decided once, before the first step, and the schedule of the learning rate knows
+//! how long the run will be.
+
+mod duration;
+mod range_test;
+
+use std::time::{Duration, Instant};
+
+use medley_core::RunLayout;
+
+pub use duration::parse_duration;
+pub use range_test::{RangePoint, RangeTest, rates};
+
+use crate::TrainError;
+use crate::components::callbacks::Callbacks;
+use crate::config::Experiment;
+use crate::engine::{SeedRequest, SeedRun};
+use crate::run::RestoreThreads;
+use crate::session::Session;
+use crate::stop::StopFlag;
+
+/// Share of a span of time that is planned for: the rest is for what is not measured, such as checkpoints and the report.
+const PLANNED_SHARE: f64 = 0.95;
+
+/// What an epoch takes, as measured before the first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochTime {
+    /// Seconds of a training step.
+    pub step: f64,
+    /// Training steps.
+    pub steps: usize,
+    /// Seconds of the validation.
+    pub validation: f64,
+    /// Seconds at the end of a seed: the predictions that are kept.
+    pub end: f64,
+}
+
+impl EpochTime {
+    /// Seconds of training and validation together.
+    pub fn seconds(&self) -> f64 {
+        self.step * self.steps as f64 + self.validation
+    }
+
+    /// Epochs that fit into this many seconds for one seed, at least 1.
+    pub fn epochs_within(&self, seconds: f64) -> usize {
+        let epochs = (seconds * PLANNED_SHARE - self.end) / self.seconds().max(1e-9);
+        // A number that is not one, or below, is 1.
+        (epochs.max(1.0) as usize).max(1)
+    }
+}
+
+impl Session<'_> {
+    /// Times training and prediction for about two seconds, and says what an epoch takes.
+    ///
+    /// # Errors
+    /// As [`Session::start`], but for what concerns the run folder.
+    pub fn time_epoch(&self, experiment: &Experiment) -> Result<EpochTime, TrainError> {
+        self.dry_run(experiment, |seed_run, test_rows| {
+            let (step, validation, rows) = seed_run.time(Duration::from_secs(1))?;
+            let per_row = validation / rows.max(1) as f64;
+            let (val_rows, steps) = (seed_run.validation_rows(), seed_run.steps_per_epoch());
+            let end = per_row * (val_rows + test_rows) as f64;
+            Ok(EpochTime { step, steps, validation: per_row * val_rows as f64, end })
+        })
+    }
+
+    /// The loss of one step after another, each with the next of these learning rates, until one is not a number or four times the
+    /// least so far.
+    ///
+    /// # Errors
+    /// As [`Session::start`], but for what concerns the run folder.
+    pub fn test_rates(
+        &self,
+        experiment: &Experiment,
+        rates: &[f64],
+        stop: &StopFlag,
+        seen: impl FnMut(usize, f64),
+    ) -> Result<RangeTest, TrainError> {
+        let losses = self.dry_run(experiment, |seed_run, _| seed_run.try_rates(rates, stop, seen))?;
+        Ok(RangeTest::new(rates, &losses))
+    }
+
+    /// Sets up the first seed of an experiment without a run folder. The work also gets the number of test images.
+    fn dry_run<R>(
+        &self,
+        experiment: &Experiment,
+        work: impl FnOnce(&mut SeedRun<'_>, usize) -> Result<R, TrainError>,
+    ) -> Result<R, TrainError> {
+        let ready = self.ready(experiment)?;
+        // Never made: nothing is saved.
+        let nowhere = RunLayout::new(std::env::temp_dir().join(format!("medley-no-run-{}", std::process::id())));
+        let _threads = RestoreThreads::later();
+        let mut seed_run = SeedRun::new(SeedRequest {
+            experiment,
+            data: &ready.prepared.learning,
+            seed: experiment.seeds[0],
+            plan: ready.choice.plan,
+            pretrained: ready.pretrained.as_ref(),
+            parent: None,
+            run: &nowhere,
+            storage: self.storage(),
+            callbacks: Callbacks::default(),
+        })?;
+        crate::compute::prepare_process(&ready.choice.plan);
+        work(&mut seed_run, ready.prepared.test.images.rows().iter().sum())
+    }
+}
+
+/// Seconds since a moment.
+pub(crate) fn seconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_epochs_as_fit() {
+        let time = EpochTime { step: 0.1, steps: 50, validation: 1.0, end: 3.0 };
+        assert_eq!(time.seconds(), 6.0);
+        assert_eq!([0.0, 6.0, 70.0, 3600.0].map(|seconds| time.epochs_within(seconds)), [1, 1, 10, 569]);
+        let free = EpochTime { step: 0.0, steps: 0, validation: 0.0, end: 0.0 };
+        assert!(free.epochs_within(1.0) > 1_000);
+        assert_eq!(EpochTime { step: f64::NAN, ..time }.epochs_within(60.0), 1);
+    }
+}
