@@ -92,6 +92,8 @@ pub fn start<T: Torch>() -> ExitCode {
         Command::Torch(command) => T::run(command),
         Command::Score(score) => commands::score::run(score),
         Command::Compare(compare) => commands::compare::run(compare),
+        Command::Decide(decide) => commands::decide::run(decide),
+        Command::Ensemble(ensemble) => commands::ensemble::run(ensemble),
         Command::Report(report) => commands::report::report(report),
         Command::Submission(submission) => commands::report::submission(submission),
         Command::Runs(runs) => commands::runs::run(runs),

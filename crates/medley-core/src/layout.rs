@@ -114,6 +114,11 @@ impl RunLayout {
         self.root.join(if synthetic { "submission.SYNTHETIC.csv" } else { "submission.csv" })
     }
 
+    /// Decision rules that were fitted on its validation predictions.
+    pub fn decisions(&self) -> PathBuf {
+        self.root.join("decisions.json")
+    }
+
     /// Tags and a note, which people give to the run.
     pub fn tags(&self) -> PathBuf {
         self.root.join("tags.json")

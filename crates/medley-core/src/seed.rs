@@ -36,6 +36,8 @@ pub enum Purpose {
     Split = 7,
     /// Permutation tests; position is the permutation.
     Permutation = 8,
+    /// Rows that are fitted on and held out, in cross-fitting.
+    Folds = 9,
 }
 
 /// The generator for one position.

@@ -44,6 +44,15 @@ pub fn plural(number: usize, noun: &str) -> String {
     }
 }
 
+/// Bytes in hexadecimal, two lower-case digits each, as hashes are written.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// `a`, `a and b`, `a, b and c`; empty for nothing.
 pub fn list(items: &[impl AsRef<str>]) -> String {
     let Some((last, rest)) = items.split_last() else { return String::new() };
@@ -97,6 +106,11 @@ mod tests {
             [list(&["a"; 0]), list(&["a"]), list(&["a", "b"]), list(&["a", "b", "c"])],
             ["", "a", "a and b", "a, b and c"]
         );
+    }
+
+    #[test]
+    fn bytes_have_two_digits() {
+        assert_eq!([hex(&[0, 10, 255]), hex(&[])], ["000aff", ""]);
     }
 
     #[test]

@@ -97,6 +97,23 @@ pub enum PredictionError {
         /// Whether it is still to be trained.
         unfinished: bool,
     },
+    /// The predictions of a seed of a run cannot be used.
+    #[error(
+        "seed {seed} of `{}` has no usable predictions of `{task}` ({split}): {problem}; train it again, or leave the run out",
+        Shown(run)
+    )]
+    NotOfSeed {
+        /// The run folder.
+        run: PathBuf,
+        /// Task name.
+        task: String,
+        /// Which split.
+        split: Split,
+        /// The seed.
+        seed: u64,
+        /// What is wrong.
+        problem: String,
+    },
     /// A name that is no task, and nothing that says how to read its labels.
     #[error("to score a task of your own, say how `{task}` is labelled (--kind) and give --labels")]
     UnknownTask {

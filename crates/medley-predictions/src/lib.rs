@@ -7,6 +7,7 @@
 //! - [`result_file`]: the standard files of the benchmark and what their names say; [`ScoreTable`] and [`label_file`] read what else
 //!   holds scores and labels.
 //! - [`submission`]: the competition's file, read and written.
+//! - [`of_seeds`]: the probabilities of each seed of a run, without their truth.
 //! - [`record`]: manifest and results of a run folder, read strictly.
 //! - [`matching`]: a path and a [`TruthSource`] in, [`Prediction`](medley_metrics::scorecard::Prediction)s out, ready to be scored.
 //!
@@ -31,6 +32,7 @@ mod input;
 pub mod label_file;
 mod lines;
 pub mod matching;
+mod of_seeds;
 mod problems;
 pub mod record;
 pub mod result_file;
@@ -39,6 +41,7 @@ pub mod submission;
 
 pub use error::PredictionError;
 pub use matching::{MatchRequest, PublishedTask, Truth, TruthSource};
+pub use of_seeds::{SeedPredictions, of_seeds};
 pub use problems::LineProblem;
 pub use record::{RecordError, RunFiles};
 pub use score_table::{ScoreTable, TableShape};

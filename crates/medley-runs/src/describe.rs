@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
-use medley_core::record::{DataRecord, Environment, Manifest, ScoreSet, TestOpening, WeightsRecord};
+use medley_core::record::{DataRecord, Environment, Manifest, Parent, ScoreSet, TestOpening, WeightsRecord};
 use medley_predictions::RunFiles;
 use serde::Serialize;
 
@@ -53,6 +53,8 @@ pub struct Described {
     pub git_revision: Option<String>,
     /// The weights that it started from.
     pub pretrained: Option<WeightsRecord>,
+    /// The run that it began from, and what it took over.
+    pub parent: Option<Parent>,
     /// One per seed.
     pub seeds: Vec<SeedState>,
     /// Test metrics of the mean of all seeds' probabilities.
@@ -108,7 +110,7 @@ pub fn describe(path: &Path) -> Result<Described, RunsError> {
         problems.push(problem);
     }
     let config = opened.config.as_ref().map(main_keys).unwrap_or_default();
-    let Manifest { run: name, data, data_folder, environment, git_revision, pretrained, test_openings, .. } =
+    let Manifest { run: name, data, data_folder, environment, git_revision, pretrained, parent, test_openings, .. } =
         opened.manifest;
     Ok(Described {
         overview,
@@ -119,6 +121,7 @@ pub fn describe(path: &Path) -> Result<Described, RunsError> {
         environment,
         git_revision,
         pretrained,
+        parent,
         seeds: opened.seeds,
         ensemble: opened.ensemble,
         test_openings,

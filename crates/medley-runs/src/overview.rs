@@ -47,6 +47,8 @@ pub struct Overview {
     pub tasks: Vec<String>,
     /// Whether any data is synthetic.
     pub synthetic: bool,
+    /// Name of the run that it began from.
+    pub parent: Option<String>,
     /// The network.
     pub model: Option<Model>,
     /// Its seeds in order, and how far each has come.

@@ -62,6 +62,7 @@ pub(crate) fn overview(root: &Path, with_size: bool) -> Option<Overview> {
         problem: None,
         tasks: Vec::new(),
         synthetic: false,
+        parent: None,
         model: None,
         seeds: Vec::new(),
         epochs: None,
@@ -98,6 +99,7 @@ fn fill(overview: &mut Overview, run: &RunLayout) -> Vec<String> {
     overview.tasks = manifest.data.iter().map(|data| data.task.name.clone()).collect();
     overview.synthetic = manifest.is_synthetic();
     overview.created = Some(manifest.created.clone());
+    overview.parent = manifest.parent.as_ref().map(|parent| parent.run.clone());
     let config = settings::read(run);
     let settings = config.as_ref().map(Settings::of).unwrap_or_default();
     overview.model = settings.backbone.clone().map(|backbone| Model { backbone, width: settings.width });

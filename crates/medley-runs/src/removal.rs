@@ -13,9 +13,10 @@ use crate::lock::Held;
 use crate::{RunsError, size};
 
 /// What a run folder holds that Medley has made.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "checkpoints",
     "config.toml",
+    "decisions.json",
     "events.jsonl",
     "manifest.json",
     "metrics.csv",

@@ -108,6 +108,7 @@ mod tests {
             problem: None,
             tasks: vec!["a".to_owned()],
             synthetic: false,
+            parent: None,
             model: Some(Model { backbone: "resnet9".to_owned(), width: None }),
             seeds: Vec::new(),
             epochs: None,

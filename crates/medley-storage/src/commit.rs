@@ -110,7 +110,7 @@ pub fn commit_directory(storage: &dyn Storage, path: &Path, files: &[(&str, &[u8
 }
 
 /// As [`commit_directory`], for files that are not held in memory together: `fill` hands them over one after another, each by its
-/// name and bytes.
+/// name and bytes. A name such as `predictions/a.csv` stands for a file in a folder of the folder, which is made for the first of them.
 ///
 /// # Errors
 /// [`StorageError::Exists`], [`StorageError::Io`]. What `fill` refuses comes back as its own error.
@@ -124,7 +124,15 @@ pub fn fill_directory<E: From<StorageError>>(
     }
     let temporary = temporary_sibling(path)?;
     let io = |source| StorageError::io(path, source);
-    let write = |name: &str, bytes: &[u8]| storage.write_synced(&temporary.join(name), bytes).map_err(io);
+    let write = |name: &str, bytes: &[u8]| {
+        let place = temporary.join(name);
+        let inner = place.parent().filter(|inner| **inner != *temporary);
+        if let Some(inner) = inner.filter(|inner| !inner.is_dir()) {
+            storage.create_dir(inner).map_err(io)?;
+        }
+        storage.write_synced(&place, bytes).map_err(io)?;
+        inner.map_or(Ok(()), |inner| storage.sync_files(inner, &[]).map_err(io))
+    };
     let filled = || {
         storage.create_dir(&temporary).map_err(io)?;
         fill(&write)?;

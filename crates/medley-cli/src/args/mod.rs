@@ -4,6 +4,8 @@
 pub mod augment;
 pub mod compare;
 pub mod data;
+pub mod decide;
+pub mod ensemble;
 pub mod models;
 pub mod runs;
 pub mod score;
@@ -16,6 +18,8 @@ use medley_data::{CacheUse, OpenOptions};
 use self::augment::AugmentArguments;
 use self::compare::CompareArguments;
 use self::data::DataArguments;
+use self::decide::DecideArguments;
+use self::ensemble::EnsembleArguments;
 use self::models::ModelsArguments;
 use self::runs::RunsArguments;
 use self::score::ScoreArguments;
@@ -58,6 +62,10 @@ pub enum Command {
     Score(ScoreArguments),
     /// Compare predictions image by image, with significance tests
     Compare(CompareArguments),
+    /// Fit rules that decide for macro-F1 on the validation predictions of a run, and say which are worth it
+    Decide(DecideArguments),
+    /// Average the predictions of several runs into one predictor, and write its folder
+    Ensemble(EnsembleArguments),
     /// Write the report of a run folder again, or print it in another format
     Report(ReportArguments),
     /// Write the competition's submission file of a run folder again, in another row order if asked

@@ -149,7 +149,7 @@ impl From<KindArgument> for TaskKind {
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     if share > 0.0 && share < 1.0 { Ok(share) } else { Err("it must be between 0 and 1, such as 0.95".to_owned()) }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod data;
+pub(crate) mod decide;
+pub(crate) mod ensemble;
 pub(crate) mod report;
 pub(crate) mod runs;
 pub(crate) mod score;

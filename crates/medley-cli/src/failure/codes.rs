@@ -2,6 +2,8 @@
 
 use medley_core::CoreError;
 use medley_data::DataError;
+use medley_decisions::DecisionError;
+use medley_ensembles::EnsembleError;
 use medley_fetch::FetchError;
 use medley_import::ImportError;
 use medley_metrics::MetricError;
@@ -111,6 +113,40 @@ pub fn metric(error: &MetricError) -> Code {
     }
 }
 
+/// Of [`DecisionError`].
+pub fn decision(error: &DecisionError) -> Code {
+    match error {
+        DecisionError::Kind { .. }
+        | DecisionError::Parameters { .. }
+        | DecisionError::Counts { .. }
+        | DecisionError::NotProbabilities { .. }
+        | DecisionError::NoMembers { .. }
+        | DecisionError::Shape { .. } => Code::Data,
+        DecisionError::Option { .. } => Code::Usage,
+        DecisionError::Metric(error) => metric(error),
+        DecisionError::Core(error) => core(error),
+    }
+}
+
+/// Of [`EnsembleError`]; `None` as for [`prediction`].
+pub fn ensemble(error: &EnsembleError) -> Option<Code> {
+    Some(match error {
+        EnsembleError::NoRuns
+        | EnsembleError::Twice { .. }
+        | EnsembleError::NothingInCommon { .. }
+        | EnsembleError::Name { .. } => Code::Usage,
+        EnsembleError::OtherData { .. } | EnsembleError::Rows { .. } => Code::Data,
+        EnsembleError::Encode { .. } => Code::Internal,
+        EnsembleError::Prediction(error) => return prediction(error),
+        EnsembleError::Decision(error) => decision(error),
+        EnsembleError::Record(error) => record(error),
+        EnsembleError::Submission(error) => submission(error),
+        EnsembleError::Storage(error) => storage(error),
+        EnsembleError::Metric(error) => metric(error),
+        EnsembleError::Core(error) => core(error),
+    })
+}
+
 /// `None` where the source decides, which can be of any type.
 pub fn prediction(error: &PredictionError) -> Option<Code> {
     Some(match error {
@@ -125,7 +161,7 @@ pub fn prediction(error: &PredictionError) -> Option<Code> {
         | PredictionError::NotProbabilities { .. }
         | PredictionError::Npy(_) => Code::Data,
         PredictionError::Request { .. } => Code::Usage,
-        PredictionError::NotPredicted { .. } => Code::Disk,
+        PredictionError::NotPredicted { .. } | PredictionError::NotOfSeed { .. } => Code::Disk,
         PredictionError::Metric(error) => metric(error),
         PredictionError::Core(error) => core(error),
         PredictionError::Record(error) => record(error),

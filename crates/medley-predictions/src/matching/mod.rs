@@ -61,6 +61,26 @@ pub fn load(path: &Path, request: &MatchRequest, source: &dyn TruthSource) -> Re
     matching.file(path).map_err(|error| error.in_file("score", path))
 }
 
+/// A result file of one task and split that is whole and will not change, matched with the truth, whatever its name is. The labels are those
+/// of images of edge length `size`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_task(
+    path: &Path,
+    spec: &TaskSpec,
+    size: usize,
+    split: Split,
+    request: &MatchRequest,
+    source: &dyn TruthSource,
+) -> Result<Prediction, PredictionError> {
+    let matching = Matching { request, source, run: RunData::default() };
+    let prediction = matching
+        .input(path)
+        .and_then(|input| matching.prediction(input, Form::ResultFile, Task::Known(spec.clone()), Some((size, split))));
+    prediction.map_err(|error| error.in_file("score", path))
+}
+
 /// The only predictor of a path, or the ensemble among several.
 ///
 /// # Errors

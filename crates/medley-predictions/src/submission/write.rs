@@ -4,9 +4,9 @@
 //! every task has as many rows as its data file, every label is a class of it, and the labels are counted against
 //! `results.json`: what is submitted is what was scored, or nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use medley_core::{COMPETITION_TASKS, Origin, RunLayout, TaskKind};
+use medley_core::{COMPETITION_TASKS, Origin, RunLayout, TaskKind, TaskSpec};
 use medley_storage::{ConfinedFolder, ConfinedFs, Storage, write_whole};
 
 use super::order::{self, Row};
@@ -42,9 +42,12 @@ pub struct WrittenSubmission {
 }
 
 /// The labels of one task, in the order of its test split.
-pub(super) struct TaskLabels {
-    pub(super) task: String,
-    pub(super) labels: Vec<u16>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskLabels {
+    /// Task name.
+    pub task: String,
+    /// One class index per image.
+    pub labels: Vec<u16>,
 }
 
 /// Writes the submission of a finished run, replacing an older one: the file is whole or absent. Multi-label tasks have no
@@ -70,17 +73,68 @@ pub fn write_submission(
     if tasks.is_empty() {
         return Err(SubmissionError::NothingToSubmit { run: run.root().to_owned() });
     }
-    let rows = match order {
-        SubmissionOrder::Competition => order::by_task(&tasks, &|name| {
-            (COMPETITION_TASKS.iter().position(|task| *task == name).unwrap_or(usize::MAX), "")
-        }),
-        SubmissionOrder::Alphabetical => order::by_task(&tasks, &|name| (0, name)),
-        SubmissionOrder::Like(sample) => order::like(&tasks, sample, &mut remarks)?,
-    };
-    remark_on_size(&record, &tasks, rows.len(), &mut remarks);
-    let path = run.submission(record.is_synthetic());
-    write_whole(&ConfinedFs::new(ConfinedFolder::new(run.root()), storage), &path, render(&rows).as_bytes())?;
-    Ok(WrittenSubmission { path, rows: rows.len(), remarks })
+    let folder = Submitted { root: run.root(), specs: record.data().iter().map(|data| &data.task).collect() };
+    folder.write(&tasks, record.is_synthetic(), order, remarks, storage)
+}
+
+/// Writes a submission of labels that were decided elsewhere, such as those of an ensemble of several runs, into the folder of their
+/// predictions. `specs` are their tasks, in their order; tasks with several labels per image have no place in it.
+///
+/// # Errors
+/// [`SubmissionError::NothingToSubmit`], and whatever is wrong with the sample. Then nothing is written.
+pub fn write_labels(
+    folder: &RunLayout,
+    specs: &[&TaskSpec],
+    tasks: &[TaskLabels],
+    order: &SubmissionOrder,
+    storage: &dyn Storage,
+) -> Result<WrittenSubmission, SubmissionError> {
+    if tasks.is_empty() {
+        return Err(SubmissionError::NothingToSubmit { run: folder.root().to_owned() });
+    }
+    let synthetic = specs.iter().any(|spec| spec.origin == Origin::Synthetic);
+    let submitted = Submitted { root: folder.root(), specs: specs.to_vec() };
+    submitted.write(tasks, synthetic, order, Vec::new(), storage)
+}
+
+/// The folder that a submission goes to, and the tasks of what is submitted.
+struct Submitted<'a> {
+    root: &'a Path,
+    specs: Vec<&'a TaskSpec>,
+}
+
+impl Submitted<'_> {
+    fn write(
+        &self,
+        tasks: &[TaskLabels],
+        synthetic: bool,
+        order: &SubmissionOrder,
+        mut remarks: Vec<String>,
+        storage: &dyn Storage,
+    ) -> Result<WrittenSubmission, SubmissionError> {
+        let rows = match order {
+            SubmissionOrder::Competition => order::by_task(tasks, &|name| {
+                (COMPETITION_TASKS.iter().position(|task| *task == name).unwrap_or(usize::MAX), "")
+            }),
+            SubmissionOrder::Alphabetical => order::by_task(tasks, &|name| (0, name)),
+            SubmissionOrder::Like(sample) => order::like(tasks, sample, &mut remarks)?,
+        };
+        self.remark_on_size(tasks, rows.len(), &mut remarks);
+        let path = RunLayout::new(self.root).submission(synthetic);
+        write_whole(&ConfinedFs::new(ConfinedFolder::new(self.root), storage), &path, render(&rows).as_bytes())?;
+        Ok(WrittenSubmission { path, rows: rows.len(), remarks })
+    }
+
+    /// The eleven tasks with another number of rows than the competition's are most likely files of the other generation.
+    fn remark_on_size(&self, tasks: &[TaskLabels], rows: usize, remarks: &mut Vec<String>) {
+        let complete = COMPETITION_TASKS.iter().all(|name| tasks.iter().any(|task| task.task == *name));
+        let official = self.specs.iter().all(|spec| spec.origin == Origin::Official);
+        if complete && official && tasks.len() == COMPETITION_TASKS.len() && rows != COMPETITION_ROWS {
+            remarks.push(format!(
+                "{rows} rows, but the competition expects {COMPETITION_ROWS}: its organ files are those of MedMNIST 2.0 to 2.2.3"
+            ));
+        }
+    }
 }
 
 fn labels(run: &RunFiles, remarks: &mut Vec<String>) -> Result<Vec<TaskLabels>, SubmissionError> {
@@ -93,17 +147,6 @@ fn labels(run: &RunFiles, remarks: &mut Vec<String>) -> Result<Vec<TaskLabels>, 
         }
     }
     Ok(all)
-}
-
-/// The eleven tasks with another number of rows than the competition's are most likely files of the other generation.
-fn remark_on_size(run: &RunFiles, tasks: &[TaskLabels], rows: usize, remarks: &mut Vec<String>) {
-    let complete = COMPETITION_TASKS.iter().all(|name| tasks.iter().any(|task| task.task == *name));
-    let official = run.data().iter().all(|data| data.task.origin == Origin::Official);
-    if complete && official && tasks.len() == COMPETITION_TASKS.len() && rows != COMPETITION_ROWS {
-        remarks.push(format!(
-            "{rows} rows, but the competition expects {COMPETITION_ROWS}: its organ files are those of MedMNIST 2.0 to 2.2.3"
-        ));
-    }
 }
 
 fn render(rows: &[Row<'_>]) -> String {

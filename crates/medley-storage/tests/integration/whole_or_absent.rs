@@ -49,10 +49,11 @@ fn a_folder_is_complete_or_absent_whatever_fails() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("epoch-1");
             let storage = FaultyFs::new(fail_at, fault);
-            let result = commit_directory(&storage, &path, &[("a", b"1"), ("b", b"2")]);
+            let result = commit_directory(&storage, &path, &[("a", b"1"), ("b", b"2"), ("c/d", b"3"), ("c/e", b"4")]);
             if !storage.tripped() {
                 result.unwrap();
-                assert_eq!(visible(&path), ["a", "b"]);
+                assert_eq!(visible(&path), ["a", "b", "c"]);
+                assert_eq!(visible(&path.join("c")), ["d", "e"]);
                 break;
             }
             assert!(result.is_err());

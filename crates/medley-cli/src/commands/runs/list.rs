@@ -102,6 +102,7 @@ pub(super) fn text(runs: &[Overview], with_paths: bool, width: Option<usize>) ->
         Column { short: Some(cells(&|run| created(run).chars().take(10).collect())), ..column("date", 5, &created) },
         column("size", 5, &|run| run.bytes.map_or_else(String::new, output::bytes)),
         column("tags", 8, &|run| run.tags.join(", ")),
+        column("parent", 10, &|run| run.parent.clone().unwrap_or_default()),
     ];
     let mut text = columns::table(columns.into_iter().map(printable).collect(), width);
     for run in runs {

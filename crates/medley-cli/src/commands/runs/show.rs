@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use medley_core::Origin;
-use medley_core::record::{Environment, ScoreSet, TaskResult};
+use medley_core::record::{Environment, Inheritance, Parent, ScoreSet, TaskResult};
 use medley_core::text::{count, plural};
 use medley_runs::{Described, Mean, SeedState, State, TestScore, describe};
 use medley_storage::Shown;
@@ -66,6 +66,7 @@ fn overview(run: &Described) -> String {
     add("made", overview.created.as_deref().map(|created| format!("{} UTC", minute(created))));
     add("tasks", (!overview.tasks.is_empty()).then(|| overview.tasks.join(", ")));
     add("data", overview.synthetic.then(|| "SYNTHETIC: the scores say nothing about medicine".to_owned()));
+    add("parent", run.parent.as_ref().map(parent));
     add("model", overview.model.as_ref().map(ToString::to_string));
     add(
         "validation",
@@ -87,6 +88,20 @@ fn overview(run: &Described) -> String {
     add("tags", (!overview.tags.is_empty()).then(|| overview.tags.join(", ")));
     add("note", overview.note.as_deref().map(|note| note.replace('\n', " ")));
     output::pairs(&pairs)
+}
+
+/// `first-1, its best network: seed 0 from seed 0 after 12 epochs`.
+fn parent(parent: &Parent) -> String {
+    let how = match parent.how {
+        Inheritance::Weights => "its best network",
+        Inheritance::WeightsAndOptimizer => "its last network, and what its optimizer and average keep",
+        Inheritance::Everything => "resumed for more epochs",
+    };
+    let seeds = parent.seeds.iter().map(|(seed, from)| {
+        let epochs = plural(from.epoch, "epoch");
+        format!("seed {seed} from seed {} after {epochs}", from.seed)
+    });
+    format!("{}, {how}: {}", parent.run, seeds.collect::<Vec<_>>().join("; "))
 }
 
 fn data(run: &Described) -> String {

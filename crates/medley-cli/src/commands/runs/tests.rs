@@ -16,6 +16,7 @@ fn finished(name: &str) -> Overview {
         problem: None,
         tasks: ["breastmnist", "pneumoniamnist", "retinamnist"].map(str::to_owned).to_vec(),
         synthetic: false,
+        parent: None,
         model: Some(Model { backbone: "resnet9".to_owned(), width: Some(16) }),
         seeds: (0..3).map(|seed| SeedEpochs { seed, epochs: None, finished: true }).collect(),
         epochs: Some(12),
@@ -42,6 +43,7 @@ fn runs() -> Vec<Overview> {
         ],
         test: TestScore::Opened,
         tags: Vec::new(),
+        parent: Some("small-three-1".to_owned()),
         ..finished("small-three-2")
     };
     let interrupted = Overview {
@@ -71,9 +73,9 @@ fn runs() -> Vec<Overview> {
 #[test]
 fn elsewhere_than_on_a_terminal_lines_are_whole() {
     insta::assert_snapshot!(list::text(&runs(), false, None), @r"
-    run                                                   state                                  tasks                                     model        seeds  validation            data       test             date              tags
+    run                                                   state                                  tasks                                     model        seeds  validation            data       test             date              tags      parent
     small-three-1                                         finished                               breastmnist, pneumoniamnist, retinamnist  resnet9 w16      3       0.6212 ± 0.0040             0.5527 ± 0.0110  2026-11-27 09:53  baseline
-    small-three-2                                         running, seed 2 of 3 at epoch 5 of 12  breastmnist, pneumoniamnist, retinamnist  resnet9 w16      3       0.6212 ± 0.0040             incomplete       2026-11-27 09:53
+    small-three-2                                         running, seed 2 of 3 at epoch 5 of 12  breastmnist, pneumoniamnist, retinamnist  resnet9 w16      3       0.6212 ± 0.0040             incomplete       2026-11-27 09:53            small-three-1
     a-name-that-is-as-long-as-names-of-searches-are-0123  interrupted, epoch 3 of 12             octmnist                                  resnet9 w16      1  0.9000 auc (epoch 3)  SYNTHETIC  not opened       2026-11-27 09:53  baseline
     bad\u{1b}[2J                                          damaged                                                                       -            -      0                     -                           -                 -
     damaged `runs/bad\u{1b}[2J`: `runs/bad/manifest.json`, line 1, column 1: EOF

@@ -1,20 +1,16 @@
 //! Folders of runs as they are met: finished, interrupted, running, damaged, hostile.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
-#[path = "../../medley-predictions/tests/common/mod.rs"]
-mod common;
-
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use common::Fixture;
-use medley_core::record::{SCHEMA_VERSION, SeedRecord, TestOpening};
+use medley_core::record::{Inheritance, Parent, ParentSeed, SCHEMA_VERSION, SeedRecord, TestOpening};
 use medley_core::{RunLayout, Split};
 use medley_runs::{
     ListOptions, Listing, Overview, RunsError, Selection, State, TagChange, Tags, TestScore, compare, describe, list,
 };
 use medley_storage::RealFs;
-// The fixtures are made with these.
-use {csv as _, rand as _};
+
+use crate::common::{self, Fixture};
 
 fn runs_of(fixture: &Fixture) -> PathBuf {
     fixture.folder.path().to_owned()
@@ -240,6 +236,24 @@ fn folders_are_named_or_runs_themselves() {
     assert_eq!(list(&[run], ListOptions::default()).unwrap().runs.len(), 1);
     let missing = list(&[runs.join("nowhere")], ListOptions::default()).unwrap_err();
     assert!(matches!(missing, RunsError::Missing { .. }), "{missing}");
+}
+
+#[test]
+fn the_parent_of_a_run_is_named() {
+    let mut fixture = common::one_seed();
+    assert_eq!((only(&runs_of(&fixture)).parent, describe(fixture.layout.root()).unwrap().parent), (None, None));
+    let from = ParentSeed { seed: 3, epoch: 12, sha256: "5e".repeat(32) };
+    let parent = Parent {
+        run: "first-1".to_owned(),
+        folder: None,
+        how: Inheritance::Weights,
+        seeds: [(7, from)].into(),
+        initialised: BTreeSet::new(),
+    };
+    fixture.manifest.parent = Some(parent.clone());
+    fixture.write_manifest();
+    assert_eq!(only(&runs_of(&fixture)).parent.as_deref(), Some("first-1"));
+    assert_eq!(describe(fixture.layout.root()).unwrap().parent, Some(parent));
 }
 
 #[test]

@@ -1,35 +1,10 @@
 //! `medley runs` as it is typed: what it prints, and how it ends.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
-
-#[path = "../../medley-predictions/tests/common/mod.rs"]
-mod common;
-
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use medley_core::RunLayout;
 use serde_json::Value;
-// The fixtures are made with these.
-use {csv as _, rand as _};
 
-struct Said {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn medley(folder: &Path, arguments: &[&str]) -> Said {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_medley"));
-    let output = command.current_dir(folder).args(arguments).stdin(Stdio::null()).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-fn must(folder: &Path, arguments: &[&str]) -> String {
-    let said = medley(folder, arguments);
-    assert_eq!(said.code, Some(0), "{arguments:?}: {}{}", said.stdout, said.stderr);
-    said.stdout
-}
+use crate::common;
+use crate::program::{medley, must};
 
 /// A finished run, a copy that is damaged, and a name that would clear the terminal.
 fn three_runs() -> common::Fixture {
@@ -113,6 +88,27 @@ fn a_run_is_shown_compared_and_tagged() {
         assert_eq!(medley(runs, arguments).code, Some(code), "{arguments:?}");
     }
     assert!(!runs.join("tags.json").exists(), "what is no run gets no tags");
+}
+
+#[test]
+fn a_run_that_began_from_another_says_so() {
+    let fixture = common::small_three();
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(fixture.layout.manifest()).unwrap()).unwrap();
+    let from = |epoch: usize| serde_json::json!({ "seed": 0, "epoch": epoch, "sha256": "5e".repeat(32) });
+    let seeds = serde_json::json!({ "0": from(12), "1": from(1), "2": from(12) });
+    manifest["parent"] = serde_json::json!({ "run": "first-1", "how": "weights", "seeds": seeds });
+    let child = RunLayout::new(fixture.folder.path().join("child-1"));
+    std::fs::create_dir(child.root()).unwrap();
+    std::fs::write(child.manifest(), manifest.to_string()).unwrap();
+    std::fs::copy(fixture.layout.config(), child.config()).unwrap();
+    std::fs::copy(fixture.layout.results(), child.results()).unwrap();
+    let shown = must(fixture.folder.path(), &["runs", "show", "child-1"]);
+    let line = "first-1, its best network: seed 0 from seed 0 after 12 epochs; seed 1 from seed 0 after 1 epoch;";
+    assert!(shown.contains(line), "{shown}");
+    let listed = must(fixture.folder.path(), &["runs", "list", "."]);
+    assert!(listed.lines().next().unwrap().ends_with("  parent"), "{listed}");
+    let listed = must(fixture.folder.path(), &["runs", "list", "small-three-1"]);
+    assert!(!listed.contains("parent"), "{listed}");
 }
 
 #[test]

@@ -1,16 +1,11 @@
 //! What is removed, what is refused, and what stays whatever happens.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
-
-#[path = "../../medley-predictions/tests/common/mod.rs"]
-mod common;
 
 use std::path::Path;
 
-use common::Fixture;
 use medley_runs::{Checkpoints, Removal, RunsError, sweep_removed};
 use medley_storage::{Fault, FaultyFs, RealFs};
-// The fixtures are made with these.
-use {csv as _, rand as _};
+
+use crate::common::{self, Fixture};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();

@@ -1,0 +1,140 @@
+//! The test split of an ensemble: predicted, recorded, opened, scored, submitted, in this order.
+
+use std::collections::BTreeMap;
+
+use medley_core::record::{PredictionRecord, Resampling, TestOpening};
+use medley_core::text::hex;
+use medley_core::{Origin, Scores, Split, TaskKind, TaskSpec};
+use medley_decisions::ensemble::average;
+use medley_metrics::uncertainty::SetResamples;
+use medley_metrics::{decide, evaluate, score_set};
+use medley_predictions::matching::load_task;
+use medley_predictions::result_file;
+use medley_predictions::submission::{SubmissionOrder, TaskLabels, WrittenSubmission, write_labels};
+use medley_storage::{ConfinedFolder, ConfinedFs, Storage, write_whole};
+use sha2::{Digest as _, Sha256};
+
+use crate::build::{RECORD, as_printed, encode, file_name, file_of, match_request, predictions_of};
+use crate::{Built, EnsembleError, Source, TaskPlan};
+
+/// One task, averaged and written, its labels still shut.
+struct Pending {
+    scores: Scores,
+    /// Edge length of the images.
+    size: usize,
+    sha256: String,
+    file: String,
+}
+
+/// Averages the test predictions of the members by the weights that validation gave them, writes them, records that test labels are about to
+/// be opened, opens and scores them, and writes the submission; `None` where no task has one label per image.
+///
+/// # Errors
+/// When a member has not predicted the test split: nothing is written then. When labels cannot be opened or the disk fails: the record then
+/// says what was opened.
+pub fn open_test(
+    built: &mut Built,
+    sources: &[Source<'_>],
+    now: &str,
+    storage: &dyn Storage,
+) -> Result<Option<WrittenSubmission>, EnsembleError> {
+    let members = members(built, sources)?;
+    let folder = ConfinedFolder::new(built.layout.root());
+    let confined = ConfinedFs::new(folder.clone(), storage);
+    let pending = write_pending(built, members, &folder, &confined)?;
+    let sha256 = pending.iter().zip(&built.plans).map(|(one, plan)| (plan.data.task.name.clone(), one.sha256.clone()));
+    built.record.test_openings.push(TestOpening {
+        when: now.to_owned(),
+        by: "ensemble".to_owned(),
+        predictor: "ensemble".to_owned(),
+        sha256: sha256.collect::<BTreeMap<_, _>>(),
+    });
+    let record_path = built.layout.root().join(RECORD);
+    write_whole(&confined, &record_path, &encode(&built.record)?)?;
+
+    let (mut results, mut samples) = (Vec::new(), Vec::new());
+    for (plan, one) in built.plans.iter().zip(&pending) {
+        let path = built.layout.pending_predictions().join(&one.file);
+        let (spec, truth) = (unsealed_spec(&plan.data.task), sources[plan.runs[0]].truth);
+        let found = load_task(&path, &spec, one.size, Split::Test, &match_request(Split::Test), truth)?;
+        results.push(evaluate(&plan.data.task, Split::Test, found.sample.labels(), &one.scores)?);
+        samples.push(found.sample);
+    }
+    let intervals = SetResamples::of(&samples, &Resampling::default()).intervals();
+    for (result, one) in results.iter().zip(&pending) {
+        let name = built.layout.name();
+        let path = built.layout.prediction_file(&result.task, Split::Test, result.auc, result.accuracy, &name);
+        write_whole(&confined, &path, &result_file::render(&one.scores))?;
+        folder.remove(&built.layout.pending_predictions().join(&one.file))?;
+        built.record.predictions.push(PredictionRecord {
+            task: result.task.clone(),
+            split: Split::Test,
+            file: file_name(&path),
+            sha256: one.sha256.clone(),
+        });
+    }
+    folder.remove(&built.layout.pending_predictions()).ok();
+    built.record.test = Some(medley_core::record::ScoreSet { intervals: Some(intervals), ..score_set(results) });
+    write_whole(&confined, &record_path, &encode(&built.record)?)?;
+    submit(built, &pending, storage)
+}
+
+/// The test predictions of the members of each task, and what `ensemble.json` will say of their files.
+fn members(built: &mut Built, sources: &[Source<'_>]) -> Result<Vec<(Scores, usize)>, EnsembleError> {
+    let mut averages = Vec::new();
+    let mut tasks = built.record.tasks.clone();
+    for (plan, task) in built.plans.iter().zip(&mut tasks) {
+        let seeds = predictions_of(sources, plan, Split::Test)?;
+        for (member, (_, seed)) in task.members.iter_mut().zip(&seeds) {
+            member.files.insert(Split::Test, file_of(seed));
+        }
+        let size = seeds.first().map_or(28, |(_, seed)| seed.size);
+        let scores: Vec<Scores> = seeds.into_iter().map(|(_, seed)| seed.scores).collect();
+        averages.push((as_printed(&average(&scores, &task.weighed.weights)?)?, size));
+    }
+    built.record.tasks = tasks;
+    Ok(averages)
+}
+
+fn write_pending(
+    built: &Built,
+    averages: Vec<(Scores, usize)>,
+    folder: &ConfinedFolder,
+    storage: &dyn Storage,
+) -> Result<Vec<Pending>, EnsembleError> {
+    folder.create_folder(&built.layout.pending_predictions())?;
+    let mut pending = Vec::with_capacity(averages.len());
+    for (plan, (scores, size)) in built.plans.iter().zip(averages) {
+        let file = format!("{}_{}@{}.csv", plan.data.task.name, Split::Test, built.layout.name());
+        let bytes = result_file::render(&scores);
+        write_whole(storage, &built.layout.pending_predictions().join(&file), &bytes)?;
+        pending.push(Pending { scores, size, sha256: hex(&Sha256::digest(&bytes)), file });
+    }
+    Ok(pending)
+}
+
+/// Whether labels are synthetic is for their own file to say.
+fn unsealed_spec(spec: &TaskSpec) -> TaskSpec {
+    let origin = if spec.origin == Origin::Synthetic { Origin::Official } else { spec.origin };
+    TaskSpec { origin, ..spec.clone() }
+}
+
+fn submit(
+    built: &Built,
+    pending: &[Pending],
+    storage: &dyn Storage,
+) -> Result<Option<WrittenSubmission>, EnsembleError> {
+    let one_label = |(plan, _): &(&TaskPlan, &Pending)| plan.data.task.kind != TaskKind::MultiLabel;
+    let labels: Vec<TaskLabels> = (built.plans.iter().zip(pending))
+        .filter(one_label)
+        .map(|(plan, one)| TaskLabels {
+            task: plan.data.task.name.clone(),
+            labels: decide(plan.data.task.kind, &one.scores),
+        })
+        .collect();
+    if labels.is_empty() {
+        return Ok(None);
+    }
+    let specs: Vec<&TaskSpec> = built.plans.iter().map(|plan| &plan.data.task).collect();
+    Ok(Some(write_labels(&built.layout, &specs, &labels, &SubmissionOrder::Competition, storage)?))
+}
