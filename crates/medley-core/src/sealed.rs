@@ -52,6 +52,22 @@ impl SealedLabels {
         self.labels.rows()
     }
 
+    /// Some of the rows of several sealed parts, counted through all of them: as sealed as they were.
+    ///
+    /// # Errors
+    /// [`CoreError`] if a row is not there.
+    pub fn gather(parts: &[Self], rows: &[usize]) -> Result<Self, CoreError> {
+        let task = parts.first().map(|part| part.task.clone()).unwrap_or_default();
+        let width = parts.first().map_or(1, |part| part.labels.width());
+        let all: Vec<&[u16]> = parts.iter().flat_map(|part| (0..part.rows()).map(|row| part.labels.row(row))).collect();
+        let mut values = Vec::with_capacity(rows.len() * width);
+        for &row in rows {
+            // What is not there is left out, and then the number of values is not that of the rows.
+            values.extend(all.get(row).into_iter().flat_map(|labels| labels.iter().copied()));
+        }
+        Ok(Self { task, labels: Labels::multi(values, rows.len(), width)? })
+    }
+
     /// Gives the labels to whoever has predicted all of them.
     ///
     /// # Errors
@@ -111,6 +127,16 @@ impl ScoringToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_gathered_through_all_parts() {
+        let part = |labels: Vec<u16>| SealedLabels::seal("a", Labels::single(labels).unwrap());
+        let parts = [part(vec![1, 2]), part(vec![3])];
+        let gathered = SealedLabels::gather(&parts, &[2, 0]).unwrap();
+        let token = ScoringToken::for_written("a", 2, [0; 32]);
+        assert_eq!(gathered.open(&token).unwrap().values(), &[3, 1]);
+        assert!(SealedLabels::gather(&parts, &[3]).is_err());
+    }
 
     #[test]
     fn a_token_opens_its_own_task_only() {

@@ -21,7 +21,7 @@ pub struct TaskPlan {
 /// one run, or runs are to be collected (`collect`).
 ///
 /// # Errors
-/// [`EnsembleError::NoRuns`], [`EnsembleError::Twice`], [`EnsembleError::OtherData`], [`EnsembleError::Rows`],
+/// [`EnsembleError::NoRuns`], [`EnsembleError::Twice`], [`EnsembleError::OtherData`], [`EnsembleError::Folds`], [`EnsembleError::Rows`],
 /// [`EnsembleError::NothingInCommon`], and [`PredictionError::NotPredicted`] of a run that is unfinished.
 pub fn plan(runs: &[RunFiles], collect: bool) -> Result<Vec<TaskPlan>, EnsembleError> {
     if runs.is_empty() {
@@ -67,6 +67,11 @@ fn same_folder(one: &Path, other: &Path) -> bool {
 fn check_same(first: &RunFiles, known: &DataRecord, other: &RunFiles, data: &DataRecord) -> Result<(), EnsembleError> {
     let task = || known.task.name.clone();
     let roots = || (first.layout.root().to_owned(), other.layout.root().to_owned());
+    // Before the numbers of rows, which differ as the folds do.
+    if first.manifest.folds != other.manifest.folds {
+        let (first, other) = roots();
+        return Err(EnsembleError::Folds { task: task(), first, other });
+    }
     for split in [Split::Val, Split::Test] {
         if let (Some(&first_rows), Some(&other_rows)) = (known.rows.get(&split), data.rows.get(&split))
             && first_rows != other_rows

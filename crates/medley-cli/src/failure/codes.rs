@@ -134,6 +134,7 @@ pub fn ensemble(error: &EnsembleError) -> Option<Code> {
         EnsembleError::NoRuns
         | EnsembleError::Twice { .. }
         | EnsembleError::NothingInCommon { .. }
+        | EnsembleError::Folds { .. }
         | EnsembleError::Name { .. } => Code::Usage,
         EnsembleError::OtherData { .. } | EnsembleError::Rows { .. } => Code::Data,
         EnsembleError::Encode { .. } => Code::Internal,

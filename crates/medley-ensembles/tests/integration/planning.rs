@@ -1,5 +1,9 @@
 //! Which runs go together.
 
+use std::collections::BTreeMap;
+
+use medley_core::RunLayout;
+use medley_core::record::FoldsRecord;
 use medley_ensembles::{EnsembleError, plan};
 use medley_predictions::RunFiles;
 
@@ -54,4 +58,17 @@ fn what_does_not_go_together_is_named() {
     three.make_unfinished();
     let error = plan(&[read(&three)], false).unwrap_err().to_string();
     assert!(error.contains("it is unfinished"), "{error}");
+}
+
+#[test]
+fn runs_on_different_folds_have_no_rows_in_common() {
+    let three = common::small_three();
+    let on_fold = |index: usize| {
+        let mut run = read(&three);
+        run.manifest.folds = Some(FoldsRecord { count: 3, index, repeat: 0, groups: BTreeMap::new() });
+        run.layout = RunLayout::new(format!("runs/cv-fold{index}"));
+        run
+    };
+    let error = plan(&[on_fold(0), on_fold(1)], false).unwrap_err();
+    assert!(matches!(&error, EnsembleError::Folds { .. }) && error.to_string().contains("cv-fold1"), "{error}");
 }

@@ -1,13 +1,15 @@
 //! True labels out of the data folder.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use medley_core::record::DataRecord;
-use medley_core::{Origin, Split, TaskSpec};
+use medley_core::record::{DataRecord, Manifest};
+use medley_core::{Origin, RunLayout, SealedLabels, Split, TaskSpec};
 use medley_data::{DataError, Registry, hash_file, read_labels};
 use medley_predictions::record::manifest_around;
 use medley_predictions::{PublishedTask, Truth, TruthSource};
+use medley_storage::ConfinedFolder;
 
 use crate::args::RunDataFolder;
 use crate::data_folder;
@@ -17,6 +19,8 @@ pub(crate) struct DataTruth {
     folder: PathBuf,
     /// The files of the run that the predictions are of.
     of_run: Vec<DataRecord>,
+    /// Where it says which rows it is validated on, if those are a fold.
+    fold_rows: Option<RunLayout>,
 }
 
 impl TruthSource for DataTruth {
@@ -38,8 +42,15 @@ impl TruthSource for DataTruth {
         file: Option<&Path>,
     ) -> Result<Truth, Box<dyn Error + Send + Sync>> {
         let path = file.map_or_else(|| self.file_of(task, size), |file| Ok(file.to_owned()))?;
-        let found = read_labels(&path, task, split).map_err(|error| error.of_run(&self.of_run))?;
-        Ok(Truth { spec: found.spec, labels: found.labels })
+        let read = |split| read_labels(&path, task, split).map_err(|error| error.of_run(&self.of_run));
+        match &self.fold_rows {
+            Some(run) if split == Split::Val => {
+                let (train, val) = (read(Split::Train)?, read(Split::Val)?);
+                let labels = SealedLabels::gather(&[train.labels, val.labels], &rows_of(run, &task.name)?)?;
+                Ok(Truth { spec: val.spec, labels })
+            }
+            _ => read(split).map(|found| Truth { spec: found.spec, labels: found.labels }).map_err(Into::into),
+        }
     }
 
     fn sha256(&self, file: &Path) -> Result<String, Box<dyn Error + Send + Sync>> {
@@ -47,13 +58,32 @@ impl TruthSource for DataTruth {
     }
 }
 
+/// Largest file of the rows of a fold, in bytes.
+const LARGEST_FOLD: u64 = 64 << 20;
+
+/// The rows of a task that a run is validated on.
+fn rows_of(run: &RunLayout, task: &str) -> Result<Vec<usize>, Box<dyn Error + Send + Sync>> {
+    let path = run.fold_rows();
+    let bad = |problem: String| format!("`{}`: {problem}; `medley resume` writes it again", path.display());
+    let bytes =
+        ConfinedFolder::new(run.root()).read_file(&path, LARGEST_FOLD).map_err(|error| bad(error.to_string()))?;
+    let mut rows: BTreeMap<String, Vec<usize>> =
+        serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    Ok(rows.remove(task).ok_or_else(|| bad(format!("it has no rows of `{task}`")))?)
+}
+
 impl DataTruth {
     /// The data folder that was named, else that of the run that these predictions are of.
     pub(crate) fn of(predictions: &Path, folder: &RunDataFolder) -> Self {
         // What is wrong with a manifest is said by whoever needs it.
-        let manifest = manifest_around(predictions).ok().flatten().map(|(_, manifest)| manifest);
+        let (run, manifest) = manifest_around(predictions).ok().flatten().unzip();
+        let folds = manifest.as_ref().is_some_and(|manifest: &Manifest| manifest.folds.is_some());
         let folder = data_folder::of_run(predictions, manifest.as_ref(), folder);
-        Self { folder, of_run: manifest.map(|manifest| manifest.data).unwrap_or_default() }
+        Self {
+            folder,
+            of_run: manifest.map(|manifest| manifest.data).unwrap_or_default(),
+            fold_rows: run.filter(|_| folds),
+        }
     }
 
     fn file_of(&self, task: &TaskSpec, size: usize) -> Result<PathBuf, DataError> {
