@@ -18,7 +18,9 @@ pub(super) fn text(decisions: &Decisions, synthetic: bool) -> String {
     }
     let _ = write!(
         text,
-        "validation, {of}; macro-F1 on rows that the rule was not fitted on\n{}\n\nto decide by\n{}",
+        "validation, {of}; macro-F1 on rows that the rule was not fitted on; one-sided level {}, shared among rules that decide \
+         otherwise\n{}\n\nto decide by\n{}",
+        decisions.options.level,
         indented(&candidates(decisions)),
         indented(&rules(decisions))
     );
@@ -41,7 +43,6 @@ fn indented(body: &str) -> String {
 
 /// A line for each rule that was tried.
 fn candidates(decisions: &Decisions) -> String {
-    let level = format!("interval at {}", decisions.options.level);
     let mut rows = Vec::new();
     for TaskDecisions { task, predictor, .. } in &decisions.tasks {
         for candidate in &predictor.candidates {
@@ -61,7 +62,7 @@ fn candidates(decisions: &Decisions) -> String {
             rows.push(vec![task.clone(), none(), number(predictor.plain_macro_f1), none(), none(), none(), why]);
         }
     }
-    output::table(&["task", "rule", "plain", "with it", "gain", &level, "verdict"], &rows)
+    output::table(&["task", "rule", "plain", "with it", "gain", "interval", "verdict"], &rows)
 }
 
 fn log_loss(candidate: &Candidate) -> String {
