@@ -144,14 +144,14 @@ pub struct ChannelStatistics {
     pub std: Vec<f32>,
 }
 
-/// The folds that a run's training and validation rows were dealt into.
+/// The folds that a run's training and validation rows were split into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoldsRecord {
     /// How many.
     pub count: usize,
     /// The one that is validated on, from 0.
     pub index: usize,
-    /// Which way of dealing.
+    /// Which way of splitting.
     pub repeat: u64,
     /// SHA-256 of the files that say which rows belong together, by task.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -1,4 +1,4 @@
-//! Folds: training and validation rows dealt anew, so that every one of them is validated on once.
+//! Folds: training and validation rows split anew, so that every one of them is validated on once.
 //!
 //! A validation split of 78 images, as BreastMNIST has, cannot tell two networks apart. With `count` folds, a network is trained on all
 //! parts but one and validated on that one; the validation predictions of all folds together are out-of-fold predictions of every row.
@@ -14,25 +14,25 @@ use medley_core::seed::{Purpose, stream};
 use medley_core::{CoreError, ImageShape, ImageSource, LabelledImages, Labels, OpenedTask, Split, TaskKind};
 use rand::seq::SliceRandom as _;
 
-/// How rows are dealt, and which fold is left out.
+/// How rows are split, and which fold is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fold {
     /// Folds, 2 or more.
     pub count: usize,
     /// The one that is validated on, from 0.
     pub index: usize,
-    /// Another number deals in another way.
+    /// Another number splits in another way.
     pub repeat: u64,
 }
 
 medley_core::keys! {
-    /// `[folds]`: training and validation rows dealt anew into folds, one of which is validated on. The test split stays as it is.
+    /// `[folds]`: training and validation rows split anew into folds, one of which is validated on. The test split stays as it is.
     pub struct FoldsConfig {
         /// How many; left out, the splits are those of the file.
         count: Option<usize> = None, in 2..=1000;
         /// The one that is validated on, from 0.
         index: usize = 0, in 0..=999;
-        /// Another number deals in another way.
+        /// Another number splits in another way.
         repeat: u64 = 0, in 0..=u64::MAX;
         /// Files that say which rows belong together, by task: rows of one group, such as a patient's, are then in one fold. CSV with the
         /// columns `split` and `index`, and the group in the last one.
@@ -53,8 +53,8 @@ impl FoldsConfig {
 pub fn assign(labels: &Labels, kind: TaskKind, count: usize, repeat: u64, groups: Option<&[u64]>) -> Vec<usize> {
     let strata = strata(labels, kind);
     match groups {
-        Some(groups) => deal_groups(&strata, groups, count, repeat),
-        None => deal_rows(&strata, count, repeat),
+        Some(groups) => split_groups(&strata, groups, count, repeat),
+        None => split_rows(&strata, count, repeat),
     }
 }
 
@@ -74,7 +74,7 @@ fn strata(labels: &Labels, kind: TaskKind) -> Vec<usize> {
     (0..labels.rows()).map(rarest).collect()
 }
 
-fn deal_rows(strata: &[usize], count: usize, repeat: u64) -> Vec<usize> {
+fn split_rows(strata: &[usize], count: usize, repeat: u64) -> Vec<usize> {
     let mut by_stratum: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, &stratum) in strata.iter().enumerate() {
         by_stratum.entry(stratum).or_default().push(row);
@@ -99,7 +99,7 @@ struct Group {
 }
 
 /// Groups with the most uneven classes first, each into the fold in which it leaves the classes spread most evenly.
-fn deal_groups(strata: &[usize], groups: &[u64], count: usize, repeat: u64) -> Vec<usize> {
+fn split_groups(strata: &[usize], groups: &[u64], count: usize, repeat: u64) -> Vec<usize> {
     let width = strata.iter().max().map_or(0, |most| most + 1);
     let mut totals = vec![0.0; width];
     let mut by_number: BTreeMap<u64, Group> = BTreeMap::new();
@@ -259,9 +259,9 @@ mod tests {
     #[test]
     fn another_repeat_deals_otherwise_and_labels_are_spread_by_the_rarest() {
         let labels = Labels::single((0..60).map(|row| row % 3).collect()).unwrap();
-        let deal = |repeat| assign(&labels, TaskKind::Ordinal, 5, repeat, None);
-        assert_eq!(deal(1), deal(1));
-        assert_ne!(deal(0), deal(1));
+        let folds = |repeat| assign(&labels, TaskKind::Ordinal, 5, repeat, None);
+        assert_eq!(folds(1), folds(1));
+        assert_ne!(folds(0), folds(1));
         let values = (0..40).flat_map(|row| [1, u16::from(row % 8 == 0)]).collect();
         let many = Labels::multi(values, 40, 2).unwrap();
         let folds = assign(&many, TaskKind::MultiLabel, 5, 0, None);
