@@ -36,6 +36,8 @@ pub enum Purpose {
     Split = 7,
     /// Permutation tests; position is the permutation.
     Permutation = 8,
+    /// Proposals of a study; position is (trial, what is drawn).
+    Search = 9,
 }
 
 /// The generator for one position.

@@ -1,0 +1,11 @@
+//! placeholder.
+mod document;
+mod error;
+mod place;
+pub mod sampler;
+pub mod space;
+
+pub use error::SearchError;
+pub use place::Place;
+pub use sampler::{Ask, Direction, Observation, Outcome, Sampler, SamplerConfig};
+pub use space::{Condition, Dimension, Domain, Point, Space};
