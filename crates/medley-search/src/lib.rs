@@ -2,10 +2,12 @@
 mod document;
 mod error;
 mod place;
+pub mod pruner;
 pub mod sampler;
 pub mod space;
 
 pub use error::SearchError;
 pub use place::Place;
+pub use pruner::{History, Pruner, PrunerConfig, TrialState, Verdict};
 pub use sampler::{Ask, Direction, Observation, Outcome, Sampler, SamplerConfig};
 pub use space::{Condition, Dimension, Domain, Point, Space};

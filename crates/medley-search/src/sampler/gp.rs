@@ -32,7 +32,7 @@ medley_core::keys! {
 }
 
 /// Trials that are looked at.
-pub const MOST: usize = 100;
+pub(super) const MOST: usize = 100;
 /// Places from which the local search sets out, and its steps from each.
 const STARTS: usize = 4;
 const STEPS: usize = 80;
@@ -80,7 +80,7 @@ impl Sampler for Gp {
 }
 
 /// The loss of a trial that has one. Of a stopped trial it is that of its last rung.
-fn loss(direction: Direction, seen: &Observation) -> Option<f64> {
+pub(super) fn loss(direction: Direction, seen: &Observation) -> Option<f64> {
     match seen.outcome {
         Outcome::Finished(value) | Outcome::Stopped { value, .. } => Some(direction.loss(value)),
         Outcome::Running | Outcome::Failed => None,

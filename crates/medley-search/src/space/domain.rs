@@ -69,6 +69,7 @@ impl Domain {
     pub fn value(&self, at: f64) -> Value {
         let at = at.clamp(0.0, BELOW_ONE);
         match self {
+            Self::Real { high, .. } if at >= BELOW_ONE => Value::Float(*high),
             Self::Real { low, high, log: false } => Value::Float((low + at * (high - low)).clamp(*low, *high)),
             Self::Real { low, high, log: true } => {
                 let (from, to) = (log(*low), log(*high));
