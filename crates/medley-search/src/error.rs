@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use medley_core::message::shortened;
+use medley_core::message::{quoted, shortened};
 use medley_storage::{ReadError, Shown, StorageError};
 
 use crate::Place;
@@ -69,6 +69,14 @@ pub enum SearchError {
     Exists {
         /// The folder.
         path: PathBuf,
+    },
+    /// A name that no study can have.
+    #[error("{} cannot be the name of a study: {rule}", quoted(name))]
+    BadName {
+        /// As given.
+        name: String,
+        /// What names must be.
+        rule: &'static str,
     },
     /// The study was edited after it was begun.
     #[error(

@@ -1,0 +1,3 @@
+//! Workers as processes: killed, stopped, many at once.
+
+mod workers;
