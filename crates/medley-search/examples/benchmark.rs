@@ -144,14 +144,14 @@ fn main() {
 
 /// The values of trials one after another.
 fn search(space: &Space, sampler: &SamplerConfig, function: Function, seed: u64, trials: usize) -> Vec<f64> {
-    let mut seen: Vec<Observation> = Vec::with_capacity(trials);
+    let mut done: Vec<Observation> = Vec::with_capacity(trials);
     let mut values = Vec::with_capacity(trials);
     for number in 0..trials as u64 {
-        let ask = Ask { space, direction: Direction::Minimize, seed, number, seen: &seen };
+        let ask = Ask { space, direction: Direction::Minimize, seed, number, seen: &done };
         let point = sampler.propose(&ask).unwrap();
         let value = function(&point);
         values.push(value);
-        seen.push(Observation { number, cube: space.encode(&point).unwrap(), outcome: Outcome::Finished(value) });
+        done.push(Observation { number, cube: space.encode(&point).unwrap(), outcome: Outcome::Finished(value) });
     }
     values
 }

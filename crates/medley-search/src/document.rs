@@ -57,7 +57,7 @@ impl Document {
     fn root(&self) -> Result<Node, SearchError> {
         let table = DeTable::parse(&self.text).map_err(|error| SearchError::Syntax {
             problem: error.message().to_owned(),
-            place: self.place(&error.span().unwrap_or(0..0)),
+            place: self.place(&error.span().unwrap_or(0..0)).into(),
         })?;
         let entries = self.entries(table.into_inner(), 0)?;
         Ok(Node { value: NodeValue::Table(entries), span: 0..0, key_span: 0..0 })
@@ -74,7 +74,7 @@ impl Document {
 
     fn node(&self, value: Spanned<DeValue<'_>>, depth: usize) -> Result<Node, SearchError> {
         let span = value.span();
-        let syntax = |problem: String| SearchError::Syntax { problem, place: self.place(&span) };
+        let syntax = |problem: String| SearchError::Syntax { problem, place: self.place(&span).into() };
         if depth > MAX_DEPTH {
             return Err(syntax(format!("more than {MAX_DEPTH} levels of tables and arrays")));
         }
@@ -93,8 +93,8 @@ impl Document {
         Ok(Node { value, key_span: span.clone(), span })
     }
 
-    pub(crate) fn place(&self, span: &Range<usize>) -> Box<Place> {
-        Place::new(&self.path, &self.text, span).into()
+    pub(crate) fn place(&self, span: &Range<usize>) -> Place {
+        Place::new(&self.path, &self.text, span)
     }
 
     /// [`SearchError::BadValue`] at a span.
@@ -108,7 +108,7 @@ impl Document {
         SearchError::BadValue {
             key: key.to_owned(),
             problem: problem.into(),
-            place: self.place(span),
+            place: self.place(span).into(),
             hint: hint.map(str::to_owned),
         }
     }
@@ -123,7 +123,15 @@ impl Document {
                 format!("known here: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
             }
         };
-        SearchError::UnknownKey { key: key.to_owned(), place: self.place(&node.key_span), hint }
+        SearchError::UnknownKey { key: key.to_owned(), place: self.place(&node.key_span).into(), hint }
+    }
+
+    /// Refuses entries of a table that have another name than these.
+    pub(crate) fn only(&self, entries: &BTreeMap<String, Node>, at: &str, known: &[&str]) -> Result<(), SearchError> {
+        match entries.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, node)) => Err(self.unknown(node, &medley_core::keys::dotted(at, name), name, known)),
+            None => Ok(()),
+        }
     }
 
     /// The entries of a table.

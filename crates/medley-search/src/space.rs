@@ -89,9 +89,7 @@ impl Space {
     pub fn parse(path: &std::path::Path, text: &str) -> Result<Self, SearchError> {
         let (document, root) = crate::document::Document::parse(path, text)?;
         let entries = document.table(&root, "")?;
-        for (name, node) in entries.iter().filter(|(name, _)| !["space", "variants"].contains(&name.as_str())) {
-            return Err(document.unknown(node, name, name, &["space", "variants"]));
-        }
+        document.only(entries, "", &["space", "variants"])?;
         parse_space(&document, entries.get("space"), entries.get("variants"))
     }
 

@@ -51,13 +51,13 @@ use medley_storage::{
     RealFs, Storage, StorageError, commit_directory, create_folder, read_text, remove_if_present, write_once,
     write_whole,
 };
-use sha2::{Digest as _, Sha256};
 
 pub use definition::StudyDefinition;
 pub use status::{Best, Status};
 pub use trials::TrialRecord;
 pub use worker::{Evaluation, Objective, Reason, Trial, Work, WorkOptions, work};
 
+use crate::digest::digest;
 use crate::{Ask, Point, Sampler as _, SearchError};
 use records::{Extension, Manifest, Proposal};
 
@@ -273,8 +273,4 @@ impl TrialFiles {
     fn rung(&self, rung: u64) -> PathBuf {
         self.folder.join(format!("rungs/{rung}.json"))
     }
-}
-
-fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

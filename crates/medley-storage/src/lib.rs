@@ -43,8 +43,8 @@ mod unnamed;
 pub use batch::Batch;
 pub use claim::{touch, write_once};
 pub use commit::{
-    StorageError, commit_directory, create_folder, fill_directory, is_running, is_temporary, remove_if_present, sweep_abandoned,
-    sweep_temporary, user_cache_folder, write_filled, write_new, write_whole,
+    StorageError, commit_directory, create_folder, fill_directory, is_running, is_temporary, remove_if_present,
+    sweep_abandoned, sweep_temporary, user_cache_folder, write_filled, write_new, write_whole,
 };
 pub use confined::{Access, ConfinedFolder, ConfinedFs};
 pub use faulty::{Fault, FaultyFs};

@@ -1,7 +1,7 @@
 //! A Gaussian process with expected improvement.
 //!
 //! The losses, scaled to mean 0 and deviation 1, are taken for a draw from a Gaussian process with a Matérn 5/2 kernel that has a
-//! length for each key (Snoek et al., *Practical Bayesian Optimization of Machine Learning Algorithms*, NeurIPS 2012); lengths, scale
+//! length for each key (Snoek et al., *Practical Bayesian Optimization of Machine Learning Algorithms*, 2012); lengths, scale
 //! and noise are those of greatest posterior density. The point of greatest expected improvement is looked for among a Sobol
 //! sequence, near the best trials, and by a local search from the best of these. Choices differ or do not; a key that is not there
 //! differs from any value.
@@ -19,7 +19,7 @@ use super::normal::{LOG_SQRT_TAU, below, density, draw};
 use super::{Ask, Direction, Observation, Outcome, Sampler, Sobol};
 use crate::Point;
 use crate::space::Space;
-use model::{Features, Model};
+use model::{Features, Model, of_cube, of_observation};
 
 medley_core::keys! {
     /// Gaussian process with a Matérn kernel and expected improvement: for numbers, and up to a few hundred trials.
@@ -49,11 +49,11 @@ impl Sampler for Gp {
         measured = chosen(measured);
         let space = ask.space;
         let features = Features::new(space);
-        let (inputs, targets) = data(ask, &features, &measured);
+        let (inputs, targets) = data(ask, &measured);
         let best = targets.iter().copied().fold(f64::INFINITY, f64::min);
         let model = Model::fit(&features, inputs, targets);
         let improvement = |cube: &[f64]| {
-            let (mean, deviation) = model.predict(&features.of_cube(space, cube));
+            let (mean, deviation) = model.predict(&of_cube(space, cube));
             log_improvement(best, mean, deviation)
         };
 
@@ -100,7 +100,7 @@ fn chosen(mut measured: Vec<(&Observation, f64)>) -> Vec<(&Observation, f64)> {
 
 /// Inputs and scaled losses. Running trials are taken to have the mean, so that workers keep apart. Losses far above the median are
 /// drawn in: how bad a bad point is tells nothing of where the best one lies.
-fn data(ask: &Ask<'_>, features: &Features, measured: &[(&Observation, f64)]) -> (Vec<Vec<f64>>, Vec<f64>) {
+fn data(ask: &Ask<'_>, measured: &[(&Observation, f64)]) -> (Vec<Vec<f64>>, Vec<f64>) {
     let mut sorted: Vec<f64> = measured.iter().map(|(_, loss)| *loss).collect();
     sorted.sort_by(f64::total_cmp);
     let (median, least) = (sorted[sorted.len() / 2], sorted[0]);
@@ -114,10 +114,10 @@ fn data(ask: &Ask<'_>, features: &Features, measured: &[(&Observation, f64)]) ->
     let mean = losses.iter().sum::<f64>() / count;
     let deviation = libm::sqrt(losses.iter().map(|loss| (loss - mean) * (loss - mean)).sum::<f64>() / count);
     let scale = if deviation > 0.0 && deviation.is_finite() { deviation } else { 1.0 };
-    let mut inputs: Vec<Vec<f64>> = measured.iter().map(|(seen, _)| features.of_observation(&seen.cube)).collect();
+    let mut inputs: Vec<Vec<f64>> = measured.iter().map(|(seen, _)| of_observation(&seen.cube)).collect();
     let mut targets: Vec<f64> = losses.iter().map(|loss| (loss - mean) / scale).collect();
     for running in ask.seen.iter().filter(|seen| seen.outcome == Outcome::Running).take(MOST / 2) {
-        inputs.push(features.of_observation(&running.cube));
+        inputs.push(of_observation(&running.cube));
         targets.push(0.0);
     }
     (inputs, targets)

@@ -21,8 +21,8 @@ fn sampler(text: &str) -> SamplerConfig {
     sampler
 }
 
-fn ask<'a>(space: &'a Space, seed: u64, number: u64, seen: &'a [Observation]) -> Ask<'a> {
-    Ask { space, direction: Direction::Minimize, seed, number, seen }
+fn ask<'a>(space: &'a Space, seed: u64, number: u64, others: &'a [Observation]) -> Ask<'a> {
+    Ask { space, direction: Direction::Minimize, seed, number, seen: others }
 }
 
 /// Trials one after another, with values of a function of the place.
@@ -30,16 +30,16 @@ fn run(
     sampler: &SamplerConfig,
     space: &Space,
     seed: u64,
-    trials: u64,
+    count: u64,
     value: impl Fn(&Point) -> f64,
 ) -> Vec<Observation> {
-    let mut seen: Vec<Observation> = Vec::new();
-    for number in 0..trials {
-        let point = sampler.propose(&ask(space, seed, number, &seen)).unwrap();
+    let mut trials: Vec<Observation> = Vec::new();
+    for number in 0..count {
+        let point = sampler.propose(&ask(space, seed, number, &trials)).unwrap();
         let outcome = Outcome::Finished(value(&point));
-        seen.push(Observation { number, cube: space.encode(&point).unwrap(), outcome });
+        trials.push(Observation { number, cube: space.encode(&point).unwrap(), outcome });
     }
-    seen
+    trials
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Trials are split into the better tenth and the others; a kernel density is estimated of each, candidates are drawn from that of
 //! the better ones, and the candidate is taken whose ratio of the two densities is greatest (Bergstra et al., *Algorithms for
-//! Hyper-Parameter Optimization*, NeurIPS 2011). Details are those of Optuna 4 with `multivariate=True`, `group=True` and
+//! Hyper-Parameter Optimization*, 2011). Details are those of Optuna 4 with `multivariate=True`, `group=True` and
 //! `constant_liar=True`: kernels over all keys of a group at once, where the keys of a group are those with the same condition;
 //! running trials count as bad ones, so that workers keep apart; a prior kernel; widths that are at least a share of the range that
 //! goes down with the number of trials ("magic clip"). The first trials are a Sobol sequence, where Optuna draws at random.

@@ -88,33 +88,25 @@ impl Domain {
     }
 
     fn cell_of(&self, at: f64) -> usize {
-        match self {
-            Self::LogInteger { low, high } => {
-                let (from, to) = log_ends(*low, *high);
-                let value = exp(from + at * (to - from)).round();
-                (value - *low as f64).clamp(0.0, (high - low) as f64) as usize
-            }
-            _ => {
-                let count = self.count().unwrap_or(1);
-                ((at * count as f64) as usize).min(count - 1)
-            }
+        if let Self::LogInteger { low, high } = self {
+            let (from, to) = log_ends(*low, *high);
+            let value = exp(from + at * (to - from)).round();
+            return (value - *low as f64).clamp(0.0, (high - low) as f64) as usize;
         }
+        let count = self.count().unwrap_or(1);
+        ((at * count as f64) as usize).min(count - 1)
     }
 
     /// The share of [0, 1) that a counted value has, by its index: from, to. The middle stands for the value.
     pub fn bounds(&self, index: usize) -> (f64, f64) {
-        match self {
-            Self::LogInteger { low, high } => {
-                let (from, to) = log_ends(*low, *high);
-                let value = *low as f64 + index as f64;
-                let place = |value: f64| ((log(value) - from) / (to - from)).clamp(0.0, 1.0);
-                (place(value - 0.5), place(value + 0.5))
-            }
-            _ => {
-                let count = self.count().unwrap_or(1) as f64;
-                (index as f64 / count, (index + 1) as f64 / count)
-            }
+        if let Self::LogInteger { low, high } = self {
+            let (from, to) = log_ends(*low, *high);
+            let value = *low as f64 + index as f64;
+            let place = |value: f64| ((log(value) - from) / (to - from)).clamp(0.0, 1.0);
+            return (place(value - 0.5), place(value + 0.5));
         }
+        let count = self.count().unwrap_or(1) as f64;
+        (index as f64 / count, (index + 1) as f64 / count)
     }
 
     /// The number in [0, 1) that stands for a value; `None` of a value that is not among them.

@@ -78,9 +78,7 @@ fn flatten<'a>(
             flatten(document, node, &key, raw)?;
             continue;
         }
-        for (name, entry) in entries.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
-            return Err(document.unknown(entry, &format!("{key}.{name}"), name, &KNOWN));
-        }
+        document.only(entries, &key, &KNOWN)?;
         let domain = parse_domain(document, node, entries, &key)?;
         let when = match entries.get("when") {
             Some(when) => conditions(document, when, &key)?,
@@ -265,12 +263,14 @@ fn parse_variants(
     for (index, item) in items.iter().enumerate() {
         let at = format!("variants[{index}]");
         let entries = document.table(item, &at)?;
-        for (name, entry) in entries.iter().filter(|(name, _)| !["name", "set"].contains(&name.as_str())) {
-            return Err(document.unknown(entry, &format!("{at}.{name}"), name, &["name", "set"]));
-        }
+        document.only(entries, &at, &["name", "set"])?;
         let Some(named) = entries.get("name") else {
             let hint = "add `name = \"…\"` there".to_owned();
-            return Err(SearchError::MissingKey { key: format!("{at}.name"), place: document.place(&item.span), hint });
+            return Err(SearchError::MissingKey {
+                key: format!("{at}.name"),
+                place: document.place(&item.span).into(),
+                hint,
+            });
         };
         let Some(name) = named.as_str().filter(|name| medley_core::names::is_name(name)) else {
             return Err(document.refuse(&named.span, &format!("{at}.name"), medley_core::names::NAME_RULE, None));

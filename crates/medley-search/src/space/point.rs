@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use toml::Value;
+
+use crate::digest::digest;
 
 /// A value for each key of a space that is there. Its text is canonical: equal points have equal text, one line per key in order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ impl Point {
 
     /// SHA-256 of the text, in hexadecimal digits.
     pub fn hash(&self) -> String {
-        Sha256::digest(self.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+        digest(&self.to_string())
     }
 }
 

@@ -80,7 +80,7 @@ fn what_cannot_be_searched_is_refused() {
         let message = refused(&format!("[space]\n{text}\n"));
         assert!(message.contains(says), "{text}: {message}");
         assert!(
-            message.contains("--> study.toml:") && message.contains("^") && text.contains(mark),
+            message.contains("--> study.toml:") && message.contains('^') && text.contains(mark),
             "{text}: {message}"
         );
     }
@@ -175,9 +175,10 @@ proptest! {
         prop_assert_eq!(again.len(), point.len());
         for ((key, value), (other, other_value)) in point.iter().zip(again.iter()) {
             prop_assert_eq!(key, other);
-            match (value, other_value) {
-                (Value::Float(a), Value::Float(b)) => prop_assert!((a - b).abs() <= 1e-10 * a.abs(), "{} {}", a, b),
-                _ => prop_assert_eq!(value, other_value),
+            if let (Value::Float(a), Value::Float(b)) = (value, other_value) {
+                prop_assert!((a - b).abs() <= 1e-10 * a.abs(), "{} {}", a, b);
+            } else {
+                prop_assert_eq!(value, other_value);
             }
         }
         prop_assert_eq!(encoded.iter().map(Option::is_some).collect::<Vec<_>>(), space.active(&cube));

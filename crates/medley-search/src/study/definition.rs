@@ -59,9 +59,7 @@ impl StudyDefinition {
     pub fn parse(path: &Path, text: &str) -> Result<Self, SearchError> {
         let (document, root) = Document::parse(path, text)?;
         let entries = document.table(&root, "")?;
-        for (name, node) in entries.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
-            return Err(document.unknown(node, name, name, &KNOWN));
-        }
+        document.only(entries, "", &KNOWN)?;
         let natural = |node: &Node| node.as_integer().and_then(|number| u64::try_from(number).ok());
         let seed = match entries.get("seed") {
             None => 0,
@@ -83,9 +81,7 @@ impl StudyDefinition {
             return Err(missing(&document, "budget.trials", "add [budget] with `trials = 50`"));
         };
         let limits = document.table(budget, "budget")?;
-        for (name, node) in limits.iter().filter(|(name, _)| *name != "trials") {
-            return Err(document.unknown(node, &format!("budget.{name}"), name, &["trials"]));
-        }
+        document.only(limits, "budget", &["trials"])?;
         let trials = match limits.get("trials") {
             None => return Err(missing(&document, "budget.trials", "add `trials = 50` to [budget]")),
             Some(node) => natural(node).filter(|trials| (1..=10_000_000).contains(trials)).ok_or_else(|| {
@@ -116,7 +112,7 @@ impl StudyDefinition {
 }
 
 fn missing(document: &Document, key: &str, hint: &str) -> SearchError {
-    SearchError::MissingKey { key: key.to_owned(), place: document.place(&(0..0)), hint: hint.to_owned() }
+    SearchError::MissingKey { key: key.to_owned(), place: document.place(&(0..0)).into(), hint: hint.to_owned() }
 }
 
 /// A table whose key `name` says what its other keys are; the default where it is left out.
@@ -124,17 +120,21 @@ fn component<T: DeserializeOwned + Default>(
     document: &Document,
     node: Option<&Node>,
     table: &str,
-    names: &[&str],
+    choices: &[&str],
     check: impl Fn(&T) -> Result<(), KeyError>,
 ) -> Result<T, SearchError> {
     let Some(node) = node else { return Ok(T::default()) };
     let entries = document.table(node, table)?;
     let Some(named) = entries.get("name") else {
-        let hint = format!("add `name = {:?}` there; it can be {}", names[0], names.join(", "));
-        return Err(SearchError::MissingKey { key: format!("{table}.name"), place: document.place(&node.span), hint });
+        let hint = format!("add `name = {:?}` there; it can be {}", choices[0], choices.join(", "));
+        return Err(SearchError::MissingKey {
+            key: format!("{table}.name"),
+            place: document.place(&node.span).into(),
+            hint,
+        });
     };
-    if !named.as_str().is_some_and(|name| names.contains(&name)) {
-        let hint = format!("it can be {}", names.join(", "));
+    if !named.as_str().is_some_and(|name| choices.contains(&name)) {
+        let hint = format!("it can be {}", choices.join(", "));
         return Err(document.refuse(&named.span, &format!("{table}.name"), "there is none of this name", Some(&hint)));
     }
     let read = |keys: &BTreeMap<&String, &Node>| -> Result<T, String> {
@@ -154,7 +154,7 @@ fn component<T: DeserializeOwned + Default>(
                 let hint = if expected.is_empty() { "it has no keys".to_owned() } else { expected };
                 SearchError::UnknownKey {
                     key: format!("{table}.{key}"),
-                    place: document.place(&all[*key].key_span),
+                    place: document.place(&all[*key].key_span).into(),
                     hint,
                 }
             }

@@ -15,9 +15,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use medley_storage::{Storage, StorageError, is_running, read_text, touch};
-use sha2::{Digest as _, Sha256};
 
 use crate::SearchError;
+use crate::digest::digest;
 
 /// A worker as leases name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,10 +94,7 @@ fn machine() -> String {
     let started = read_text(Path::new("/proc/sys/kernel/random/boot_id"), 1_000).ok();
     let space = std::fs::read_link("/proc/self/ns/pid").ok();
     match (started, space) {
-        (Some(started), Some(space)) => {
-            let digest = Sha256::digest(format!("{started} {}", space.display()));
-            digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
-        }
+        (Some(started), Some(space)) => digest(&format!("{started} {}", space.display()))[..8].to_owned(),
         _ => UNKNOWN.to_owned(),
     }
 }
@@ -286,7 +283,7 @@ mod tests {
     #[test]
     fn life_is_change_whatever_the_clock_says() {
         let mut watch = Watch::default();
-        let (length, day) = (Duration::from_secs(60), Duration::from_secs(86_400));
+        let (length, day) = (Duration::from_mins(1), Duration::from_hours(24));
         let start = SystemTime::UNIX_EPOCH + day;
         let mut dead = |lease: &str, changed: SystemTime, now: u64| {
             watch.is_dead(0, lease, Some(changed), Duration::from_secs(now), length)

@@ -57,15 +57,14 @@ pub(super) fn read_trial(study: &Study, number: u64, known: Option<TrialRecord>)
         // A name may be missed while it is changed: then somebody has just taken it.
         Some(Owner::Worker(_)) | None => TrialState::Running,
     };
-    let (point, mut rungs, before) = match known {
-        Some(known) => (known.point, known.rungs, known.lease),
-        None => {
-            let path = files.proposal();
-            let Some(Proposal { point, .. }) = records::read::<Proposal>(&path)? else {
-                return Err(SearchError::Damaged { path, problem: "there is no such file".to_owned() });
-            };
-            (point, Vec::new(), None)
-        }
+    let (point, mut rungs, before) = if let Some(known) = known {
+        (known.point, known.rungs, known.lease)
+    } else {
+        let path = files.proposal();
+        let Some(Proposal { point, .. }) = records::read::<Proposal>(&path)? else {
+            return Err(SearchError::Damaged { path, problem: "there is no such file".to_owned() });
+        };
+        (point, Vec::new(), None)
     };
     // A paused trial reports nothing until it changes hands.
     if state != TrialState::Paused || lease.is_none() || before != lease {

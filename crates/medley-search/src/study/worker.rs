@@ -66,7 +66,7 @@ pub struct WorkOptions {
 
 impl Default for WorkOptions {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(120), poll: Duration::from_secs(1), wait: true }
+        Self { lease: Duration::from_mins(2), poll: Duration::from_secs(1), wait: true }
     }
 }
 

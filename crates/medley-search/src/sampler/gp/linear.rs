@@ -54,7 +54,9 @@ impl Triangle {
                     *entry -= factor * other;
                 }
             }
-            current.iter_mut().for_each(|entry| *entry *= scale);
+            for entry in &mut *current {
+                *entry *= scale;
+            }
             current[row] = scale;
         }
         inverse

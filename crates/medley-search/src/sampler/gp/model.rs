@@ -27,14 +27,6 @@ impl Features {
         Self { is_choice: space.dimensions().iter().map(|dimension| dimension.domain.is_choice()).collect() }
     }
 
-    pub(super) fn of_observation(&self, cube: &[Option<f64>]) -> Vec<f64> {
-        cube.iter().map(|at| at.unwrap_or(ABSENT)).collect()
-    }
-
-    pub(super) fn of_cube(&self, space: &Space, cube: &[f64]) -> Vec<f64> {
-        cube.iter().zip(space.active(cube)).map(|(&at, active)| if active { at } else { ABSENT }).collect()
-    }
-
     /// The squared distance in one key.
     fn squared(&self, key: usize, a: f64, b: f64) -> f64 {
         if a == b {
@@ -45,6 +37,16 @@ impl Features {
             (a - b) * (a - b)
         }
     }
+}
+
+/// A trial as the kernel sees it.
+pub(super) fn of_observation(cube: &[Option<f64>]) -> Vec<f64> {
+    cube.iter().map(|at| at.unwrap_or(ABSENT)).collect()
+}
+
+/// A place of the cube as the kernel sees it.
+pub(super) fn of_cube(space: &Space, cube: &[f64]) -> Vec<f64> {
+    cube.iter().zip(space.active(cube)).map(|(&at, active)| if active { at } else { ABSENT }).collect()
 }
 
 /// Logarithms of: inverse squared lengths, one per key; scale; noise.

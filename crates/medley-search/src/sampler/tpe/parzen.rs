@@ -57,7 +57,9 @@ impl<'a> Parzen<'a> {
                 }
                 for share in &mut shares {
                     let sum: f64 = share.iter().sum();
-                    share.iter_mut().for_each(|share| *share /= sum);
+                    for part in share {
+                        *part /= sum;
+                    }
                 }
                 return Factor::Choice { domain, shares };
             }

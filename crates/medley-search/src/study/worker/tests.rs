@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-const QUICK: WorkOptions = WorkOptions { lease: Duration::from_secs(60), poll: Duration::from_millis(1), wait: false };
+const QUICK: WorkOptions = WorkOptions { lease: Duration::from_mins(1), poll: Duration::from_millis(1), wait: false };
 
 /// Reports three rungs; the value is a function of point and seed.
 #[derive(Default)]
