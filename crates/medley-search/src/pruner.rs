@@ -10,7 +10,7 @@
 //! | `halving` | pauses a cohort at each level, and promotes the best of it when all are there | Jamieson and Talwalkar, 2016 |
 //! | `asha` | pauses at each level, and promotes whoever is among the best so far | Li et al., *A System for Massively Parallel Hyperparameter Tuning*, 2020 |
 //! | `hyperband` | `asha` in brackets that begin at different levels | Li et al., *Hyperband*, 2018 |
-//! | `patience` | prunes a trial that has not become better for some reports | |
+//! | `patience` | ends a trial that has not become better for some reports, with its best value | |
 
 mod halving;
 mod median;
@@ -64,8 +64,10 @@ impl TrialState {
 pub enum Verdict {
     /// It goes on.
     Continue,
-    /// It ends here.
+    /// It ends here: it is not worth going on with.
     Prune,
+    /// It ends here with the best value that it has had.
+    Finish,
     /// It stops, and may be promoted later: it keeps what it needs to go on.
     Pause,
     /// The study was stopped, or another worker has the trial: it stops, and another worker goes on with it.

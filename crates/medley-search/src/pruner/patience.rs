@@ -2,7 +2,7 @@ use super::{History, Pruner, Verdict};
 use crate::Direction;
 
 medley_core::keys! {
-    /// Prunes a trial that has not become better for some reports.
+    /// Ends a trial that has not become better for some reports. It counts as finished, with its best value.
     pub struct Patience {
         /// Reports in a row without a better value that a trial may have.
         reports: usize = 10, in 1..=100_000;
@@ -22,6 +22,6 @@ impl Pruner for Patience {
                 without += 1;
             }
         }
-        if without >= self.reports { Verdict::Prune } else { Verdict::Continue }
+        if without >= self.reports { Verdict::Finish } else { Verdict::Continue }
     }
 }

@@ -38,7 +38,7 @@ fn patience_counts_reports_without_gain() {
         patience.judge(UP, &history(0, TrialState::Running, &rungs), &[])
     };
     assert_eq!(judge(&[0.5, 0.55]), Verdict::Continue);
-    assert_eq!(judge(&[0.5, 0.55, 0.58]), Verdict::Prune);
+    assert_eq!(judge(&[0.5, 0.55, 0.58]), Verdict::Finish);
     assert_eq!(judge(&[0.5, 0.55, 0.7]), Verdict::Continue);
 }
 

@@ -212,7 +212,7 @@ impl<'a> Worker<'a> {
 
     fn next(&mut self) -> Result<Step, SearchError> {
         let budget = self.study.budget()?.min(self.exhausted.unwrap_or(u64::MAX));
-        let dead: Vec<u64> = self.dead();
+        let dead = self.dead()?;
         let promoted = || {
             let histories: Vec<History> = self.trials.iter().map(TrialRecord::history).collect();
             self.study.definition().pruner.promote(self.direction(), &histories)
@@ -225,11 +225,22 @@ impl<'a> Worker<'a> {
     }
 
     /// Trials whose owner gives no sign of life.
-    fn dead(&mut self) -> Vec<u64> {
+    fn dead(&mut self) -> Result<Vec<u64>, SearchError> {
         let now = self.began.elapsed();
         let mut dead = Vec::new();
-        for trial in self.trials.iter() {
-            let Some(lease @ LeaseName { owner: Owner::Worker(holder), .. }) = &trial.lease else { continue };
+        for trial in self.trials.iter().filter(|trial| trial.state == TrialState::Running) {
+            let Some(lease @ LeaseName { owner: Owner::Worker(holder), .. }) = &trial.lease else {
+                // A name may be missed once while it changes. If it stays away, somebody has removed it, and the trial is for anyone.
+                if self.watch.is_dead(trial.number, "", None, now, self.options.lease) {
+                    let name = LeaseName { generation: 0, owner: Owner::Waiting };
+                    let path = self.study.trial_folder(trial.number).join(name.to_string());
+                    match write_once(self.storage, &path, b"") {
+                        Ok(()) | Err(StorageError::Exists { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                continue;
+            };
             let name = lease.to_string();
             let path = self.study.trial_folder(trial.number).join(&name);
             let changed = fs_err::metadata(path).and_then(|metadata| metadata.modified()).ok();
@@ -239,7 +250,7 @@ impl<'a> Worker<'a> {
                 dead.push(trial.number);
             }
         }
-        dead
+        Ok(dead)
     }
 
     fn take(&self, number: u64) -> Result<Option<Lease<'a>>, SearchError> {
@@ -399,10 +410,11 @@ impl Run<'_, '_> {
                 let _ = self.lease.pass(Owner::Waiting);
                 return Err(problem);
             }
+            (None, Verdict::Leave, _) => return self.pass(Owner::Waiting, Left::Settled),
             (Some(Ended::Failed(message)), ..) | (None, _, Err(message)) => failed(message),
+            (None, Verdict::Finish, _) => ending(TrialState::Finished, self.best(), None),
             (None, Verdict::Prune, _) => ending(TrialState::Pruned, None, None),
             (None, Verdict::Pause, _) => return self.pass(Owner::Paused, Left::Settled),
-            (None, Verdict::Leave, _) => return self.pass(Owner::Waiting, Left::Settled),
             (None, Verdict::Continue, Ok(Evaluation::Stopped)) => return self.pass(Owner::Waiting, Left::Interrupted),
             (None, Verdict::Continue, Ok(Evaluation::Finished(value))) if value.is_finite() => {
                 ending(TrialState::Finished, Some(value), None)
@@ -420,6 +432,12 @@ impl Run<'_, '_> {
                 Err(error.into())
             }
         }
+    }
+
+    /// The best value of its rungs.
+    fn best(&self) -> Option<f64> {
+        let loss = |value: &f64| self.worker.direction().loss(*value);
+        self.rungs.iter().map(|(_, value)| *value).min_by(|a, b| loss(a).total_cmp(&loss(b)))
     }
 
     fn pass(mut self, owner: Owner, left: Left) -> Result<Left, SearchError> {

@@ -91,12 +91,12 @@ fn a_study_is_worked_off_and_can_be_derived_again() {
 fn whatever_fails_the_next_worker_comes_to_the_same_end() {
     for (kind, fault) in KINDS.iter().zip([Fault::Crash, Fault::DiskFull, Fault::Torn, Fault::Crash]) {
         let reference = {
-            let (_folder, study) = study(5, kind);
+            let (_folder, study) = study(3, kind);
             work(&study, &mut Curve::default(), QUICK).unwrap();
             result(&study)
         };
         for fail_at in 0.. {
-            let (_folder, study) = study(5, kind);
+            let (_folder, study) = study(3, kind);
             let storage = FaultyFs::new(fail_at, fault);
             let first = Worker::new(&study, &storage, QUICK).and_then(|worker| worker.run(&mut Curve::default()));
             if !storage.tripped() {
@@ -228,6 +228,34 @@ fn a_worker_that_lost_its_lease_records_nothing() {
     work(&study, &mut Robbed(&study), QUICK).unwrap();
     let trials = study.trials().unwrap();
     assert_eq!((trials[0].value, &trials[0].rungs[..]), (Some(2.0), &[(1, 1.0)][..]));
+}
+
+#[test]
+fn patience_ends_a_trial_with_its_best_value() {
+    struct Peak;
+    impl Objective for Peak {
+        fn evaluate(&mut self, _: &Trial, report: &mut dyn FnMut(u64, f64) -> Verdict) -> Result<Evaluation, String> {
+            let values = [3.0, 1.0, 2.0, 2.5, 0.0];
+            let stop = (1..).zip(values).find(|(rung, value)| report(*rung, *value) != Verdict::Continue);
+            assert_eq!(stop, Some((4, 2.5)));
+            Ok(Evaluation::Stopped)
+        }
+    }
+    let (_folder, study) = study(1, "[pruner]\nname = \"patience\"\nreports = 2");
+    work(&study, &mut Peak, QUICK).unwrap();
+    assert_eq!((study.trials().unwrap()[0].state, study.trials().unwrap()[0].value), (TrialState::Finished, Some(1.0)));
+}
+
+#[test]
+fn a_trial_whose_lease_was_removed_is_for_anyone() {
+    let (_folder, study) = study(2, "");
+    let mut interrupted = Curve { stops_at: Some(2), ..Curve::default() };
+    work(&study, &mut interrupted, QUICK).unwrap();
+    let lease = study.trials().unwrap()[1].lease.clone().unwrap();
+    std::fs::remove_file(study.trial_folder(1).join(lease.to_string())).unwrap();
+    let options = WorkOptions { lease: Duration::from_millis(20), wait: true, ..QUICK };
+    work(&study, &mut Curve::default(), options).unwrap();
+    assert!(study.trials().unwrap().iter().all(|trial| trial.state == TrialState::Finished));
 }
 
 #[test]
