@@ -1,4 +1,5 @@
-//! A worker is this test program again, told by the environment which study it is to work on.
+//! A worker is this test program again, told by the environment which study it is to work on. With `MEDLEY_SEARCH_KILLS=200` there are
+//! as many kills in each study, and more trials.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -41,6 +42,11 @@ fn child_process() {
     let study = Study::open(Path::new(&folder)).unwrap();
     let options = WorkOptions { lease: Duration::from_millis(lease), poll: Duration::from_millis(2), wait: true };
     work(&study, &mut Slow(3), options).unwrap();
+}
+
+/// Kills in each study.
+fn kills() -> usize {
+    std::env::var("MEDLEY_SEARCH_KILLS").map_or(25, |kills| kills.parse().unwrap())
 }
 
 fn spawn(study: &Study, lease: u64) -> Child {
@@ -105,39 +111,42 @@ fn check_whole(study: &Study, trials: u64) {
 
 #[test]
 fn a_worker_that_is_killed_again_and_again_comes_to_the_same_end() {
+    let trials = 16 * kills() as u64 / 25;
     let folder = tempfile::tempdir().unwrap();
     for (name, kind) in [
         ("tpe", "[sampler]\nname = \"tpe\"\nstartup = 4"),
         ("asha", "[sampler]\nname = \"tpe\"\nstartup = 4\n[pruner]\nname = \"asha\"\nlast = 9"),
         ("median", "[sampler]\nname = \"gp\"\nstartup = 4\n[pruner]\nname = \"median\"\nstartup = 3"),
     ] {
-        let whole = study(folder.path(), name, 16, kind);
+        let whole = study(folder.path(), name, trials, kind);
         assert!(spawn(&whole, 60_000).wait().unwrap().success());
-        let killed = study(folder.path(), &format!("{name}-killed"), 16, kind);
-        let kills = work_with_kills(&killed, 1, 25, 1);
-        assert!(kills >= 5, "only {kills} kills");
+        let killed = study(folder.path(), &format!("{name}-killed"), trials, kind);
+        let killed_times = work_with_kills(&killed, 1, kills(), 1);
+        assert!(killed_times >= 5, "only {killed_times} kills");
         assert_eq!(result(&killed), result(&whole), "{kind}");
-        check_whole(&killed, 16);
+        check_whole(&killed, trials);
     }
 }
 
 #[test]
 fn two_workers_that_are_killed_lose_nothing_and_count_nothing_twice() {
+    let trials = 40 * kills() as u64 / 25;
     let folder = tempfile::tempdir().unwrap();
     let kind = "[sampler]\nname = \"sobol\"";
-    let whole = study(folder.path(), "whole", 40, kind);
+    let whole = study(folder.path(), "whole", trials, kind);
     assert!(spawn(&whole, 60_000).wait().unwrap().success());
-    let killed = study(folder.path(), "killed", 40, kind);
-    assert!(work_with_kills(&killed, 2, 25, 2) >= 5);
+    let killed = study(folder.path(), "killed", trials, kind);
+    let killed_times = work_with_kills(&killed, 2, kills(), 2);
+    assert!(killed_times >= 5, "only {killed_times} kills");
     assert_eq!(result(&killed), result(&whole), "a sampler that looks at no other trial");
 
     for (name, kind) in [
         ("tpe", "[sampler]\nname = \"tpe\"\nstartup = 4\n[pruner]\nname = \"asha\"\nlast = 9"),
         ("halving", "[sampler]\nname = \"random\"\n[pruner]\nname = \"halving\"\nlast = 9\ncohort = 10"),
     ] {
-        let study = study(folder.path(), name, 40, kind);
-        assert!(work_with_kills(&study, 3, 25, 3) >= 5);
-        check_whole(&study, 40);
+        let study = study(folder.path(), name, trials, kind);
+        assert!(work_with_kills(&study, 3, kills(), 3) >= 5);
+        check_whole(&study, trials);
     }
 }
 
