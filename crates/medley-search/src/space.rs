@@ -45,19 +45,27 @@ pub use domain::Domain;
 pub(crate) use parse::parse_space;
 pub use point::Point;
 
-use crate::SearchError;
+use crate::{Place, SearchError};
 
 /// The key under which a point says which variant it takes.
 pub const VARIANT: &str = "variant";
 /// Most keys of a space: the Sobol sequence has as many dimensions.
 pub const MAX_KEYS: usize = 256;
 
-/// The keys that are searched.
-#[derive(Debug, Clone, PartialEq)]
+/// The keys that are searched. Spaces are equal if they say the same, wherever they are written.
+#[derive(Debug, Clone)]
 pub struct Space {
     /// A key comes after those that its conditions name; otherwise sorted.
     dimensions: Vec<Dimension>,
     variants: BTreeMap<String, toml::Table>,
+    /// Where each key was written, those of variants too.
+    places: BTreeMap<String, Place>,
+}
+
+impl PartialEq for Space {
+    fn eq(&self, other: &Self) -> bool {
+        self.dimensions == other.dimensions && self.variants == other.variants
+    }
 }
 
 /// One key.
@@ -96,6 +104,21 @@ impl Space {
     /// The keys: each after those that its conditions name.
     pub fn dimensions(&self) -> &[Dimension] {
         &self.dimensions
+    }
+
+    /// All keys that points set, those of variants too, each with where it was written.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.places.iter().map(|(key, place)| (key.as_str(), place))
+    }
+
+    /// [`SearchError::BadValue`] at the place of a key, for those who know more of it, such as that the base experiment lacks it; of a key
+    /// that is not in [`keys`](Self::keys), [`SearchError::NotInSpace`].
+    pub fn refuse(&self, key: &str, problem: impl Into<String>) -> SearchError {
+        let (key, problem) = (key.to_owned(), problem.into());
+        match self.places.get(&key) {
+            Some(place) => SearchError::BadValue { key, problem, place: place.clone().into(), hint: None },
+            None => SearchError::NotInSpace { key, problem },
+        }
     }
 
     /// Which keys are there at a place of the cube, one number per dimension. Numbers of keys that are not there mean nothing.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::Value;
 
 use super::{Condition, Dimension, Domain, MAX_KEYS, Space, VARIANT};
-use crate::SearchError;
 use crate::document::{Document, Node, NodeValue};
+use crate::{Place, SearchError};
 
 /// What a domain is written with; the first of these that is there says which it is.
 const FORMS: [&str; 4] = ["log", "uniform", "int", "choice"];
@@ -32,9 +32,11 @@ pub(crate) fn parse_space(
     if let Some(node) = space {
         flatten(document, node, "", &mut raw)?;
     }
+    let place = |(key, raw): (&String, &Raw<'_>)| (key.clone(), document.place(&raw.node.key_span));
+    let mut places: BTreeMap<String, Place> = raw.iter().map(place).collect();
     let mut sets = BTreeMap::new();
     if let Some(node) = variants {
-        sets = parse_variants(document, node, &raw)?;
+        sets = parse_variants(document, node, &raw, &mut places)?;
         if sets.len() > 1 {
             let names = sets.keys().map(|name| Value::String(name.clone())).collect();
             raw.insert(VARIANT.to_owned(), Raw { domain: Domain::Choice(names), when: Vec::new(), node });
@@ -49,7 +51,7 @@ pub(crate) fn parse_space(
         return Err(document.refuse(&extra.node.key_span, key, format!("a space has at most {MAX_KEYS} keys"), None));
     }
     let dimensions = in_order(document, &raw)?;
-    Ok(Space { dimensions, variants: sets })
+    Ok(Space { dimensions, variants: sets, places })
 }
 
 /// Domains by dotted key: `a.b = …`, `"a.b" = …` and `[space.a]` are the same.
@@ -255,6 +257,7 @@ fn parse_variants(
     document: &Document,
     node: &Node,
     raw: &BTreeMap<String, Raw<'_>>,
+    places: &mut BTreeMap<String, Place>,
 ) -> Result<BTreeMap<String, toml::Table>, SearchError> {
     let NodeValue::Array(items) = &node.value else {
         return Err(document.refuse(&node.span, "variants", "variants are tables, [[variants]]", None));
@@ -286,6 +289,7 @@ fn parse_variants(
                 if !is_plain(&value) {
                     return Err(document.refuse(&entry.span, key, "dates, infinity and NaN cannot be set", None));
                 }
+                places.insert(key.clone(), document.place(&entry.key_span));
                 set.insert(key.clone(), value);
             }
         }

@@ -133,6 +133,17 @@ fn a_variant_sets_its_keys() {
 }
 
 #[test]
+fn those_who_know_more_can_refuse_a_key_at_its_place() {
+    let space = parse(WIDE).unwrap();
+    let message = |key: &str| space.refuse(key, "the base experiment has no such key").to_string();
+    assert!(message("train.batch_size").contains("--> study.toml:5:5"), "{}", message("train.batch_size"));
+    assert!(message("net.depth").contains("--> study.toml:16:13"), "{}", message("net.depth"));
+    assert!(message("other").contains("not a point of the space"));
+    assert!(space.keys().any(|(key, _)| key == "augment.policy") && space.keys().all(|(key, _)| key != VARIANT));
+    assert_eq!(space, Space::parse("elsewhere.toml".as_ref(), &format!("\n{WIDE}")).unwrap());
+}
+
+#[test]
 fn a_point_has_one_text_and_one_hash() {
     let point: Point = serde_json::from_str(r#"{"b":1.0,"a":{"y":[1,"x"],"x":true},"c":1e-7}"#).unwrap();
     assert_eq!(point.to_string(), "a = { x = true, y = [1, \"x\"] }\nb = 1.0\nc = 0.0000001\n");
