@@ -115,6 +115,7 @@ fn conditional(point: &Point) -> f64 {
 fn main() {
     let mut options = BTreeMap::from([
         ("--samplers", "random,tpe,gp".to_owned()),
+        ("--functions", "branin,hartmann6,mixed,conditional".to_owned()),
         ("--seeds", "20".to_owned()),
         ("--trials", "50,200".to_owned()),
     ]);
@@ -125,7 +126,8 @@ fn main() {
     }
     let trials: Vec<usize> = options["--trials"].split(',').map(|count| count.parse().unwrap()).collect();
     let seeds: u64 = options["--seeds"].parse().unwrap();
-    for (name, text, function) in FUNCTIONS {
+    let wanted: Vec<&str> = options["--functions"].split(',').collect();
+    for (name, text, function) in FUNCTIONS.into_iter().filter(|(name, ..)| wanted.contains(name)) {
         let space = Space::parse(name.as_ref(), text).unwrap();
         for sampler in options["--samplers"].split(',') {
             let config: SamplerConfig = serde_json::from_value(json!({ "name": sampler })).unwrap();
