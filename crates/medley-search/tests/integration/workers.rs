@@ -83,7 +83,6 @@ fn work_with_kills(study: &Study, processes: usize, kills: usize, seed: u64) -> 
         children[victim] = spawn(study, 60_000);
         killed += 1;
     }
-    eprintln!("{killed} kills in {}", study.folder().display());
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
