@@ -36,8 +36,10 @@ pub enum Purpose {
     Split = 7,
     /// Permutation tests; position is the permutation.
     Permutation = 8,
+    /// Proposals of a study; position is (trial, what is drawn).
+    Search = 9,
     /// Rows that are fitted on and held out, in cross-fitting.
-    Folds = 9,
+    Folds = 10,
 }
 
 /// The generator for one position.

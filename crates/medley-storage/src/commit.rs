@@ -231,16 +231,17 @@ impl<'a> Temporary<'a> {
     }
 }
 
-/// Whether there is such a process, or that cannot be told.
+/// Whether there is a process of this number here, or that cannot be told.
 #[cfg(unix)]
-fn is_running(process: u32) -> bool {
+pub fn is_running(process: u32) -> bool {
     use rustix::process::{Pid, test_kill_process};
     let process = i32::try_from(process).ok().and_then(Pid::from_raw);
     process.is_none_or(|process| test_kill_process(process) != Err(rustix::io::Errno::SRCH))
 }
 
+/// Whether there is a process of this number here, or that cannot be told.
 #[cfg(not(unix))]
-fn is_running(_: u32) -> bool {
+pub fn is_running(_: u32) -> bool {
     true
 }
 

@@ -262,6 +262,12 @@ impl<S: Storage> Storage for ConfinedFs<S> {
         self.storage.rename(from, to)
     }
 
+    fn link_synced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check(from)?;
+        self.check(to)?;
+        self.storage.link_synced(from, to)
+    }
+
     fn sync_files(&self, folder: &Path, names: &[&str]) -> io::Result<()> {
         names.iter().try_for_each(|name| self.check(&folder.join(name)))?;
         self.storage.sync_files(folder, names)
@@ -287,6 +293,10 @@ impl<S: Storage + ?Sized> Storage for &S {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         (**self).rename(from, to)
+    }
+
+    fn link_synced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        (**self).link_synced(from, to)
     }
 
     fn sync_files(&self, folder: &Path, names: &[&str]) -> io::Result<()> {

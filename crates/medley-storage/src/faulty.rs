@@ -64,6 +64,10 @@ impl Storage for FaultyFs {
         if self.next_fails() { Err(self.error()) } else { RealFs.rename_synced(from, to) }
     }
 
+    fn link_synced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.next_fails() { Err(self.error()) } else { RealFs.link_synced(from, to) }
+    }
+
     fn sync_files(&self, folder: &Path, names: &[&str]) -> io::Result<()> {
         if self.next_fails() { Err(self.error()) } else { RealFs.sync_files(folder, names) }
     }

@@ -9,7 +9,8 @@
 //! k-th operation; [`write_whole`], [`write_new`], [`write_filled`] and [`commit_directory`] are what the rest of Medley calls.
 //!
 //! Where many files are written at once, [`Batch`] flushes them together; files that belong together go through [`Together`].
-//! A folder that is removed is hidden first, in one step, by [`hide_folder`].
+//! A folder that is removed is hidden first, in one step, by [`hide_folder`]. What several processes want to write at once, one of them
+//! writes by [`write_once`].
 //!
 //! Whatever comes from outside is opened here too, so that no name can make the program wait, run out of memory or look where it
 //! must not: [`open_file`] and [`read_file`] take regular files of a limited size, wherever a user keeps them; of a run folder, a
@@ -27,6 +28,7 @@
 //! ```
 
 mod batch;
+mod claim;
 mod commit;
 mod confined;
 mod faulty;
@@ -39,9 +41,10 @@ mod together;
 mod unnamed;
 
 pub use batch::Batch;
+pub use claim::{touch, write_once};
 pub use commit::{
-    StorageError, commit_directory, create_folder, fill_directory, is_temporary, remove_if_present, sweep_abandoned,
-    sweep_temporary, user_cache_folder, write_filled, write_new, write_whole,
+    StorageError, commit_directory, create_folder, fill_directory, is_running, is_temporary, remove_if_present,
+    sweep_abandoned, sweep_temporary, user_cache_folder, write_filled, write_new, write_whole,
 };
 pub use confined::{Access, ConfinedFolder, ConfinedFs};
 pub use faulty::{Fault, FaultyFs};
@@ -90,6 +93,14 @@ pub trait Storage: Send + Sync {
     /// As [`Self::rename_synced`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.rename_synced(from, to)
+    }
+
+    /// Gives a file a further name, which must not be taken, and flushes the folder.
+    ///
+    /// # Errors
+    /// Any I/O error, [`io::ErrorKind::AlreadyExists`] among them.
+    fn link_synced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        real::link_synced(from, to)
     }
 
     /// Flushes files of a folder, and the folder's list of names, to the device.

@@ -24,14 +24,23 @@ impl Storage for RealFs {
 
     fn rename_synced(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs_err::rename(from, to)?;
-        match to.parent() {
-            Some(parent) if cfg!(unix) && !parent.as_os_str().is_empty() => fs_err::File::open(parent)?.sync_all(),
-            _ => Ok(()),
-        }
+        sync_parent(to)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         fs_err::create_dir(path)
+    }
+}
+
+pub(crate) fn link_synced(from: &Path, to: &Path) -> io::Result<()> {
+    fs_err::hard_link(from, to)?;
+    sync_parent(to)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if cfg!(unix) && !parent.as_os_str().is_empty() => fs_err::File::open(parent)?.sync_all(),
+        _ => Ok(()),
     }
 }
 

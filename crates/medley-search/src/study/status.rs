@@ -1,0 +1,64 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::trials::Trials;
+use super::{Study, TrialRecord};
+use crate::{Point, SearchError, TrialState};
+
+/// A study at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// Trials that there may be.
+    pub budget: u64,
+    /// Trials in each state; states without trials are left out.
+    pub counts: BTreeMap<TrialState, usize>,
+    /// Whether it is stopped.
+    pub stopped: bool,
+    /// The best finished trial.
+    pub best: Option<Best>,
+}
+
+/// The best finished trial; of equal ones, the first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Best {
+    /// Its number.
+    pub number: u64,
+    /// Its value.
+    pub value: f64,
+    /// What it tried.
+    pub point: Point,
+}
+
+impl Study {
+    /// All trials, by number. One that cannot be read is said to have failed, and hides no other.
+    ///
+    /// # Errors
+    /// [`SearchError::Unlistable`].
+    pub fn trials(&self) -> Result<Vec<TrialRecord>, SearchError> {
+        let mut trials = Trials::default();
+        trials.refresh(self)?;
+        Ok(trials.records())
+    }
+
+    /// How many trials there are, and the best.
+    ///
+    /// # Errors
+    /// As [`Study::trials`] and [`Study::budget`].
+    pub fn status(&self) -> Result<Status, SearchError> {
+        let mut trials = Trials::default();
+        trials.refresh(self)?;
+        let mut counts = BTreeMap::new();
+        for trial in trials.iter() {
+            *counts.entry(trial.state).or_insert(0) += 1;
+        }
+        Ok(Status { budget: self.budget()?, counts, stopped: self.is_stopped(), best: self.best_of(&trials) })
+    }
+
+    fn best_of(&self, trials: &Trials) -> Option<Best> {
+        let loss = |value: f64| self.definition().direction.loss(value);
+        let finished = trials.iter().filter_map(|trial| Some((trial, trial.value?)));
+        let (trial, value) = finished.min_by(|(_, a), (_, b)| loss(*a).total_cmp(&loss(*b)))?;
+        Some(Best { number: trial.number, value, point: trial.point.clone() })
+    }
+}

@@ -1,0 +1,452 @@
+//! A worker: takes a trial, lets the objective evaluate it, records what comes, and takes the next.
+//!
+//! What to do next is [`next_step`], a function of what is recorded; the rest of this file does it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use medley_storage::{RealFs, Storage, StorageError, commit_directory, create_folder, write_once};
+use toml::Value;
+
+use super::lease::{Heartbeat, Holder, Lease, LeaseName, Owner, Watch};
+use super::records::{self, Ending, Proposal, Rung, Seen};
+use super::trials::{TrialRecord, Trials};
+use super::{Study, TrialFiles};
+use crate::{Direction, History, Point, Pruner, Sampler as _, SearchError, TrialState, Verdict};
+
+/// A trial to be evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// Its number.
+    pub number: u64,
+    /// What is tried.
+    pub point: Point,
+    /// What the point sets in an experiment, its variant's keys among them.
+    pub settings: BTreeMap<String, Value>,
+    /// For all randomness of the trial; less than 2^63.
+    pub seed: u64,
+    /// Its folder. The objective may keep what it likes there, in a folder of its own.
+    pub folder: PathBuf,
+    /// What earlier owners have reported. An objective that keeps checkpoints resumes after the last of these.
+    pub rungs: Vec<(u64, f64)>,
+}
+
+/// How an evaluation came out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Evaluation {
+    /// With this value.
+    Finished(f64),
+    /// It stopped as it was told, or for a reason of its own, such as a signal: then the trial is put back, and the worker ends.
+    Stopped,
+}
+
+/// What is to be made best.
+pub trait Objective {
+    /// Evaluates a trial. It may call `report` with a rung and the value there, rungs going up, and must stop where the verdict is not
+    /// [`Verdict::Continue`]. Rungs that were reported before, by an owner that was killed, may be reported again: what was recorded
+    /// first stands.
+    ///
+    /// # Errors
+    /// Why the trial has no value; it has failed then.
+    fn evaluate(&mut self, trial: &Trial, report: &mut dyn FnMut(u64, f64) -> Verdict) -> Result<Evaluation, String>;
+}
+
+/// How a worker works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkOptions {
+    /// After so long without a sign of life a worker of another machine is taken for dead. By default two minutes; over a network file
+    /// system not less.
+    pub lease: Duration,
+    /// How often a worker that has nothing to do looks again, by default each second.
+    pub poll: Duration,
+    /// Whether to wait for trials of other workers, which may die or be promoted, by default so.
+    pub wait: bool,
+}
+
+impl Default for WorkOptions {
+    fn default() -> Self {
+        Self { lease: Duration::from_mins(2), poll: Duration::from_secs(1), wait: true }
+    }
+}
+
+/// Why a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// There is nothing left to do.
+    Done,
+    /// The study was stopped.
+    Stopped,
+    /// The objective stopped by itself.
+    Interrupted,
+}
+
+/// What a worker did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Its number.
+    pub worker: u64,
+    /// Evaluations that it began.
+    pub evaluations: usize,
+    /// Why it ended.
+    pub reason: Reason,
+}
+
+/// Works on a study until there is nothing left to do, or it is stopped.
+///
+/// # Errors
+/// [`SearchError`]: a disk that is full, a folder that is gone. The trial is put back where that can be done, else another worker takes
+/// it when the lease ends.
+pub fn work(study: &Study, objective: &mut dyn Objective, options: WorkOptions) -> Result<Work, SearchError> {
+    Worker::new(study, &RealFs, options)?.run(objective)
+}
+
+/// What a worker does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// Takes a trial that nobody has, or whose owner is dead, or that is promoted.
+    Take(u64),
+    /// Begins the trial of this number.
+    Begin(u64),
+    /// Others are at work.
+    Wait,
+    /// There is nothing left.
+    Done,
+}
+
+/// What to do next: go on with what was begun, promote, begin, wait; in this order, so that one worker does the same after a kill.
+fn next_step(
+    trials: &Trials,
+    is_dead: impl Fn(u64) -> bool,
+    promoted: impl FnOnce() -> Option<u64>,
+    budget: u64,
+) -> Step {
+    let free = |trial: &&TrialRecord| match trial.state {
+        TrialState::Waiting => true,
+        TrialState::Running => is_dead(trial.number),
+        _ => false,
+    };
+    if let Some(trial) = trials.iter().find(free) {
+        return Step::Take(trial.number);
+    }
+    if let Some(number) = promoted() {
+        return Step::Take(number);
+    }
+    let next = trials.next_number();
+    if next < budget {
+        return Step::Begin(next);
+    }
+    if trials.iter().any(|trial| trial.state == TrialState::Running) { Step::Wait } else { Step::Done }
+}
+
+struct Worker<'a> {
+    study: &'a Study,
+    storage: &'a dyn Storage,
+    options: WorkOptions,
+    holder: Holder,
+    trials: Trials,
+    watch: Watch,
+    began: Instant,
+    /// The sampler has no more points from this number on.
+    exhausted: Option<u64>,
+}
+
+/// How a trial left the hands of this worker.
+enum Left {
+    /// It is recorded, paused, put back or lost.
+    Settled,
+    /// The objective stopped by itself.
+    Interrupted,
+}
+
+impl<'a> Worker<'a> {
+    fn new(study: &'a Study, storage: &'a dyn Storage, options: WorkOptions) -> Result<Self, SearchError> {
+        let folder = study.folder().join("workers");
+        create_folder(&folder)?;
+        create_folder(&study.folder().join("trials"))?;
+        let mut number = 0_u64;
+        loop {
+            let path = folder.join(number.to_string());
+            match storage.create_dir(&path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(source) => return Err(StorageError::io(&path, source).into()),
+            }
+        }
+        let (trials, watch) = (Trials::default(), Watch::default());
+        Ok(Self {
+            study,
+            storage,
+            options,
+            holder: Holder::this(number),
+            trials,
+            watch,
+            began: Instant::now(),
+            exhausted: None,
+        })
+    }
+
+    fn run(mut self, objective: &mut dyn Objective) -> Result<Work, SearchError> {
+        let mut work = Work { worker: self.holder.worker, evaluations: 0, reason: Reason::Done };
+        loop {
+            if self.study.is_stopped() {
+                return Ok(Work { reason: Reason::Stopped, ..work });
+            }
+            self.trials.refresh(self.study)?;
+            let lease = match self.next()? {
+                Step::Take(number) => self.take(number)?.map(|lease| (number, lease)),
+                Step::Begin(number) => self.begin(number)?.map(|lease| (number, lease)),
+                Step::Wait if self.options.wait => {
+                    std::thread::sleep(self.options.poll);
+                    None
+                }
+                Step::Wait | Step::Done => return Ok(work),
+            };
+            let Some((number, lease)) = lease else { continue };
+            work.evaluations += 1;
+            if let Left::Interrupted = self.evaluate(number, lease, objective)? {
+                return Ok(Work { reason: Reason::Interrupted, ..work });
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Step, SearchError> {
+        let budget = self.study.budget()?.min(self.exhausted.unwrap_or(u64::MAX));
+        let dead = self.dead()?;
+        let promoted = || {
+            let histories: Vec<History> = self.trials.iter().map(TrialRecord::history).collect();
+            self.study.definition().pruner.promote(self.direction(), &histories)
+        };
+        Ok(next_step(&self.trials, |number| dead.contains(&number), promoted, budget))
+    }
+
+    fn direction(&self) -> Direction {
+        self.study.definition().direction
+    }
+
+    /// Trials whose owner gives no sign of life.
+    fn dead(&mut self) -> Result<Vec<u64>, SearchError> {
+        let now = self.began.elapsed();
+        let mut dead = Vec::new();
+        for trial in self.trials.iter().filter(|trial| trial.state == TrialState::Running) {
+            let Some(lease @ LeaseName { owner: Owner::Worker(holder), .. }) = &trial.lease else {
+                // A name may be missed once while it changes. If it stays away, somebody has removed it, and the trial is for anyone.
+                if self.watch.is_dead(trial.number, "", None, now, self.options.lease) {
+                    let name = LeaseName { generation: 0, owner: Owner::Waiting };
+                    let path = self.study.trial_folder(trial.number).join(name.to_string());
+                    match write_once(self.storage, &path, b"") {
+                        Ok(()) | Err(StorageError::Exists { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                continue;
+            };
+            let name = lease.to_string();
+            let path = self.study.trial_folder(trial.number).join(&name);
+            let changed = fs_err::metadata(path).and_then(|metadata| metadata.modified()).ok();
+            if holder.is_gone(&self.holder.machine)
+                || self.watch.is_dead(trial.number, &name, changed, now, self.options.lease)
+            {
+                dead.push(trial.number);
+            }
+        }
+        Ok(dead)
+    }
+
+    fn take(&self, number: u64) -> Result<Option<Lease<'a>>, SearchError> {
+        let Some(lease) = self.trials.get(number).and_then(|trial| trial.lease.as_ref()) else { return Ok(None) };
+        Lease::take(self.storage, &self.study.trial_folder(number), number, lease, &self.holder)
+    }
+
+    /// Makes a trial; `None` where another worker has just made that of this number, or there are no more points.
+    fn begin(&mut self, number: u64) -> Result<Option<Lease<'a>>, SearchError> {
+        let StudyParts { sampler, space } = self.parts();
+        let (mut seen, mut observations) = (Seen::default(), Vec::new());
+        if sampler.sees_others() {
+            let records = self.trials.records();
+            seen = Seen::of(&records);
+            observations = seen.observations(space, &records);
+        }
+        let Some(point) = sampler.propose(&self.study.ask(number, &observations)) else {
+            self.exhausted = Some(number);
+            return Ok(None);
+        };
+        let proposal = records::to_bytes(&Proposal { number, seed: self.study.trial_seed(number), point, seen });
+        let name = LeaseName { generation: 0, owner: Owner::Worker(self.holder.clone()) };
+        let folder = self.study.trial_folder(number);
+        let files: [(&str, &[u8]); 2] = [("proposal.json", &proposal), (&name.to_string(), b"")];
+        match commit_directory(self.storage, &folder, &files) {
+            Ok(()) => Ok(Some(Lease::of_new(self.storage, &folder, number, name))),
+            // The rename onto a folder that has files fails.
+            Err(_) if folder.join("proposal.json").exists() && !folder.join(name.to_string()).exists() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn parts(&self) -> StudyParts<'a> {
+        let definition = self.study.definition();
+        StudyParts { sampler: &definition.sampler, space: &definition.space }
+    }
+
+    fn evaluate(&mut self, number: u64, lease: Lease<'a>, objective: &mut dyn Objective) -> Result<Left, SearchError> {
+        let files = TrialFiles::new(self.study.trial_folder(number));
+        let path = files.proposal();
+        let Some(Proposal { seed, point, .. }) = records::read::<Proposal>(&path)? else {
+            return Err(SearchError::Damaged { path, problem: "there is no such file".to_owned() });
+        };
+        self.trials.refresh(self.study)?;
+        let rungs = self.trials.get(number).map(|record| record.rungs.clone()).unwrap_or_default();
+        let settings = self.study.definition().space.settings(&point);
+        let trial = Trial { number, point, settings, seed, folder: files.folder.clone(), rungs: rungs.clone() };
+        let heartbeat = lease.heartbeat(self.options.lease / 8)?;
+        let mut run =
+            Run { worker: self, lease, heartbeat, files, number, rungs, verdict: Verdict::Continue, ended: None };
+        // Its owner may have been killed between a report and its verdict.
+        if !trial.rungs.is_empty() {
+            run.verdict = run.judge()?;
+        }
+        let result = match run.verdict {
+            Verdict::Continue => objective.evaluate(&trial, &mut |rung, value| run.report(rung, value)),
+            _ => Ok(Evaluation::Stopped),
+        };
+        run.settle(trial.point, result)
+    }
+}
+
+struct StudyParts<'a> {
+    sampler: &'a crate::SamplerConfig,
+    space: &'a crate::Space,
+}
+
+/// Why a run ended before its objective said so.
+enum Ended {
+    /// A value that is not finite, a rung out of order.
+    Failed(String),
+    /// The lease or the disk.
+    Problem(SearchError),
+}
+
+/// A trial in the hands of this worker.
+struct Run<'w, 'a> {
+    worker: &'w mut Worker<'a>,
+    lease: Lease<'a>,
+    heartbeat: Heartbeat,
+    files: TrialFiles,
+    number: u64,
+    rungs: Vec<(u64, f64)>,
+    verdict: Verdict,
+    ended: Option<Ended>,
+}
+
+impl Run<'_, '_> {
+    fn report(&mut self, rung: u64, value: f64) -> Verdict {
+        if self.verdict == Verdict::Continue && self.ended.is_none() {
+            match self.record(rung, value) {
+                Ok(verdict) => self.verdict = verdict,
+                Err(ended) => (self.verdict, self.ended) = (Verdict::Leave, Some(ended)),
+            }
+        }
+        self.verdict
+    }
+
+    fn record(&mut self, rung: u64, value: f64) -> Result<Verdict, Ended> {
+        if self.rungs.iter().any(|(known, _)| *known == rung) {
+            return Ok(Verdict::Continue);
+        }
+        if let Some((last, _)) = self.rungs.last().filter(|(last, _)| *last > rung) {
+            return Err(Ended::Failed(format!("rung {rung} was reported after rung {last}; rungs must go up")));
+        }
+        if !value.is_finite() {
+            return Err(Ended::Failed(format!("the value at rung {rung} is {value}")));
+        }
+        self.check_lease().map_err(Ended::Problem)?;
+        let value = self.write_rung(Rung { rung, value }).map_err(Ended::Problem)?;
+        self.rungs.push((rung, value));
+        if self.worker.study.is_stopped() {
+            return Ok(Verdict::Leave);
+        }
+        self.judge().map_err(Ended::Problem)
+    }
+
+    fn check_lease(&self) -> Result<(), SearchError> {
+        if self.heartbeat.is_lost() { Err(SearchError::LeaseLost { trial: self.number }) } else { self.lease.check() }
+    }
+
+    /// Records a rung, and returns what is recorded: what another owner may have recorded before stands.
+    fn write_rung(&self, record: Rung) -> Result<f64, SearchError> {
+        create_folder(&self.files.rungs())?;
+        let path = self.files.rung(record.rung);
+        match write_once(self.worker.storage, &path, &records::to_bytes(&record)) {
+            Ok(()) => Ok(record.value),
+            Err(error @ StorageError::Exists { .. }) => match records::read::<Rung>(&path)? {
+                Some(recorded) => Ok(recorded.value),
+                None => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn judge(&mut self) -> Result<Verdict, SearchError> {
+        let definition = self.worker.study.definition();
+        if definition.pruner == crate::PrunerConfig::None {
+            return Ok(Verdict::Continue);
+        }
+        self.worker.trials.refresh(self.worker.study)?;
+        let others = self.worker.trials.iter().filter(|trial| trial.number != self.number);
+        let others: Vec<History> = others.map(TrialRecord::history).collect();
+        let trial = History { number: self.number, rungs: self.rungs.clone(), state: TrialState::Running };
+        Ok(definition.pruner.judge(definition.direction, &trial, &others))
+    }
+
+    /// Records how it came out.
+    fn settle(mut self, point: Point, result: Result<Evaluation, String>) -> Result<Left, SearchError> {
+        let ending =
+            |state, value, message| Ending { state, value, message, rungs: self.rungs.clone(), point: point.clone() };
+        let failed = |message: String| ending(TrialState::Failed, None, Some(message));
+        let record = match (self.ended.take(), self.verdict, result) {
+            (Some(Ended::Problem(SearchError::LeaseLost { .. })), ..) => return Ok(Left::Settled),
+            (Some(Ended::Problem(problem)), ..) => {
+                // Another worker need not wait for the lease to end; if this fails too, it does.
+                let _ = self.lease.pass(Owner::Waiting);
+                return Err(problem);
+            }
+            (None, Verdict::Leave, _) => return self.pass(Owner::Waiting, Left::Settled),
+            (Some(Ended::Failed(message)), ..) | (None, _, Err(message)) => failed(message),
+            (None, Verdict::Finish, _) => ending(TrialState::Finished, self.best(), None),
+            (None, Verdict::Prune, _) => ending(TrialState::Pruned, None, None),
+            (None, Verdict::Pause, _) => return self.pass(Owner::Paused, Left::Settled),
+            (None, Verdict::Continue, Ok(Evaluation::Stopped)) => return self.pass(Owner::Waiting, Left::Interrupted),
+            (None, Verdict::Continue, Ok(Evaluation::Finished(value))) if value.is_finite() => {
+                ending(TrialState::Finished, Some(value), None)
+            }
+            (None, Verdict::Continue, Ok(Evaluation::Finished(value))) => failed(format!("its value is {value}")),
+        };
+        match self.check_lease() {
+            Err(SearchError::LeaseLost { .. }) => return Ok(Left::Settled),
+            result => result?,
+        }
+        match write_once(self.worker.storage, &self.files.outcome(), &records::to_bytes(&record)) {
+            Ok(()) | Err(StorageError::Exists { .. }) => Ok(Left::Settled),
+            Err(error) => {
+                let _ = self.lease.pass(Owner::Waiting);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The best value of its rungs.
+    fn best(&self) -> Option<f64> {
+        let loss = |value: &f64| self.worker.direction().loss(*value);
+        self.rungs.iter().map(|(_, value)| *value).min_by(|a, b| loss(a).total_cmp(&loss(b)))
+    }
+
+    fn pass(mut self, owner: Owner, left: Left) -> Result<Left, SearchError> {
+        match self.lease.pass(owner) {
+            Ok(()) | Err(SearchError::LeaseLost { .. }) => Ok(left),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
