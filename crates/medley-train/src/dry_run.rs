@@ -47,9 +47,9 @@ impl EpochTime {
 
     /// Epochs that fit into this many seconds for one seed, at least 1.
     pub fn epochs_within(&self, seconds: f64) -> usize {
-        let epochs = (seconds * PLANNED_SHARE - self.end) / self.seconds().max(1e-9);
-        // A number that is not one, or below, is 1.
-        (epochs.max(1.0) as usize).max(1)
+        let epochs = (seconds * PLANNED_SHARE - self.end) / self.seconds();
+        // What no clock should say is 1.
+        if epochs >= 1.0 { epochs as usize } else { 1 }
     }
 }
 
