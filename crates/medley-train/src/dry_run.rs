@@ -1,7 +1,7 @@
 //! Training for a moment, to learn something about it. Nothing is written.
 //!
 //! [`Session::test_rates`] raises the learning rate from step to step until the loss does, and [`RangeTest`] says where it should lie.
-//! [`Session::epochs_within`] times some steps and says how many epochs fit into a span of time. A run that was planned so is an
+//! [`Session::time_epoch`] times some steps, and says with that how many epochs fit into a span of time. A run that was planned so is an
 //! ordinary run of that many epochs: the clock has decided once, before the first step, and the schedule of the learning rate knows
 //! how long the run will be.
 
