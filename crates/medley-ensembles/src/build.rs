@@ -178,22 +178,9 @@ fn validation_labels(
     seeds: &[(usize, SeedPredictions)],
 ) -> Result<Labels, EnsembleError> {
     let Some((run, seed)) = seeds.first() else { return Err(EnsembleError::NoRuns) };
-    let found = load(&seed.path, &match_request(Split::Val), sources[*run].truth)?;
+    let found = load(&seed.path, &MatchRequest::of_run(Split::Val), sources[*run].truth)?;
     let of_task = found.into_iter().find(|prediction| prediction.sample.spec().name == plan.data.task.name);
     of_task.map(|prediction| prediction.sample.labels().clone()).ok_or(EnsembleError::NoRuns)
-}
-
-pub(crate) fn match_request(split: Split) -> MatchRequest {
-    MatchRequest {
-        task: None,
-        kind: None,
-        split,
-        size: 28,
-        labels: None,
-        sample: None,
-        any_scores: false,
-        allow_other_data: false,
-    }
 }
 
 /// Averages as files hold them: the shortest decimals of 32-bit numbers, as those of the members. What is written is also what is scored.

@@ -8,13 +8,14 @@ use medley_core::{Origin, Scores, Split, TaskKind, TaskSpec};
 use medley_decisions::ensemble::average;
 use medley_metrics::uncertainty::SetResamples;
 use medley_metrics::{decide, evaluate, score_set};
+use medley_predictions::MatchRequest;
 use medley_predictions::matching::load_task;
 use medley_predictions::result_file;
 use medley_predictions::submission::{SubmissionOrder, TaskLabels, WrittenSubmission, write_labels};
 use medley_storage::{ConfinedFolder, ConfinedFs, Storage, write_whole};
 use sha2::{Digest as _, Sha256};
 
-use crate::build::{RECORD, as_printed, encode, file_name, file_of, match_request, predictions_of};
+use crate::build::{RECORD, as_printed, encode, file_name, file_of, predictions_of};
 use crate::{Built, EnsembleError, Source, TaskPlan};
 
 /// One task, averaged and written, its labels still shut.
@@ -56,7 +57,7 @@ pub fn open_test(
     for (plan, one) in built.plans.iter().zip(&pending) {
         let path = built.layout.pending_predictions().join(&one.file);
         let (spec, truth) = (unsealed_spec(&plan.data.task), sources[plan.runs[0]].truth);
-        let found = load_task(&path, &spec, one.size, Split::Test, &match_request(Split::Test), truth)?;
+        let found = load_task(&path, &spec, one.size, Split::Test, &MatchRequest::of_run(Split::Test), truth)?;
         results.push(evaluate(&plan.data.task, Split::Test, found.sample.labels(), &one.scores)?);
         samples.push(found.sample);
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
 use medley_core::record::SCHEMA_VERSION;
+use medley_core::text::hex;
 use medley_models::{ModelError, weights};
 use medley_storage::{
     ConfinedFolder, ConfinedFs, ReadError, Shown, Storage, StorageError, check_size, fill_directory, if_present,
@@ -550,14 +551,6 @@ fn any_size(_: &str) -> u64 {
 fn largest(tensors: &[(String, Tensor)]) -> u64 {
     let values: u64 = tensors.iter().map(|(name, tensor)| tensor.numel() as u64 * 8 + 1024 + name.len() as u64).sum();
     values + HEADER_ROOM
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

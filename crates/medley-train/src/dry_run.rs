@@ -8,7 +8,7 @@
 mod duration;
 mod range_test;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use medley_core::RunLayout;
 
@@ -108,11 +108,6 @@ impl Session<'_> {
         crate::compute::prepare_process(&ready.choice.plan);
         work(&mut seed_run, ready.prepared.test.images.rows().iter().sum())
     }
-}
-
-/// Seconds since a moment.
-pub(crate) fn seconds_since(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64()
 }
 
 #[cfg(test)]

@@ -7,11 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use medley_core::record::WeightsRecord;
+use medley_core::text::hex;
 use medley_models::{ModelError, MultiTaskNet, published};
 use medley_storage::{ReadError, read_file};
 use sha2::{Digest as _, Sha256};
-
-use crate::checkpoint::hex;
 
 /// No published network of this crate's backbones comes near it.
 const LARGEST_FILE: u64 = 2 << 30;

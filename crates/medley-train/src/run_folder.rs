@@ -266,7 +266,7 @@ pub fn check_space(path: &Path, needed: u64) -> Result<(), RunFolderError> {
 
 /// The SHA-256 of a config as the manifest records it, in hex.
 pub fn config_sha256(text: &str) -> String {
-    crate::checkpoint::hex(&Sha256::digest(text.as_bytes()))
+    medley_core::text::hex(&Sha256::digest(text.as_bytes()))
 }
 
 fn check_name(name: &str) -> Result<(), RunFolderError> {

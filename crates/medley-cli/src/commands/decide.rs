@@ -45,20 +45,6 @@ pub(crate) fn run(arguments: &DecideArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What files of a run are matched with the truth by.
-pub(super) fn request(split: Split) -> MatchRequest {
-    MatchRequest {
-        task: None,
-        kind: None,
-        split,
-        size: 28,
-        labels: None,
-        sample: None,
-        any_scores: false,
-        allow_other_data: false,
-    }
-}
-
 fn of_task(
     run: &RunFiles,
     data: &DataRecord,
@@ -86,7 +72,7 @@ fn of_task(
 fn validation_labels(seeds: &[SeedPredictions], truth: &DataTruth) -> anyhow::Result<Labels> {
     let mut found = Vec::new();
     if let Some(seed) = seeds.first() {
-        found = load(&seed.path, &request(Split::Val), truth)?;
+        found = load(&seed.path, &MatchRequest::of_run(Split::Val), truth)?;
     }
     let first = found.first().ok_or_else(|| anyhow::anyhow!("the run has no seed"))?;
     Ok(first.sample.labels().clone())
@@ -94,7 +80,7 @@ fn validation_labels(seeds: &[SeedPredictions], truth: &DataTruth) -> anyhow::Re
 
 /// What the accepted rules do on the test split, which this run has opened for the same predictions.
 fn add_test(run: &RunFiles, truth: &DataTruth, tasks: &mut [TaskDecisions]) -> anyhow::Result<()> {
-    let predictions = load_predictor(run.layout.root(), &request(Split::Test), truth)?;
+    let predictions = load_predictor(run.layout.root(), &MatchRequest::of_run(Split::Test), truth)?;
     for task in tasks {
         let of_task = |prediction: &&Prediction| prediction.sample.spec().name == task.task;
         let Some(sample) = predictions.iter().find(of_task).map(|prediction| &prediction.sample) else { continue };

@@ -49,6 +49,22 @@ pub struct MatchRequest {
     pub allow_other_data: bool,
 }
 
+impl MatchRequest {
+    /// For the files of a run, whose names and manifest say everything else.
+    pub fn of_run(split: Split) -> Self {
+        Self {
+            task: None,
+            kind: None,
+            split,
+            size: 28,
+            labels: None,
+            sample: None,
+            any_scores: false,
+            allow_other_data: false,
+        }
+    }
+}
+
 /// Reads every prediction that a path holds and matches it with the truth.
 ///
 /// # Errors

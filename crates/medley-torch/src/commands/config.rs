@@ -48,24 +48,21 @@ pub(crate) fn longer(finished: &Experiment, epochs: usize, folder: &Path, run: &
         let (run, finished) = (run.to_owned(), finished.train.epochs);
         return Err(ParentError::NotLonger { run, finished, wanted: epochs }.into());
     }
-    let mut raw = RawExperiment::clone(finished);
-    // It was for fewer epochs.
-    raw.train.budget = None;
-    raw.train.epochs = epochs;
-    Ok(raw.check(&Registry::of_folder(folder)?)?)
+    changed(finished, folder, |raw| {
+        // It was for fewer epochs.
+        raw.train.budget = None;
+        raw.train.epochs = epochs;
+    })
 }
 
-/// The same experiment on another fold.
-pub(crate) fn on_fold(experiment: &Experiment, index: usize, folder: &Path) -> anyhow::Result<Experiment> {
+/// An experiment with some keys changed, checked anew.
+pub(crate) fn changed(
+    experiment: &Experiment,
+    folder: &Path,
+    change: impl FnOnce(&mut RawExperiment),
+) -> anyhow::Result<Experiment> {
     let mut raw = RawExperiment::clone(experiment);
-    raw.folds.index = index;
-    Ok(raw.check(&Registry::of_folder(folder)?)?)
-}
-
-/// The same experiment with another number of epochs.
-pub(crate) fn with_epochs(experiment: &Experiment, epochs: usize, folder: &Path) -> anyhow::Result<Experiment> {
-    let mut raw = RawExperiment::clone(experiment);
-    raw.train.epochs = epochs;
+    change(&mut raw);
     Ok(raw.check(&Registry::of_folder(folder)?)?)
 }
 

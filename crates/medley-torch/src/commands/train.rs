@@ -45,8 +45,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if arguments.all_folds {
         return train_folds(&session, &experiment, arguments, &interruption);
     }
-    let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
-    let parent = arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()?;
+    let parent = parent(arguments)?;
     let request = RunRequest {
         experiment: &experiment,
         config_text: &config_text,
@@ -60,6 +59,12 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         output::note(&compute_plan(&run, choice));
     }
     train_whole(run, &interruption, arguments.quiet, arguments.json)
+}
+
+/// The run to begin from, if one was named.
+fn parent(arguments: &TrainArguments) -> Result<Option<ParentRun>, TrainError> {
+    let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
+    arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()
 }
 
 /// The experiment with as many epochs as fit into its budget; `None` where it has none.
@@ -81,7 +86,7 @@ fn within_budget(
             experiment.train.budget.as_deref().unwrap_or_default()
         ));
     }
-    config::with_epochs(experiment, epochs, data).map(Some)
+    config::changed(experiment, data, |raw| raw.train.epochs = epochs).map(Some)
 }
 
 /// A bar over steps; nothing where it is not wanted, or not seen.
@@ -103,12 +108,11 @@ fn train_folds(
     let Some(count) = experiment.folds.count else {
         return Err(Usage("--all-folds needs folds: --set folds.count=5".to_owned()).into());
     };
-    let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
-    let parent = arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()?;
+    let parent = parent(arguments)?;
     let name = arguments.name.clone().unwrap_or_else(|| experiment.name.clone());
     let again = "the same command, given again,".to_owned();
     for index in 0..count {
-        let fold = config::on_fold(experiment, index, &arguments.data.data)?;
+        let fold = config::changed(experiment, &arguments.data.data, |raw| raw.folds.index = index)?;
         let run_name = format!("{name}-fold{index}");
         let root = arguments.runs.join(&run_name);
         let config_text = fold.to_toml();

@@ -6,14 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use medley_core::record::CalibrationTrial;
+use medley_core::text::hex;
 use medley_models::calibration::{Calibration, ComputeChoices, Workload};
 use medley_models::{ComputePlan, environment};
 use medley_storage::{RealFs, read_file, remove_if_present, user_cache_folder, write_whole};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-
-use crate::checkpoint::hex;
 
 /// The largest file that is read, bytes.
 const LARGEST: u64 = 1 << 16;

@@ -5,11 +5,13 @@ use tch::{TchError, Tensor};
 /// Copies with memory of their own.
 pub(crate) fn copies(tensors: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>, TchError> {
     let _guard = tch::no_grad_guard();
-    let copy = |tensor: &Tensor| {
-        let mut copy = tensor.f_empty_like()?;
-        copy.f_copy_(tensor).map(|()| copy)
-    };
-    tensors.iter().map(|(name, tensor)| Ok((name.clone(), copy(tensor)?))).collect()
+    tensors.iter().map(|(name, tensor)| Ok((name.clone(), copied(tensor)?))).collect()
+}
+
+/// A copy with memory of its own, without gradients where the caller records none.
+pub(crate) fn copied(tensor: &Tensor) -> Result<Tensor, TchError> {
+    let mut copy = tensor.f_empty_like()?;
+    copy.f_copy_(tensor).map(|()| copy)
 }
 
 /// Copies values over tensors, in order.

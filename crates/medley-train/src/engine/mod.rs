@@ -2,7 +2,7 @@
 
 pub mod average;
 mod batch_loss;
-mod buffers;
+pub(crate) mod buffers;
 mod epoch;
 mod frozen;
 mod moment;

@@ -7,7 +7,6 @@ use medley_core::Split;
 
 use super::SeedRun;
 use crate::TrainError;
-use crate::dry_run::seconds_since;
 use crate::observer::Observers;
 use crate::stop::StopFlag;
 
@@ -55,7 +54,7 @@ impl SeedRun<'_> {
             }
             made <= WARM_UP || start.elapsed() < span
         })?;
-        let step = seconds_since(start) / (made - WARM_UP).max(1) as f64;
+        let step = start.elapsed().as_secs_f64() / (made - WARM_UP).max(1) as f64;
         // As many images of each task as one batch holds.
         let predictor = self.predictor();
         let rows: Vec<usize> = self.data.val.rows().iter().map(|&rows| rows.min(predictor.batch_size)).collect();
@@ -66,7 +65,7 @@ impl SeedRun<'_> {
         predict()?;
         let start = Instant::now();
         predict()?;
-        Ok((step, seconds_since(start), rows.iter().sum()))
+        Ok((step, start.elapsed().as_secs_f64(), rows.iter().sum()))
     }
 
     /// Makes one step after another while `goes_on` says so, which is asked before the first and then with the loss of each.

@@ -7,6 +7,7 @@ use tch::{TchError, Tensor, no_grad_guard};
 
 use super::SeedRun;
 use super::batch_loss::segments;
+use super::buffers::copied;
 use super::predict::batch_tensor;
 use crate::TrainError;
 use crate::components::averages::AveragePosition;
@@ -55,9 +56,7 @@ struct Mean {
 
 impl Mean {
     fn new(buffer: Tensor) -> Result<Self, TchError> {
-        let mut original = buffer.f_empty_like()?;
-        original.f_copy_(&buffer)?;
-        Ok(Self { sum: buffer.f_zeros_like()?, original, buffer, count: 0.0 })
+        Ok(Self { sum: buffer.f_zeros_like()?, original: copied(&buffer)?, buffer, count: 0.0 })
     }
 
     /// From zero, a pass leaves the statistics of the batch times the momentum.

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use medley_core::text::hex;
 use medley_storage::{ReadError, read_file};
 use sha2::{Digest as _, Sha256};
-
-use crate::checkpoint::hex;
 
 /// Largest file of groups, in bytes.
 const LARGEST: u64 = 256 << 20;

@@ -16,6 +16,7 @@ use medley_core::record::{
     Environment, Event, Inheritance, MetricRow, Parent, RunResults, SCHEMA_VERSION, ScoreSet, SeedRecord, SeedResult,
     TestOpening,
 };
+use medley_core::text::hex;
 use medley_core::{Origin, RunLayout, Scores, Split};
 use medley_metrics::{MetricError, summarise};
 use medley_models::ComputePlan;
@@ -23,7 +24,7 @@ use medley_predictions::record::read_results;
 use medley_storage::{ConfinedFolder, ConfinedFs, Storage, if_present, write_whole};
 
 use crate::TrainError;
-use crate::checkpoint::{CheckpointError, CheckpointFolder, hex};
+use crate::checkpoint::{CheckpointError, CheckpointFolder};
 use crate::components::callbacks::Callbacks;
 use crate::compute::{self, ChosenPlan};
 use crate::config::{Experiment, Rules};

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use medley_core::record::{PredictionRecord, SeedRecord, TaskResult};
-use medley_core::text::widened;
+use medley_core::text::{hex, widened};
 use medley_core::{CoreError, RunLayout, Scores, Split, TaskSpec};
 use medley_predictions::RecordError;
 use medley_predictions::record::read_json;
@@ -17,7 +17,6 @@ use medley_storage::{ConfinedFolder, ReadError, Storage, StorageError, write_who
 use sha2::{Digest as _, Sha256};
 
 use crate::TrainError;
-use crate::checkpoint::hex;
 use crate::scoring::Written;
 
 /// Largest file with the results of a seed that is read.

@@ -3,6 +3,7 @@
 use tch::{TchError, Tensor, no_grad_guard};
 
 use super::{Optimizer, Parameter};
+use crate::engine::buffers::copied;
 
 medley_core::keys! {
     /// Lookahead (Zhang et al., *Lookahead Optimizer: k steps forward, 1 step back*, 2019), around the optimizer: every few steps the
@@ -28,8 +29,7 @@ impl Lookahead {
         let _guard = no_grad_guard();
         let slots = parameters.iter().filter(|parameter| !parameter.frozen).map(|parameter| {
             let fast = parameter.tensor.shallow_clone();
-            let mut slow = fast.f_empty_like()?;
-            slow.f_copy_(&fast)?;
+            let slow = copied(&fast)?;
             Ok(Slot { name: parameter.name.clone(), fast, slow, is_frozen: false })
         });
         let slots = slots.collect::<Result<_, TchError>>()?;

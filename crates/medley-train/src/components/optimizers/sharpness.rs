@@ -3,6 +3,7 @@
 use tch::{TchError, Tensor, no_grad_guard};
 
 use super::gradient_norm;
+use crate::engine::buffers::copied;
 
 medley_core::keys! {
     /// Sharpness-aware minimisation (Foret et al., *Sharpness-Aware Minimization for Efficiently Improving Generalization*, 2021),
@@ -54,9 +55,7 @@ impl Sharpness {
                 origin.push(None);
                 continue;
             };
-            let mut before = tensor.f_empty_like()?;
-            before.f_copy_(tensor)?;
-            origin.push(Some(before));
+            origin.push(Some(copied(tensor)?));
             let _ = tensor.shallow_clone().f_add_(&times(scaled, size)?.f_mul_scalar(length)?)?;
         }
         Ok(Origin(origin))
