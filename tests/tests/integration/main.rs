@@ -8,6 +8,7 @@ mod data_commands;
 mod data_fetch;
 mod exit_codes;
 mod full_disk;
+mod gpu_check;
 mod help;
 mod memory;
 mod same_bits;
