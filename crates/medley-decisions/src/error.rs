@@ -93,6 +93,18 @@ pub enum DecisionError {
         /// Classes of the task.
         expected: usize,
     },
+    /// Folds that rows cannot be cross-fitted in.
+    #[error("task `{task}`: {found} numbers of {folds} folds for {rows} rows; each row needs one, of at least 2 folds")]
+    Folds {
+        /// Task name.
+        task: String,
+        /// Rows.
+        rows: usize,
+        /// Numbers found.
+        found: usize,
+        /// Folds among them.
+        folds: usize,
+    },
     /// A number among the options that cannot be used.
     #[error("`{key}` is {value}, but must be {allowed}")]
     Option {

@@ -2,17 +2,19 @@
 
 use std::fmt;
 
-use medley_core::{Labels, Scores, TaskSpec};
-use medley_metrics::Sample;
+use medley_core::record::Interval;
+use medley_core::{Labels, Scores, TaskKind, TaskSpec};
 use medley_metrics::bootstrap::Resampled;
+use medley_metrics::{Sample, percentile_interval};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::folds::{folds, scatter, splits};
+use crate::curves::{ReliabilityBin, reliability};
+use crate::folds::scatter;
 use crate::gain::{Gain, log_loss, macro_f1};
 use crate::problem::Problem;
 use crate::rules::Family;
-use crate::{Decision, DecisionError, FitOptions, Rule, Temperature};
+use crate::{Decision, DecisionError, FitOptions, Rows, Rule, Temperature};
 
 /// What came of fitting the rules of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,13 @@ pub struct Fitted {
     pub plain_macro_f1: f64,
     /// Macro-F1 of the rule on rows that it was not fitted on; that of the plain rule where none was accepted.
     pub macro_f1: f64,
+    /// Its central 95 % interval over resamples of the rows; `None` where there are none. It knows the spread over images, and neither that
+    /// over seeds nor that the best of a few rules was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// Quadratic weighted kappa of the plain rule, -1 to 1; `None` where grades are not ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_quadratic_kappa: Option<f64>,
     /// Rows.
     pub rows: usize,
     /// Every rule that was tried, by its number of parameters.
@@ -56,6 +65,9 @@ pub struct FittedTemperature {
     pub gain: Gain,
     /// Whether the lower end of the interval of the gain is above 0.
     pub accepted: bool,
+    /// How often predictions of about the same confidence are right, on rows that it was not fitted on, before and after.
+    #[serde(default)]
+    pub reliability: [Vec<ReliabilityBin>; 2],
 }
 
 /// A rule that was tried.
@@ -67,6 +79,9 @@ pub struct Candidate {
     pub macro_f1: f64,
     /// That less macro-F1 of the plain rule.
     pub gain: Gain,
+    /// Quadratic weighted kappa of the same decisions, -1 to 1; `None` where grades are not ordered. Nothing is accepted by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quadratic_kappa: Option<f64>,
     /// Whether it was accepted, and why not.
     pub verdict: Verdict,
 }
@@ -101,11 +116,11 @@ impl fmt::Display for Verdict {
 
 /// Fits every rule that a kind of task has, and accepts one or none.
 ///
-/// `scores` `[N, C]` are probabilities of rows that no network was trained on: those of the validation split, or out-of-fold ones.
+/// `scores` `[N, C]` are probabilities of these rows by networks that were not trained on them.
 /// `training_counts` says how often each class is true in training; without it, the frequencies of these rows are taken.
 ///
-/// Each rule is cross-fitted: the rows are split into folds, stratified by class, and each fold is decided by the rule fitted on the
-/// others (Stone, *Cross-Validatory Choice and Assessment of Statistical Predictions*, 1974). The gain is macro-F1 of all these decisions
+/// Each rule is cross-fitted: the rows are split into folds, stratified by class or as networks were trained, and each fold is decided by the
+/// rule fitted on the others (Stone, *Cross-Validatory Choice and Assessment of Statistical Predictions*, 1974). The gain is macro-F1 of all these decisions
 /// less that of the plain rule; its interval is that of a paired bootstrap over the rows, stratified by class. A rule is accepted if the
 /// lower end is above 0; of several, the one that gains most, and of equals the one with fewer parameters. With fewer
 /// than 30 rows, or two per fold, nothing is tried.
@@ -118,13 +133,13 @@ impl fmt::Display for Verdict {
 /// # Errors
 /// When scores, labels or counts do not fit the task, scores are not probabilities, or an option is out of range.
 pub fn fit(
-    spec: &TaskSpec,
+    rows: &Rows<'_>,
     scores: &Scores,
-    labels: &Labels,
     training_counts: Option<&[u64]>,
     options: &FitOptions,
 ) -> Result<Fitted, DecisionError> {
     options.check()?;
+    let Rows { spec, labels, .. } = *rows;
     let sample = Sample::new(spec, labels.clone(), scores.clone())?;
     if sample.probabilities().is_none() {
         return Err(DecisionError::NotProbabilities { task: spec.name.clone() });
@@ -137,24 +152,28 @@ pub fn fit(
     let problem = Problem::new(spec.kind, spec.outputs(), scores, labels, counts, options.ridge);
     let plain = macro_f1(spec, labels, sample.decisions().to_vec(), options)?;
     let plain_macro_f1 = plain.value.unwrap_or(0.0);
-    let (mut candidates, mut temperature) = (Vec::new(), None);
+    let (mut judged, mut temperature) = (Vec::new(), None);
     if problem.rows() >= options.fewest_rows() {
-        let splits = splits(&folds(spec.kind, labels, options.folds, options.seed), problem.rows());
+        let splits = rows.splits(options)?;
         let families = Family::for_kind(spec.kind);
         let cross = CrossFit { spec, labels, problem: &problem, splits: &splits, options };
         let tried: Vec<Result<Tried, DecisionError>> = families.par_iter().map(|&family| cross.fit(family)).collect();
         let tried: Vec<Tried> = tried.into_iter().collect::<Result<_, _>>()?;
         let decide_otherwise = tried.iter().filter(|one| one.decisions != sample.decisions()).count();
         let level = options.level_of_each(decide_otherwise);
-        candidates = tried.into_iter().map(|one| one.judge(sample.decisions(), &plain, level)).collect();
-        candidates.sort_by_key(|candidate| candidate.rule.parameters());
+        judged = tried.into_iter().map(|one| one.judge(sample.decisions(), &plain, level)).collect();
+        judged.sort_by_key(|(candidate, _)| candidate.rule.parameters());
         temperature = Some(cross.temperature(&sample)?);
     }
-    let accepted = choose(&mut candidates).map(|index| &candidates[index]);
+    let (mut candidates, resampled): (Vec<Candidate>, Vec<Resampled>) = judged.into_iter().unzip();
+    let accepted = choose(&mut candidates);
+    let by = accepted.map_or(&plain, |index| &resampled[index]);
     Ok(Fitted {
-        rule: accepted.map_or(Rule::PLAIN, |candidate| candidate.rule.clone()),
-        macro_f1: accepted.map_or(plain_macro_f1, |candidate| candidate.macro_f1),
+        rule: accepted.map_or(Rule::PLAIN, |index| candidates[index].rule.clone()),
+        macro_f1: by.value.unwrap_or(0.0),
+        interval: percentile_interval(by.draws.clone(), 0.95),
         plain_macro_f1,
+        plain_quadratic_kappa: quadratic_kappa(spec, labels, sample.decisions())?,
         rows: problem.rows(),
         candidates,
         temperature,
@@ -183,11 +202,12 @@ struct Tried {
     rule: Rule,
     decisions: Vec<u16>,
     resampled: Resampled,
+    quadratic_kappa: Option<f64>,
 }
 
 impl Tried {
     /// All that have a certain gain count as outdone until one is chosen.
-    fn judge(self, plain_decisions: &[u16], plain: &Resampled, level: f64) -> Candidate {
+    fn judge(self, plain_decisions: &[u16], plain: &Resampled, level: f64) -> (Candidate, Resampled) {
         let gain = Gain::of(&self.resampled, plain, level);
         let verdict = match gain {
             _ if self.decisions == plain_decisions => Verdict::SameDecisions,
@@ -196,7 +216,8 @@ impl Tried {
             _ => Verdict::NotBetter,
         };
         let macro_f1 = self.resampled.value.unwrap_or(0.0);
-        Candidate { rule: self.rule, macro_f1, gain, verdict }
+        let quadratic_kappa = self.quadratic_kappa;
+        (Candidate { rule: self.rule, macro_f1, gain, quadratic_kappa, verdict }, self.resampled)
     }
 }
 
@@ -219,7 +240,8 @@ impl CrossFit<'_> {
             scatter(&mut decisions, own, width, &rule.decide(problem.kind, &held_out.scores)?);
         }
         let resampled = macro_f1(self.spec, self.labels, decisions.clone(), self.options)?;
-        Ok(Tried { rule: family.fit(problem), decisions, resampled })
+        let quadratic_kappa = quadratic_kappa(self.spec, self.labels, &decisions)?;
+        Ok(Tried { rule: family.fit(problem), decisions, resampled, quadratic_kappa })
     }
 
     fn temperature(&self, sample: &Sample) -> Result<FittedTemperature, DecisionError> {
@@ -231,8 +253,8 @@ impl CrossFit<'_> {
             let values: Vec<f64> = tempered.view().iter().copied().collect();
             scatter(&mut probabilities, own, columns, &values);
         }
-        let tempered = Scores::new(probabilities, problem.rows(), columns)?;
-        let tempered = Sample::new(self.spec, self.labels.clone(), tempered)?;
+        let scores = Scores::new(probabilities, problem.rows(), columns)?;
+        let tempered = Sample::new(self.spec, self.labels.clone(), scores.clone())?;
         let (before, after) = (log_loss(sample, self.options), log_loss(&tempered, self.options));
         // Less is better.
         let gain = Gain::of(&before, &after, self.options.level);
@@ -241,8 +263,18 @@ impl CrossFit<'_> {
             log_loss: [before, after].map(|loss| loss.value.unwrap_or(f64::MAX)),
             gain,
             accepted: gain.is_certain(),
+            reliability: [&problem.scores, &scores].map(|scores| reliability(problem.kind, scores, self.labels)),
         })
     }
+}
+
+/// Of ordered grades, as scikit-learn's `cohen_kappa_score(weights="quadratic")`.
+fn quadratic_kappa(spec: &TaskSpec, labels: &Labels, decisions: &[u16]) -> Result<Option<f64>, DecisionError> {
+    if spec.kind != TaskKind::Ordinal {
+        return Ok(None);
+    }
+    let sample = Sample::from_decisions(spec, labels.clone(), decisions.to_vec())?;
+    Ok(medley_metrics::metric::value(&medley_metrics::metrics::QuadraticKappa, &sample))
 }
 
 /// Macro-F1 of a rule on rows whose labels are open, 0 to 1, as `medley_metrics` defines it.

@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use medley_core::{ImageShape, Labels, Modality, Origin, Scores, TaskKind, TaskSpec};
-//! use medley_decisions::{FitOptions, fit};
+//! use medley_decisions::{FitOptions, Rows, fit};
 //!
 //! let task = TaskSpec {
 //!     name: "own".into(),
@@ -31,12 +31,14 @@
 //! let labels: Vec<u16> = (0..200).map(|row| u16::from(row % 4 == 0)).collect();
 //! let rows = labels.iter().flat_map(|&label| if label == 1 { [0.6, 0.4] } else { [0.9, 0.1] });
 //! let scores = Scores::new(rows.collect(), 200, 2)?;
-//! let fitted = fit(&task, &scores, &Labels::single(labels)?, None, &FitOptions::default())?;
+//! let labels = Labels::single(labels)?;
+//! let fitted = fit(&Rows::new(&task, &labels), &scores, None, &FitOptions::default())?;
 //! assert!(fitted.plain_macro_f1 < 0.5 && fitted.macro_f1 == 1.0);
 //! assert_eq!(fitted.rule.name(), "prior adjustment"); // one number does it
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod curves;
 pub mod decision;
 pub mod ensemble;
 mod error;
@@ -46,6 +48,7 @@ mod gain;
 mod options;
 mod problem;
 pub mod record;
+mod rows;
 pub mod rules;
 mod table;
 mod tally;
@@ -55,6 +58,7 @@ pub use error::DecisionError;
 pub use fit::{Candidate, Fitted, FittedTemperature, Verdict, fit, macro_f1_of};
 pub use gain::Gain;
 pub use options::FitOptions;
+pub use rows::Rows;
 pub use rules::{CutPoints, LogOffsets, Plain, PriorAdjustment, Rule, Temperature, Thresholds};
 
 /// The example of the README runs.

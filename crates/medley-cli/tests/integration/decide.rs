@@ -7,7 +7,15 @@ use crate::program::{medley, must};
 
 /// Networks that prefer class 0 far too much.
 fn biased() -> Recipe<'static> {
-    Recipe { name: "biased-1", tasks: &TASKS[..2], seeds: &[0, 1], skill: 2.0, preference: 2.5, tested: true }
+    Recipe {
+        name: "biased-1",
+        tasks: &TASKS[..2],
+        seeds: &[0, 1],
+        skill: 2.0,
+        preference: 2.5,
+        tested: true,
+        fold: None,
+    }
 }
 
 #[test]

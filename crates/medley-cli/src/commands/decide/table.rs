@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use medley_core::record::Interval;
 use medley_core::text::plural;
 use medley_decisions::record::{DecisionRecord, TaskDecisions};
 use medley_decisions::{Fitted, Gain, Rule};
@@ -9,28 +10,41 @@ use medley_metrics::harmonic_mean;
 
 use crate::output;
 
-pub(super) fn text(decisions: &DecisionRecord, synthetic: bool) -> String {
+/// `folds`: how many, and ways of splitting, where rows of all folds were put together.
+pub(super) fn text(decisions: &DecisionRecord, synthetic: bool, folds: Option<(usize, usize)>) -> String {
     let seeds = decisions.tasks.first().map_or(1, |task| task.seeds.len().max(1));
     let of = if seeds > 1 { format!("the mean of {}", plural(seeds, "seed")) } else { "the only seed".to_owned() };
     let mut text = String::new();
     if synthetic {
         text.push_str("SYNTHETIC data: the scores say nothing about medicine\n\n");
     }
+    let rows = match folds {
+        None => "validation".to_owned(),
+        Some((count, 1)) => format!("out-of-fold rows of {count} folds"),
+        Some((count, repeats)) => format!("out-of-fold rows of {count} folds, {repeats} ways of splitting"),
+    };
     let _ = write!(
         text,
-        "validation, {of}; macro-F1 on rows that the rule was not fitted on; one-sided level {}, shared among rules that decide \
+        "{rows}, {of}; macro-F1 on rows that the rule was not fitted on; one-sided level {}, shared among rules that decide \
          otherwise\n{}\n\nto decide by\n{}",
         decisions.options.level,
         indented(&candidates(decisions)),
         indented(&rules(decisions))
     );
+    if let Some(kappas) = kappas(decisions) {
+        let _ = write!(
+            text,
+            "\n\nquadratic weighted kappa on the same rows; nothing is chosen by it\n{}",
+            indented(&kappas)
+        );
+    }
     if decisions.tasks.iter().any(|task| task.predictor.temperature.is_some()) {
         let table = indented(&temperatures(decisions));
         let _ =
             write!(text, "\n\ntemperatures, for the probabilities that are shown; they change no decision\n{table}");
     }
     if seeds > 1 {
-        let _ = write!(text, "\n\nvalidation, each seed alone\n{}", indented(&each_seed(decisions)));
+        let _ = write!(text, "\n\n{rows}, each seed alone\n{}", indented(&each_seed(decisions)));
     }
     if decisions.tasks.iter().any(|task| task.test.is_some()) {
         let _ = write!(
@@ -71,7 +85,7 @@ fn candidates(decisions: &DecisionRecord) -> String {
 }
 
 /// What the temperature of each task does to log loss; empty where none was tried.
-fn temperatures(decisions: &DecisionRecord) -> String {
+pub(crate) fn temperatures(decisions: &DecisionRecord) -> String {
     let row = |task: &TaskDecisions| {
         let fitted = task.predictor.temperature.as_ref()?;
         let [before, after] = fitted.log_loss.map(number);
@@ -84,15 +98,36 @@ fn temperatures(decisions: &DecisionRecord) -> String {
     output::table(&["task", "temperature", "log loss", "with it", "gain", "interval", "verdict"], &rows)
 }
 
+/// Quadratic weighted kappa of every rule of ordinal tasks; `None` where there is none. It is shown and not fitted for.
+fn kappas(decisions: &DecisionRecord) -> Option<String> {
+    let mut rows = Vec::new();
+    for TaskDecisions { task, predictor, .. } in &decisions.tasks {
+        let Some(plain) = predictor.plain_quadratic_kappa else { continue };
+        for candidate in &predictor.candidates {
+            let Some(kappa) = candidate.quadratic_kappa else { continue };
+            let name = candidate.rule.name().to_owned();
+            rows.push(vec![task.clone(), name, number(plain), number(kappa), signed(kappa - plain)]);
+        }
+    }
+    (!rows.is_empty()).then(|| output::table(&["task", "rule", "plain", "with it", "difference"], &rows))
+}
+
 /// The rule of each task, and what all of them make of the harmonic mean.
-fn rules(decisions: &DecisionRecord) -> String {
+pub(crate) fn rules(decisions: &DecisionRecord) -> String {
     let row = |task: &TaskDecisions| {
         let fitted = &task.predictor;
-        vec![task.task.clone(), describe(&fitted.rule), number(fitted.plain_macro_f1), number(fitted.macro_f1)]
+        let ends = |interval: Interval| format!("[{}, {}]", number(interval.low), number(interval.high));
+        let interval = fitted.interval.map_or_else(|| "-".to_owned(), ends);
+        let (plain, with_it) = (number(fitted.plain_macro_f1), number(fitted.macro_f1));
+        vec![task.task.clone(), describe(&fitted.rule), plain, with_it, interval]
     };
     let mut rows: Vec<Vec<String>> = decisions.tasks.iter().map(row).collect();
-    rows.extend(mean_row(decisions, |task| Some([task.predictor.plain_macro_f1, task.predictor.macro_f1])));
-    output::table(&["task", "rule", "plain", "with it"], &rows)
+    let both = mean_row(decisions, |task| Some([task.predictor.plain_macro_f1, task.predictor.macro_f1]));
+    rows.extend(both.map(|mut row| {
+        row.push(String::new());
+        row
+    }));
+    output::table(&["task", "rule", "plain", "with it", "95 % interval"], &rows)
 }
 
 fn each_seed(decisions: &DecisionRecord) -> String {
