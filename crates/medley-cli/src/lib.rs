@@ -90,6 +90,7 @@ pub fn start<T: Torch>() -> ExitCode {
     install_logging(arguments.verbose);
     let result = match &arguments.command {
         Command::Torch(command) => T::run(command),
+        Command::Score(score) if score.corruptions => commands::robustness::run::<T>(score),
         Command::Score(score) => commands::score::run(score),
         Command::Compare(compare) => commands::compare::run(compare),
         Command::Decide(decide) => commands::decide::run(decide),

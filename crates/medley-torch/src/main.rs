@@ -46,6 +46,7 @@ impl medley_cli::Torch for Here {
             TorchCommand::Augment(augment) => commands::augment::run(augment),
             TorchCommand::Models(models) => commands::models::run(models),
             TorchCommand::Doctor(doctor) => commands::doctor::run(doctor),
+            TorchCommand::Robustness(request) => commands::robustness::run(request),
         }
     }
 

@@ -58,6 +58,15 @@ impl SplitSources {
         })
     }
 
+    /// The same images, those of one task changed by a policy and the others as they are.
+    pub(crate) fn only(&self, task: usize, policy: &PolicyConfig) -> Self {
+        let sources = self.sources.iter().enumerate().map(|(index, source)| {
+            let policy = if index == task { policy.clone() } else { PolicyConfig::none() };
+            TaskSource { policy, ..source.clone() }
+        });
+        Self { split: self.split, sources: sources.collect() }
+    }
+
     /// An assembler whose random numbers belong to `seed`.
     ///
     /// # Errors

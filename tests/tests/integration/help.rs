@@ -75,6 +75,13 @@ fn furnished() -> Lab {
         fs::write(file, text.replace("name = 'configs/", "name = '").replace("epochs = 2", "epochs = 1")).unwrap();
     }
     run("medley train configs/small-three.toml --set 'seeds=[0,1]' --quiet");
+    run("medley score runs/small-three-1 --corruptions");
+    run("medley train configs/small-three.toml --set 'seeds=[0]' --set folds.count=2 --all-folds --name cv --quiet");
+    for task in ["breast", "retina"] {
+        let tasks = format!("--set 'seeds=[0]' --set 'tasks=[\"{task}mnist\"]' --name {task}-1");
+        run(&format!("medley train configs/small-three.toml {tasks} --quiet"));
+    }
+    run("cp -r runs/small-three-1 runs/joint-1");
     run("cp -r runs/small-three-1 runs/resnet9-1 && cp -r runs/small-three-1 runs/resnet18-1");
     run("cp -r runs/small-three-1 runs/old-1 && cp -r runs/small-three-1 runs/old-2");
     run(
@@ -165,8 +172,8 @@ fn the_examples_in_help_and_readmes_run() {
         }
     }
     assert!(count >= 45, "only {count} examples were found: is the search blind?");
-    // The sheets that the examples of help have drawn are not replaced.
-    shell(lab.path(), "rm *.png");
+    // The sheets and groups that the examples of help have written are not replaced.
+    shell(lab.path(), "rm *.png groups.csv");
     let readmes: Vec<_> = files().into_iter().filter(|path| path.ends_with("README.md")).collect();
     let lines = readmes.iter().flat_map(|path| documented(&text(path)).into_iter().map(move |line| (path, line)));
     let mut count = 0;

@@ -110,12 +110,24 @@ pub enum TorchCommand {
     /// Check this machine (versions, devices, threads, data) and suggest fixes
     #[command(display_order = 22)]
     Doctor(DoctorArguments),
+    /// What `medley score --corruptions` needs libtorch for; it has no name of its own.
+    #[command(skip)]
+    Robustness(RobustnessRequest),
+}
+
+/// A run that is to predict corrupted images.
+#[derive(Debug)]
+pub struct RobustnessRequest {
+    /// The run folder.
+    pub run: PathBuf,
+    /// Its data folder, if one was named.
+    pub data: RunDataFolder,
 }
 
 impl TorchCommand {
     /// Whether it computes with a network for long.
     pub fn trains(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_))
+        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_) | Self::Robustness(_))
     }
 }
 
