@@ -1,0 +1,24 @@
+//! What a trained model is to those who use it.
+//!
+//! [`Model`] describes the network of one task: classes, input, how pictures get there, how probabilities become labels, and where all
+//! of it comes from. It is the checked form of a part of `model.toml`, so whoever holds one need not check it again. [`Classifier`] is
+//! what computes: bytes of images go in, an [`Answer`] for each comes out. Who serves, prints or explains knows no more than these.
+//!
+//! Not for clinical use: [`NOTICE`] goes with every answer that leaves the program.
+
+mod answer;
+mod classifier;
+mod decision;
+mod document;
+mod error;
+mod model;
+
+pub use answer::{Answer, Unlike};
+pub use classifier::{Classifier, ClassifierError};
+pub use decision::Decision;
+pub use document::Package;
+pub use error::PackageError;
+pub use model::{Compute, DataOrigin, Licence, Lineage, Model, TaskMetrics, UnlikeThreshold, Weights};
+
+/// What everybody is told who is given an answer.
+pub const NOTICE: &str = "Not for clinical use";
