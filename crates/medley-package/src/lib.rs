@@ -16,9 +16,11 @@ mod model;
 pub use answer::{Answer, Unlike};
 pub use classifier::{Classifier, ClassifierError};
 pub use decision::Decision;
-pub use document::Package;
+pub use document::{DataKeys, Document, LONGEST, Package, PictureKeys, Task};
 pub use error::PackageError;
-pub use model::{Compute, DataOrigin, Licence, Lineage, Model, TaskMetrics, UnlikeThreshold, Weights};
+pub use model::{
+    Compute, DataOrigin, KnownAnswer, Licence, Lineage, Model, NumberFormat, TaskMetrics, UnlikeThreshold, Weights,
+};
 
 /// What everybody is told who is given an answer.
 pub const NOTICE: &str = "Not for clinical use";

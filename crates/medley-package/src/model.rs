@@ -25,6 +25,7 @@ pub struct Model {
     pub(crate) unlike: Option<UnlikeThreshold>,
     pub(crate) data: DataOrigin,
     pub(crate) metrics: BTreeMap<String, TaskMetrics>,
+    pub(crate) known_answer: Option<KnownAnswer>,
     pub(crate) lineage: Arc<Lineage>,
 }
 
@@ -113,6 +114,8 @@ pub struct Lineage {
 pub struct Compute {
     /// Version of libtorch.
     pub libtorch: String,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
     /// Number format of products.
     pub precision: Precision,
     /// Order in memory.
@@ -121,8 +124,32 @@ pub struct Compute {
     pub convolutions: Convolutions,
     /// Intra-op threads of libtorch.
     pub threads: usize,
+    /// Replicas that share each batch; 1 is the network alone.
+    pub replicas: usize,
     /// Images that were predicted at once.
     pub batch_size: usize,
+}
+
+/// What the network said of one image when the package was made, so that whoever has the package can see that it says so still.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownAnswer {
+    /// The network's probabilities, uncalibrated, for [`Model::known_image`].
+    pub probabilities: Vec<f32>,
+}
+
+medley_core::choices! {
+    /// The number format that weights are stored in. They are read to fp32.
+    #[derive(Default)]
+    pub enum NumberFormat {
+        /// As they were trained.
+        #[default]
+        Fp32 = "fp32",
+        /// The upper half of fp32: half the size, rounded to 8 bits.
+        Bf16 = "bf16",
+        /// IEEE 754 binary16: half the size, rounded to 11 bits, up to 65,504.
+        Fp16 = "fp16",
+    }
 }
 
 /// The file of weights.
@@ -136,7 +163,7 @@ pub struct Weights {
     /// Its length.
     pub bytes: u64,
     /// The number format of its tensors.
-    pub precision: Precision,
+    pub format: NumberFormat,
 }
 
 impl Model {
@@ -194,6 +221,17 @@ impl Model {
     /// Scores by split (`val`, `test`).
     pub fn metrics(&self) -> &BTreeMap<String, TaskMetrics> {
         &self.metrics
+    }
+
+    /// What the network said of [`Self::known_image`] when the package was made.
+    pub fn known_answer(&self) -> Option<&KnownAnswer> {
+        self.known_answer.as_ref()
+    }
+
+    /// An image of the input's shape that is the same everywhere: waves of several lengths, drawn by integers.
+    pub fn known_image(&self) -> Vec<u8> {
+        let wave = |index: usize| (index * index / 7 + index * 31) % 509;
+        (0..self.input().len()).map(|index| (wave(index) / 2) as u8).collect()
     }
 
     /// Where it comes from.
