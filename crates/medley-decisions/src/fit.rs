@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::folds::{folds, scatter, splits};
-use crate::gain::{Gain, macro_f1};
+use crate::gain::{Gain, log_loss, macro_f1};
 use crate::problem::Problem;
 use crate::rules::Family;
-use crate::{DecisionError, FitOptions, Rule};
+use crate::{Decision, DecisionError, FitOptions, Rule, Temperature};
 
 /// What came of fitting the rules of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,35 @@ pub struct Fitted {
     pub rows: usize,
     /// Every rule that was tried, by its number of parameters.
     pub candidates: Vec<Candidate>,
+    /// The temperature that was tried; `None` where rows are too few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<FittedTemperature>,
+}
+
+impl Fitted {
+    /// What came of it, to be carried to where images are classified: the rule, and the temperature if it was accepted.
+    ///
+    /// # Errors
+    /// [`DecisionError`] when this is of another task.
+    pub fn decision(&self, spec: &TaskSpec) -> Result<Decision, DecisionError> {
+        let accepted = self.temperature.as_ref().filter(|one| one.accepted);
+        let temperature = accepted.map_or(Temperature::NONE, |one| one.temperature);
+        Decision::new(spec.kind, spec.outputs(), temperature, self.rule.clone())
+    }
+}
+
+/// A temperature that was fitted, and what it is worth. It changes no decision, so it is judged by log loss and beside the rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FittedTemperature {
+    /// Fitted on all rows.
+    #[serde(flatten)]
+    pub temperature: Temperature,
+    /// Log loss in nats on rows that it was not fitted on, before and after.
+    pub log_loss: [f64; 2],
+    /// The former less the latter.
+    pub gain: Gain,
+    /// Whether the lower end of the interval of the gain is above 0.
+    pub accepted: bool,
 }
 
 /// A rule that was tried.
@@ -38,9 +67,6 @@ pub struct Candidate {
     pub macro_f1: f64,
     /// That less macro-F1 of the plain rule.
     pub gain: Gain,
-    /// Log loss on rows that it was not fitted on, before and after; of a temperature alone, as others give no probabilities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_loss: Option<[f64; 2]>,
     /// Whether it was accepted, and why not.
     pub verdict: Verdict,
 }
@@ -86,7 +112,7 @@ impl fmt::Display for Verdict {
 ///
 /// The more rules are tried, the sooner one is good by chance. So the error that the level allows is shared out (Bonferroni) among the
 /// rules that decide otherwise than the plain one: with two of them and a level of 0.9, each lower end is that of a one-sided 95 %
-/// interval. What the interval does not know is that validation rows also chose the epoch of the network. The result is
+/// interval. A temperature is cross-fitted on the same folds, and accepted if the lower end of its gain in log loss is above 0. What the interval does not know is that validation rows also chose the epoch of the network. The result is
 /// deterministic.
 ///
 /// # Errors
@@ -111,7 +137,7 @@ pub fn fit(
     let problem = Problem::new(spec.kind, spec.outputs(), scores, labels, counts, options.ridge);
     let plain = macro_f1(spec, labels, sample.decisions().to_vec(), options)?;
     let plain_macro_f1 = plain.value.unwrap_or(0.0);
-    let mut candidates = Vec::new();
+    let (mut candidates, mut temperature) = (Vec::new(), None);
     if problem.rows() >= options.fewest_rows() {
         let splits = splits(&folds(spec.kind, labels, options.folds, options.seed), problem.rows());
         let families = Family::for_kind(spec.kind);
@@ -122,6 +148,7 @@ pub fn fit(
         let level = options.level_of_each(decide_otherwise);
         candidates = tried.into_iter().map(|one| one.judge(sample.decisions(), &plain, level)).collect();
         candidates.sort_by_key(|candidate| candidate.rule.parameters());
+        temperature = Some(cross.temperature(&sample)?);
     }
     let accepted = choose(&mut candidates).map(|index| &candidates[index]);
     Ok(Fitted {
@@ -130,6 +157,7 @@ pub fn fit(
         plain_macro_f1,
         rows: problem.rows(),
         candidates,
+        temperature,
     })
 }
 
@@ -155,7 +183,6 @@ struct Tried {
     rule: Rule,
     decisions: Vec<u16>,
     resampled: Resampled,
-    log_loss: Option<[f64; 2]>,
 }
 
 impl Tried {
@@ -169,7 +196,7 @@ impl Tried {
             _ => Verdict::NotBetter,
         };
         let macro_f1 = self.resampled.value.unwrap_or(0.0);
-        Candidate { rule: self.rule, macro_f1, gain, log_loss: self.log_loss, verdict }
+        Candidate { rule: self.rule, macro_f1, gain, verdict }
     }
 }
 
@@ -186,31 +213,35 @@ impl CrossFit<'_> {
     fn fit(&self, family: Family) -> Result<Tried, DecisionError> {
         let (problem, width) = (self.problem, self.problem.width());
         let mut decisions = vec![0; problem.rows() * width];
-        let mut probabilities = vec![0.0; problem.rows() * problem.scores.columns()];
-        let mut is_temperature = false;
         for (others, own) in self.splits {
             let held_out = problem.select(own)?;
             let rule = family.fit(&problem.select(others)?);
             scatter(&mut decisions, own, width, &rule.decide(problem.kind, &held_out.scores)?);
-            if let Rule::Temperature(temperature) = &rule {
-                let tempered = temperature.apply(problem.kind, &held_out.scores)?;
-                let values: Vec<f64> = tempered.view().iter().copied().collect();
-                scatter(&mut probabilities, own, tempered.columns(), &values);
-                is_temperature = true;
-            }
         }
         let resampled = macro_f1(self.spec, self.labels, decisions.clone(), self.options)?;
-        let log_loss = if is_temperature { Some(self.log_losses(probabilities)?) } else { None };
-        Ok(Tried { rule: family.fit(problem), decisions, resampled, log_loss })
+        Ok(Tried { rule: family.fit(problem), decisions, resampled })
     }
 
-    fn log_losses(&self, tempered: Vec<f64>) -> Result<[f64; 2], DecisionError> {
-        let (rows, columns) = (self.problem.rows(), self.problem.scores.columns());
-        let of = |scores: Scores| -> Result<f64, DecisionError> {
-            let sample = Sample::new(self.spec, self.labels.clone(), scores)?;
-            Ok(medley_metrics::metric::value(&medley_metrics::metrics::LogLoss, &sample).unwrap_or(f64::MAX))
-        };
-        Ok([of(self.problem.scores.clone())?, of(Scores::new(tempered, rows, columns)?)?])
+    fn temperature(&self, sample: &Sample) -> Result<FittedTemperature, DecisionError> {
+        let (problem, columns) = (self.problem, self.problem.scores.columns());
+        let mut probabilities = vec![0.0; problem.rows() * columns];
+        for (others, own) in self.splits {
+            let fitted = Temperature::fit(&problem.select(others)?);
+            let tempered = fitted.apply(problem.kind, &problem.select(own)?.scores)?;
+            let values: Vec<f64> = tempered.view().iter().copied().collect();
+            scatter(&mut probabilities, own, columns, &values);
+        }
+        let tempered = Scores::new(probabilities, problem.rows(), columns)?;
+        let tempered = Sample::new(self.spec, self.labels.clone(), tempered)?;
+        let (before, after) = (log_loss(sample, self.options), log_loss(&tempered, self.options));
+        // Less is better.
+        let gain = Gain::of(&before, &after, self.options.level);
+        Ok(FittedTemperature {
+            temperature: Temperature::fit(problem),
+            log_loss: [before, after].map(|loss| loss.value.unwrap_or(f64::MAX)),
+            gain,
+            accepted: gain.is_certain(),
+        })
     }
 }
 

@@ -5,9 +5,10 @@
 //! not trained on, correct that. Few rows make such a fit worthless or worse, so every rule has to prove itself on rows that it was
 //! not fitted on, and the plain rule stays unless the gain is more than chance.
 //!
-//! - [`Rule`]: temperature, adjustment to class frequencies, offsets, cut points on ordered grades, thresholds of labels. Each is a small
-//!   type that is written to JSON or TOML, and decides.
+//! - [`Rule`]: adjustment to class frequencies, offsets, cut points on ordered grades, thresholds of labels. [`Temperature`] changes the
+//!   probabilities and not the decisions.
 //! - [`fit()`]: every rule of a task, cross-fitted, with the interval of its gain and why it was accepted or not.
+//! - [`Decision`] and [`Decisions`]: what was accepted, checked, in a documented form that runs and packages carry and apply.
 //! - [`ensemble`]: weights for the mean of several predictors, held to the same standard.
 //!
 //! Everything is a function of what goes in: no tensors, no files, no clock. Test labels have no place here; what is fitted is fitted on
@@ -36,6 +37,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod decision;
 pub mod ensemble;
 mod error;
 pub mod fit;
@@ -48,8 +50,9 @@ pub mod rules;
 mod table;
 mod tally;
 
+pub use decision::{Decision, Decisions};
 pub use error::DecisionError;
-pub use fit::{Candidate, Fitted, Verdict, fit, macro_f1_of};
+pub use fit::{Candidate, Fitted, FittedTemperature, Verdict, fit, macro_f1_of};
 pub use gain::Gain;
 pub use options::FitOptions;
 pub use rules::{CutPoints, LogOffsets, Plain, PriorAdjustment, Rule, Temperature, Thresholds};

@@ -3,15 +3,17 @@
 use medley_core::TaskKind;
 use serde::{Deserialize, Serialize};
 
-use crate::{FitOptions, Fitted};
+use crate::{Decisions, FitOptions, Fitted};
 
 /// The rules of a run: for its final predictor, and for each seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Decisions {
+pub struct DecisionRecord {
     /// `medley_core::record::SCHEMA_VERSION`.
     pub schema_version: u32,
     /// Name of the run folder.
     pub run: String,
+    /// What the final predictor of each task is to be used with: this part is to be read and applied, all else says how it was found.
+    pub decide_by: Decisions,
     /// How the rules were fitted.
     pub options: FitOptions,
     /// In task order.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use medley_core::record::{DataRecord, SCHEMA_VERSION};
 use medley_core::{Labels, RunLayout, Scores, Split};
-use medley_decisions::record::{Decisions, SeedDecisions, TaskDecisions, TestMacroF1};
-use medley_decisions::{FitOptions, Rule, fit, macro_f1_of};
+use medley_decisions::record::{DecisionRecord, SeedDecisions, TaskDecisions, TestMacroF1};
+use medley_decisions::{Decisions, FitOptions, Rule, fit, macro_f1_of};
 use medley_metrics::scorecard::Prediction;
 use medley_predictions::matching::{load, load_predictor};
 use medley_predictions::{MatchRequest, RunFiles, SeedPredictions, of_seeds};
@@ -22,15 +22,17 @@ pub(crate) fn run(arguments: &DecideArguments) -> anyhow::Result<ExitCode> {
     let run = RunFiles::read(&RunLayout::new(&arguments.run))?;
     let truth = DataTruth::of(&arguments.run, &arguments.data);
     let options = arguments.fitting.options();
-    let mut tasks = Vec::new();
+    let (mut tasks, mut decide_by) = (Vec::new(), Decisions::default());
     for data in run.data() {
-        tasks.push(of_task(&run, data, &truth, &options)?);
+        let task = of_task(&run, data, &truth, &options)?;
+        decide_by.insert(data.task.name.clone(), task.predictor.decision(&data.task)?);
+        tasks.push(task);
     }
     if run.results.as_ref().is_some_and(medley_core::record::RunResults::is_tested) {
         add_test(&run, &truth, &mut tasks)?;
     }
     let run_name = run.manifest.run.clone();
-    let decisions = Decisions { schema_version: SCHEMA_VERSION, run: run_name, options, tasks };
+    let decisions = DecisionRecord { schema_version: SCHEMA_VERSION, run: run_name, decide_by, options, tasks };
     if arguments.write {
         let path = run.layout.decisions();
         let storage = ConfinedFs::new(ConfinedFolder::new(run.layout.root()), &RealFs);

@@ -118,6 +118,12 @@ pub fn decision(error: &DecisionError) -> Code {
     match error {
         DecisionError::Kind { .. }
         | DecisionError::Parameters { .. }
+        | DecisionError::Number { .. }
+        | DecisionError::Outputs { .. }
+        | DecisionError::Format { .. }
+        | DecisionError::OtherTask { .. }
+        | DecisionError::Columns { .. }
+        | DecisionError::Range { .. }
         | DecisionError::Counts { .. }
         | DecisionError::NotProbabilities { .. }
         | DecisionError::NoMembers { .. }

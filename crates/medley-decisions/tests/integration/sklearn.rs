@@ -40,7 +40,7 @@ fn temperature_and_macro_f1_agree() {
         assert_eq!(scores.rows(), 80);
         let expected = results(number, "temperature");
         let fitted = fit(&spec, &scores, &labels, None, &FitOptions::default()).unwrap();
-        let Rule::Temperature(found) = fitted.candidates[0].rule else { panic!("{fitted:?}") };
+        let found = fitted.temperature.unwrap().temperature;
         assert!((found.temperature - expected[0]).abs() < 1e-4, "{found:?} {expected:?}");
         assert!((fitted.plain_macro_f1 - expected[2]).abs() < 1e-12);
         let offsets = Rule::LogOffsets(LogOffsets { offsets: vec![0.3, -0.2, -0.1] });

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use medley_core::text::plural;
-use medley_decisions::record::{Decisions, TaskDecisions};
-use medley_decisions::{Candidate, Fitted, Gain, Rule};
+use medley_decisions::record::{DecisionRecord, TaskDecisions};
+use medley_decisions::{Fitted, Gain, Rule};
 use medley_metrics::harmonic_mean;
 
 use crate::output;
 
-pub(super) fn text(decisions: &Decisions, synthetic: bool) -> String {
+pub(super) fn text(decisions: &DecisionRecord, synthetic: bool) -> String {
     let seeds = decisions.tasks.first().map_or(1, |task| task.seeds.len().max(1));
     let of = if seeds > 1 { format!("the mean of {}", plural(seeds, "seed")) } else { "the only seed".to_owned() };
     let mut text = String::new();
@@ -24,6 +24,11 @@ pub(super) fn text(decisions: &Decisions, synthetic: bool) -> String {
         indented(&candidates(decisions)),
         indented(&rules(decisions))
     );
+    if decisions.tasks.iter().any(|task| task.predictor.temperature.is_some()) {
+        let table = indented(&temperatures(decisions));
+        let _ =
+            write!(text, "\n\ntemperatures, for the probabilities that are shown; they change no decision\n{table}");
+    }
     if seeds > 1 {
         let _ = write!(text, "\n\nvalidation, each seed alone\n{}", indented(&each_seed(decisions)));
     }
@@ -42,7 +47,7 @@ fn indented(body: &str) -> String {
 }
 
 /// A line for each rule that was tried.
-fn candidates(decisions: &Decisions) -> String {
+fn candidates(decisions: &DecisionRecord) -> String {
     let mut rows = Vec::new();
     for TaskDecisions { task, predictor, .. } in &decisions.tasks {
         for candidate in &predictor.candidates {
@@ -53,7 +58,7 @@ fn candidates(decisions: &Decisions) -> String {
                 number(candidate.macro_f1),
                 signed(candidate.gain.value),
                 interval(&candidate.gain),
-                candidate.verdict.to_string() + &log_loss(candidate),
+                candidate.verdict.to_string(),
             ]);
         }
         if predictor.candidates.is_empty() {
@@ -65,12 +70,22 @@ fn candidates(decisions: &Decisions) -> String {
     output::table(&["task", "rule", "plain", "with it", "gain", "interval", "verdict"], &rows)
 }
 
-fn log_loss(candidate: &Candidate) -> String {
-    candidate.log_loss.map_or_else(String::new, |[before, after]| format!("; log loss {before:.4}, with it {after:.4}"))
+/// What the temperature of each task does to log loss; empty where none was tried.
+fn temperatures(decisions: &DecisionRecord) -> String {
+    let row = |task: &TaskDecisions| {
+        let fitted = task.predictor.temperature.as_ref()?;
+        let [before, after] = fitted.log_loss.map(number);
+        let verdict = if fitted.accepted { "accepted" } else { "not accepted: the gain may be chance" };
+        let temperature = format!("{:.3}", fitted.temperature.temperature);
+        let gain = signed(fitted.gain.value);
+        Some(vec![task.task.clone(), temperature, before, after, gain, interval(&fitted.gain), verdict.to_owned()])
+    };
+    let rows: Vec<Vec<String>> = decisions.tasks.iter().filter_map(row).collect();
+    output::table(&["task", "temperature", "log loss", "with it", "gain", "interval", "verdict"], &rows)
 }
 
 /// The rule of each task, and what all of them make of the harmonic mean.
-fn rules(decisions: &Decisions) -> String {
+fn rules(decisions: &DecisionRecord) -> String {
     let row = |task: &TaskDecisions| {
         let fitted = &task.predictor;
         vec![task.task.clone(), describe(&fitted.rule), number(fitted.plain_macro_f1), number(fitted.macro_f1)]
@@ -80,7 +95,7 @@ fn rules(decisions: &Decisions) -> String {
     output::table(&["task", "rule", "plain", "with it"], &rows)
 }
 
-fn each_seed(decisions: &Decisions) -> String {
+fn each_seed(decisions: &DecisionRecord) -> String {
     let mut rows = Vec::new();
     for task in &decisions.tasks {
         for seed in &task.seeds {
@@ -97,7 +112,7 @@ fn each_seed(decisions: &Decisions) -> String {
     output::table(&["task", "seed", "accepted", "plain", "with it"], &rows)
 }
 
-fn test(decisions: &Decisions) -> String {
+fn test(decisions: &DecisionRecord) -> String {
     let row = |task: &TaskDecisions| {
         let test = task.test?;
         let gain = signed(test.with_rule - test.plain);
@@ -114,7 +129,7 @@ fn test(decisions: &Decisions) -> String {
 }
 
 /// The harmonic means over tasks, where there are several.
-fn mean_row(decisions: &Decisions, of: impl Fn(&TaskDecisions) -> Option<[f64; 2]>) -> Option<Vec<String>> {
+fn mean_row(decisions: &DecisionRecord, of: impl Fn(&TaskDecisions) -> Option<[f64; 2]>) -> Option<Vec<String>> {
     let values: Vec<[f64; 2]> = decisions.tasks.iter().map(of).collect::<Option<_>>()?;
     let mean = |at: usize| number(harmonic_mean(&values.iter().map(|pair| pair[at]).collect::<Vec<_>>()));
     (values.len() > 1).then(|| vec!["harmonic mean".to_owned(), String::new(), mean(0), mean(1)])
@@ -126,7 +141,6 @@ fn describe(rule: &Rule) -> String {
     let name = rule.name();
     match rule {
         Rule::Plain(_) => name.to_owned(),
-        Rule::Temperature(rule) => format!("{name} {:.3}", rule.temperature),
         Rule::PriorAdjustment(rule) => format!("{name}, tau {:.2}", rule.tau),
         Rule::LogOffsets(rule) => format!("{name} {}", list(&rule.offsets)),
         Rule::CutPoints(rule) => format!("{name} {}", list(&rule.cuts)),
