@@ -55,8 +55,8 @@ impl Model {
         let bad = |error: String| ClassifierError::Answer { image: rows, problem: error };
         let values = probabilities.iter().map(|&value| f64::from(value)).collect();
         let scores = Scores::new(values, rows, width).map_err(|error| bad(error.to_string()))?;
-        let decided = self.decision.apply(kind, &scores).map_err(|error| bad(error.to_string()))?;
-        let shown = self.decision.calibrate(kind, &scores).map_err(|error| bad(error.to_string()))?;
+        let decided = self.decision.apply(&scores).map_err(|error| bad(error.to_string()))?;
+        let shown = self.decision.calibrate(&scores).map_err(|error| bad(error.to_string()))?;
         let answer = |row: usize| {
             let probabilities: Vec<f32> = shown.row(row).iter().map(|&value| value as f32).collect();
             Answer {

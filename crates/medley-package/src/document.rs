@@ -6,7 +6,7 @@ use std::sync::Arc;
 use medley_augment::TestTimeView;
 use medley_core::names::{NAME_RULE, is_name};
 use medley_core::record::ChannelStatistics;
-use medley_core::{Scores, TaskKind, TaskSpec};
+use medley_core::{TaskKind, TaskSpec};
 use medley_pictures::{Alpha, Filter, Fit, Resizing, SixteenBit};
 use serde::{Deserialize, Serialize};
 
@@ -46,13 +46,19 @@ pub struct Package {
 pub struct Document {
     format: String,
     version: u32,
-    name: String,
+    /// Name of the package: one component of a path.
+    pub name: String,
     notice: String,
-    weights: Weights,
-    lineage: Lineage,
-    compute: Compute,
-    net: toml::Table,
-    tasks: Vec<Task>,
+    /// The file of weights.
+    pub weights: Weights,
+    /// Where the network comes from.
+    pub lineage: Lineage,
+    /// How the run computed.
+    pub compute: Compute,
+    /// The `[net]` table of the experiment.
+    pub net: toml::Table,
+    /// In the order of the network's heads.
+    pub tasks: Vec<Task>,
 }
 
 /// One task of a [`Document`].
@@ -134,6 +140,31 @@ impl Document {
     ) -> Self {
         let (format, notice) = (FORMAT.to_owned(), NOTICE.to_owned());
         Self { format, version: VERSION, name, notice, weights, lineage, compute, net, tasks }
+    }
+
+    /// Reads the text of `model.toml`; its values are not checked yet.
+    ///
+    /// # Errors
+    /// [`PackageError::Syntax`], [`PackageError::Format`], [`PackageError::Version`].
+    pub fn parse(text: &str) -> Result<Self, PackageError> {
+        /// What says whether the rest can be understood.
+        #[derive(Deserialize)]
+        struct Head {
+            format: String,
+            version: u32,
+        }
+        if text.len() as u64 > LONGEST {
+            return Err(PackageError::Syntax(format!("it has more than {LONGEST} bytes")));
+        }
+        let syntax = |error: toml::de::Error| PackageError::Syntax(error.to_string().trim_end().to_owned());
+        let Head { format, version } = toml::from_str(text).map_err(syntax)?;
+        if format != FORMAT {
+            return Err(PackageError::Format { found: format });
+        }
+        if version != VERSION {
+            return Err(PackageError::Version { found: version, known: VERSION });
+        }
+        toml::from_str(text).map_err(syntax)
     }
 
     /// The text of `model.toml`.
@@ -219,20 +250,14 @@ impl Task {
         if self.views.is_empty() || self.views.len() > 64 {
             return Err(value(key("views"), "must be 1 to 64 views"));
         }
-        // A rule says whether it is of this task when it decides.
-        let outputs = self.task.outputs();
-        let even = Scores::new(vec![0.5; outputs], 1, outputs);
-        let decided = even.map_err(|error| error.to_string()).and_then(|even| {
-            let decide = self.decision.apply(self.task.kind, &even).and(self.decision.calibrate(self.task.kind, &even));
-            decide.map_err(|error| error.to_string())
-        });
-        decided.map_err(|problem| value(key("decision"), format!("cannot be used: {problem}")))?;
+        self.decision.check_task(&self.task).map_err(|error| value(key("decision"), error.to_string()))?;
         if let Some(unlike) = &self.unlike
             && !(unlike.threshold.is_finite() && (0.0..=1.0).contains(&unlike.false_alarm_rate))
         {
             return Err(value(key("unlike"), "needs a finite threshold and a rate of 0 to 1"));
         }
         self.data.check(&key)?;
+        let outputs = self.task.outputs();
         if let Some(known) = &self.known_answer
             && (known.probabilities.len() != outputs || !known.probabilities.iter().all(|p| (0.0..=1.0).contains(p)))
         {
@@ -308,26 +333,9 @@ impl Package {
     /// Reads the text of `model.toml`.
     ///
     /// # Errors
-    /// As [`PackageError`] says.
+    /// As [`Document::parse`] and [`Document::check`].
     pub fn parse(text: &str) -> Result<Self, PackageError> {
-        /// What says whether the rest can be understood.
-        #[derive(Deserialize)]
-        struct Head {
-            format: String,
-            version: u32,
-        }
-        if text.len() as u64 > LONGEST {
-            return Err(PackageError::Syntax(format!("it has more than {LONGEST} bytes")));
-        }
-        let syntax = |error: toml::de::Error| PackageError::Syntax(error.to_string().trim_end().to_owned());
-        let Head { format, version } = toml::from_str(text).map_err(syntax)?;
-        if format != FORMAT {
-            return Err(PackageError::Format { found: format });
-        }
-        if version != VERSION {
-            return Err(PackageError::Version { found: version, known: VERSION });
-        }
-        toml::from_str::<Document>(text).map_err(syntax)?.check()
+        Document::parse(text)?.check()
     }
 
     /// The description of a small network for BreastMNIST, without its weights: for examples and tests.

@@ -7,17 +7,17 @@
 //! Not for clinical use: [`NOTICE`] goes with every answer that leaves the program.
 
 mod answer;
+mod card;
 mod classifier;
-mod decision;
 mod document;
 mod error;
 mod model;
 
 pub use answer::{Answer, Unlike};
 pub use classifier::{Classifier, ClassifierError};
-pub use decision::Decision;
 pub use document::{DataKeys, Document, LONGEST, Package, PictureKeys, Task};
 pub use error::PackageError;
+pub use medley_decisions::Decision;
 pub use model::{
     Compute, DataOrigin, KnownAnswer, Licence, Lineage, Model, NumberFormat, TaskMetrics, UnlikeThreshold, Weights,
 };

@@ -23,7 +23,7 @@ pub enum PictureError {
     #[error("it is empty")]
     Empty,
     /// No form that is known.
-    #[error("it is not a PNG, JPEG, BMP, GIF or TIFF")]
+    #[error("it is not a PNG, JPEG, BMP, GIF, TIFF, WebP, DICOM or NIfTI file")]
     Unknown,
     /// The bytes break the rules of their form, or end too early.
     #[error("it cannot be decoded: {0}")]

@@ -60,3 +60,68 @@ pub fn to_input(decoded: Decoded, shape: ImageShape, resizing: Resizing) -> Resu
 fn has_shape(picture: &Picture, shape: ImageShape) -> bool {
     picture.depth == shape.depth && picture.height == shape.height && picture.width == shape.width
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{DynamicImage, ImageFormat};
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::{Fit, SixteenBit};
+
+    fn written(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn input(bytes: &[u8], shape: ImageShape, fit: Fit) -> Result<Input, PictureError> {
+        input_of(bytes, shape, Resizing { fit, ..Resizing::default() }, &Rules::default())
+    }
+
+    #[test]
+    fn a_picture_of_the_right_size_is_not_touched() {
+        let pixels: Vec<u8> = (0..64).collect();
+        let grey = DynamicImage::ImageLuma8(image::ImageBuffer::from_vec(8, 8, pixels.clone()).unwrap());
+        let png = written(&grey, ImageFormat::Png);
+        let read = input(&png, ImageShape::flat(8, 8, 1), Fit::Crop).unwrap();
+        assert_eq!((read.pixels, read.notes), (pixels.clone(), vec![]));
+        // Grey for a model of colours is repeated, which changes nothing that a note should tell.
+        let read = input(&png, ImageShape::flat(8, 8, 3), Fit::Crop).unwrap();
+        assert_eq!((read.pixels[..6].to_vec(), read.notes), (vec![0, 0, 0, 1, 1, 1], vec![]));
+    }
+
+    #[test]
+    fn what_is_done_is_noted() {
+        let colour = DynamicImage::ImageRgb8(image::RgbImage::from_pixel(20, 10, image::Rgb([200, 100, 50])));
+        let read = input(&written(&colour, ImageFormat::Png), ImageShape::flat(8, 8, 1), Fit::Stretch).unwrap();
+        let notes: Vec<String> = read.notes.iter().map(Note::to_string).collect();
+        assert_eq!(notes, ["converted from colour to grey", "resized from 10x20 to 8x8"]);
+        assert_eq!(read.pixels, [118; 64]);
+    }
+
+    #[test]
+    fn volumes_and_flat_pictures_are_told_apart() {
+        let grey = written(&DynamicImage::new_luma8(8, 8), ImageFormat::Png);
+        let error = input(&grey, ImageShape::volume(8, 8, 8, 1), Fit::Pad).unwrap_err();
+        assert_eq!(error.to_string(), "it is a flat picture of 8x8; the model takes volumes");
+        let decoded = Decoded::of(Picture { depth: Some(4), height: 8, width: 8, channels: 1, bytes: vec![9; 256] });
+        assert!(matches!(
+            to_input(decoded.clone(), ImageShape::flat(8, 8, 1), Resizing::default()),
+            Err(PictureError::Dimensions { .. })
+        ));
+        let cube = to_input(decoded, ImageShape::volume(8, 8, 8, 1), Resizing::default()).unwrap();
+        assert_eq!((cube.pixels.len(), cube.notes.len()), (512, 1));
+    }
+
+    #[test]
+    fn sixteen_bits_are_refused_or_noted() {
+        let deep = DynamicImage::ImageLuma16(image::ImageBuffer::from_pixel(8, 8, image::Luma([300])));
+        let png = written(&deep, ImageFormat::Png);
+        let shape = ImageShape::flat(8, 8, 1);
+        assert_eq!(input(&png, shape, Fit::Pad).unwrap_err(), PictureError::SixteenBit);
+        let rules = Rules { sixteen_bit: SixteenBit::FullRange, ..Rules::default() };
+        let read = input_of(&png, shape, Resizing::default(), &rules).unwrap();
+        assert_eq!((read.pixels[0], read.notes.len()), (1, 1));
+    }
+}

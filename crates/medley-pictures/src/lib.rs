@@ -19,9 +19,11 @@
 //! ```
 
 mod budget;
+mod dicom;
 mod error;
 mod fit;
 mod input;
+mod nifti;
 mod note;
 mod picture;
 mod raster;
@@ -41,7 +43,14 @@ pub use picture::Picture;
 pub use rules::{Alpha, Frames, MAX_PIXELS, Rules, SixteenBit};
 
 /// Endings of the files that can be read, in lower case.
-pub const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "webp"];
+pub const ENDINGS: [&str; 12] =
+    ["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "webp", "dcm", "dicom", "nii", "nii.gz"];
+
+/// Whether the name of a file ends as those of pictures do.
+pub fn is_picture(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    ENDINGS.iter().any(|ending| name.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.') && stem.len() > 1))
+}
 
 /// A picture, and what was done to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,13 +72,20 @@ impl Decoded {
     }
 }
 
-/// Decodes a PNG, JPEG, BMP, TIFF, GIF or WebP file; the form is told by its first bytes. Turned by its EXIF orientation.
+/// Decodes a PNG, JPEG, BMP, TIFF, GIF, WebP, DICOM or NIfTI file; the form is told by its first bytes. Turned by its EXIF orientation;
+/// values of DICOM go through its window, and those of NIfTI from the least to the greatest to 0 to 255.
 ///
 /// # Errors
 /// What is wrong with it, or what it leaves open that the rules do not decide.
 pub fn decode(bytes: &[u8], frames: Frames, rules: &Rules) -> Result<Decoded, PictureError> {
     if bytes.is_empty() {
         return Err(PictureError::Empty);
+    }
+    if dicom::is_dicom(bytes) {
+        return dicom::decode(bytes, frames, rules);
+    }
+    if nifti::is_nifti(bytes) {
+        return nifti::decode(bytes, rules);
     }
     let format = image::guess_format(bytes).map_err(|_| PictureError::Unknown)?;
     raster::decode(bytes, format, frames, rules)

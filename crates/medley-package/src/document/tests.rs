@@ -23,6 +23,8 @@ fn what_it_does_not_know_is_refused() {
     assert!(matches!(refused("medley-model", "other"), PackageError::Format { .. }));
     assert!(matches!(refused("version = 1", "version = 2"), PackageError::Version { found: 2, known: 1 }));
     assert!(matches!(refused("fit = ", "fitt = "), PackageError::Syntax(_)));
+    assert!(matches!(refused("temperature = 2.0", "temperature = 0.0"), PackageError::Syntax(_)));
+    assert!(matches!(refused("name = \"plain\"", "name = \"thresholds\"\nthresholds = [0.5]"), PackageError::Syntax(_)));
     assert!(matches!(refused("seed = 0", "seed = 0\nmore = 1"), PackageError::Syntax(_)));
     assert!(matches!(Package::parse(&" ".repeat(LONGEST as usize + 1)), Err(PackageError::Syntax(_))));
     assert!(matches!(Package::parse("format = "), Err(PackageError::Syntax(_))));
@@ -47,8 +49,7 @@ fn values_that_cannot_be_are_named() {
         ("mean = [0.3274]", "mean = [0.3, 0.3]", "normalisation.mean"),
         ("mean = [0.3274]", "mean = [nan]", "normalisation.mean"),
         ("std = [0.2027]", "std = [0.0]", "normalisation.std"),
-        ("temperature = 2.0", "temperature = 0.0", "decision"),
-        ("rule = \"plain\"", "rule = \"thresholds\"\nthresholds = [0.5]", "decision"),
+        ("kind = \"binary\"\noutputs = 2", "kind = \"multi-class\"\noutputs = 3", "decision"),
         ("threshold = -0.5", "threshold = inf", "unlike"),
         ("md5 = \"75", "md5 = \"7", "data.md5"),
         ("CC BY 4.0", "", "data.licence"),

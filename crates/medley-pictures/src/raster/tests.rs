@@ -177,3 +177,69 @@ impl Bits {
         }
     }
 }
+
+#[test]
+fn of_an_animation_the_first_frame_can_be_had() {
+    let rules = rules(SixteenBit::Refuse, Alpha::Refuse);
+    let bytes = gif(30, 3);
+    let decoded = crate::decode(&bytes, Frames::First, &rules).unwrap();
+    assert_eq!((decoded.picture.depth, decoded.notes), (None, vec![Note::First { of: 0 }]));
+    // Damage behind it does not matter.
+    let first = gif(30, 1);
+    assert!(crate::decode(&bytes[..first.len() + 20], Frames::First, &rules).is_ok());
+    assert!(crate::decode(&bytes[..first.len() + 20], Frames::Volume, &rules).is_err());
+}
+
+#[test]
+fn animated_png_and_webp_are_noted() {
+    let grey = DynamicImage::ImageLuma8(ImageBuffer::from_pixel(4, 4, Luma([7])));
+    let mut png = Cursor::new(Vec::new());
+    grey.write_to(&mut png, ImageFormat::Png).unwrap();
+    let png = png.into_inner();
+    assert!(!animated(&png, ImageFormat::Png));
+    let chunk = [b"acTL".as_slice(), &2_u32.to_be_bytes(), &0_u32.to_be_bytes()].concat();
+    let crc = crc32fast::hash(&chunk).to_be_bytes();
+    let moving = [&png[..33], &8_u32.to_be_bytes(), &chunk, &crc, &png[33..]].concat();
+    assert!(animated(&moving, ImageFormat::Png));
+    let mut webp = Cursor::new(Vec::new());
+    DynamicImage::ImageRgb8(grey.to_rgb8()).write_to(&mut webp, ImageFormat::WebP).unwrap();
+    let rules = rules(SixteenBit::Refuse, Alpha::Refuse);
+    let decoded = crate::decode(webp.get_ref(), Frames::First, &rules).unwrap();
+    assert_eq!((decoded.picture.bytes, decoded.notes), (vec![7; 16], vec![]));
+    assert!(animated(b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02", ImageFormat::WebP));
+}
+
+#[test]
+fn orientation_is_applied_and_noted() {
+    // A PNG with an EXIF chunk that says: turn by 90 degrees clockwise.
+    let picture = DynamicImage::ImageLuma8(ImageBuffer::from_vec(2, 1, vec![10, 20]).unwrap());
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).unwrap();
+    let png = png.into_inner();
+    let exif = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let chunk = [b"eXIf".as_slice(), exif].concat();
+    let crc = crc32fast::hash(&chunk).to_be_bytes();
+    let turned = [&png[..33], &(exif.len() as u32).to_be_bytes(), &chunk, &crc, &png[33..]].concat();
+    let decoded = crate::decode(&turned, Frames::First, &rules(SixteenBit::Refuse, Alpha::Refuse)).unwrap();
+    assert_eq!((decoded.picture.height, decoded.picture.width), (2, 1));
+    assert_eq!((decoded.picture.bytes, decoded.notes), (vec![10, 20], vec![Note::Orientation]));
+}
+
+#[test]
+fn inks_become_colours_with_a_note() {
+    // Headers of frames with one, three and four components.
+    let jpeg = |components: u8| [b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x11\x08\0\x08\0\x08".as_slice(), &[components]].concat();
+    for (components, expected) in [(1, false), (3, false), (4, true)] {
+        assert_eq!(is_cmyk(&jpeg(components), ImageFormat::Jpeg, ExtendedColorType::Rgb8), expected);
+    }
+    assert!(!is_cmyk(b"\xff\xd8\xff", ImageFormat::Jpeg, ExtendedColorType::Rgb8));
+    assert!(is_cmyk(b"", ImageFormat::Tiff, ExtendedColorType::Cmyk8));
+}
+
+#[test]
+fn palettes_are_colours() {
+    // Two pixels of a palette of two colours, packed by hand: the encoder of the library makes none.
+    let gif = gif(2, 1);
+    let decoded = crate::decode(&gif, Frames::First, &rules(SixteenBit::Refuse, Alpha::Refuse)).unwrap();
+    assert_eq!(decoded.picture.bytes, [9, 0, 0, 0]);
+}

@@ -5,4 +5,5 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod lr_find;
 pub(crate) mod models;
+pub(crate) mod predict;
 pub(crate) mod train;
