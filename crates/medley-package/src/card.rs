@@ -11,7 +11,9 @@ impl Package {
     pub fn card(&self) -> String {
         let mut text = format!("---\n{}---\n\n# {}\n\n", self.metadata(), self.name());
         if self.models().iter().any(|model| model.task().origin == Origin::Synthetic) {
-            text.push_str("> **SYNTHETIC**: trained on drawn images. Its scores say nothing about medicine or the benchmark.\n\n");
+            text.push_str(
+                "> **SYNTHETIC**: trained on drawn images. Its scores say nothing about medicine or the benchmark.\n\n",
+            );
         }
         let _ = writeln!(
             text,
@@ -27,7 +29,7 @@ impl Package {
         let _ = write!(
             text,
             "## Use\n\n```\nmedley models verify DIR\nmedley predict picture.png --model DIR{}\n```\n\n\
-             `model.toml` says what the network takes and how its answers are to be read; `{}` holds its parameters ({}).\n",
+             `model.toml` says what the network takes and how its answers are to be read; `{}` holds its parameters ({} bytes).\n",
             if self.models().len() > 1 { format!(" --task {}", self.models()[0].task().name) } else { String::new() },
             self.weights().file,
             self.weights().bytes,
@@ -45,7 +47,8 @@ impl Package {
         yaml.push_str("library_name: medley\npipeline_tag: image-classification\ntags:\n- medical\n- medmnist\n");
         let _ = writeln!(yaml, "model-index:\n- name: {}\n  results:", quoted(self.name()));
         for model in self.models() {
-            let sets = model.metrics().iter().filter(|(split, _)| *split == "test" || !model.metrics().contains_key("test"));
+            let sets =
+                model.metrics().iter().filter(|(split, _)| *split == "test" || !model.metrics().contains_key("test"));
             for (split, metrics) in sets {
                 index(&mut yaml, model, split, metrics);
             }
@@ -107,7 +110,13 @@ fn of_task(model: &Model) -> String {
             medley_pictures::Fit::Stretch => "resized, each edge by its own factor",
         }
     );
-    let _ = writeln!(text, "- Trained on `{}` (SHA-256 `{}`). Licence of the data: {}.", data.file, data.sha256, data.licence.name());
+    let _ = writeln!(
+        text,
+        "- Trained on `{}` (SHA-256 `{}`). Licence of the data: {}.",
+        data.file,
+        data.sha256,
+        data.licence.name()
+    );
     if data.licence.is_noncommercial() {
         text.push_str("- **Commercial use is excluded** by that licence.\n");
     }
@@ -150,7 +159,10 @@ mod tests {
         let card = Package::example().card();
         let metadata = card.split("---\n").nth(1).unwrap();
         assert!(metadata.starts_with("license: cc-by-4.0\nlibrary_name: medley\n"), "{metadata}");
-        assert!(metadata.contains("model-index:\n- name: \"breast-1.breastmnist\"\n  results:\n  - task:"), "{metadata}");
+        assert!(
+            metadata.contains("model-index:\n- name: \"breast-1.breastmnist\"\n  results:\n  - task:"),
+            "{metadata}"
+        );
         // There are no scores on the test split, so those of validation are there, by their name.
         assert!(metadata.contains("split: validation") && metadata.contains("value: 0.8700"), "{metadata}");
         assert!(card.contains("**Not for clinical use.**"));

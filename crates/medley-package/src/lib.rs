@@ -4,6 +4,29 @@
 //! of it comes from. It is the checked form of a part of `model.toml`, so whoever holds one need not check it again. [`Classifier`] is
 //! what computes: bytes of images go in, an [`Answer`] for each comes out. Who serves, prints or explains knows no more than these.
 //!
+//! ```
+//! use medley_package::{Answer, Classifier, ClassifierError, Model, Package};
+//!
+//! /// Whatever it is shown, it does not know.
+//! struct Undecided(Model);
+//!
+//! impl Classifier for Undecided {
+//!     fn model(&self) -> &Model {
+//!         &self.0
+//!     }
+//!
+//!     fn classify(&mut self, images: &[u8]) -> Result<Vec<Answer>, ClassifierError> {
+//!         let count = images.len() / self.0.input().len();
+//!         self.0.answers(&[0.5, 0.5].repeat(count), &[])
+//!     }
+//! }
+//!
+//! let mut classifier = Undecided(Package::example().models()[0].clone());
+//! let answers = classifier.classify(&[0; 2 * 28 * 28])?;
+//! assert_eq!((answers.len(), answers[0].probabilities.as_slice()), (2, [0.5, 0.5].as_slice()));
+//! # Ok::<(), ClassifierError>(())
+//! ```
+//!
 //! Not for clinical use: [`NOTICE`] goes with every answer that leaves the program.
 
 mod answer;
@@ -24,3 +47,8 @@ pub use model::{
 
 /// What everybody is told who is given an answer.
 pub const NOTICE: &str = "Not for clinical use";
+
+/// The example in the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

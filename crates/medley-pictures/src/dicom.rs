@@ -55,7 +55,7 @@ impl Coding {
     fn of(syntax: &str) -> Result<Self, PictureError> {
         let name = match syntax.strip_prefix("1.2.840.10008.1.2").unwrap_or("?") {
             "" | ".1" | ".2" => return Ok(Self::Native),
-                ".5" => return Ok(Self::Rle),
+            ".5" => return Ok(Self::Rle),
             ".4.50" | ".4.51" => return Ok(Self::Jpeg),
             ".1.99" => "deflated",
             ".4.57" | ".4.70" => "lossless JPEG",
@@ -166,7 +166,8 @@ fn text(object: &DefaultDicomObject, tag: Tag) -> Option<String> {
 fn frame(object: &DefaultDicomObject, pixels: &Pixels, coding: Coding, index: u32) -> Result<Vec<u8>, PictureError> {
     let data = object.get(PIXEL_DATA).ok_or_else(|| broken("it has no pixels"))?;
     let length = pixels.count() * pixels.samples as usize * pixels.allocated as usize / 8;
-    let short = || broken(format!("it has too few bytes for {} frames of {}x{}", pixels.frames, pixels.rows, pixels.columns));
+    let short =
+        || broken(format!("it has too few bytes for {} frames of {}x{}", pixels.frames, pixels.rows, pixels.columns));
     if coding == Coding::Rle {
         let fragments = data.fragments().ok_or_else(short)?;
         let fragment = fragments.get(index as usize).ok_or_else(short)?;
@@ -192,7 +193,10 @@ fn grey(object: &DefaultDicomObject, pixels: &Pixels, coding: Coding, read: u32)
         Some((centre, width)) if centre.is_finite() && width.is_finite() && width >= 1.0 => {
             let function = text(object, FUNCTION).unwrap_or_default();
             notes.push(Note::Window { centre, width });
-            values.iter().map(|&value| windowed(f64::from(value) * slope + intercept, centre, width, &function)).collect()
+            values
+                .iter()
+                .map(|&value| windowed(f64::from(value) * slope + intercept, centre, width, &function))
+                .collect()
         }
         Some((centre, width)) => return Err(broken(format!("its window has centre {centre} and width {width}"))),
         None => {
@@ -203,7 +207,7 @@ fn grey(object: &DefaultDicomObject, pixels: &Pixels, coding: Coding, read: u32)
             if !low.is_finite() || !high.is_finite() {
                 return Err(broken(format!("its values are rescaled by {slope} and {intercept}")));
             }
-            notes.push(Note::Range { low, high });
+            notes.extend(Note::range(low, high));
             let span = if high > low { high - low } else { 1.0 };
             values.iter().map(|&value| ((real(value) - low) / span * 255.0).round() as u8).collect()
         }
@@ -247,7 +251,10 @@ fn windowed(value: f64, centre: f64, width: f64, function: &str) -> u8 {
 /// The first frame.
 fn colour(object: &DefaultDicomObject, pixels: &Pixels, coding: Coding) -> Result<Decoded, PictureError> {
     if pixels.photometric == "YBR_FULL_422" {
-        return Err(PictureError::Unsupported { what: "YBR_FULL_422 without compression".to_owned(), instead: CONVERT });
+        return Err(PictureError::Unsupported {
+            what: "YBR_FULL_422 without compression".to_owned(),
+            instead: CONVERT,
+        });
     }
     let mut bytes = frame(object, pixels, coding, 0)?;
     // RLE keeps planes in segments, and they are put together by pixel.
@@ -271,7 +278,8 @@ fn to_rgb(pixel: &mut [u8]) {
 
 /// Frames that are JPEG files. Their values are bytes, and colours are converted as in other JPEG files.
 fn jpeg(object: &DefaultDicomObject, pixels: &Pixels, read: u32, rules: &Rules) -> Result<Decoded, PictureError> {
-    let fragments = object.get(PIXEL_DATA).and_then(|data| data.fragments()).ok_or_else(|| broken("it has no pixels"))?;
+    let fragments =
+        object.get(PIXEL_DATA).and_then(|data| data.fragments()).ok_or_else(|| broken("it has no pixels"))?;
     let one_each = fragments.len() == pixels.frames as usize;
     if !one_each && pixels.frames > 1 {
         let what = "several frames in fragments".to_owned();

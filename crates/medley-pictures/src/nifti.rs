@@ -142,7 +142,7 @@ fn bytes_of(values: &[f64], plain: bool) -> Result<(Vec<u8>, Vec<Note>), Picture
         return Err(broken(format!("its values go from {low} to {high}")));
     }
     let bytes = values.iter().map(|value| ((value - low) / span * 255.0).round() as u8).collect();
-    Ok((bytes, vec![Note::Range { low, high }]))
+    Ok((bytes, Note::range(low, high).into_iter().collect()))
 }
 
 #[cfg(test)]

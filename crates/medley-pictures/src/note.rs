@@ -51,6 +51,13 @@ pub enum Note {
     Inverted,
 }
 
+impl Note {
+    /// That a range became 0 to 255; `None` where it was that.
+    pub(crate) fn range(low: f64, high: f64) -> Option<Self> {
+        ((low, high) != (0.0, 255.0)).then_some(Self::Range { low, high })
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -76,8 +76,7 @@ impl Bundle {
         let path = folder.join(MODEL);
         let text = read_text(&path, LONGEST)?;
         let document = Document::parse(&text).map_err(|error| PredictError::Package { path: path.clone(), error })?;
-        let package =
-            document.clone().check().map_err(|error| PredictError::Package { path: path.clone(), error })?;
+        let package = document.clone().check().map_err(|error| PredictError::Package { path: path.clone(), error })?;
         let path = folder.join(&package.weights().file);
         let stored = read_file(&path, package.weights().bytes.min(LONGEST_WEIGHTS))?;
         Self::new(document, stored, &path)
@@ -91,11 +90,8 @@ impl Bundle {
         let path = folder.join(MODEL);
         let text = self.document.to_toml().map_err(|error| PredictError::Package { path, error })?;
         let card = self.package.card();
-        let files: [(&str, &[u8]); 3] = [
-            (MODEL, text.as_bytes()),
-            (&self.package.weights().file, &self.stored),
-            (README, card.as_bytes()),
-        ];
+        let files: [(&str, &[u8]); 3] =
+            [(MODEL, text.as_bytes()), (&self.package.weights().file, &self.stored), (README, card.as_bytes())];
         Ok(commit_directory(storage, folder, &files)?)
     }
 
@@ -112,12 +108,13 @@ impl Bundle {
         let names = || self.package.models().iter().map(|model| model.task().name.as_str());
         let known = || names().collect::<Vec<_>>().join(", ");
         match name {
-            Some(name) => names().position(|task| task == name).ok_or_else(|| PredictError::Task {
-                what: format!("the model has no task `{name}`"),
-                known: known(),
-            }),
+            Some(name) => names()
+                .position(|task| task == name)
+                .ok_or_else(|| PredictError::Task { what: format!("the model has no task `{name}`"), known: known() }),
             None if self.package.models().len() == 1 => Ok(0),
-            None => Err(PredictError::Task { what: "the model has several tasks; name one".to_owned(), known: known() }),
+            None => {
+                Err(PredictError::Task { what: "the model has several tasks; name one".to_owned(), known: known() })
+            }
         }
     }
 
@@ -161,11 +158,7 @@ impl Bundle {
     }
 
     /// Changes the description; the weights stay.
-    pub(crate) fn described_by(
-        self,
-        change: impl FnOnce(&mut Document),
-        path: &Path,
-    ) -> Result<Self, PredictError> {
+    pub(crate) fn described_by(self, change: impl FnOnce(&mut Document), path: &Path) -> Result<Self, PredictError> {
         let mut document = self.document;
         change(&mut document);
         let checked = document.clone().check();

@@ -67,7 +67,9 @@ pub enum PredictError {
         problem: String,
     },
     /// A run of a program that did not record what pixels are normalised by.
-    #[error("the manifest of run `{run}` does not say what pixels are normalised by: it is of an older program; train it again")]
+    #[error(
+        "the manifest of run `{run}` does not say what pixels are normalised by: it is of an older program; train it again"
+    )]
     NoNormalisation {
         /// The run.
         run: String,

@@ -128,7 +128,8 @@ impl Inputs {
         let read = reader.take(header.data_len as u64).read_to_end(&mut bytes);
         read.map_err(|error| refuse(path, error.to_string()))?;
         if bytes.len() != header.data_len {
-            let problem = format!("its shape {:?} needs {} bytes, but it has {}", header.shape, header.data_len, bytes.len());
+            let problem =
+                format!("its shape {:?} needs {} bytes, but it has {}", header.shape, header.data_len, bytes.len());
             return Err(refuse(path, problem));
         }
         self.add_stack(Shown(path).to_string(), form, bytes);
@@ -283,7 +284,8 @@ mod tests {
         assert_eq!((inputs.len(), inputs.name(1).ends_with("a.npy[1]")), (2, true));
         let input = inputs.read(1, model, &Rules::default()).unwrap();
         assert_eq!((input.pixels, input.notes), (vec![7; 784], vec![]));
-        for (shape, bytes) in [(vec![2, 28, 28], 784), (vec![1 << 40, 28, 28], 784), (vec![3], 3), (vec![1, 0, 28], 0)] {
+        for (shape, bytes) in [(vec![2, 28, 28], 784), (vec![1 << 40, 28, 28], 784), (vec![3], 3), (vec![1, 0, 28], 0)]
+        {
             let refused = inputs.add(&write("b.npy", &shape, bytes), None, &Rules::default());
             assert!(matches!(refused, Err(PredictError::Input { .. })), "{shape:?}");
         }

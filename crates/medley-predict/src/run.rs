@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use medley_core::record::{ChannelStatistics, DataRecord, Manifest, RunResults, TaskResult};
-use medley_core::{Origin, RunLayout, TaskSpec};
 use medley_core::text::hex;
+use medley_core::{Origin, RunLayout, TaskSpec};
 use medley_data::Registry;
 use medley_data::registry::user::UserEntry;
 use medley_decisions::record::DecisionRecord;
-use medley_models::{MultiTaskNet, NetConfig};
+use medley_models::{ModelError, MultiTaskNet, NetConfig};
 use medley_package::{
     Compute, DataKeys, Decision, Document, Lineage, NumberFormat, PictureKeys, Task, TaskMetrics, Weights,
 };
@@ -28,6 +28,9 @@ use crate::{Bundle, PredictError};
 
 /// The longest `decisions.json` that is read.
 const LONGEST_DECISIONS: u64 = 64 << 20;
+
+/// The vectors of all tasks, `[tasks, length]`.
+const EMBEDDING: &str = "task_embedding.weight";
 
 /// Which network of which run.
 #[derive(Debug, Clone, Copy)]
@@ -131,11 +134,21 @@ fn state_of(document: &Document, net: &MultiTaskNet, run: &Path) -> Result<Vec<(
     let outline = described(&package, None)?;
     let all: BTreeMap<String, Tensor> = net.parameters().into_iter().chain(net.buffers()).collect();
     let wanted = outline.parameters().into_iter().chain(outline.buffers());
+    let rows: Vec<i64> = (0..)
+        .zip(net.task_names())
+        .filter(|(_, name)| document.tasks.iter().any(|task| task.task.name == **name))
+        .map(|(row, _)| row)
+        .collect();
     wanted
-        .map(|(name, _)| match all.get(&name) {
-            Some(tensor) => Ok((name, tensor.shallow_clone())),
-            None => {
-                let problem = format!("the network of the run has no tensor `{name}`; export it with all its tasks");
+        .map(|(name, outline)| match all.get(&name) {
+            Some(tensor) if outline.size() == tensor.size() => Ok((name, tensor.shallow_clone())),
+            // What all tasks have in one tensor, a row for each.
+            Some(tensor) if name == EMBEDDING => {
+                let own = tensor.f_index_select(0, &Tensor::from_slice(&rows)).map_err(ModelError::from)?;
+                Ok((name, own))
+            }
+            _ => {
+                let problem = format!("the network of the run has no such tensor `{name}`; export it with all its tasks");
                 Err(PredictError::Weights { path: run.to_owned(), problem })
             }
         })

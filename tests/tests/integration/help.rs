@@ -94,7 +94,9 @@ fn furnished() -> Lab {
          done) > metadata.csv",
     );
     // What is predicted with, and on.
-    run("cp -r runs/small-three-1 runs/quickstart-1 && cp photos/benign/train0_*.png picture.png || cp photos/malignant/train0_*.png picture.png");
+    run(
+        "cp -r runs/small-three-1 runs/quickstart-1 && cp photos/benign/train0_*.png picture.png || cp photos/malignant/train0_*.png picture.png",
+    );
     run("cp picture.png photo.jpg && mkdir pictures && cp photos/benign/*.png pictures");
     run("medley models export runs/small-three-1 --task breastmnist --to packages");
     let members = [("images", Array::bytes(&[40, 28, 28], vec![9; 40 * 784])), ("labels", labels(40))];

@@ -31,7 +31,8 @@ fn numbers(csv: &str, header: usize, skipped: usize) -> Vec<Vec<f64>> {
 #[test]
 fn exported_pictures_get_the_predictions_of_the_run() {
     let lab = trained();
-    let files = fs_err::read_dir(lab.path().join("runs/base-1/predictions")).unwrap().map(|entry| entry.unwrap().path());
+    let files =
+        fs_err::read_dir(lab.path().join("runs/base-1/predictions")).unwrap().map(|entry| entry.unwrap().path());
     let file = files.into_iter().find(|path| path.to_string_lossy().contains("breastmnist_test_")).unwrap();
     let expected = numbers(&fs_err::read_to_string(file).unwrap(), 0, 1);
     let said = must(lab.path(), &["predict", "test", "--model", "runs/base-1", "--csv"]);
@@ -41,7 +42,10 @@ fn exported_pictures_get_the_predictions_of_the_run() {
     assert!(said.stderr.contains("Not for clinical use"), "{}", said.stderr);
 
     must(lab.path(), &["models", "export", "runs/base-1", "--to", "models", "--no-calibration"]);
-    let array = must(lab.path(), &["predict", "data/breastmnist.npz", "--member", "test_images", "--model", "models/breastmnist", "--csv"]);
+    let array = must(
+        lab.path(),
+        &["predict", "data/breastmnist.npz", "--member", "test_images", "--model", "models/breastmnist", "--csv"],
+    );
     assert_eq!(numbers(&array.stdout, 1, 4), expected);
 }
 

@@ -24,7 +24,10 @@ fn what_it_does_not_know_is_refused() {
     assert!(matches!(refused("version = 1", "version = 2"), PackageError::Version { found: 2, known: 1 }));
     assert!(matches!(refused("fit = ", "fitt = "), PackageError::Syntax(_)));
     assert!(matches!(refused("temperature = 2.0", "temperature = 0.0"), PackageError::Syntax(_)));
-    assert!(matches!(refused("name = \"plain\"", "name = \"thresholds\"\nthresholds = [0.5]"), PackageError::Syntax(_)));
+    assert!(matches!(
+        refused("name = \"plain\"", "name = \"thresholds\"\nthresholds = [0.5]"),
+        PackageError::Syntax(_)
+    ));
     assert!(matches!(refused("seed = 0", "seed = 0\nmore = 1"), PackageError::Syntax(_)));
     assert!(matches!(Package::parse(&" ".repeat(LONGEST as usize + 1)), Err(PackageError::Syntax(_))));
     assert!(matches!(Package::parse("format = "), Err(PackageError::Syntax(_))));

@@ -77,7 +77,8 @@ impl Walk<'_> {
             return Err(broken(self.at, "it has too many elements"));
         }
         let ended = || broken(self.at, "it ends within an element");
-        let tag = (self.number(self.at, 2).ok_or_else(ended)? as u16, self.number(self.at + 2, 2).ok_or_else(ended)? as u16);
+        let tag =
+            (self.number(self.at, 2).ok_or_else(ended)? as u16, self.number(self.at + 2, 2).ok_or_else(ended)? as u16);
         if self.form == Form::ImplicitLittle || tag.0 == 0xfffe {
             let length = self.number(self.at + 4, 4).ok_or_else(ended)?;
             self.at += 8;
@@ -158,7 +159,8 @@ impl Walk<'_> {
 
     /// What is entered rather than skipped: of unknown values, also those that begin with an item.
     fn is_sequence(&self, element: &Element) -> bool {
-        let begins_with_item = || (self.number(self.at, 2), self.number(self.at + 2, 2)) == (Some(0xfffe), Some(0xe000));
+        let begins_with_item =
+            || (self.number(self.at, 2), self.number(self.at + 2, 2)) == (Some(0xfffe), Some(0xe000));
         element.length == UNDEFINED
             || element.vr == Some(*b"SQ")
             || (element.vr.is_none_or(|vr| vr == *b"UN") && element.length >= 8 && begins_with_item())

@@ -159,7 +159,9 @@ fn compressed_pixels_are_decoded_or_named() {
     let error = read(&file("1.2.840.10008.1.2.4.50", &with(9))).unwrap_err();
     assert!(error.to_string().contains("its JPEG is 8x16"), "{error}");
 
-    for (syntax, name) in [(".4.70", "lossless JPEG"), (".4.90", "JPEG 2000"), (".4.80", "JPEG-LS"), (".1.99", "deflated")] {
+    for (syntax, name) in
+        [(".4.70", "lossless JPEG"), (".4.90", "JPEG 2000"), (".4.80", "JPEG-LS"), (".1.99", "deflated")]
+    {
         let error = read(&file(&format!("1.2.840.10008.1.2{syntax}"), &with(8))).unwrap_err();
         assert!(matches!(&error, PictureError::Unsupported { what, .. } if what.contains(name)), "{error}");
     }

@@ -228,7 +228,8 @@ fn orientation_is_applied_and_noted() {
 #[test]
 fn inks_become_colours_with_a_note() {
     // Headers of frames with one, three and four components.
-    let jpeg = |components: u8| [b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x11\x08\0\x08\0\x08".as_slice(), &[components]].concat();
+    let jpeg =
+        |components: u8| [b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x11\x08\0\x08\0\x08".as_slice(), &[components]].concat();
     for (components, expected) in [(1, false), (3, false), (4, true)] {
         assert_eq!(is_cmyk(&jpeg(components), ImageFormat::Jpeg, ExtendedColorType::Rgb8), expected);
     }

@@ -31,7 +31,8 @@ fn assert_same(finished: &Finished, bundle: &Bundle) {
 #[test]
 fn a_run_and_its_package_have_the_bits_of_the_run() {
     // Everything that a task can have of its own in the trunk.
-    let net = "backbone = { name = 'resnet9', width = 2 }\nbatch_norm = 'per_task'\nadapters = true\ntask_embedding = 3";
+    let net =
+        "backbone = { name = 'resnet9', width = 2 }\nbatch_norm = 'per_task'\nadapters = true\ntask_embedding = 3";
     let finished = Finished::train(&TASKS, net, "[augment]\ntest_time_views = 'builtin'");
     let source = finished.source(NumberFormat::Fp32);
     let all = Bundle::of_run(&source, &TaskChoice::All).unwrap();
@@ -130,7 +131,9 @@ fn what_lies_is_refused() {
 
     // Weights that are whole, and answer otherwise than when the package was made.
     let doubled: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor * -3.0_f64)).collect();
-    let lying = text.replace("probabilities = [", "probabilities = [0.123, ").replace("probabilities = [0.123, ", "probabilities = [");
+    let lying = text
+        .replace("probabilities = [", "probabilities = [0.123, ")
+        .replace("probabilities = [0.123, ", "probabilities = [");
     with_weights(&folder, &lying, &weights::to_bytes(&doubled, &metadata).unwrap());
     if let Ok(bundle) = Bundle::read(&folder) {
         assert!(bundle.verify(ComputeOptions::default()).is_err());

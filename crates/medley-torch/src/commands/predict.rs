@@ -9,7 +9,9 @@ use medley_core::RunLayout;
 use medley_models::device;
 use medley_package::{Classifier as _, NOTICE, NumberFormat};
 use medley_pictures::Rules;
-use medley_predict::{Bundle, ComputeOptions, Inputs, MODEL, Outcome, PredictError, RunSource, TaskChoice, classify_all};
+use medley_predict::{
+    Bundle, ComputeOptions, Inputs, MODEL, Outcome, PredictError, RunSource, TaskChoice, classify_all,
+};
 use medley_predictions::record::read_manifest;
 
 use medley_cli::args::predict::PredictArguments;

@@ -25,8 +25,7 @@ struct Written {
 pub(crate) fn export(arguments: &ExportArguments, folder: &Path) -> anyhow::Result<()> {
     let manifest = read_manifest(&RunLayout::new(&arguments.run))?;
     let data = data_folder::of_run(&arguments.run, Some(&manifest), &arguments.data);
-    let source =
-        RunSource { run: &arguments.run, data_folder: &data, seed: arguments.seed, format: arguments.format };
+    let source = RunSource { run: &arguments.run, data_folder: &data, seed: arguments.seed, format: arguments.format };
     let all = manifest.data.iter().map(|data| data.task.name.clone());
     let choices: Vec<(TaskChoice, PathBuf)> = if arguments.all_tasks {
         vec![(TaskChoice::All, folder.to_owned())]

@@ -21,11 +21,19 @@ pub(super) struct Answered<'a> {
 
 /// Prints answers one after another, as they come.
 pub(super) enum Form {
-    Text { top: usize },
-    Json { top: usize, first: bool },
+    Text {
+        top: usize,
+    },
+    Json {
+        top: usize,
+        first: bool,
+    },
     Csv,
     /// Held until the end, as the number of rows stands first.
-    Npy { width: usize, values: Vec<f32> },
+    Npy {
+        width: usize,
+        values: Vec<f32>,
+    },
 }
 
 #[derive(Serialize)]
@@ -152,7 +160,13 @@ impl Form {
 }
 
 fn labels<'a>(answered: &Answered<'a>) -> Vec<&'a str> {
-    answered.answer.labels.iter().filter_map(|&label| answered.model.classes().get(usize::from(label))).map(String::as_str).collect()
+    answered
+        .answer
+        .labels
+        .iter()
+        .filter_map(|&label| answered.model.classes().get(usize::from(label)))
+        .map(String::as_str)
+        .collect()
 }
 
 fn top<'a>(answered: &Answered<'a>, k: usize) -> Vec<Top<'a>> {
@@ -189,12 +203,7 @@ fn text(answered: &Answered<'_>, k: usize) -> String {
     };
     let top: Vec<String> =
         top(answered, k).iter().map(|top| format!("{} {:.1} %", top.class, 100.0 * top.probability)).collect();
-    let mut text = format!(
-        "{}: {label}  [{}; entropy {:.2}]",
-        answered.file,
-        top.join(", "),
-        answered.answer.entropy
-    );
+    let mut text = format!("{}: {label}  [{}; entropy {:.2}]", answered.file, top.join(", "), answered.answer.entropy);
     if answered.answer.unlike.is_some_and(|unlike| unlike.warning) {
         text.push_str("  UNLIKE the training images");
     }
