@@ -65,7 +65,7 @@ impl Coding {
             video if video.starts_with(".4.10") => "video",
             _ => "unknown",
         };
-        let syntax: String = syntax.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+        let syntax: String = syntax.chars().filter(char::is_ascii_graphic).take(64).collect();
         Err(PictureError::Unsupported { what: format!("the transfer syntax {syntax} ({name})"), instead: CONVERT })
     }
 }
@@ -200,20 +200,20 @@ fn grey(object: &DefaultDicomObject, pixels: &Pixels, coding: Coding, read: u32)
         }
         Some((centre, width)) => return Err(broken(format!("its window has centre {centre} and width {width}"))),
         None => {
-            let real = |value: i32| f64::from(value) * slope + intercept;
+            let rescaled = |value: i32| f64::from(value) * slope + intercept;
             let range = (values.iter().min(), values.iter().max());
-            let ends = (real(*range.0.unwrap_or(&0)), real(*range.1.unwrap_or(&0)));
+            let ends = (rescaled(*range.0.unwrap_or(&0)), rescaled(*range.1.unwrap_or(&0)));
             let (low, high) = (ends.0.min(ends.1), ends.0.max(ends.1));
             if !low.is_finite() || !high.is_finite() {
                 return Err(broken(format!("its values are rescaled by {slope} and {intercept}")));
             }
             notes.extend(Note::range(low, high));
             let span = if high > low { high - low } else { 1.0 };
-            values.iter().map(|&value| ((real(value) - low) / span * 255.0).round() as u8).collect()
+            values.iter().map(|&value| ((rescaled(value) - low) / span * 255.0).round() as u8).collect()
         }
     };
     if pixels.photometric == "MONOCHROME1" {
-        bytes.iter_mut().for_each(|byte| *byte = 255 - *byte);
+        invert(&mut bytes);
         notes.push(Note::Inverted);
     }
     Ok(Decoded { picture: picture(pixels, read, 1, bytes), notes })
@@ -222,6 +222,12 @@ fn grey(object: &DefaultDicomObject, pixels: &Pixels, coding: Coding, read: u32)
 fn picture(pixels: &Pixels, read: u32, channels: usize, bytes: Vec<u8>) -> Picture {
     let depth = (read > 1).then_some(read as usize);
     Picture { depth, height: pixels.rows as usize, width: pixels.columns as usize, channels, bytes }
+}
+
+fn invert(bytes: &mut [u8]) {
+    for byte in bytes {
+        *byte = 255 - *byte;
+    }
 }
 
 /// The stored bits of each sample, with their sign.
@@ -301,7 +307,7 @@ fn jpeg(object: &DefaultDicomObject, pixels: &Pixels, read: u32, rules: &Rules) 
     }
     let mut notes = Vec::new();
     if pixels.photometric == "MONOCHROME1" {
-        bytes.iter_mut().for_each(|byte| *byte = 255 - *byte);
+        invert(&mut bytes);
         notes.push(Note::Inverted);
     }
     Ok(Decoded { picture: picture(pixels, read, channels, bytes), notes })

@@ -79,9 +79,7 @@ pub(crate) fn decode(bytes: &[u8], rules: &Rules) -> Result<Decoded, PictureErro
     let (bytes, notes) = bytes_of(&values, plain)?;
     // Flat pictures are saved with a third axis of 1 or without one.
     let (depth, [height, width]) = match shape.map(usize::from) {
-        [height, width, 1] if header.dim[0] == 2 => (None, [height, width]),
-        [1, height, width] => (None, [height, width]),
-        [height, width, 1] => (None, [height, width]),
+        [1, height, width] | [height, width, 1] => (None, [height, width]),
         [depth, height, width] => (Some(depth), [height, width]),
     };
     Ok(Decoded { picture: Picture { depth, height, width, channels: 1, bytes }, notes })

@@ -148,7 +148,8 @@ fn state_of(document: &Document, net: &MultiTaskNet, run: &Path) -> Result<Vec<(
                 Ok((name, own))
             }
             _ => {
-                let problem = format!("the network of the run has no such tensor `{name}`; export it with all its tasks");
+                let problem =
+                    format!("the network of the run has no such tensor `{name}`; export it with all its tasks");
                 Err(PredictError::Weights { path: run.to_owned(), problem })
             }
         })
