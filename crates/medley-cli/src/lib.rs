@@ -22,7 +22,7 @@ mod commands;
 pub mod data_folder;
 pub mod failure;
 pub mod findings;
-mod images_bar;
+pub mod images_bar;
 mod launch;
 pub mod output;
 

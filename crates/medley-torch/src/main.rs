@@ -42,6 +42,7 @@ impl medley_cli::Torch for Here {
             TorchCommand::LrFind(lr_find) => commands::lr_find::run(lr_find),
             TorchCommand::Test(test) => commands::train::test(test),
             TorchCommand::Resume(resume) => commands::train::resume(resume),
+            TorchCommand::Predict(predict) => commands::predict::run(predict),
             TorchCommand::Config(config) => commands::config::run(config),
             TorchCommand::Augment(augment) => commands::augment::run(augment),
             TorchCommand::Models(models) => commands::models::run(models),

@@ -31,6 +31,11 @@ impl SplitSources {
         self.split
     }
 
+    /// The images of each task.
+    pub fn images(&self) -> impl ExactSizeIterator<Item = &Arc<dyn ImageSource>> {
+        self.sources.iter().map(|source| &source.images)
+    }
+
     /// Number of images of each task.
     pub fn rows(&self) -> Vec<usize> {
         self.sources.iter().map(|source| source.images.len()).collect()

@@ -100,6 +100,12 @@ fn furnished() -> Lab {
         "(echo image_id,dx,lesion_id; i=0; for f in jpg/*.jpg; do i=$((i + 1)); echo $(basename $f .jpg),dx$((i % 2)),l$i; \
          done) > metadata.csv",
     );
+    // What is predicted with, and on.
+    run(
+        "cp -r runs/small-three-1 runs/quickstart-1 && cp photos/benign/train0_*.png picture.png || cp photos/malignant/train0_*.png picture.png",
+    );
+    run("cp picture.png photo.jpg && mkdir pictures && cp photos/benign/*.png pictures");
+    run("medley models export runs/small-three-1 --task breastmnist --to packages");
     let members = [("images", Array::bytes(&[40, 28, 28], vec![9; 40 * 784])), ("labels", labels(40))];
     let members = members.into_iter().map(|(name, array)| (name.to_owned(), array)).collect();
     Npz { members }.write(&at("arrays.npz"));

@@ -11,6 +11,7 @@ mod full_disk;
 mod gpu_check;
 mod help;
 mod memory;
+mod predict;
 mod same_bits;
 mod score;
 mod weights;

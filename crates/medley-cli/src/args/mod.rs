@@ -7,6 +7,7 @@ pub mod data;
 pub mod decide;
 pub mod ensemble;
 pub mod models;
+pub mod predict;
 pub mod runs;
 pub mod score;
 
@@ -21,6 +22,7 @@ use self::data::DataArguments;
 use self::decide::DecideArguments;
 use self::ensemble::EnsembleArguments;
 use self::models::ModelsArguments;
+use self::predict::PredictArguments;
 use self::runs::RunsArguments;
 use self::score::ScoreArguments;
 
@@ -40,6 +42,7 @@ use self::score::ScoreArguments;
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
   medley resume runs/small-three-1                 resume after an interruption
   medley runs list                                 list runs and their scores
+  medley predict pictures --model packages/breastmnist   classify pictures
 
 Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, disk or memory, 5 training failed, \
 130 interrupted (Ctrl-C), 143 terminated.
@@ -98,6 +101,8 @@ pub enum TorchCommand {
     Test(TestArguments),
     /// Resume an interrupted run; the results are bit-identical to those of an uninterrupted one
     Resume(ResumeArguments),
+    /// Classify pictures with a trained network
+    Predict(PredictArguments),
     /// Check and show configs, and list their keys
     #[command(display_order = 19)]
     Config(ConfigArguments),

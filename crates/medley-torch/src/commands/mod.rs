@@ -6,4 +6,5 @@ pub(crate) mod doctor;
 pub(crate) mod lr_find;
 pub(crate) mod models;
 pub(crate) mod robustness;
+pub(crate) mod predict;
 pub(crate) mod train;

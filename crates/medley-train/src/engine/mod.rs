@@ -84,7 +84,7 @@ pub fn outline(experiment: &Experiment, tasks: &[TaskSpec]) -> Result<MultiTaskN
 }
 
 /// Images that are predicted at once, of so many values as the network sees them.
-pub(crate) fn predict_batch_size(experiment: &Experiment, values: usize) -> usize {
+pub fn predict_batch_size(experiment: &Experiment, values: usize) -> usize {
     experiment.train.predict_batch_size.unwrap_or_else(|| (PREDICTED_VALUES / values.max(1)).clamp(1, 512))
 }
 
