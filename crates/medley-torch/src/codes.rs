@@ -8,6 +8,7 @@ use medley_core::message::is_out_of_memory;
 use medley_models::ModelError;
 use medley_package::ClassifierError;
 use medley_predict::PredictError;
+use medley_serve::ServeError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
 use medley_train::config::load::ConfigError;
@@ -28,6 +29,7 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(model))
         .or_else(|| cause.downcast_ref().map(augment))
         .or_else(|| cause.downcast_ref().map(predict))
+        .or_else(|| cause.downcast_ref().map(serve))
 }
 
 fn augment(error: &AugmentError) -> Code {
@@ -79,6 +81,15 @@ fn predict(error: &PredictError) -> Code {
         PredictError::Read(error) => codes::read(error),
         PredictError::Storage(error) => codes::storage(error),
         PredictError::Thread(_) => Code::Internal,
+    }
+}
+
+fn serve(error: &ServeError) -> Code {
+    match error {
+        ServeError::NoModel | ServeError::Twice { .. } | ServeError::Option { .. } | ServeError::Bind { .. } => {
+            Code::Usage
+        }
+        ServeError::Thread { .. } | ServeError::Runtime(_) | ServeError::Signals(_) => Code::Internal,
     }
 }
 

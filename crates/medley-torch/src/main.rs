@@ -43,6 +43,7 @@ impl medley_cli::Torch for Here {
             TorchCommand::Test(test) => commands::train::test(test),
             TorchCommand::Resume(resume) => commands::train::resume(resume),
             TorchCommand::Predict(predict) => commands::predict::run(predict),
+            TorchCommand::Serve(serve) => commands::serve::run(serve),
             TorchCommand::Config(config) => commands::config::run(config),
             TorchCommand::Augment(augment) => commands::augment::run(augment),
             TorchCommand::Models(models) => commands::models::run(models),

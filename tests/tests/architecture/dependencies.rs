@@ -149,7 +149,7 @@ fn report_never_needs_train_or_data() {
 #[test]
 fn training_needs_no_network_no_templates_and_no_image_files() {
     let needed = closure("medley-train");
-    for forbidden in ["ureq", "askama", "image"] {
+    for forbidden in ["ureq", "hyper", "tokio", "askama", "image"] {
         assert!(!needed.contains(forbidden), "medley-train needs {forbidden}");
     }
 }
@@ -166,6 +166,14 @@ fn pictures_are_decoded_in_one_crate() {
         assert!(may || !normal.clone().any(|dependency| dependency.name == "image"), "{}", package.name);
     }
     assert!(!closure("medley-package").contains("torch-sys"));
+}
+
+#[test]
+fn only_the_server_and_the_program_with_libtorch_speak_http() {
+    for package in metadata().workspace_packages() {
+        let may = ["medley-serve", "medley-torch"].contains(&package.name.as_str());
+        assert!(may || !closure(&package.name).contains("hyper"), "{} needs hyper", package.name);
+    }
 }
 
 #[test]

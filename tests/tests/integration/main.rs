@@ -14,6 +14,7 @@ mod memory;
 mod predict;
 mod same_bits;
 mod score;
+mod serve;
 mod weights;
 mod whole_runs;
 mod wrong_inputs;

@@ -10,6 +10,7 @@ pub mod models;
 pub mod predict;
 pub mod runs;
 pub mod score;
+pub mod serve;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ use self::models::ModelsArguments;
 use self::predict::PredictArguments;
 use self::runs::RunsArguments;
 use self::score::ScoreArguments;
+use self::serve::ServeArguments;
 
 /// Train, score and report medical-image classifiers on MedMNIST.
 #[derive(Debug, Parser)]
@@ -43,6 +45,7 @@ use self::score::ScoreArguments;
   medley resume runs/small-three-1                 resume after an interruption
   medley runs list                                 list runs and their scores
   medley predict pictures --model packages/breastmnist   classify pictures
+  medley serve packages/breastmnist                classify over HTTP
 
 Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, disk or memory, 5 training failed, \
 130 interrupted (Ctrl-C), 143 terminated.
@@ -103,6 +106,8 @@ pub enum TorchCommand {
     Resume(ResumeArguments),
     /// Classify pictures with a trained network
     Predict(PredictArguments),
+    /// Answer over HTTP: the Open Inference Protocol, pictures, a page to drop one on
+    Serve(ServeArguments),
     /// Check and show configs, and list their keys
     #[command(display_order = 19)]
     Config(ConfigArguments),

@@ -2,28 +2,30 @@
 
 mod form;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use medley_core::RunLayout;
 use medley_models::device;
-use medley_package::{Classifier as _, NOTICE, NumberFormat};
+use medley_package::{Classifier as _, NOTICE};
 use medley_pictures::Rules;
-use medley_predict::{
-    Bundle, ComputeOptions, Inputs, MODEL, Outcome, PredictError, RunSource, TaskChoice, classify_all,
-};
-use medley_predictions::record::read_manifest;
+use medley_predict::{ComputeOptions, Inputs, Outcome, classify_all};
 
 use medley_cli::args::predict::PredictArguments;
-use medley_cli::failure::{Code, Usage};
+use medley_cli::failure::Code;
 use medley_cli::images_bar::images_bar;
-use medley_cli::{data_folder, output};
+use medley_cli::output;
 
+use super::bundle;
 use form::{Answered, Form};
 
 pub(crate) fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     let mut form = Form::new(arguments)?;
-    let bundle = open(arguments)?;
+    let source = bundle::Source {
+        model: &arguments.model,
+        task: arguments.task.as_deref(),
+        seed: arguments.seed,
+        data: &arguments.data,
+    };
+    let bundle = bundle::open(&source)?;
     let task = bundle.task(arguments.task.as_deref())?;
     let threads = arguments.threads.map(usize::from);
     let options = ComputeOptions { device: Some(device::parse(&arguments.device)?), threads };
@@ -74,36 +76,6 @@ fn say(count: usize, skipped: usize, unlike: usize, model: &medley_package::Mode
         output::note(&format!("{skipped} of {count} could not be read and were skipped"));
     }
     output::note(&format!("{NOTICE}."));
-}
-
-fn open(arguments: &PredictArguments) -> anyhow::Result<Bundle> {
-    let folder = &arguments.model;
-    if folder.join(MODEL).symlink_metadata().is_ok() {
-        if arguments.seed.is_some() {
-            return Err(Usage("--seed is for run folders; a package has one network".to_owned()).into());
-        }
-        return Ok(Bundle::read(folder)?);
-    }
-    let layout = RunLayout::new(folder);
-    if layout.manifest().symlink_metadata().is_err() {
-        return Err(PredictError::Neither { path: folder.clone() }.into());
-    }
-    let manifest = read_manifest(&layout)?;
-    let data = data_folder::of_run(folder, Some(&manifest), &arguments.data);
-    let choice = choice(arguments, manifest.data.len());
-    Ok(Bundle::of_run(&source(folder, &data, arguments), &choice)?)
-}
-
-/// A network of all tasks is not needed for one.
-fn choice(arguments: &PredictArguments, tasks: usize) -> TaskChoice {
-    match &arguments.task {
-        Some(task) if tasks > 1 => TaskChoice::One(task.clone()),
-        _ => TaskChoice::All,
-    }
-}
-
-fn source<'a>(run: &'a Path, data_folder: &'a Path, arguments: &PredictArguments) -> RunSource<'a> {
-    RunSource { run, data_folder, seed: arguments.seed, format: NumberFormat::Fp32 }
 }
 
 fn rules(arguments: &PredictArguments, own: Rules) -> Rules {
