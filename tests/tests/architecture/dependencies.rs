@@ -159,8 +159,8 @@ fn pictures_are_decoded_in_one_crate() {
     let decoders = ["dicom-object", "nifti", "flate2"];
     for package in metadata().workspace_packages() {
         let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
-        let decodes = normal.clone().any(|dependency| decoders.contains(&dependency.name.as_str()));
-        assert_eq!(decodes, package.name.as_str() == "medley-pictures", "{}", package.name);
+        let uses_one = normal.clone().any(|dependency| decoders.contains(&dependency.name.as_str()));
+        assert_eq!(uses_one, package.name.as_str() == "medley-pictures", "{}", package.name);
         // The import encodes with it, and draws sheets.
         let may = matches!(package.name.as_str(), "medley-pictures" | "medley-import");
         assert!(may || !normal.clone().any(|dependency| dependency.name == "image"), "{}", package.name);
