@@ -29,7 +29,7 @@ pub struct ConfirmOptions {
 }
 
 /// What is said while it goes on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Confirmed {
     /// Runs that are done, this one among them.
     pub done: usize,

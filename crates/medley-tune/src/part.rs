@@ -107,10 +107,12 @@ impl Part {
                 let _ = answer.send(after_epoch(epoch, best));
             }
             let finished = training.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            Ok(match finished {
-                true => Advanced::Finished,
-                false if outside.requested() => Advanced::Interrupted,
-                false => Advanced::Stopped,
+            Ok(if finished {
+                Advanced::Finished
+            } else if outside.requested() {
+                Advanced::Interrupted
+            } else {
+                Advanced::Stopped
             })
         })
     }

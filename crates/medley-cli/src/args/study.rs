@@ -147,7 +147,7 @@ pub struct BestArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley study confirm studies/study
-  medley study confirm studies/study --seeds 10 --top 2
+  medley study confirm studies/study --seeds 6 --top 1
 
 Given again, finished runs are taken as they are; with more seeds, only the new ones are trained. The validation images are those \
 that the search has seen: the test split stays shut until `medley test` scores a run.")]

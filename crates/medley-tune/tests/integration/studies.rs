@@ -91,7 +91,8 @@ fn seeds_and_folds_of_a_trial_are_averaged_at_each_rung() {
 fn a_trial_that_diverges_fails_alone() {
     let lab = Lab::new();
     let text = "[budget]\ntrials = 2\n[sampler]\nname = 'grid'\n[objective]\nbase = 'base.toml'\n\
-                [[variants]]\nname = 'a'\nset = { 'optimizer.name' = 'sgd', 'optimizer.learning_rate' = 1e30, 'train.max_bad_steps' = 0 }\n\
+                [[variants]]\nname = 'a'\nset = { 'net.backbone' = { name = 'resnet9', width = 2 }, 'optimizer.name' = 'sgd', 'optimizer.learning_rate' = 1e3, \
+                'optimizer.gradient_clip' = 0.0, 'train.max_bad_steps' = 1 }\n\
                 [[variants]]\nname = 'b'\nset = {}\n";
     let study = lab.begin_text("diverges", text).unwrap();
     lab.work(&study).unwrap();
