@@ -16,10 +16,12 @@ use medley_train::folds::GroupsError;
 use medley_train::parent::ParentError;
 use medley_train::pretrained::PretrainedError;
 use medley_train::run_folder::RunFolderError;
+use medley_tune::TuneError;
 
 /// What the type of an error says; `None` for errors of unknown type.
 pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
-    (cause.downcast_ref().map(config))
+    (cause.downcast_ref().map(tune))
+        .or_else(|| cause.downcast_ref().map(config))
         .or_else(|| cause.downcast_ref().map(train))
         .or_else(|| cause.downcast_ref().map(run_folder))
         .or_else(|| cause.downcast_ref().map(checkpoint))
@@ -30,6 +32,19 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(augment))
         .or_else(|| cause.downcast_ref().map(predict))
         .or_else(|| cause.downcast_ref().map(serve))
+}
+
+fn tune(error: &TuneError) -> Code {
+    match error {
+        TuneError::Search(error) => codes::search(error),
+        TuneError::Config(error) => config(error),
+        TuneError::Train(error) => train(error),
+        // The file of the study, which was named.
+        TuneError::Read(_) | TuneError::OtherStudy { .. } => Code::Usage,
+        TuneError::NothingToConfirm { .. } => Code::Usage,
+        TuneError::NoBase { .. } | TuneError::OtherVersion { .. } => Code::Disk,
+        TuneError::Studies(error) => codes::studies(error),
+    }
 }
 
 fn augment(error: &AugmentError) -> Code {

@@ -14,6 +14,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use medley_cli::args::TorchCommand;
+use medley_cli::args::study::TorchStudy;
 use medley_cli::failure::Code;
 
 const MARK_TEXT: &str = concat!("medley-torch ", env!("CARGO_PKG_VERSION"));
@@ -50,6 +51,11 @@ impl medley_cli::Torch for Here {
             TorchCommand::Doctor(doctor) => commands::doctor::run(doctor),
             TorchCommand::Robustness(request) => commands::robustness::run(request),
         }
+    }
+
+    fn study(command: &TorchStudy) -> anyhow::Result<ExitCode> {
+        memory::watch();
+        commands::study::run(command)
     }
 
     fn explain(error: clap::Error) -> clap::Error {

@@ -5,14 +5,13 @@
 //! ordinary run of that many epochs: the clock has decided once, before the first step, and the schedule of the learning rate knows
 //! how long the run will be.
 
-mod duration;
 mod range_test;
 
 use std::time::Duration;
 
 use medley_core::RunLayout;
 
-pub use duration::parse_duration;
+pub use medley_core::text::parse_duration;
 pub use range_test::{RangePoint, RangeTest, rates};
 
 use crate::TrainError;

@@ -124,6 +124,14 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Opens the data of an experiment, and decides how it would be computed; nothing is written.
+    ///
+    /// # Errors
+    /// As [`Session::start`], but for what concerns the run folder.
+    pub fn choose(&self, experiment: &Experiment) -> Result<ChosenPlan, TrainError> {
+        Ok(self.ready(experiment)?.choice)
+    }
+
     /// What an experiment needs to be trained.
     pub(crate) fn ready(&self, experiment: &Experiment) -> Result<Ready, TrainError> {
         self.ready_from(experiment, None)

@@ -11,6 +11,7 @@ pub mod predict;
 pub mod runs;
 pub mod score;
 pub mod serve;
+pub mod study;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ use self::predict::PredictArguments;
 use self::runs::RunsArguments;
 use self::score::ScoreArguments;
 use self::serve::ServeArguments;
+use self::study::StudyArguments;
 
 /// Train, score and report medical-image classifiers on MedMNIST.
 #[derive(Debug, Parser)]
@@ -78,6 +80,8 @@ pub enum Command {
     Submission(SubmissionArguments),
     /// List, show, compare, tag and remove runs
     Runs(RunsArguments),
+    /// Search for good settings: many trials of an experiment, in a folder that workers share
+    Study(StudyArguments),
     /// List, download, check, generate, import, export and describe data sets
     Data(DataArguments),
     /// Print a shell completion script

@@ -9,4 +9,5 @@ pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod robustness;
 pub(crate) mod serve;
+pub(crate) mod study;
 pub(crate) mod train;
