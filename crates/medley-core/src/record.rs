@@ -4,6 +4,7 @@
 //! long as the version is the same.
 
 mod epoch;
+mod gallery;
 mod robustness;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use crate::{Convolutions, MemoryLayout, Origin, Precision, Split, TaskSpec};
 
 pub use epoch::{EpochMetrics, MetricRow, TaskMetrics};
 pub use robustness::{CorruptionErrors, RobustnessRecord, SEVERITIES, TaskRobustness};
+pub use gallery::{Gallery, GalleryCase, GalleryNeighbour, GalleryTask, LARGEST_GALLERY, LARGEST_PICTURE};
 
 /// Version of the files described here.
 pub const SCHEMA_VERSION: u32 = 1;

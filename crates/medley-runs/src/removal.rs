@@ -18,6 +18,7 @@ const OWN: [&str; 16] = [
     "config.toml",
     "decisions.json",
     "events.jsonl",
+    "gallery.json",
     "manifest.json",
     "metrics.csv",
     "predictions",
