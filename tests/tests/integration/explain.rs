@@ -72,6 +72,18 @@ fn what_is_no_run_or_lies_is_refused() {
     let lab = trained();
     let said = lab.run(&["explain", "data", "--rows", "0", "--out", "x"]);
     assert!(said.code == Some(4) && said.stderr.contains("not a run folder"), "{said:?}");
+    let said = lab.run(&["explain", "data/breastmnist.npz", "--rows", "0", "--out", "x"]);
+    assert!(said.code == Some(2) && said.stderr.contains("--model"), "{said:?}");
+    // Pictures by a run: what cannot be read is named and passed over.
+    must(lab.path(), &["data", "export", "breastmnist", "--out", "exported"]);
+    lab.write("exported/breastmnist/broken.png", "no picture");
+    let pictures =
+        ["explain", "exported/breastmnist", "--model", "runs/base-1", "--task", "breastmnist", "--out", "pictures"];
+    let said = lab.run(&[&pictures[..], &["--json"]].concat());
+    assert!(said.code == Some(3) && said.stderr.contains("broken.png"), "{said:?}");
+    let printed: Value = serde_json::from_str(&said.stdout).unwrap();
+    let name = printed["explanations"][0]["image"].as_str().unwrap();
+    assert!(lab.path().join("pictures").join(format!("{name}.png")).is_file());
     // A gallery does not leave the run through a link.
     let target = lab.path().join("mine");
     lab.write("mine", "mine");

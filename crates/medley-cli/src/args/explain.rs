@@ -9,6 +9,7 @@ use super::{Reading, RunDataFolder};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  medley explain picture.png --model runs/small-three-1 --task breastmnist --out maps
   medley explain runs/small-three-1 --task breastmnist --rows 3,7 --out rows
   medley explain runs/small-three-1 --gallery
 
@@ -17,8 +18,12 @@ the network used, not what is there. Test labels stay shut; test images are expl
 
 Not for clinical use.")]
 pub struct ExplainArguments {
-    /// The run folder whose images are explained
-    pub run: PathBuf,
+    /// Pictures or folders of them, with --model; else the run folder whose images are explained
+    #[arg(required = true, value_name = "IMAGE|RUN")]
+    pub inputs: Vec<PathBuf>,
+    /// The network that explains pictures: a run folder, or a package that `medley models export RUN --to DIR` wrote
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["gallery", "rows", "split"])]
+    pub model: Option<PathBuf>,
     /// Task; needed where the network has several
     #[arg(long, value_name = "NAME", conflicts_with = "gallery")]
     pub task: Option<String>,

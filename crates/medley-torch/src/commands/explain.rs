@@ -2,6 +2,7 @@
 
 mod asked;
 mod gallery;
+mod pictures;
 mod rows;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use medley_storage::{RealFs, StorageError, commit_directory};
 use serde::Serialize;
 
 use medley_cli::args::explain::{BaselineArgument, ExplainArguments, MethodArgument};
-use medley_cli::failure::Usage;
+use medley_cli::failure::{Code, Usage};
 use medley_cli::images_bar::images_bar;
 use medley_cli::output;
 
@@ -52,6 +53,8 @@ struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     residual: Option<f64>,
     map: MapNumbers,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     picture: PathBuf,
 }
 
@@ -63,7 +66,10 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     if out.symlink_metadata().is_ok() {
         return Err(StorageError::Exists { path: out.clone() }.into());
     }
-    let asked = rows::open(arguments)?;
+    let asked = match &arguments.model {
+        Some(model) => pictures::open(arguments, model)?,
+        None => rows::open(arguments)?,
+    };
     let class = class_of(&asked.spec, &arguments.class)?;
     let baseline = baseline(arguments.baseline, &asked);
     let bar = images_bar(&asked.spec.name, asked.rows.len() as u64);
@@ -78,11 +84,17 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
         for (index, one) in explained.iter().enumerate() {
             let name = asked.names[start + index].clone();
             files.push((format!("{name}.png"), draw(&asked, rows[index], one, arguments)?));
-            entries.push(entry(&asked.spec, name, one, &probabilities[index], predicted[index]));
+            let notes = asked.notes[start + index].clone();
+            entries.push(Entry { notes, ..entry(&asked.spec, name, one, &probabilities[index], predicted[index]) });
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
+    if entries.is_empty() {
+        output::note("there is no picture that can be explained; nothing was written");
+        return Ok(ExitCode::from(Code::Data as u8));
+    }
+    let skipped = asked.skipped;
     let document = Document {
         notice: "Not for clinical use. A map shows what the network used, not what is there.",
         model: asked.model,
@@ -96,7 +108,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     };
     write(out, &document, files)?;
     say(out, &document, arguments.json)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if skipped > 0 { ExitCode::from(Code::Data as u8) } else { ExitCode::SUCCESS })
 }
 
 fn write(out: &std::path::Path, document: &Document, files: Vec<(String, Vec<u8>)>) -> anyhow::Result<()> {
@@ -139,6 +151,7 @@ fn entry(spec: &TaskSpec, image: String, one: &Explanation, probabilities: &[f64
         baseline_logit: one.baseline_logit,
         residual: one.residual,
         map: one.map.numbers(),
+        notes: Vec::new(),
     }
 }
 

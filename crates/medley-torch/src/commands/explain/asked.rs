@@ -27,6 +27,10 @@ pub(super) struct Asked {
     /// The images that are explained, and what each is called.
     pub(super) rows: Vec<usize>,
     pub(super) names: Vec<String>,
+    /// What was done to each on its way, as people are told.
+    pub(super) notes: Vec<Vec<String>>,
+    /// Pictures that could not be read.
+    pub(super) skipped: usize,
 }
 
 impl Asked {

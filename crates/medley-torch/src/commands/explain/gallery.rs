@@ -56,6 +56,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
             normalisation,
             rows,
             names: Vec::new(),
+            notes: Vec::new(),
+            skipped: 0,
         };
         let (train_images, _) = source_of(&learning.train, task)?;
         let labels = [&learning.val_labels[task], &learning.train_labels[task]];

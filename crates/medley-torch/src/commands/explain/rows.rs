@@ -20,7 +20,7 @@ use super::asked::Asked;
 use crate::commands::{config, train};
 
 /// More images than anyone looks at.
-const MOST_ROWS: usize = 10_000;
+pub(super) const MOST_ROWS: usize = 10_000;
 
 /// A run that is read, with the network that validation chose.
 pub(super) struct Opened {
@@ -35,7 +35,14 @@ pub(super) struct Opened {
 
 /// Reads a run folder.
 pub(super) fn open_run(arguments: &ExplainArguments) -> anyhow::Result<Opened> {
-    let run = &arguments.run;
+    let [run] = arguments.inputs.as_slice() else {
+        let problem = "one run folder is explained at a time; pictures need --model, the network that explains them";
+        return Err(Usage(problem.to_owned()).into());
+    };
+    if run.is_file() {
+        let problem = format!("`{}` is a file: a picture needs --model, the network that explains it", run.display());
+        return Err(Usage(problem).into());
+    }
     let layout = RunLayout::new(run);
     let manifest = read_manifest(&layout)?;
     let data = data_folder::of_run(run, Some(&manifest), &arguments.data);
@@ -70,7 +77,18 @@ pub(super) fn open(arguments: &ExplainArguments) -> anyhow::Result<Asked> {
     let rows = checked_rows(&arguments.rows, images.len(), split, &opened.layout)?;
     let names = rows.iter().map(|row| format!("{}-{split}-{row}", spec.name)).collect();
     let model = format!("{}, seed {}, epoch {}", opened.manifest.run, opened.seed, opened.epoch);
-    Ok(Asked { model, net: opened.net, task, spec, images, normalisation, rows, names })
+    Ok(Asked {
+        model,
+        net: opened.net,
+        task,
+        spec,
+        images,
+        normalisation,
+        notes: vec![Vec::new(); rows.len()],
+        rows,
+        names,
+        skipped: 0,
+    })
 }
 
 /// The images of a task, and what they are normalised by.
