@@ -14,8 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{Convolutions, MemoryLayout, Origin, Precision, Split, TaskSpec};
 
 pub use epoch::{EpochMetrics, MetricRow, TaskMetrics};
-pub use robustness::{CorruptionErrors, RobustnessRecord, SEVERITIES, TaskRobustness};
 pub use gallery::{Gallery, GalleryCase, GalleryNeighbour, GalleryTask, LARGEST_GALLERY, LARGEST_PICTURE};
+pub use robustness::{CorruptionErrors, RobustnessRecord, SEVERITIES, TaskRobustness};
 
 /// Version of the files described here.
 pub const SCHEMA_VERSION: u32 = 1;

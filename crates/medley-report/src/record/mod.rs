@@ -10,9 +10,7 @@ mod history;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use medley_core::record::{
-    DataRecord, Gallery, Manifest, RobustnessRecord, RunResults, ScoreSet, SeedResult, Spread,
-};
+use medley_core::record::{DataRecord, Gallery, Manifest, RobustnessRecord, RunResults, ScoreSet, SeedResult, Spread};
 use medley_core::{RunLayout, Split};
 use medley_decisions::record::DecisionRecord;
 use medley_predictions::RunFiles;

@@ -7,7 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod lr_find;
 pub(crate) mod models;
-pub(crate) mod robustness;
 pub(crate) mod predict;
+pub(crate) mod robustness;
 pub(crate) mod serve;
 pub(crate) mod train;
