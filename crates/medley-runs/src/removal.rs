@@ -13,7 +13,7 @@ use crate::lock::Held;
 use crate::{RunsError, size};
 
 /// What a run folder holds that Medley has made.
-const OWN: [&str; 16] = [
+const OWN: [&str; 17] = [
     "checkpoints",
     "config.toml",
     "decisions.json",
