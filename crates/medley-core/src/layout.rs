@@ -129,6 +129,11 @@ impl RunLayout {
         self.root.join("tags.json")
     }
 
+    /// A [`Gallery`](crate::record::Gallery): images worth looking at, with their maps.
+    pub fn gallery(&self) -> PathBuf {
+        self.root.join("gallery.json")
+    }
+
     /// Held while a process writes to the run.
     pub fn lock(&self) -> PathBuf {
         self.root.join("run.lock")

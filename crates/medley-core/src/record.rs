@@ -4,6 +4,7 @@
 //! long as the version is the same.
 
 mod epoch;
+mod gallery;
 mod robustness;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{Convolutions, MemoryLayout, Origin, Precision, Split, TaskSpec};
 
 pub use epoch::{EpochMetrics, MetricRow, TaskMetrics};
+pub use gallery::{Gallery, GalleryCase, GalleryNeighbour, GalleryTask, LARGEST_GALLERY, LARGEST_PICTURE};
 pub use robustness::{CorruptionErrors, RobustnessRecord, SEVERITIES, TaskRobustness};
 
 /// Version of the files described here.

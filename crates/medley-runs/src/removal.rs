@@ -13,11 +13,12 @@ use crate::lock::Held;
 use crate::{RunsError, size};
 
 /// What a run folder holds that Medley has made.
-const OWN: [&str; 16] = [
+const OWN: [&str; 17] = [
     "checkpoints",
     "config.toml",
     "decisions.json",
     "events.jsonl",
+    "gallery.json",
     "manifest.json",
     "metrics.csv",
     "predictions",

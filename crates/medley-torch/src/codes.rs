@@ -5,6 +5,7 @@ use std::error::Error;
 use medley_augment::AugmentError;
 use medley_cli::failure::{Code, codes};
 use medley_core::message::is_out_of_memory;
+use medley_explain::ExplainError;
 use medley_models::ModelError;
 use medley_package::ClassifierError;
 use medley_predict::PredictError;
@@ -32,6 +33,7 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(augment))
         .or_else(|| cause.downcast_ref().map(predict))
         .or_else(|| cause.downcast_ref().map(serve))
+        .or_else(|| cause.downcast_ref().map(explain))
 }
 
 fn tune(error: &TuneError) -> Code {
@@ -112,6 +114,15 @@ fn classifier(error: &ClassifierError) -> Code {
     match error {
         ClassifierError::Bytes { .. } | ClassifierError::Answer { .. } => Code::Data,
         ClassifierError::Failed(cause) => cause.downcast_ref().map_or(Code::Internal, predict),
+    }
+}
+
+fn explain(error: &ExplainError) -> Code {
+    match error {
+        ExplainError::NoFeatureMap { .. } | ExplainError::Class { .. } | ExplainError::Option { .. } => Code::Usage,
+        ExplainError::NotFinite { .. } => Code::Data,
+        ExplainError::Model(error) => model(error),
+        _ => Code::Internal,
     }
 }
 

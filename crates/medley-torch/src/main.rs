@@ -45,6 +45,7 @@ impl medley_cli::Torch for Here {
             TorchCommand::Resume(resume) => commands::train::resume(resume),
             TorchCommand::Predict(predict) => commands::predict::run(predict),
             TorchCommand::Serve(serve) => commands::serve::run(serve),
+            TorchCommand::Explain(explain) => commands::explain::run(explain),
             TorchCommand::Config(config) => commands::config::run(config),
             TorchCommand::Augment(augment) => commands::augment::run(augment),
             TorchCommand::Models(models) => commands::models::run(models),

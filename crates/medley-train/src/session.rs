@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use medley_core::RunLayout;
 use medley_core::record::{Inheritance, Manifest, Parent};
+use medley_core::{RunLayout, Split};
 use medley_data::{OpenOptions, memory, open_task};
 use medley_models::{MultiTaskNet, environment};
 use medley_storage::Storage;
@@ -20,7 +20,7 @@ use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
 use crate::compute::{self, ChosenPlan};
 use crate::config::Experiment;
-use crate::data::{LearningData, OpenedSet, Prepared, prepare};
+use crate::data::{LearningData, OpenedSet, Prepared, SplitSources, prepare};
 use crate::engine::build_network;
 use crate::folds::{Groups, GroupsError};
 use crate::memory::{Footprint, MemoryEstimate};
@@ -217,6 +217,27 @@ impl<'a> Session<'a> {
         check_groups(experiment, &prepared, manifest)?;
         check_data(run.root(), manifest, &prepared.records)?;
         Ok(prepared.learning)
+    }
+
+    /// The images of one split of a run, which must be what it began with; no labels.
+    ///
+    /// # Errors
+    /// As [`Self::learning_data`].
+    pub fn images(
+        &self,
+        experiment: &Experiment,
+        run: &RunLayout,
+        manifest: &Manifest,
+        split: Split,
+    ) -> Result<SplitSources, TrainError> {
+        let prepared = self.data_of(experiment)?;
+        check_groups(experiment, &prepared, manifest)?;
+        check_data(run.root(), manifest, &prepared.records)?;
+        Ok(match split {
+            Split::Train => prepared.learning.train,
+            Split::Val => prepared.learning.val,
+            Split::Test => prepared.test.images,
+        })
     }
 
     fn check_memory(&self, footprint: &Footprint) -> Result<(), TrainError> {

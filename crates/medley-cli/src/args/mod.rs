@@ -6,6 +6,7 @@ pub mod compare;
 pub mod data;
 pub mod decide;
 pub mod ensemble;
+pub mod explain;
 pub mod models;
 pub mod predict;
 pub mod runs;
@@ -23,6 +24,7 @@ use self::compare::CompareArguments;
 use self::data::DataArguments;
 use self::decide::DecideArguments;
 use self::ensemble::EnsembleArguments;
+use self::explain::ExplainArguments;
 use self::models::ModelsArguments;
 use self::predict::PredictArguments;
 use self::runs::RunsArguments;
@@ -112,6 +114,8 @@ pub enum TorchCommand {
     Predict(PredictArguments),
     /// Answer over HTTP: the Open Inference Protocol, pictures, a page to drop one on
     Serve(ServeArguments),
+    /// Draw where in an image a network looks, and put errors and close calls into the report
+    Explain(ExplainArguments),
     /// Check and show configs, and list their keys
     #[command(display_order = 19)]
     Config(ConfigArguments),

@@ -95,7 +95,7 @@ impl Backbone for DenseNet {
                 }
             }
         }
-        global_mean_pool(&relu(self.norm.forward(&x, context)?, context)?)
+        global_mean_pool(&relu(self.norm.forward(&x, context)?, context)?, context)
     }
 }
 

@@ -6,7 +6,7 @@
 use tch::Tensor;
 
 use super::{Backbone, Entry, Request};
-use crate::layers::{ConvNorm, ConvOptions, max_pool, relu};
+use crate::layers::{ConvNorm, ConvOptions, global_max_pool, max_pool, relu};
 use crate::{Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -63,8 +63,7 @@ impl Backbone for ResNet9 {
         let x = residual(halved(&self.layer1, &x)?, &self.residual1)?;
         let x = halved(&self.layer2, &x)?;
         let x = residual(halved(&self.layer3, &x)?, &self.residual3)?;
-        let (x, _) = x.f_adaptive_max_pool2d([1, 1])?;
-        Ok(x.f_flatten(1, -1)?)
+        global_max_pool(&x, context)
     }
 }
 

@@ -91,7 +91,8 @@ impl Backbone for Vgg {
                 None => max_pool(&x, 2, 2, 0, context)?,
             };
         }
-        let Some(hidden) = &self.hidden else { return global_mean_pool(&x) };
+        let Some(hidden) = &self.hidden else { return global_mean_pool(&x, context) };
+        context.keep_feature_map(&x);
         x = x.f_adaptive_avg_pool2d([7, 7])?.f_flatten(1, -1)?;
         for (linear, dropout) in hidden {
             x = dropout.forward(relu(linear.forward(&x, context)?, context)?, context)?;

@@ -69,8 +69,16 @@ pub(crate) fn max_pool(
     Ok(y)
 }
 
+/// `[N, C, H, W]` to `[N, C]` by the largest value over space.
+pub(crate) fn global_max_pool(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    context.keep_feature_map(x);
+    let (x, _) = x.f_adaptive_max_pool2d([1, 1])?;
+    Ok(x.f_flatten(1, -1)?)
+}
+
 /// `[N, C, H, W]` or `[N, C, D, H, W]` to `[N, C]` by the mean over space.
-pub(crate) fn global_mean_pool(x: &Tensor) -> Result<Tensor, ModelError> {
+pub(crate) fn global_mean_pool(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    context.keep_feature_map(x);
     let space: Vec<i64> = (2..x.dim() as i64).collect();
     Ok(x.f_mean_dim(space.as_slice(), false, None::<tch::Kind>)?)
 }

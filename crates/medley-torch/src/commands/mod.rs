@@ -4,6 +4,7 @@ pub(crate) mod augment;
 pub(crate) mod bundle;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod lr_find;
 pub(crate) mod models;
 pub(crate) mod predict;
