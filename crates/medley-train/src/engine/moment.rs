@@ -33,7 +33,8 @@ impl SeedRun<'_> {
                 losses.push(loss);
                 least = least.min(loss);
                 seen(losses.len(), loss);
-                if !loss.is_finite() || loss > 4.0 * least {
+                // A loss that may be negative has no multiple that would tell.
+                if !loss.is_finite() || (least > 0.0 && loss > 4.0 * least) {
                     return false;
                 }
             }
