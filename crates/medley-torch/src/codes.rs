@@ -9,6 +9,7 @@ use medley_models::ModelError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
 use medley_train::config::load::ConfigError;
+use medley_train::distill::DistillError;
 use medley_train::folds::GroupsError;
 use medley_train::parent::ParentError;
 use medley_train::pretrained::PretrainedError;
@@ -23,6 +24,7 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(pretrained))
         .or_else(|| cause.downcast_ref().map(parent))
         .or_else(|| cause.downcast_ref().map(groups))
+        .or_else(|| cause.downcast_ref().map(distill))
         .or_else(|| cause.downcast_ref().map(model))
         .or_else(|| cause.downcast_ref().map(augment))
 }
@@ -104,6 +106,13 @@ fn groups(error: &GroupsError) -> Code {
     }
 }
 
+fn distill(error: &DistillError) -> Code {
+    match error {
+        DistillError::Misfit { .. } | DistillError::Untaught { .. } => Code::Usage,
+        DistillError::Changed { .. } => Code::Disk,
+    }
+}
+
 fn parent(error: &ParentError) -> Code {
     match error {
         ParentError::Misfit { .. } | ParentError::TwoOrigins | ParentError::NotLonger { .. } => Code::Usage,
@@ -141,6 +150,7 @@ fn train(error: &TrainError) -> Code {
         TrainError::RunFolder(error) => run_folder(error),
         TrainError::Pretrained(error) => pretrained(error),
         TrainError::Parent(error) => parent(error),
+        TrainError::Distill(error) => distill(error),
         TrainError::Groups(error) => groups(error),
         TrainError::NotInRun { .. } => Code::Usage,
         // Observers write files of the run folder.

@@ -1,4 +1,5 @@
 use medley_core::CoreError;
+use medley_core::text::plural;
 use medley_data::DataError;
 use medley_metrics::MetricError;
 use medley_models::ModelError;
@@ -49,6 +50,9 @@ pub enum TrainError {
     /// The run to begin from.
     #[error(transparent)]
     Parent(#[from] crate::parent::ParentError),
+    /// The runs to learn from.
+    #[error(transparent)]
+    Distill(#[from] crate::distill::DistillError),
     /// Which rows belong together.
     #[error(transparent)]
     Groups(#[from] crate::folds::GroupsError),
@@ -93,8 +97,9 @@ pub enum TrainError {
     Torch(#[from] tch::TchError),
     /// The loss or the gradient is not a number, too often in a row.
     #[error(
-        "training diverged: the {what} of {steps} steps in a row is not finite (seed {seed}, epoch {epoch}, step {step}); \
-         a lower `optimizer.learning_rate` usually helps"
+        "training diverged: the {what} of {} in a row is not finite (seed {seed}, epoch {epoch}, step {step}); \
+         a lower `optimizer.learning_rate` usually helps",
+        plural(*steps, "step")
     )]
     Diverged {
         /// `loss` or `gradient`.
