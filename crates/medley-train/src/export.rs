@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use medley_core::RunLayout;
-use medley_core::record::Manifest;
+use medley_core::record::{FineTuned, Manifest};
+use medley_core::{RunLayout, TaskKind, TaskSpec};
 use medley_models::{ComputePlan, MultiTaskNet, published, weights};
+use medley_predictions::record::read_results;
 
 use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
@@ -48,26 +49,52 @@ pub fn export(
         return Err(not_in_run("task", unknown.clone(), names()));
     }
     let net = build_network(experiment, &specs, seed, ComputePlan::default())?;
+    let model = net.config().backbone().published_model(&experiment.net.backbone, net.input_size());
+    let fine_tuned = fine_tuned(run, manifest, seed)?;
+    let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
+    let mut at_present = None;
+    wanted
+        .map(|(index, task)| {
+            let stage = fine_tuned.get(&task).map(|one| one.stage.clone());
+            if at_present.as_ref().is_none_or(|(before, _)| *before != stage) {
+                let epoch = load(&net, run, seed, stage.as_deref())?;
+                at_present = Some((stage, epoch));
+            }
+            let epoch = at_present.as_ref().map_or(0, |(_, epoch)| *epoch);
+            let mut metadata = metadata(manifest, &net, model, index, seed, epoch);
+            if let Some(how) = experiment.loss.of(&task).choice.reads_logits().filter(|_| has_classes(&specs[index])) {
+                metadata.insert("probabilities".to_owned(), how.to_owned());
+            }
+            if let Some((Some(stage), _)) = &at_present {
+                metadata.insert("phase".to_owned(), stage.clone());
+            }
+            let bytes = weights::to_bytes(&published::export(&net, index)?, &metadata)?;
+            Ok(ExportedWeights { task, model, epoch, bytes })
+        })
+        .collect()
+}
+
+/// The tasks whose best network is one of a later phase.
+fn fine_tuned(run: &RunLayout, manifest: &Manifest, seed: u64) -> Result<BTreeMap<String, FineTuned>, TrainError> {
+    let results = read_results(run, manifest).map_err(TrainError::Results)?;
+    let of_seed = results.and_then(|results| results.seeds.into_iter().find(|result| result.seed == seed));
+    Ok(of_seed.map(|result| result.fine_tuned).unwrap_or_default())
+}
+
+/// Loads the best network of a stage, and says after how many epochs it was.
+fn load(net: &MultiTaskNet, run: &RunLayout, seed: u64, stage: Option<&str>) -> Result<usize, TrainError> {
     let state = net.parameters().into_iter().chain(net.buffers()).collect();
-    let checkpoints = CheckpointFolder::new(run, seed);
+    let checkpoints = CheckpointFolder::of_stage(run, seed, stage);
     let groups = [("model", state)];
     let load =
         || checkpoints.load_best(checkpoints.newest().and_then(|last| last.best).map(|best| best.epoch), &groups);
     // While the run goes on, a better one may take its place between listing and reading.
     let progress = load().or_else(|_| load())?;
-    let model = net.config().backbone().published_model(&experiment.net.backbone, net.input_size());
-    let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
-    wanted
-        .map(|(index, task)| {
-            let metadata = metadata(manifest, &net, model, index, seed, progress.epoch);
-            Ok(ExportedWeights {
-                task,
-                model,
-                epoch: progress.epoch,
-                bytes: weights::to_bytes(&published::export(&net, index)?, &metadata)?,
-            })
-        })
-        .collect()
+    Ok(progress.epoch)
+}
+
+fn has_classes(task: &TaskSpec) -> bool {
+    task.kind != TaskKind::MultiLabel
 }
 
 fn not_in_run(what: &'static str, name: String, known: impl Iterator<Item = String>) -> TrainError {
