@@ -83,9 +83,9 @@ fn fine_tuned(run: &RunLayout, manifest: &Manifest, seed: u64) -> Result<BTreeMa
 
 /// Loads the best network of a stage, and says after how many epochs it was.
 fn load(net: &MultiTaskNet, run: &RunLayout, seed: u64, stage: Option<&str>) -> Result<usize, TrainError> {
-    let state = net.parameters().into_iter().chain(net.buffers()).collect();
+    let tensors = net.parameters().into_iter().chain(net.buffers()).collect();
     let checkpoints = CheckpointFolder::of_stage(run, seed, stage);
-    let groups = [("model", state)];
+    let groups = [("model", tensors)];
     let load =
         || checkpoints.load_best(checkpoints.newest().and_then(|last| last.best).map(|best| best.epoch), &groups);
     // While the run goes on, a better one may take its place between listing and reading.
