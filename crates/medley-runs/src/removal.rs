@@ -13,7 +13,7 @@ use crate::lock::Held;
 use crate::{RunsError, size};
 
 /// What a run folder holds that Medley has made.
-const OWN: [&str; 16] = [
+const OWN: [&str; 17] = [
     "bad_batches",
     "checkpoints",
     "config.toml",
@@ -25,6 +25,7 @@ const OWN: [&str; 16] = [
     "report.html",
     "results",
     "results.json",
+    "robustness.json",
     "run.lock",
     "submission.csv",
     "submission.SYNTHETIC.csv",

@@ -69,6 +69,23 @@ pub enum TrainError {
         /// What there is.
         known: String,
     },
+    /// One network is asked for, and a later phase has left several.
+    #[error("a phase has left networks of their own for {tasks}: name one task at a time (`--task`)")]
+    NotOneNetwork {
+        /// Those tasks.
+        tasks: String,
+    },
+    /// Probabilities are asked for where only those of softmax are known.
+    #[error(
+        "{task} was trained with the loss {loss:?}, whose probabilities are not the softmax of the outputs: packages and `medley predict` \
+         cannot give them; `medley models export` without `--to` writes the weights, and says how"
+    )]
+    OtherProbabilities {
+        /// The task.
+        task: String,
+        /// Its loss.
+        loss: &'static str,
+    },
     /// The test split of a run is asked for before its training has ended.
     #[error("run `{}` is not finished; `medley resume {}` finishes it first", run.display(), run.display())]
     Unfinished {

@@ -12,7 +12,7 @@ use super::SeedRun;
 use super::batch_loss::segments;
 use super::predict::batch_tensor;
 use crate::TrainError;
-use crate::components::losses::{LossChoice, probabilities};
+use crate::components::losses::{LossChoice, probabilities_by};
 use crate::distill::{DistillConfig, Teachers};
 
 /// The networks of all teachers.
@@ -104,7 +104,7 @@ impl TeacherNetwork {
         };
         let logits = self.net.inference().forward(&seen, &own)?;
         let weighed = lessons.iter().zip(&logits).map(|(&(at, lesson), logits)| {
-            let probabilities = probabilities(&lesson.loss, of_classes[segments[at].task], logits)?;
+            let probabilities = probabilities_by(&lesson.loss, of_classes[segments[at].task], logits)?;
             Ok((at, probabilities.f_mul_scalar(lesson.share)?))
         });
         weighed.collect()

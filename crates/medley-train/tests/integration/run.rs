@@ -32,6 +32,7 @@ mod not_finite;
 mod parent;
 mod phases;
 mod recipes;
+mod robustness;
 mod rules;
 mod scoring;
 mod session;

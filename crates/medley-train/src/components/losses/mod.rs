@@ -314,7 +314,7 @@ impl TaskLoss {
     /// # Errors
     /// What libtorch says.
     pub fn probabilities(&self, logits: &Tensor) -> Result<Tensor, TchError> {
-        probabilities(&self.loss, self.classes.is_some(), logits)
+        probabilities_by(&self.loss, self.classes.is_some(), logits)
     }
 
     /// How far the probabilities of each row are from those of a teacher, both at a temperature: the Kullback-Leibler divergence times
@@ -345,8 +345,17 @@ impl TaskLoss {
 const LEAST_PROBABILITY: f64 = 1e-7;
 
 /// Probabilities `[n, C]` f32 from logits `[n, C]` f32, as a network that was trained with this loss means them.
-pub(crate) fn probabilities(loss: &LossChoice, of_classes: bool, logits: &Tensor) -> Result<Tensor, TchError> {
-    if of_classes { loss.class_logits(logits)?.f_softmax(-1, Kind::Float) } else { logits.f_sigmoid() }
+pub(crate) fn probabilities_by(loss: &LossChoice, of_classes: bool, logits: &Tensor) -> Result<Tensor, TchError> {
+    if of_classes { probabilities(true, &loss.class_logits(logits)?) } else { probabilities(false, logits) }
+}
+
+/// Probabilities `[n, C]` f32 from logits `[n, C]` f32 of a loss that does not read them otherwise ([`Loss::reads_logits`]): softmax over
+/// `exclusive` classes, or sigmoid per label.
+///
+/// # Errors
+/// What libtorch says.
+pub fn probabilities(exclusive: bool, logits: &Tensor) -> Result<Tensor, TchError> {
+    if exclusive { logits.f_softmax(-1, Kind::Float) } else { logits.f_sigmoid() }
 }
 
 /// Weights scaled to a mean of 1 over the rows counted, so that the scale of the loss does not depend on them. A class without
