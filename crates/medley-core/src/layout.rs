@@ -53,6 +53,11 @@ impl RunLayout {
         self.root.join("fold_rows.json")
     }
 
+    /// Batches whose loss or gradient was not finite.
+    pub fn bad_batches(&self) -> PathBuf {
+        self.root.join("bad_batches")
+    }
+
     /// One [`EventLine`](crate::record::EventLine) per line.
     pub fn events(&self) -> PathBuf {
         self.root.join("events.jsonl")

@@ -13,7 +13,8 @@ use crate::lock::Held;
 use crate::{RunsError, size};
 
 /// What a run folder holds that Medley has made.
-const OWN: [&str; 17] = [
+const OWN: [&str; 18] = [
+    "bad_batches",
     "checkpoints",
     "config.toml",
     "decisions.json",

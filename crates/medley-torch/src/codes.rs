@@ -13,6 +13,7 @@ use medley_serve::ServeError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
 use medley_train::config::load::ConfigError;
+use medley_train::distill::DistillError;
 use medley_train::folds::GroupsError;
 use medley_train::parent::ParentError;
 use medley_train::pretrained::PretrainedError;
@@ -29,6 +30,7 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(pretrained))
         .or_else(|| cause.downcast_ref().map(parent))
         .or_else(|| cause.downcast_ref().map(groups))
+        .or_else(|| cause.downcast_ref().map(distill))
         .or_else(|| cause.downcast_ref().map(model))
         .or_else(|| cause.downcast_ref().map(augment))
         .or_else(|| cause.downcast_ref().map(predict))
@@ -172,6 +174,13 @@ fn groups(error: &GroupsError) -> Code {
     }
 }
 
+fn distill(error: &DistillError) -> Code {
+    match error {
+        DistillError::Misfit { .. } | DistillError::Untaught { .. } => Code::Usage,
+        DistillError::Changed { .. } => Code::Disk,
+    }
+}
+
 fn parent(error: &ParentError) -> Code {
     match error {
         ParentError::Misfit { .. } | ParentError::TwoOrigins | ParentError::NotLonger { .. } => Code::Usage,
@@ -209,8 +218,11 @@ fn train(error: &TrainError) -> Code {
         TrainError::RunFolder(error) => run_folder(error),
         TrainError::Pretrained(error) => pretrained(error),
         TrainError::Parent(error) => parent(error),
+        TrainError::Distill(error) => distill(error),
         TrainError::Groups(error) => groups(error),
-        TrainError::NotInRun { .. } => Code::Usage,
+        TrainError::NotInRun { .. } | TrainError::NotOneNetwork { .. } | TrainError::OtherProbabilities { .. } => {
+            Code::Usage
+        }
         // Observers write files of the run folder.
         TrainError::Memory(_)
         | TrainError::Observer(_)
