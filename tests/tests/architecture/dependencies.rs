@@ -93,8 +93,15 @@ fn the_map_is_what_cargo_sees() {
 fn only_training_and_the_program_need_tensors() {
     let with_tensors: Vec<_> =
         drawn_map().into_iter().filter_map(|(name, drawn)| drawn.tensors.then_some(name)).collect();
-    let expected =
-        ["medley-autograd", "medley-explain", "medley-models", "medley-predict", "medley-torch", "medley-train", "medley-tune"];
+    let expected = [
+        "medley-autograd",
+        "medley-explain",
+        "medley-models",
+        "medley-predict",
+        "medley-torch",
+        "medley-train",
+        "medley-tune",
+    ];
     assert_eq!(with_tensors, expected);
     assert!(!closure("medley-tests").contains("torch-sys"), "the rules must be testable without libtorch");
     let script = text(Path::new("scripts/test"));

@@ -49,7 +49,9 @@ pub(super) fn open_run(arguments: &ExplainArguments) -> anyhow::Result<Opened> {
     let experiment = config::read_recorded(&layout, &manifest, &data)?;
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     environment::set_threads(std::thread::available_parallelism().map_or(1, usize::from));
-    let (net, epoch) = best_network(&layout, &manifest, &experiment, seed)?;
+    let asked = |name: &&str| arguments.task.as_ref().is_none_or(|task| task == name);
+    let tasks: Vec<_> = manifest.data.iter().map(|data| data.task.name.as_str()).filter(asked).collect();
+    let (net, epoch) = best_network(&layout, &manifest, &experiment, seed, &tasks)?;
     Ok(Opened { layout, manifest, experiment, data, seed, net, epoch })
 }
 
