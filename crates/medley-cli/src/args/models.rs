@@ -34,7 +34,7 @@ pub enum ModelsSubcommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley models export runs/small-three-1 --to published
-  medley models export runs/small-three-1 --to all-in-one --all-tasks --format bf16
+  medley models export runs/small-three-1 --to all --all-tasks --format bf16
   medley models export runs/small-three-1 --seed 1 --out weights
 
 With --to, each task becomes a folder of its own with model.toml, model.safetensors and README.md, a model card that the Hugging Face \
