@@ -62,6 +62,11 @@ impl Rows {
         &self.segments
     }
 
+    /// The task of the first row: of all rows, where a graph is written.
+    pub(crate) fn first_task(&self) -> usize {
+        self.segments.first().map_or(0, |segment| segment.task)
+    }
+
     /// From a table `[tasks, C]` the line of each row, `[N, C]`.
     pub(crate) fn lines_of(&self, table: &Tensor) -> Result<Tensor, ModelError> {
         Ok(table.f_index_select(0, &self.tasks)?)

@@ -3,6 +3,8 @@
 //! The file says in its metadata what a user of it must know: the classes in order, what pixels are normalised by, and which
 //! network loads it.
 
+pub mod onnx;
+
 use std::collections::BTreeMap;
 
 use medley_core::RunLayout;
@@ -39,14 +41,40 @@ pub fn export(
     seed: u64,
     tasks: &[String],
 ) -> Result<Vec<ExportedWeights>, TrainError> {
+    let names = || manifest.data.iter().map(|data| data.task.name.clone());
+    if let Some(unknown) = tasks.iter().find(|&task| names().all(|name| name != *task)) {
+        return Err(not_in_run("task", unknown.clone(), names()));
+    }
+    let (net, epoch) = best_network(run, manifest, experiment, seed)?;
+    let model = net.config().backbone().published_model(&experiment.net.backbone, net.input_size());
+    let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
+    wanted
+        .map(|(index, task)| {
+            let metadata = metadata(manifest, &net, model, index, seed, epoch);
+            Ok(ExportedWeights {
+                task,
+                model,
+                epoch,
+                bytes: weights::to_bytes(&published::export(&net, index)?, &metadata)?,
+            })
+        })
+        .collect()
+}
+
+/// The network that validation chose, of one seed, with all tasks of the run, and the epochs that it was trained for. On the CPU.
+///
+/// # Errors
+/// [`TrainError::NotInRun`] for a seed that the run does not have; what the checkpoint says.
+pub fn best_network(
+    run: &RunLayout,
+    manifest: &Manifest,
+    experiment: &Experiment,
+    seed: u64,
+) -> Result<(MultiTaskNet, usize), TrainError> {
     if !manifest.seeds.contains(&seed) {
         return Err(not_in_run("seed", seed.to_string(), manifest.seeds.iter().map(u64::to_string)));
     }
     let specs: Vec<_> = manifest.data.iter().map(|data| data.task.clone()).collect();
-    let names = || specs.iter().map(|spec| spec.name.clone());
-    if let Some(unknown) = tasks.iter().find(|&task| names().all(|name| name != *task)) {
-        return Err(not_in_run("task", unknown.clone(), names()));
-    }
     let net = build_network(experiment, &specs, seed, ComputePlan::default())?;
     let state = net.parameters().into_iter().chain(net.buffers()).collect();
     let checkpoints = CheckpointFolder::new(run, seed);
@@ -55,19 +83,7 @@ pub fn export(
         || checkpoints.load_best(checkpoints.newest().and_then(|last| last.best).map(|best| best.epoch), &groups);
     // While the run goes on, a better one may take its place between listing and reading.
     let progress = load().or_else(|_| load())?;
-    let model = net.config().backbone().published_model(&experiment.net.backbone, net.input_size());
-    let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
-    wanted
-        .map(|(index, task)| {
-            let metadata = metadata(manifest, &net, model, index, seed, progress.epoch);
-            Ok(ExportedWeights {
-                task,
-                model,
-                epoch: progress.epoch,
-                bytes: weights::to_bytes(&published::export(&net, index)?, &metadata)?,
-            })
-        })
-        .collect()
+    Ok((net, progress.epoch))
 }
 
 fn not_in_run(what: &'static str, name: String, known: impl Iterator<Item = String>) -> TrainError {

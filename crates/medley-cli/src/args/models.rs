@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::RunDataFolder;
 
@@ -24,7 +24,7 @@ pub enum ModelsSubcommand {
     },
     /// Describe a network: parameters, multiply-adds, memory and receptive field by input size, and its options
     Show(ShowArguments),
-    /// Export the weights of a run, one plain network per task, for torchvision or timm
+    /// Export a run: its weights, one plain network per task, for torchvision or timm, or ONNX models
     Export(ExportArguments),
 }
 
@@ -32,9 +32,14 @@ pub enum ModelsSubcommand {
 #[command(after_help = "Examples:
   medley models export runs/small-three-1
   medley models export runs/small-three-1 --seed 1 --out weights
+  medley models export runs/small-three-1 --format onnx
 
 The files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
-such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]
+such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.
+
+With `--format onnx`, a file is a whole model for onnxruntime and others: it takes pictures as bytes, \
+`uint8` of shape [N, channels, height, width] (volumes [N, channels, depth, height, width]), normalises them, \
+and gives probabilities. Test-time views and decision rules of the run are not part of it.")]
 pub struct ExportArguments {
     /// Run folder
     pub run: PathBuf,
@@ -47,11 +52,45 @@ pub struct ExportArguments {
     /// Folder to write to; by default `weights` in the run folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value = "safetensors")]
+    pub format: ExportFormat,
+    #[command(flatten)]
+    pub onnx: OnnxArguments,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub data: RunDataFolder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Weights
+    Safetensors,
+    /// Models
+    Onnx,
+}
+
+/// What is open about an ONNX model.
+#[derive(Debug, Args, Default, PartialEq, Eq)]
+#[command(next_help_heading = "With --format onnx")]
+pub struct OnnxArguments {
+    /// What the model is given: bytes (0 to 255), unit (0 to 1) or normalised [default: bytes]
+    #[arg(long, value_name = "RANGE")]
+    pub pixels: Option<String>,
+    /// Give logits instead of probabilities
+    #[arg(long)]
+    pub logits: bool,
+    /// Compute with 16-bit floats: half the size
+    #[arg(long)]
+    pub half: bool,
+    /// Images per batch; by default any number
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub batch: Option<u32>,
+    /// All tasks as outputs of one model
+    #[arg(long)]
+    pub together: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,11 +3,9 @@
 //! Channels w, 2w, 4w, 8w; two residual pairs; three 2x2 max-pools; a global max-pool. Page's w is 64; his factor of 1/8 on
 //! the logits belongs to the head and is left out. Default width: 32, a quarter of the work.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Request};
-use crate::layers::{ConvNorm, ConvOptions, max_pool, relu};
-use crate::{Context, ModelError, Scope};
+use crate::layers::{ConvNorm, ConvOptions, global_max_pool, max_pool, relu};
+use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
     width: Some(32),
@@ -50,21 +48,20 @@ impl Backbone for ResNet9 {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let rectified = |layer: &ConvNorm, x: &Tensor| relu(layer.forward(x, context)?, context);
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let rectified = |layer: &ConvNorm, x: &Activation| relu(layer.forward(x, context)?, context);
         // ReLU after the pool sees a quarter of the values, and gives the bits that it would give before it.
         let halved =
-            |layer: &ConvNorm, x: &Tensor| relu(max_pool(&layer.forward(x, context)?, 2, 2, 0, context)?, context);
-        let residual = |x: Tensor, [first, second]: &[ConvNorm; 2]| -> Result<Tensor, ModelError> {
+            |layer: &ConvNorm, x: &Activation| relu(max_pool(&layer.forward(x, context)?, 2, 2, 0, context)?, context);
+        let residual = |x: Activation, [first, second]: &[ConvNorm; 2]| -> Result<Activation, ModelError> {
             // Not in place: the ReLU before the addition keeps its result for the backward pass.
-            Ok(x.f_add(&rectified(second, &rectified(first, &x)?)?)?)
+            x.add(&rectified(second, &rectified(first, &x)?)?)
         };
         let x = rectified(&self.prep, images)?;
         let x = residual(halved(&self.layer1, &x)?, &self.residual1)?;
         let x = halved(&self.layer2, &x)?;
         let x = residual(halved(&self.layer3, &x)?, &self.residual3)?;
-        let (x, _) = x.f_adaptive_max_pool2d([1, 1])?;
-        Ok(x.f_flatten(1, -1)?)
+        global_max_pool(&x)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `medley models export`.
 
+mod onnx;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -9,7 +11,7 @@ use medley_storage::{ConfinedFolder, ConfinedFs, RealFs, StorageError, write_new
 use medley_train::export::{self, ExportedWeights};
 use serde::Serialize;
 
-use medley_cli::args::models::ExportArguments;
+use medley_cli::args::models::{ExportArguments, ExportFormat};
 use medley_cli::data_folder;
 
 use crate::commands::config;
@@ -33,6 +35,10 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let experiment = config::read_recorded(&layout, &manifest, &data)?;
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
+    onnx::check(arguments)?;
+    if arguments.format == ExportFormat::Onnx {
+        return onnx::run(arguments, &layout, &manifest, &experiment, seed, &folder);
+    }
     let exported = export::export(&layout, &manifest, &experiment, seed, &arguments.task)?;
     // The folder of the run is not left through a link; one that was named may be reached through any.
     let confined = ConfinedFolder::new(arguments.out.as_ref().unwrap_or(&arguments.run));
@@ -59,21 +65,32 @@ fn write(
     seed: u64,
     exported: Vec<ExportedWeights>,
 ) -> anyhow::Result<Vec<Written>> {
-    let storage = ConfinedFs::new(confined.clone(), RealFs);
-    let mut missing = Vec::new();
+    let mut files = Vec::new();
     let mut written = Vec::new();
     for ExportedWeights { task, model, epoch, bytes } in exported {
         let path = folder.join(format!("{task}-seed{seed}.safetensors"));
         written.push(Written { task, seed, epoch, model, bytes: bytes.len(), path: path.clone() });
+        files.push((path, bytes));
+    }
+    write_all(confined, files, "weights")?;
+    Ok(written)
+}
+
+/// Writes the files that are not there with the same bytes.
+fn write_all(confined: &ConfinedFolder, files: Vec<(PathBuf, Vec<u8>)>, what: &str) -> anyhow::Result<()> {
+    let storage = ConfinedFs::new(confined.clone(), RealFs);
+    let mut missing = Vec::new();
+    for (path, bytes) in files {
         if path.symlink_metadata().is_err() {
             missing.push((path, bytes));
         } else if confined.read_file(&path, bytes.len() as u64).ok().as_ref() != Some(&bytes) {
-            return Err(StorageError::Exists { path })
-                .context("other weights are there, perhaps of an earlier epoch; choose another folder with --out");
+            return Err(StorageError::Exists { path }).with_context(|| {
+                format!("other {what} are there, perhaps of an earlier epoch; choose another folder with --out")
+            });
         }
     }
     for (path, bytes) in missing {
         write_new(&storage, &path, &bytes)?;
     }
-    Ok(written)
+    Ok(())
 }
