@@ -15,4 +15,6 @@
 pub mod lab;
 pub mod npz;
 pub mod program;
+pub mod python;
+pub mod python;
 pub mod repository;

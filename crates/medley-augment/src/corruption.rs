@@ -290,6 +290,13 @@ medley_core::keys! {
     }
 }
 
+impl crate::TransformConfig {
+    /// A corruption of a severity, 1 to 5, with the strengths of a modality, of every image.
+    pub fn corruption(kind: Corruption, severity: u32, modality: Modality) -> Self {
+        Self::Corruption(CorruptionConfig { kind, severity, modality, probability: 1.0 })
+    }
+}
+
 impl CorruptionConfig {
     pub(crate) fn build(&self) -> Box<dyn Transform> {
         Box::new(Corrupt {

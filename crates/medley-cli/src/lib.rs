@@ -22,16 +22,18 @@ mod commands;
 pub mod data_folder;
 pub mod failure;
 pub mod findings;
-mod images_bar;
+pub mod images_bar;
 mod launch;
 pub mod output;
 
 use std::error::Error;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
+use crate::args::serve::LogForm;
 use crate::args::{Arguments, Command, TorchCommand};
 use crate::failure::Code;
 use crate::findings::Finding;
@@ -87,9 +89,10 @@ pub fn medley() -> ExitCode {
 /// The program with all its subcommands.
 pub fn start<T: Torch>() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| T::explain(error).exit());
-    install_logging(arguments.verbose);
+    install_logging(&arguments);
     let result = match &arguments.command {
         Command::Torch(command) => T::run(command),
+        Command::Score(score) if score.corruptions => commands::robustness::run::<T>(score),
         Command::Score(score) => commands::score::run(score),
         Command::Compare(compare) => commands::compare::run(compare),
         Command::Decide(decide) => commands::decide::run(decide),
@@ -103,14 +106,23 @@ pub fn start<T: Torch>() -> ExitCode {
     result.unwrap_or_else(|error| failure::report(&error, T::code_of))
 }
 
-/// `MEDLEY_LOG=debug` or `-v` show what the libraries trace.
-fn install_logging(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "info",
+/// `MEDLEY_LOG=debug` or `-v` show what the libraries trace. A server tells what it does, and when.
+fn install_logging(arguments: &Arguments) {
+    let serve = match &arguments.command {
+        Command::Torch(TorchCommand::Serve(serve)) => Some(serve),
+        _ => None,
+    };
+    let level = match (arguments.verbose, serve) {
+        (0, None) => "warn",
+        (0, Some(_)) | (1, None) => "info",
         _ => "debug",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("MEDLEY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match serve.map(|serve| serve.log) {
+        None => log.without_time().init(),
+        Some(LogForm::Text) => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        Some(LogForm::Json) => log.json().flatten_event(true).init(),
+    }
 }

@@ -119,6 +119,11 @@ impl RunLayout {
         self.root.join("decisions.json")
     }
 
+    /// [`RobustnessRecord`](crate::record::RobustnessRecord): balanced errors on corrupted images.
+    pub fn robustness(&self) -> PathBuf {
+        self.root.join("robustness.json")
+    }
+
     /// Tags and a note, which people give to the run.
     pub fn tags(&self) -> PathBuf {
         self.root.join("tags.json")

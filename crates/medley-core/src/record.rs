@@ -4,6 +4,7 @@
 //! long as the version is the same.
 
 mod epoch;
+mod robustness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{Convolutions, MemoryLayout, Origin, Precision, Split, TaskSpec};
 
 pub use epoch::{EpochMetrics, MetricRow, TaskMetrics};
+pub use robustness::{CorruptionErrors, RobustnessRecord, SEVERITIES, TaskRobustness};
 
 /// Version of the files described here.
 pub const SCHEMA_VERSION: u32 = 1;

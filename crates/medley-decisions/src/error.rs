@@ -12,15 +12,78 @@ pub enum DecisionError {
         /// Kind of the task.
         kind: TaskKind,
     },
-    /// A rule was fitted for another number of classes, or has a parameter that is not a finite number.
-    #[error("the rule {rule} has {found} usable parameters, but {expected} are needed; fit it for this task")]
+    /// A rule was fitted for another number of classes.
+    #[error("the rule {rule} has {found} numbers, but {expected} are needed; fit it for this task")]
     Parameters {
         /// The rule's name.
         rule: &'static str,
-        /// Finite parameters found.
+        /// Numbers found.
         found: usize,
-        /// Parameters needed.
+        /// Numbers needed.
         expected: usize,
+    },
+    /// A number of a rule that no fit gives.
+    #[error("{key} of a decision is {value}, but must be from {low} to {high}")]
+    Number {
+        /// Its name.
+        key: &'static str,
+        /// As found.
+        value: f64,
+        /// The least that is allowed.
+        low: f64,
+        /// The most that is allowed.
+        high: f64,
+    },
+    /// A number of outputs that no task of the kind has.
+    #[error(
+        "a decision for a {kind} task has {found} outputs; a binary task has 2, others at most 65,536, and at least two classes"
+    )]
+    Outputs {
+        /// Kind of the task.
+        kind: TaskKind,
+        /// Outputs found.
+        found: usize,
+    },
+    /// Decisions of a form that this version does not read.
+    #[error("decisions of format {found} cannot be read: this version of Medley reads format 1")]
+    Format {
+        /// As found.
+        found: u32,
+    },
+    /// A decision that was made for another task.
+    #[error(
+        "task `{task}` is {task_kind} with {task_outputs} outputs, but its decision is for a {kind} task with {outputs}; fit it for this \
+         task"
+    )]
+    OtherTask {
+        /// Task name.
+        task: String,
+        /// Kind that the decision is for.
+        kind: TaskKind,
+        /// Outputs that the decision is for.
+        outputs: usize,
+        /// Kind of the task.
+        task_kind: TaskKind,
+        /// Outputs of the task.
+        task_outputs: usize,
+    },
+    /// Probabilities of another number of classes.
+    #[error("the probabilities have {found} columns, but the decision is for {expected} outputs")]
+    Columns {
+        /// Columns found.
+        found: usize,
+        /// Outputs of the decision.
+        expected: usize,
+    },
+    /// A value that is no probability.
+    #[error("the probability in row {row}, column {column} is {value}, outside 0 to 1")]
+    Range {
+        /// 0-based.
+        row: usize,
+        /// 0-based.
+        column: usize,
+        /// As found.
+        value: f64,
     },
     /// Counts of training examples of another number of classes.
     #[error("{found} counts of training examples, but the task has {expected} classes; give one per class")]
@@ -29,6 +92,18 @@ pub enum DecisionError {
         found: usize,
         /// Classes of the task.
         expected: usize,
+    },
+    /// Folds that rows cannot be cross-fitted in.
+    #[error("task `{task}`: {found} numbers of {folds} folds for {rows} rows; each row needs one, of at least 2 folds")]
+    Folds {
+        /// Task name.
+        task: String,
+        /// Rows.
+        rows: usize,
+        /// Numbers found.
+        found: usize,
+        /// Folds among them.
+        folds: usize,
     },
     /// A number among the options that cannot be used.
     #[error("`{key}` is {value}, but must be {allowed}")]

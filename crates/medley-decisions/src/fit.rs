@@ -2,17 +2,19 @@
 
 use std::fmt;
 
-use medley_core::{Labels, Scores, TaskSpec};
-use medley_metrics::Sample;
+use medley_core::record::Interval;
+use medley_core::{Labels, Scores, TaskKind, TaskSpec};
 use medley_metrics::bootstrap::Resampled;
+use medley_metrics::{Sample, percentile_interval};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::folds::{folds, scatter, splits};
-use crate::gain::{Gain, macro_f1};
+use crate::curves::{ReliabilityBin, reliability};
+use crate::folds::scatter;
+use crate::gain::{Gain, log_loss, macro_f1};
 use crate::problem::Problem;
 use crate::rules::Family;
-use crate::{DecisionError, FitOptions, Rule};
+use crate::{Decision, DecisionError, FitOptions, Rows, Rule, Temperature};
 
 /// What came of fitting the rules of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,10 +25,49 @@ pub struct Fitted {
     pub plain_macro_f1: f64,
     /// Macro-F1 of the rule on rows that it was not fitted on; that of the plain rule where none was accepted.
     pub macro_f1: f64,
+    /// Its central 95 % interval over resamples of the rows; `None` where there are none. It knows the spread over images, and neither that
+    /// over seeds nor that the best of a few rules was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// Quadratic weighted kappa of the plain rule, -1 to 1; `None` where grades are not ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_quadratic_kappa: Option<f64>,
     /// Rows.
     pub rows: usize,
     /// Every rule that was tried, by its number of parameters.
     pub candidates: Vec<Candidate>,
+    /// The temperature that was tried; `None` where rows are too few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<FittedTemperature>,
+}
+
+impl Fitted {
+    /// What came of it, to be carried to where images are classified: the rule, and the temperature if it was accepted.
+    ///
+    /// # Errors
+    /// [`DecisionError`] when this is of another task.
+    pub fn decision(&self, spec: &TaskSpec) -> Result<Decision, DecisionError> {
+        let accepted = self.temperature.as_ref().filter(|one| one.accepted);
+        let temperature = accepted.map_or(Temperature::NONE, |one| one.temperature);
+        Decision::new(spec.kind, spec.outputs(), temperature, self.rule.clone())
+    }
+}
+
+/// A temperature that was fitted, and what it is worth. It changes no decision, so it is judged by log loss and beside the rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FittedTemperature {
+    /// Fitted on all rows.
+    #[serde(flatten)]
+    pub temperature: Temperature,
+    /// Log loss in nats on rows that it was not fitted on, before and after.
+    pub log_loss: [f64; 2],
+    /// The former less the latter.
+    pub gain: Gain,
+    /// Whether the lower end of the interval of the gain is above 0.
+    pub accepted: bool,
+    /// How often predictions of about the same confidence are right, on rows that it was not fitted on, before and after.
+    #[serde(default)]
+    pub reliability: [Vec<ReliabilityBin>; 2],
 }
 
 /// A rule that was tried.
@@ -38,9 +79,9 @@ pub struct Candidate {
     pub macro_f1: f64,
     /// That less macro-F1 of the plain rule.
     pub gain: Gain,
-    /// Log loss on rows that it was not fitted on, before and after; of a temperature alone, as others give no probabilities.
+    /// Quadratic weighted kappa of the same decisions, -1 to 1; `None` where grades are not ordered. Nothing is accepted by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_loss: Option<[f64; 2]>,
+    pub quadratic_kappa: Option<f64>,
     /// Whether it was accepted, and why not.
     pub verdict: Verdict,
 }
@@ -75,30 +116,30 @@ impl fmt::Display for Verdict {
 
 /// Fits every rule that a kind of task has, and accepts one or none.
 ///
-/// `scores` `[N, C]` are probabilities of rows that no network was trained on: those of the validation split, or out-of-fold ones.
+/// `scores` `[N, C]` are probabilities of these rows by networks that were not trained on them.
 /// `training_counts` says how often each class is true in training; without it, the frequencies of these rows are taken.
 ///
-/// Each rule is cross-fitted: the rows are split into folds, stratified by class, and each fold is decided by the rule fitted on the
-/// others (Stone, *Cross-Validatory Choice and Assessment of Statistical Predictions*, 1974). The gain is macro-F1 of all these decisions
+/// Each rule is cross-fitted: the rows are split into folds, stratified by class or as networks were trained, and each fold is decided by the
+/// rule fitted on the others (Stone, *Cross-Validatory Choice and Assessment of Statistical Predictions*, 1974). The gain is macro-F1 of all these decisions
 /// less that of the plain rule; its interval is that of a paired bootstrap over the rows, stratified by class. A rule is accepted if the
 /// lower end is above 0; of several, the one that gains most, and of equals the one with fewer parameters. With fewer
 /// than 30 rows, or two per fold, nothing is tried.
 ///
 /// The more rules are tried, the sooner one is good by chance. So the error that the level allows is shared out (Bonferroni) among the
 /// rules that decide otherwise than the plain one: with two of them and a level of 0.9, each lower end is that of a one-sided 95 %
-/// interval. What the interval does not know is that validation rows also chose the epoch of the network. The result is
+/// interval. A temperature is cross-fitted on the same folds, and accepted if the lower end of its gain in log loss is above 0. What the interval does not know is that validation rows also chose the epoch of the network. The result is
 /// deterministic.
 ///
 /// # Errors
 /// When scores, labels or counts do not fit the task, scores are not probabilities, or an option is out of range.
 pub fn fit(
-    spec: &TaskSpec,
+    rows: &Rows<'_>,
     scores: &Scores,
-    labels: &Labels,
     training_counts: Option<&[u64]>,
     options: &FitOptions,
 ) -> Result<Fitted, DecisionError> {
     options.check()?;
+    let Rows { spec, labels, .. } = *rows;
     let sample = Sample::new(spec, labels.clone(), scores.clone())?;
     if sample.probabilities().is_none() {
         return Err(DecisionError::NotProbabilities { task: spec.name.clone() });
@@ -111,25 +152,31 @@ pub fn fit(
     let problem = Problem::new(spec.kind, spec.outputs(), scores, labels, counts, options.ridge);
     let plain = macro_f1(spec, labels, sample.decisions().to_vec(), options)?;
     let plain_macro_f1 = plain.value.unwrap_or(0.0);
-    let mut candidates = Vec::new();
+    let (mut judged, mut temperature) = (Vec::new(), None);
     if problem.rows() >= options.fewest_rows() {
-        let splits = splits(&folds(spec.kind, labels, options.folds, options.seed), problem.rows());
+        let splits = rows.splits(options)?;
         let families = Family::for_kind(spec.kind);
         let cross = CrossFit { spec, labels, problem: &problem, splits: &splits, options };
         let tried: Vec<Result<Tried, DecisionError>> = families.par_iter().map(|&family| cross.fit(family)).collect();
         let tried: Vec<Tried> = tried.into_iter().collect::<Result<_, _>>()?;
         let decide_otherwise = tried.iter().filter(|one| one.decisions != sample.decisions()).count();
         let level = options.level_of_each(decide_otherwise);
-        candidates = tried.into_iter().map(|one| one.judge(sample.decisions(), &plain, level)).collect();
-        candidates.sort_by_key(|candidate| candidate.rule.parameters());
+        judged = tried.into_iter().map(|one| one.judge(sample.decisions(), &plain, level)).collect();
+        judged.sort_by_key(|(candidate, _)| candidate.rule.parameters());
+        temperature = Some(cross.temperature(&sample)?);
     }
-    let accepted = choose(&mut candidates).map(|index| &candidates[index]);
+    let (mut candidates, resampled): (Vec<Candidate>, Vec<Resampled>) = judged.into_iter().unzip();
+    let accepted = choose(&mut candidates);
+    let by = accepted.map_or(&plain, |index| &resampled[index]);
     Ok(Fitted {
-        rule: accepted.map_or(Rule::PLAIN, |candidate| candidate.rule.clone()),
-        macro_f1: accepted.map_or(plain_macro_f1, |candidate| candidate.macro_f1),
+        rule: accepted.map_or(Rule::PLAIN, |index| candidates[index].rule.clone()),
+        macro_f1: by.value.unwrap_or(0.0),
+        interval: percentile_interval(by.draws.clone(), 0.95),
         plain_macro_f1,
+        plain_quadratic_kappa: quadratic_kappa(spec, labels, sample.decisions())?,
         rows: problem.rows(),
         candidates,
+        temperature,
     })
 }
 
@@ -155,12 +202,12 @@ struct Tried {
     rule: Rule,
     decisions: Vec<u16>,
     resampled: Resampled,
-    log_loss: Option<[f64; 2]>,
+    quadratic_kappa: Option<f64>,
 }
 
 impl Tried {
     /// All that have a certain gain count as outdone until one is chosen.
-    fn judge(self, plain_decisions: &[u16], plain: &Resampled, level: f64) -> Candidate {
+    fn judge(self, plain_decisions: &[u16], plain: &Resampled, level: f64) -> (Candidate, Resampled) {
         let gain = Gain::of(&self.resampled, plain, level);
         let verdict = match gain {
             _ if self.decisions == plain_decisions => Verdict::SameDecisions,
@@ -169,7 +216,8 @@ impl Tried {
             _ => Verdict::NotBetter,
         };
         let macro_f1 = self.resampled.value.unwrap_or(0.0);
-        Candidate { rule: self.rule, macro_f1, gain, log_loss: self.log_loss, verdict }
+        let quadratic_kappa = self.quadratic_kappa;
+        (Candidate { rule: self.rule, macro_f1, gain, quadratic_kappa, verdict }, self.resampled)
     }
 }
 
@@ -186,32 +234,47 @@ impl CrossFit<'_> {
     fn fit(&self, family: Family) -> Result<Tried, DecisionError> {
         let (problem, width) = (self.problem, self.problem.width());
         let mut decisions = vec![0; problem.rows() * width];
-        let mut probabilities = vec![0.0; problem.rows() * problem.scores.columns()];
-        let mut is_temperature = false;
         for (others, own) in self.splits {
             let held_out = problem.select(own)?;
             let rule = family.fit(&problem.select(others)?);
             scatter(&mut decisions, own, width, &rule.decide(problem.kind, &held_out.scores)?);
-            if let Rule::Temperature(temperature) = &rule {
-                let tempered = temperature.apply(problem.kind, &held_out.scores)?;
-                let values: Vec<f64> = tempered.view().iter().copied().collect();
-                scatter(&mut probabilities, own, tempered.columns(), &values);
-                is_temperature = true;
-            }
         }
         let resampled = macro_f1(self.spec, self.labels, decisions.clone(), self.options)?;
-        let log_loss = if is_temperature { Some(self.log_losses(probabilities)?) } else { None };
-        Ok(Tried { rule: family.fit(problem), decisions, resampled, log_loss })
+        let quadratic_kappa = quadratic_kappa(self.spec, self.labels, &decisions)?;
+        Ok(Tried { rule: family.fit(problem), decisions, resampled, quadratic_kappa })
     }
 
-    fn log_losses(&self, tempered: Vec<f64>) -> Result<[f64; 2], DecisionError> {
-        let (rows, columns) = (self.problem.rows(), self.problem.scores.columns());
-        let of = |scores: Scores| -> Result<f64, DecisionError> {
-            let sample = Sample::new(self.spec, self.labels.clone(), scores)?;
-            Ok(medley_metrics::metric::value(&medley_metrics::metrics::LogLoss, &sample).unwrap_or(f64::MAX))
-        };
-        Ok([of(self.problem.scores.clone())?, of(Scores::new(tempered, rows, columns)?)?])
+    fn temperature(&self, sample: &Sample) -> Result<FittedTemperature, DecisionError> {
+        let (problem, columns) = (self.problem, self.problem.scores.columns());
+        let mut probabilities = vec![0.0; problem.rows() * columns];
+        for (others, own) in self.splits {
+            let fitted = Temperature::fit(&problem.select(others)?);
+            let tempered = fitted.apply(problem.kind, &problem.select(own)?.scores)?;
+            let values: Vec<f64> = tempered.view().iter().copied().collect();
+            scatter(&mut probabilities, own, columns, &values);
+        }
+        let scores = Scores::new(probabilities, problem.rows(), columns)?;
+        let tempered = Sample::new(self.spec, self.labels.clone(), scores.clone())?;
+        let (before, after) = (log_loss(sample, self.options), log_loss(&tempered, self.options));
+        // Less is better.
+        let gain = Gain::of(&before, &after, self.options.level);
+        Ok(FittedTemperature {
+            temperature: Temperature::fit(problem),
+            log_loss: [before, after].map(|loss| loss.value.unwrap_or(f64::MAX)),
+            gain,
+            accepted: gain.is_certain(),
+            reliability: [&problem.scores, &scores].map(|scores| reliability(problem.kind, scores, self.labels)),
+        })
     }
+}
+
+/// Of ordered grades, as scikit-learn's `cohen_kappa_score(weights="quadratic")`.
+fn quadratic_kappa(spec: &TaskSpec, labels: &Labels, decisions: &[u16]) -> Result<Option<f64>, DecisionError> {
+    if spec.kind != TaskKind::Ordinal {
+        return Ok(None);
+    }
+    let sample = Sample::from_decisions(spec, labels.clone(), decisions.to_vec())?;
+    Ok(medley_metrics::metric::value(&medley_metrics::metrics::QuadraticKappa, &sample))
 }
 
 /// Macro-F1 of a rule on rows whose labels are open, 0 to 1, as `medley_metrics` defines it.

@@ -8,7 +8,7 @@ use rand::Rng as _;
 /// the number of labels that are set.
 ///
 /// The same seed gives the same folds, in any order of tasks.
-pub(crate) fn folds(kind: TaskKind, labels: &Labels, count: usize, seed: u64) -> Vec<Vec<usize>> {
+pub(crate) fn drawn(kind: TaskKind, labels: &Labels, count: usize, seed: u64) -> Vec<Vec<usize>> {
     let stratum = |row: usize| match kind {
         TaskKind::MultiLabel => labels.row(row).iter().map(|&set| usize::from(set)).sum(),
         _ => usize::from(labels.values()[row]),
@@ -55,7 +55,7 @@ mod tests {
         ) {
             let rows = labels.len();
             let of_class = |fold: &[usize], class| fold.iter().filter(|&&row| labels[row] == class).count();
-            let folds = folds(TaskKind::MultiClass, &Labels::single(labels.clone()).unwrap(), count, seed);
+            let folds = drawn(TaskKind::MultiClass, &Labels::single(labels.clone()).unwrap(), count, seed);
             let mut all: Vec<usize> = folds.concat();
             all.sort_unstable();
             prop_assert_eq!(all, (0..rows).collect::<Vec<_>>());

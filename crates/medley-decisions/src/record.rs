@@ -3,15 +3,18 @@
 use medley_core::TaskKind;
 use serde::{Deserialize, Serialize};
 
-use crate::{FitOptions, Fitted};
+use crate::curves::ClassCurves;
+use crate::{Decisions, FitOptions, Fitted};
 
 /// The rules of a run: for its final predictor, and for each seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Decisions {
+pub struct DecisionRecord {
     /// `medley_core::record::SCHEMA_VERSION`.
     pub schema_version: u32,
     /// Name of the run folder.
     pub run: String,
+    /// What the final predictor of each task is to be used with: this part is to be read and applied, all else says how it was found.
+    pub decide_by: Decisions,
     /// How the rules were fitted.
     pub options: FitOptions,
     /// In task order.
@@ -27,6 +30,9 @@ pub struct TaskDecisions {
     pub kind: TaskKind,
     /// The rule for the mean of all seeds' probabilities, or for the only seed.
     pub predictor: Fitted,
+    /// How the classes are told from each other, of the final predictor on these rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<ClassCurves>,
     /// The rule for each seed alone; empty where there is one seed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seeds: Vec<SeedDecisions>,
@@ -40,8 +46,8 @@ pub struct TaskDecisions {
 pub struct SeedDecisions {
     /// The seed.
     pub seed: u64,
-    /// SHA-256 of the validation predictions that it was fitted on.
-    pub sha256: String,
+    /// SHA-256 of the files of predictions that it was fitted on: one, or one for each fold.
+    pub sha256: Vec<String>,
     /// The rule.
     pub fitted: Fitted,
 }

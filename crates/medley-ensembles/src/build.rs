@@ -1,24 +1,28 @@
 //! Averages the validation predictions of the members, and writes the folder.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use medley_core::names::is_name;
-use medley_core::record::{PredictionRecord, SCHEMA_VERSION};
+use medley_core::record::{PredictionRecord, Resampling, SCHEMA_VERSION, ScoreSet};
 use medley_core::text::{hex, widened};
-use medley_core::{Labels, RunLayout, Scores, Split};
-use medley_decisions::FitOptions;
+use medley_core::{RunLayout, Scores, Split};
+use medley_decisions::curves::curves;
 use medley_decisions::ensemble::{Method, average, weigh};
-use medley_metrics::{evaluate, score_set};
-use medley_predictions::matching::load;
-use medley_predictions::{MatchRequest, RunFiles, SeedPredictions, TruthSource, of_seeds, result_file};
+use medley_decisions::record::{DecisionRecord, TaskDecisions};
+use medley_decisions::{Decisions, FitOptions, Rows, fit};
+use medley_metrics::uncertainty::SetResamples;
+use medley_metrics::{Sample, evaluate, score_set};
+use medley_predictions::{RunFiles, TruthSource, result_file};
 use medley_storage::{Storage, StorageError, create_folder, fill_directory};
 use sha2::{Digest as _, Sha256};
 
-use crate::{EnsembleError, Member, PredictionFile, Record, TaskEnsemble, TaskPlan, plan};
+use crate::members::{file_name, gather};
+use crate::{EnsembleError, Folds, Record, TaskEnsemble, TaskPlan, plan};
 
 /// Name of the record in the folder.
 pub(crate) const RECORD: &str = "ensemble.json";
+/// Name of the record of decision rules, as in a run folder.
+pub(crate) const DECISIONS: &str = "decisions.json";
 /// Folders of one name that are tried.
 const MOST_OF_ONE_NAME: usize = 100_000;
 
@@ -35,8 +39,10 @@ pub struct Source<'a> {
 pub struct Request {
     /// How members are weighted.
     pub method: Method,
-    /// How weights are fitted and judged.
+    /// How weights and rules are fitted and judged.
     pub options: FitOptions,
+    /// Whether decision rules are fitted too, on the predictions of each row by weights that were not fitted on it.
+    pub decide: bool,
     /// Whether [`open_test`](crate::open_test) will follow: then the members must have predicted the test split, which is checked before
     /// anything is written.
     pub test: bool,
@@ -59,14 +65,17 @@ pub struct Built {
     pub layout: RunLayout,
     /// What `ensemble.json` says.
     pub record: Record,
+    /// What `decisions.json` says, if rules were asked for.
+    pub decisions: Option<DecisionRecord>,
     pub(crate) plans: Vec<TaskPlan>,
 }
 
 /// One task, averaged.
 struct Averaged {
     task: TaskEnsemble,
-    labels: Labels,
+    /// Of each row, by weights that were not fitted on it.
     scores: Scores,
+    decisions: Option<TaskDecisions>,
 }
 
 /// Makes an ensemble of finished runs by their validation predictions, and writes its folder: whole, or nothing. The test split is neither
@@ -80,13 +89,21 @@ pub fn build(sources: &[Source<'_>], request: &Request, storage: &dyn Storage) -
     }
     let runs: Vec<RunFiles> = sources.iter().map(|source| source.run.clone()).collect();
     let plans = plan(&runs, request.collect)?;
-    let averaged = plans.iter().map(|plan| of_task(sources, plan, request)).collect::<Result<Vec<_>, _>>()?;
+    let found = plans.iter().map(|plan| of_task(sources, plan, request)).collect::<Result<Vec<_>, _>>()?;
+    let (averaged, samples): (Vec<Averaged>, Vec<Sample>) = found.into_iter().unzip();
     let mut results = Vec::with_capacity(plans.len());
-    for (plan, one) in plans.iter().zip(&averaged) {
-        results.push(evaluate(&plan.data.task, Split::Val, &one.labels, &one.scores)?);
+    for ((plan, one), sample) in plans.iter().zip(&averaged).zip(&samples) {
+        results.push(evaluate(&plan.data.task, Split::Val, sample.labels(), &one.scores)?);
     }
     if request.test {
-        plans.iter().try_for_each(|plan| predictions_of(sources, plan, Split::Test).map(drop))?;
+        plans.iter().try_for_each(|plan| gather(sources, plan, Split::Test).map(drop))?;
+    }
+    let intervals = SetResamples::of(&samples, &Resampling::default()).intervals();
+    let mut decide_by = Decisions::default();
+    for (plan, one) in plans.iter().zip(&averaged) {
+        if let Some(decisions) = &one.decisions {
+            decide_by.insert(plan.data.task.name.clone(), decisions.predictor.decision(&plan.data.task)?);
+        }
     }
     create_folder(&request.runs)?;
     let root = free_folder(&request.runs, &request.name)?;
@@ -104,7 +121,16 @@ pub fn build(sources: &[Source<'_>], request: &Request, storage: &dyn Storage) -
         });
         files.push((format!("predictions/{file}"), bytes));
     }
-    let tasks: Vec<TaskEnsemble> = averaged.into_iter().map(|one| one.task).collect();
+    let (tasks, decisions): (Vec<TaskEnsemble>, Vec<Option<TaskDecisions>>) =
+        averaged.into_iter().map(|one| (one.task, one.decisions)).unzip();
+    let decisions = request.decide.then(|| DecisionRecord {
+        schema_version: SCHEMA_VERSION,
+        run: layout.name(),
+        decide_by,
+        options: request.options,
+        tasks: decisions.into_iter().flatten().collect(),
+    });
+    let recipe = plans.first().and_then(|plan| plan.recipes.first());
     let record = Record {
         schema_version: SCHEMA_VERSION,
         name: layout.name(),
@@ -116,71 +142,47 @@ pub fn build(sources: &[Source<'_>], request: &Request, storage: &dyn Storage) -
         runs: runs.iter().map(|run| run.layout.name()).collect(),
         members_compared: tasks.iter().map(|task| task.members.len()).sum(),
         data: plans.iter().map(|plan| plan.data.clone()).collect(),
+        folds: recipe.map(|recipe| Folds { count: recipe.count, repeats: recipe.runs.len() / recipe.count }),
         tasks,
-        validation: score_set(results),
+        validation: ScoreSet { intervals: Some(intervals), ..score_set(results) },
         test: None,
         predictions,
         test_openings: Vec::new(),
     };
     files.push((RECORD.to_owned(), encode(&record)?));
+    if let Some(decisions) = &decisions {
+        files.push((DECISIONS.to_owned(), encode(decisions)?));
+    }
     fill_directory(storage, layout.root(), |write| {
         files.iter().try_for_each(|(name, bytes)| write(name, bytes)).map_err(EnsembleError::from)
     })?;
-    Ok(Built { layout, record, plans })
+    Ok(Built { layout, record, decisions, plans })
 }
 
-fn of_task(sources: &[Source<'_>], plan: &TaskPlan, request: &Request) -> Result<Averaged, EnsembleError> {
-    let seeds = predictions_of(sources, plan, Split::Val)?;
-    let labels = validation_labels(sources, plan, &seeds)?;
-    let scores: Vec<Scores> = seeds.iter().map(|(_, seed)| seed.scores.clone()).collect();
-    let weighed = weigh(&plan.data.task, &scores, &labels, request.method, &request.options)?;
-    let scores = as_printed(&average(&scores, &weighed.weights)?)?;
-    let member = |(run, seed): &(usize, SeedPredictions)| Member {
-        run: sources[*run].run.layout.name(),
-        seed: seed.seed,
-        files: BTreeMap::from([(Split::Val, file_of(seed))]),
+/// The task, and the rows that it is scored on.
+fn of_task(sources: &[Source<'_>], plan: &TaskPlan, request: &Request) -> Result<(Averaged, Sample), EnsembleError> {
+    let gathered = gather(sources, plan, Split::Val)?;
+    let labels = gathered.labels(sources, plan)?;
+    let spec = &plan.data.task;
+    let rows = Rows::new(spec, &labels);
+    let rows = gathered.pool.as_ref().map_or(rows, |pool| rows.in_folds(&pool.folds));
+    let mut weighed = weigh(&rows, &gathered.scores, request.method, &request.options)?;
+    let scores = match weighed.held_out.take() {
+        Some(held_out) => as_printed(&held_out)?,
+        None => as_printed(&average(&gathered.scores, &weighed.weights)?)?,
     };
-    let members = seeds.iter().map(member).collect();
-    Ok(Averaged { task: TaskEnsemble { task: plan.data.task.name.clone(), members, weighed }, labels, scores })
-}
-
-/// What every member says of a split, run by run; none opens a label.
-pub(crate) fn predictions_of(
-    sources: &[Source<'_>],
-    plan: &TaskPlan,
-    split: Split,
-) -> Result<Vec<(usize, SeedPredictions)>, EnsembleError> {
-    let mut all: Vec<(usize, SeedPredictions)> = Vec::new();
-    for &index in &plan.runs {
-        let run = &sources[index].run;
-        let data = run.data().iter().find(|data| data.task.name == plan.data.task.name);
-        for seed in of_seeds(run, data.unwrap_or(&plan.data), split)? {
-            if let Some((first, known)) = all.first().filter(|(_, known)| known.scores.rows() != seed.scores.rows()) {
-                return Err(EnsembleError::Rows {
-                    task: plan.data.task.name.clone(),
-                    split,
-                    first: sources[*first].run.layout.root().to_owned(),
-                    first_rows: known.scores.rows(),
-                    other: run.layout.root().to_owned(),
-                    other_rows: seed.scores.rows(),
-                });
-            }
-            all.push((index, seed));
-        }
+    let mut decisions = None;
+    if request.decide {
+        // Of folds, all rows are here, and their frequencies are those of training.
+        let counts = plan.data.class_counts.get(&Split::Train).map(Vec::as_slice);
+        let predictor = fit(&rows, &scores, counts, &request.options)?;
+        let (task, kind) = (spec.name.clone(), spec.kind);
+        let curves = curves(kind, &scores, &labels);
+        decisions = Some(TaskDecisions { task, kind, predictor, curves, seeds: Vec::new(), test: None });
     }
-    Ok(all)
-}
-
-/// The labels of the validation split, by the first member's file: they are matched with the very data file of its run.
-fn validation_labels(
-    sources: &[Source<'_>],
-    plan: &TaskPlan,
-    seeds: &[(usize, SeedPredictions)],
-) -> Result<Labels, EnsembleError> {
-    let Some((run, seed)) = seeds.first() else { return Err(EnsembleError::NoRuns) };
-    let found = load(&seed.path, &MatchRequest::of_run(Split::Val), sources[*run].truth)?;
-    let of_task = found.into_iter().find(|prediction| prediction.sample.spec().name == plan.data.task.name);
-    of_task.map(|prediction| prediction.sample.labels().clone()).ok_or(EnsembleError::NoRuns)
+    let task = TaskEnsemble { task: spec.name.clone(), members: gathered.members, weighed };
+    let sample = Sample::new(spec, labels, scores.clone())?;
+    Ok((Averaged { task, scores, decisions }, sample))
 }
 
 /// Averages as files hold them: the shortest decimals of 32-bit numbers, as those of the members. What is written is also what is scored.
@@ -196,15 +198,7 @@ fn free_folder(runs: &Path, name: &str) -> Result<PathBuf, EnsembleError> {
     free.ok_or_else(|| StorageError::Exists { path: runs.join(format!("{name}-{MOST_OF_ONE_NAME}")) }.into())
 }
 
-pub(crate) fn encode(record: &Record) -> Result<Vec<u8>, EnsembleError> {
+pub(crate) fn encode(record: &impl serde::Serialize) -> Result<Vec<u8>, EnsembleError> {
     let json = serde_json::to_vec_pretty(record);
     json.map_err(|error| EnsembleError::Encode { problem: error.to_string() })
-}
-
-pub(crate) fn file_of(seed: &SeedPredictions) -> PredictionFile {
-    PredictionFile { file: file_name(&seed.path), sha256: seed.sha256.clone() }
-}
-
-pub(crate) fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -10,21 +10,6 @@ use medley_storage::{Shown, StorageError};
 /// Why an ensemble cannot be made. Nothing is written then.
 #[derive(Debug, thiserror::Error)]
 pub enum EnsembleError {
-    /// Runs that were validated on other rows.
-    #[error(
-        "task `{task}`: `{}` and `{}` are not validated on the same fold, so that no rows are there to weigh both by; name runs of one \
-         fold",
-        Shown(first),
-        Shown(other)
-    )]
-    Folds {
-        /// Task name.
-        task: String,
-        /// One run folder.
-        first: PathBuf,
-        /// The other.
-        other: PathBuf,
-    },
     /// No run.
     #[error("no run was named; name one or more finished runs")]
     NoRuns,

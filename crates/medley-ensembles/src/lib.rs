@@ -1,7 +1,9 @@
 //! One predictor out of the seeds of several runs.
 //!
 //! Networks of different seeds, recipes and backbones err on different images, and the mean of their probabilities errs on fewer. Members
-//! of a task are all seeds of all runs that have it; tasks may come from different runs, so that one submission can be made of many.
+//! of a task are all seeds of all runs that have it; tasks may come from different runs, so that one submission can be made of many. Runs of
+//! all folds of a recipe are one run: out-of-fold predictions of every row of training and validation, and the mean of the folds on the
+//! test split.
 //!
 //! - [`plan()`]: which seeds are members of which task, and whether the runs are of the same data. It reads no predictions.
 //! - [`build()`]: averages the predictions, by weights that were held against the plain mean (`medley_decisions::ensemble`), and writes a
@@ -20,6 +22,7 @@
 
 mod build;
 mod error;
+mod members;
 mod plan;
 mod record;
 mod test_split;
@@ -27,7 +30,7 @@ mod test_split;
 pub use build::{Built, Request, Source, build};
 pub use error::EnsembleError;
 pub use plan::{TaskPlan, plan};
-pub use record::{Member, PredictionFile, Record, TaskEnsemble};
+pub use record::{Folds, Member, PredictionFile, Record, TaskEnsemble};
 pub use test_split::open_test;
 
 /// The example of the README runs.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use medley_core::record::DataRecord;
 use medley_core::{Split, TaskSpec};
+use medley_predictions::folds::{Recipe, are_folds, recipes};
 use medley_predictions::{PredictionError, RunFiles};
 
 use crate::EnsembleError;
@@ -11,18 +12,22 @@ use crate::EnsembleError;
 /// A task, and the runs whose seeds are its members.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskPlan {
-    /// Its data, the same in all these runs.
+    /// Its data, the same in all these runs. Of folds, all rows of training and validation stand under validation.
     pub data: DataRecord,
-    /// Places of the runs among those given, ascending.
+    /// Places of the runs among those given; of folds, the first of each recipe.
     pub runs: Vec<usize>,
+    /// The recipes whose folds are put together; empty where every run is a member by itself.
+    pub recipes: Vec<Recipe>,
 }
 
 /// Puts runs together by task, in the order in which tasks first occur. Every run has to have a task that another one has, unless there is
-/// one run, or runs are to be collected (`collect`).
+/// one run, or runs are to be collected (`collect`). Runs of several folds have to be all folds of their recipes, each of which then stands
+/// for one run.
 ///
 /// # Errors
-/// [`EnsembleError::NoRuns`], [`EnsembleError::Twice`], [`EnsembleError::OtherData`], [`EnsembleError::Folds`], [`EnsembleError::Rows`],
-/// [`EnsembleError::NothingInCommon`], and [`PredictionError::NotPredicted`] of a run that is unfinished.
+/// [`EnsembleError::NoRuns`], [`EnsembleError::Twice`], [`EnsembleError::OtherData`], [`EnsembleError::Rows`],
+/// [`EnsembleError::NothingInCommon`], [`PredictionError::NotPredicted`] of a run that is unfinished, and
+/// [`PredictionError::Folds`] where folds do not fit.
 pub fn plan(runs: &[RunFiles], collect: bool) -> Result<Vec<TaskPlan>, EnsembleError> {
     if runs.is_empty() {
         return Err(EnsembleError::NoRuns);
@@ -38,25 +43,52 @@ pub fn plan(runs: &[RunFiles], collect: bool) -> Result<Vec<TaskPlan>, EnsembleE
             );
         }
     }
+    let recipes = if are_folds(runs) { recipes(runs).map_err(PredictionError::from)? } else { Vec::new() };
+    // What stands for a member: a run, or the first run of a recipe.
+    let units: Vec<usize> = if recipes.is_empty() {
+        (0..runs.len()).collect()
+    } else {
+        recipes.iter().map(|recipe| recipe.runs[0]).collect()
+    };
     let mut plans: Vec<TaskPlan> = Vec::new();
-    for (index, run) in runs.iter().enumerate() {
-        for data in run.data() {
+    for &unit in &units {
+        let recipe = recipes.iter().find(|recipe| recipe.runs[0] == unit);
+        for data in runs[unit].data() {
             match plans.iter_mut().find(|plan| plan.data.task.name == data.task.name) {
                 Some(plan) => {
-                    check_same(&runs[plan.runs[0]], &plan.data, run, data)?;
-                    plan.runs.push(index);
+                    let known = runs[plan.runs[0]].data().iter().find(|known| known.task.name == data.task.name);
+                    check_same(&runs[plan.runs[0]], known.unwrap_or(&plan.data), &runs[unit], data)?;
+                    plan.runs.push(unit);
+                    plan.recipes.extend(recipe.cloned());
                 }
-                None => plans.push(TaskPlan { data: data.clone(), runs: vec![index] }),
+                None => plans.push(TaskPlan {
+                    data: if recipe.is_some() { of_all_rows(data) } else { data.clone() },
+                    runs: vec![unit],
+                    recipes: recipe.cloned().into_iter().collect(),
+                }),
             }
         }
     }
     let shares = |index: &usize| plans.iter().any(|plan| plan.runs.len() > 1 && plan.runs.contains(index));
-    match (0..runs.len()).find(|index| !shares(index)) {
-        Some(alone) if runs.len() > 1 && !collect => {
+    match units.iter().find(|index| !shares(index)) {
+        Some(&alone) if units.len() > 1 && !collect => {
             Err(EnsembleError::NothingInCommon { run: runs[alone].layout.root().to_owned() })
         }
         _ => Ok(plans),
     }
+}
+
+/// The data of a fold, with all rows of training and validation under validation: each was predicted by networks that had not seen it.
+fn of_all_rows(data: &DataRecord) -> DataRecord {
+    let mut all = data.clone();
+    let train = all.rows.remove(&Split::Train).unwrap_or(0);
+    all.rows.entry(Split::Val).and_modify(|rows| *rows += train);
+    if let Some(train) = all.class_counts.remove(&Split::Train)
+        && let Some(counts) = all.class_counts.get_mut(&Split::Val)
+    {
+        counts.iter_mut().zip(train).for_each(|(count, train)| *count += train);
+    }
+    all
 }
 
 /// Links and dots may lead to one folder by two names.
@@ -67,11 +99,6 @@ fn same_folder(one: &Path, other: &Path) -> bool {
 fn check_same(first: &RunFiles, known: &DataRecord, other: &RunFiles, data: &DataRecord) -> Result<(), EnsembleError> {
     let task = || known.task.name.clone();
     let roots = || (first.layout.root().to_owned(), other.layout.root().to_owned());
-    // Before the numbers of rows, which differ as the folds do.
-    if first.manifest.folds != other.manifest.folds {
-        let (first, other) = roots();
-        return Err(EnsembleError::Folds { task: task(), first, other });
-    }
     for split in [Split::Val, Split::Test] {
         if let (Some(&first_rows), Some(&other_rows)) = (known.rows.get(&split), data.rows.get(&split))
             && first_rows != other_rows

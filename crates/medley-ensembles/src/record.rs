@@ -22,8 +22,11 @@ pub struct Record {
     pub method: Method,
     /// How weights were fitted and judged.
     pub options: FitOptions,
-    /// Its data, in task order.
+    /// Its data, in task order. Of folds, all rows of training and validation stand under `val`.
     pub data: Vec<DataRecord>,
+    /// Folds whose out-of-fold predictions were put together; `None` where members were validated on the same rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<Folds>,
     /// Whether any data is synthetic: such results say nothing about medicine or the benchmark.
     pub synthetic: bool,
     /// Runs that were put together.
@@ -32,8 +35,7 @@ pub struct Record {
     pub members_compared: usize,
     /// In task order.
     pub tasks: Vec<TaskEnsemble>,
-    /// Validation metrics of the averaged predictions. Weights that are not equal were fitted on the same rows: the cross-fitted scores of
-    /// the tasks are the honest ones.
+    /// Validation metrics, with intervals: of each row, the prediction by weights that were not fitted on it. So are the files.
     pub validation: ScoreSet,
     /// Test metrics of the averaged predictions; `None` while the test split is shut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +45,15 @@ pub struct Record {
     /// Every time that test labels were opened for it, as in the manifest of a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub test_openings: Vec<TestOpening>,
+}
+
+/// The folds whose predictions were put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folds {
+    /// Folds of each way of splitting.
+    pub count: usize,
+    /// Ways of splitting.
+    pub repeats: usize,
 }
 
 /// One task of an ensemble.
@@ -56,20 +67,22 @@ pub struct TaskEnsemble {
     pub weighed: Weighed,
 }
 
-/// A seed of a run.
+/// A seed of a run, or of all folds of a recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Name of the run folder.
+    /// Name of the run folder; of folds, what the names of their folders begin with.
     pub run: String,
     /// The seed.
     pub seed: u64,
-    /// Its prediction files by split: those that were read.
-    pub files: BTreeMap<medley_core::Split, PredictionFile>,
+    /// Its prediction files by split: those that were read, one for each fold.
+    pub files: BTreeMap<medley_core::Split, Vec<PredictionFile>>,
 }
 
 /// A file of predictions of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictionFile {
+    /// Name of the run folder.
+    pub run: String,
     /// File name, without its folder.
     pub file: String,
     /// SHA-256 of the file.

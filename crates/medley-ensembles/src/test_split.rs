@@ -6,6 +6,8 @@ use medley_core::record::{PredictionRecord, Resampling, TestOpening};
 use medley_core::text::hex;
 use medley_core::{Origin, Scores, Split, TaskKind, TaskSpec};
 use medley_decisions::ensemble::average;
+use medley_decisions::record::TestMacroF1;
+use medley_decisions::{Rule, macro_f1_of};
 use medley_metrics::uncertainty::SetResamples;
 use medley_metrics::{decide, evaluate, score_set};
 use medley_predictions::MatchRequest;
@@ -15,7 +17,8 @@ use medley_predictions::submission::{SubmissionOrder, TaskLabels, WrittenSubmiss
 use medley_storage::{ConfinedFolder, ConfinedFs, Storage, write_whole};
 use sha2::{Digest as _, Sha256};
 
-use crate::build::{RECORD, as_printed, encode, file_name, file_of, predictions_of};
+use crate::build::{DECISIONS, RECORD, as_printed, encode};
+use crate::members::{file_name, gather};
 use crate::{Built, EnsembleError, Source, TaskPlan};
 
 /// One task, averaged and written, its labels still shut.
@@ -28,7 +31,8 @@ struct Pending {
 }
 
 /// Averages the test predictions of the members by the weights that validation gave them, writes them, records that test labels are about to
-/// be opened, opens and scores them, and writes the submission; `None` where no task has one label per image.
+/// be opened, opens and scores them, and writes the submission, decided by the rules of the ensemble if it has any; `None` where no task has
+/// one label per image. The scores are those of the plain rule; `decisions.json` has macro-F1 by both.
 ///
 /// # Errors
 /// When a member has not predicted the test split: nothing is written then. When labels cannot be opened or the disk fails: the record then
@@ -77,6 +81,14 @@ pub fn open_test(
     folder.remove(&built.layout.pending_predictions()).ok();
     built.record.test = Some(medley_core::record::ScoreSet { intervals: Some(intervals), ..score_set(results) });
     write_whole(&confined, &record_path, &encode(&built.record)?)?;
+    if let Some(decisions) = &mut built.decisions {
+        for (task, sample) in decisions.tasks.iter_mut().zip(&samples) {
+            let Some(scores) = sample.scores() else { continue };
+            let of = |rule: &Rule| macro_f1_of(rule, sample.spec(), scores, sample.labels());
+            task.test = Some(TestMacroF1 { plain: of(&Rule::PLAIN)?, with_rule: of(&task.predictor.rule)? });
+        }
+        write_whole(&confined, &built.layout.root().join(DECISIONS), &encode(decisions)?)?;
+    }
     submit(built, &pending, storage)
 }
 
@@ -85,13 +97,11 @@ fn members(built: &mut Built, sources: &[Source<'_>]) -> Result<Vec<(Scores, usi
     let mut averages = Vec::new();
     let mut tasks = built.record.tasks.clone();
     for (plan, task) in built.plans.iter().zip(&mut tasks) {
-        let seeds = predictions_of(sources, plan, Split::Test)?;
-        for (member, (_, seed)) in task.members.iter_mut().zip(&seeds) {
-            member.files.insert(Split::Test, file_of(seed));
+        let gathered = gather(sources, plan, Split::Test)?;
+        for (member, found) in task.members.iter_mut().zip(gathered.members) {
+            member.files.extend(found.files);
         }
-        let size = seeds.first().map_or(28, |(_, seed)| seed.size);
-        let scores: Vec<Scores> = seeds.into_iter().map(|(_, seed)| seed.scores).collect();
-        averages.push((as_printed(&average(&scores, &task.weighed.weights)?)?, size));
+        averages.push((as_printed(&average(&gathered.scores, &task.weighed.weights)?)?, gathered.size));
     }
     built.record.tasks = tasks;
     Ok(averages)
@@ -126,13 +136,16 @@ fn submit(
     storage: &dyn Storage,
 ) -> Result<Option<WrittenSubmission>, EnsembleError> {
     let one_label = |(plan, _): &(&TaskPlan, &Pending)| plan.data.task.kind != TaskKind::MultiLabel;
-    let labels: Vec<TaskLabels> = (built.plans.iter().zip(pending))
-        .filter(one_label)
-        .map(|(plan, one)| TaskLabels {
-            task: plan.data.task.name.clone(),
-            labels: decide(plan.data.task.kind, &one.scores),
-        })
-        .collect();
+    let mut labels = Vec::new();
+    for (plan, one) in built.plans.iter().zip(pending).filter(one_label) {
+        let task = plan.data.task.name.clone();
+        let decision = built.decisions.as_ref().and_then(|decisions| decisions.decide_by.of(&task));
+        let decided = match decision {
+            Some(decision) => decision.apply(&one.scores)?,
+            None => decide(plan.data.task.kind, &one.scores),
+        };
+        labels.push(TaskLabels { task, labels: decided });
+    }
     if labels.is_empty() {
         return Ok(None);
     }

@@ -9,17 +9,13 @@
 //! together), the same picture in several splits, the same picture under two labels.
 
 mod arrays;
-mod budget;
 mod duplicates;
-mod fit;
 mod folder;
 mod listing;
 mod output;
-mod picture;
 mod read;
 mod splits;
 mod table;
-mod tiff;
 
 use std::path::{Path, PathBuf};
 
@@ -35,8 +31,7 @@ use medley_data::registry::user;
 use splits::Item;
 
 pub use duplicates::Duplicates;
-pub use fit::{Filter, Fit};
-pub use picture::{Alpha, SixteenBit};
+pub use medley_pictures::{Alpha, Filter, Fit, MAX_PIXELS, SixteenBit};
 pub use table::TableOptions;
 
 /// Where images come from.
@@ -119,9 +114,6 @@ pub struct ImportOptions {
     /// Bytes of memory that the decoded images may take.
     pub memory_limit: u64,
 }
-
-/// The most pixels of a picture unless told otherwise: 8192x8192.
-pub const MAX_PIXELS: u64 = 1 << 26;
 
 impl ImportOptions {
     /// The defaults: 28 pixels, padded, bicubic, 70 % train, 10 % val and 20 % test.

@@ -57,6 +57,7 @@ mod interval;
 mod mcnemar;
 pub mod metric;
 pub mod metrics;
+pub mod robustness;
 pub mod sample;
 pub mod scorecard;
 pub mod uncertainty;

@@ -107,6 +107,15 @@ pub fn load_into(bytes: &[u8], targets: &[(String, Tensor)]) -> Result<Metadata,
     Ok(file.metadata)
 }
 
+/// Compares a file with the targets, as [`load_into`] does, and changes nothing. Targets may be those of an outline, which take no memory.
+///
+/// # Errors
+/// [`ModelError::Misfit`], [`ModelError::WeightsFile`].
+pub fn check(bytes: &[u8], targets: &[(String, Tensor)]) -> Result<(), ModelError> {
+    let file = parse(bytes)?;
+    compare(&file.tensors, &targets.iter().map(|(name, target)| (name.as_str(), target)).collect())
+}
+
 /// All tensors of a file, on the CPU, sorted by name, and its metadata.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use medley_npy::NpyError;
 use medley_storage::{ReadError, Shown};
 
 use crate::problems::describe;
-use crate::{LineProblem, RecordError};
+use crate::{FoldsError, LineProblem, RecordError};
 
 /// Why predictions or labels cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +182,9 @@ pub enum PredictionError {
     /// The manifest of a run folder.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Runs of folds that do not fit each other.
+    #[error(transparent)]
+    Folds(#[from] FoldsError),
 }
 
 impl PredictionError {

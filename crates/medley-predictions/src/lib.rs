@@ -8,6 +8,7 @@
 //!   holds scores and labels.
 //! - [`submission`]: the competition's file, read and written.
 //! - [`of_seeds`]: the probabilities of each seed of a run, without their truth.
+//! - [`folds`]: the runs of all folds of a recipe as one predictor, with out-of-fold predictions of every row.
 //! - [`record`]: manifest and results of a run folder, read strictly.
 //! - [`matching`]: a path and a [`TruthSource`] in, [`Prediction`](medley_metrics::scorecard::Prediction)s out, ready to be scored.
 //!
@@ -27,6 +28,7 @@
 //! ```
 
 mod error;
+pub mod folds;
 mod header;
 mod input;
 pub mod label_file;
@@ -40,6 +42,7 @@ mod score_table;
 pub mod submission;
 
 pub use error::PredictionError;
+pub use folds::FoldsError;
 pub use matching::{MatchRequest, PublishedTask, Truth, TruthSource};
 pub use of_seeds::{SeedPredictions, of_seeds};
 pub use problems::LineProblem;

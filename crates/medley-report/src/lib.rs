@@ -12,6 +12,8 @@
 //! - [`write_report`] writes `report.html`: one self-contained page without scripts, made of [`sections()`] that are compiled
 //!   from templates (askama, so that escaping is decided when the crate is built) and of charts from [`svg`].
 //! - [`markdown`], [`csv()`], [`latex`] and [`model_card`] return text.
+//! - [`render_robustness`] and [`robustness_chart`] show how a run fares on corrupted images, by itself or beside another.
+//! - [`transfer`] sets joint training beside training alone.
 //! - [`render_scorecard`] and [`render_comparison`] write the tables of predictions scored and compared.
 //!
 //! ```
@@ -38,17 +40,20 @@ mod fragment;
 mod page;
 mod published;
 pub mod record;
+mod robustness;
 mod scorecard;
 pub mod sections;
 pub mod svg;
 pub mod tables;
 mod text;
+pub mod transfer;
 pub mod uncertainty;
 
 pub use error::ReportError;
 pub use fragment::Fragment;
 pub use page::{html, write_report};
 pub use record::{RunRecord, load_run};
+pub use robustness::{read as read_robustness, render_robustness, robustness_chart};
 pub use scorecard::{Format, Show, ShowPublished, render_comparison, render_scorecard};
 pub use sections::{Section, sections};
 pub use text::{csv, latex, markdown, model_card};

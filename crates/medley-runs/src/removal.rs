@@ -13,7 +13,7 @@ use crate::lock::Held;
 use crate::{RunsError, size};
 
 /// What a run folder holds that Medley has made.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "checkpoints",
     "config.toml",
     "decisions.json",
@@ -24,6 +24,7 @@ const OWN: [&str; 15] = [
     "report.html",
     "results",
     "results.json",
+    "robustness.json",
     "run.lock",
     "submission.csv",
     "submission.SYNTHETIC.csv",

@@ -6,6 +6,9 @@ use medley_augment::AugmentError;
 use medley_cli::failure::{Code, codes};
 use medley_core::message::is_out_of_memory;
 use medley_models::ModelError;
+use medley_package::ClassifierError;
+use medley_predict::PredictError;
+use medley_serve::ServeError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
 use medley_train::config::load::ConfigError;
@@ -25,6 +28,8 @@ pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(groups))
         .or_else(|| cause.downcast_ref().map(model))
         .or_else(|| cause.downcast_ref().map(augment))
+        .or_else(|| cause.downcast_ref().map(predict))
+        .or_else(|| cause.downcast_ref().map(serve))
 }
 
 fn augment(error: &AugmentError) -> Code {
@@ -55,6 +60,43 @@ fn model(error: &ModelError) -> Code {
         | ModelError::Input { .. }
         | ModelError::Unsavable { .. } => Code::Internal,
         ModelError::Core(error) => codes::core(error),
+    }
+}
+
+fn predict(error: &PredictError) -> Code {
+    match error {
+        PredictError::Package { .. }
+        | PredictError::Weights { .. }
+        | PredictError::OtherAnswer { .. }
+        | PredictError::Input { .. } => Code::Data,
+        PredictError::Neither { .. } | PredictError::NoNormalisation { .. } => Code::Disk,
+        PredictError::Task { .. } => Code::Usage,
+        PredictError::Train(error) => train(error),
+        PredictError::Config(error) => config(error),
+        PredictError::Record(error) => codes::record(error),
+        PredictError::Data(error) => codes::data(error),
+        PredictError::Decision(error) => codes::decision(error),
+        PredictError::Model(error) => model(error),
+        PredictError::Classifier(error) => classifier(error),
+        PredictError::Read(error) => codes::read(error),
+        PredictError::Storage(error) => codes::storage(error),
+        PredictError::Thread(_) => Code::Internal,
+    }
+}
+
+fn serve(error: &ServeError) -> Code {
+    match error {
+        ServeError::NoModel | ServeError::Twice { .. } | ServeError::Option { .. } | ServeError::Bind { .. } => {
+            Code::Usage
+        }
+        ServeError::Thread { .. } | ServeError::Runtime(_) | ServeError::Signals(_) => Code::Internal,
+    }
+}
+
+fn classifier(error: &ClassifierError) -> Code {
+    match error {
+        ClassifierError::Bytes { .. } | ClassifierError::Answer { .. } => Code::Data,
+        ClassifierError::Failed(cause) => cause.downcast_ref().map_or(Code::Internal, predict),
     }
 }
 

@@ -42,10 +42,13 @@ impl medley_cli::Torch for Here {
             TorchCommand::LrFind(lr_find) => commands::lr_find::run(lr_find),
             TorchCommand::Test(test) => commands::train::test(test),
             TorchCommand::Resume(resume) => commands::train::resume(resume),
+            TorchCommand::Predict(predict) => commands::predict::run(predict),
+            TorchCommand::Serve(serve) => commands::serve::run(serve),
             TorchCommand::Config(config) => commands::config::run(config),
             TorchCommand::Augment(augment) => commands::augment::run(augment),
             TorchCommand::Models(models) => commands::models::run(models),
             TorchCommand::Doctor(doctor) => commands::doctor::run(doctor),
+            TorchCommand::Robustness(request) => commands::robustness::run(request),
         }
     }
 

@@ -62,6 +62,7 @@ impl Arguments {
             "size" => self.options.input_size = number() as i64,
             "batch" => self.batch = number() as i64,
             "tasks" => self.tasks = number(),
+            "device" => self.options.plan.device = medley_models::device::parse(value).unwrap(),
             "threads" => self.options.plan.threads = number(),
             "replicas" => self.options.plan.replicas = number(),
             _ => panic!("no key `{key}`"),
@@ -171,6 +172,7 @@ struct Images {
     pixels: Vec<f32>,
     shape: Vec<i64>,
     next: usize,
+    device: Device,
 }
 
 impl Images {
@@ -181,7 +183,8 @@ impl Images {
         let shape = [&[arguments.batch], &one[..], &[3]].concat();
         let len = shape[1..].iter().product::<i64>() as usize;
         let bytes = (0..STORED * len).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        Self { bytes, pixels: vec![0.0; shape.iter().product::<i64>() as usize], shape, next: 0 }
+        let pixels = vec![0.0; shape.iter().product::<i64>() as usize];
+        Self { bytes, pixels, shape, next: 0, device: arguments.options.plan.device }
     }
 
     fn batch(&mut self) -> Tensor {
@@ -195,11 +198,12 @@ impl Images {
             }
         }
         let pixels = &self.pixels;
-        if let &[n, d, h, w, _] = &self.shape[..] {
+        let batch = if let &[n, d, h, w, _] = &self.shape[..] {
             volume_batch(pixels, n, d, h, w, 3).unwrap()
         } else {
             image_batch(pixels, self.shape[0], self.shape[1], self.shape[2], 3).unwrap()
-        }
+        };
+        batch.to_device(self.device)
     }
 }
 
@@ -207,8 +211,8 @@ fn train(arguments: &Arguments) -> Work {
     let (net, segments) = build(arguments);
     let flop = 6.0 * net.work().unwrap().macs as f64;
     let mut images = Images::new(arguments);
-    let labels: Vec<Tensor> =
-        segments.iter().map(|segment| Tensor::arange(segment.len, (Kind::Int64, Device::Cpu)).remainder(9)).collect();
+    let kind = (Kind::Int64, arguments.options.plan.device);
+    let labels: Vec<Tensor> = segments.iter().map(|segment| Tensor::arange(segment.len, kind).remainder(9)).collect();
     // Adam at its published settings.
     let adam = AdamW { beta2: 0.999, ..AdamW::default() };
     let parameters = net.parameters().iter().map(|(name, tensor)| Parameter::plain(name, tensor, 0.0)).collect();

@@ -31,6 +31,11 @@ impl SplitSources {
         self.split
     }
 
+    /// The images of each task.
+    pub fn images(&self) -> impl ExactSizeIterator<Item = &Arc<dyn ImageSource>> {
+        self.sources.iter().map(|source| &source.images)
+    }
+
     /// Number of images of each task.
     pub fn rows(&self) -> Vec<usize> {
         self.sources.iter().map(|source| source.images.len()).collect()
@@ -56,6 +61,15 @@ impl SplitSources {
             let Normalisation { mean, std } = source.normalisation.clone();
             ChannelStatistics { mean, std }
         })
+    }
+
+    /// The same images, those of one task changed by a policy and the others as they are.
+    pub(crate) fn only(&self, task: usize, policy: &PolicyConfig) -> Self {
+        let sources = self.sources.iter().enumerate().map(|(index, source)| {
+            let policy = if index == task { policy.clone() } else { PolicyConfig::none() };
+            TaskSource { policy, ..source.clone() }
+        });
+        Self { split: self.split, sources: sources.collect() }
     }
 
     /// An assembler whose random numbers belong to `seed`.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use medley_core::RunLayout;
 use medley_core::record::{Inheritance, Manifest, Parent};
 use medley_data::{OpenOptions, memory, open_task};
 use medley_models::{MultiTaskNet, environment};
@@ -19,7 +20,7 @@ use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
 use crate::compute::{self, ChosenPlan};
 use crate::config::Experiment;
-use crate::data::{OpenedSet, Prepared, prepare};
+use crate::data::{LearningData, OpenedSet, Prepared, prepare};
 use crate::engine::build_network;
 use crate::folds::{Groups, GroupsError};
 use crate::memory::{Footprint, MemoryEstimate};
@@ -192,6 +193,22 @@ impl<'a> Session<'a> {
         }
         let pretrained = recorded_weights(experiment, &folder)?;
         Ok(Run::new(experiment, prepared, plan, None, pretrained, folder, self.storage).resumed())
+    }
+
+    /// What a run learnt from and was validated on, which must be what it began with.
+    ///
+    /// # Errors
+    /// Data that are missing, bad or others.
+    pub fn learning_data(
+        &self,
+        experiment: &Experiment,
+        run: &RunLayout,
+        manifest: &Manifest,
+    ) -> Result<LearningData, TrainError> {
+        let prepared = self.data_of(experiment)?;
+        check_groups(experiment, &prepared, manifest)?;
+        check_data(run.root(), manifest, &prepared.records)?;
+        Ok(prepared.learning)
     }
 
     fn check_memory(&self, footprint: &Footprint) -> Result<(), TrainError> {

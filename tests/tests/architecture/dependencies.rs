@@ -93,7 +93,7 @@ fn the_map_is_what_cargo_sees() {
 fn only_training_and_the_program_need_tensors() {
     let with_tensors: Vec<_> =
         drawn_map().into_iter().filter_map(|(name, drawn)| drawn.tensors.then_some(name)).collect();
-    assert_eq!(with_tensors, ["medley-autograd", "medley-models", "medley-torch", "medley-train"]);
+    assert_eq!(with_tensors, ["medley-autograd", "medley-models", "medley-predict", "medley-torch", "medley-train"]);
     assert!(!closure("medley-tests").contains("torch-sys"), "the rules must be testable without libtorch");
     let script = text(Path::new("scripts/test"));
     let mut left_out: Vec<_> =
@@ -149,8 +149,30 @@ fn report_never_needs_train_or_data() {
 #[test]
 fn training_needs_no_network_no_templates_and_no_image_files() {
     let needed = closure("medley-train");
-    for forbidden in ["ureq", "askama", "image"] {
+    for forbidden in ["ureq", "hyper", "tokio", "askama", "image"] {
         assert!(!needed.contains(forbidden), "medley-train needs {forbidden}");
+    }
+}
+
+#[test]
+fn pictures_are_decoded_in_one_crate() {
+    let decoders = ["dicom-object", "nifti", "flate2"];
+    for package in metadata().workspace_packages() {
+        let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        let decodes = normal.clone().any(|dependency| decoders.contains(&dependency.name.as_str()));
+        assert_eq!(decodes, package.name.as_str() == "medley-pictures", "{}", package.name);
+        // The import encodes with it, and draws sheets.
+        let may = matches!(package.name.as_str(), "medley-pictures" | "medley-import");
+        assert!(may || !normal.clone().any(|dependency| dependency.name == "image"), "{}", package.name);
+    }
+    assert!(!closure("medley-package").contains("torch-sys"));
+}
+
+#[test]
+fn only_the_server_and_the_program_with_libtorch_speak_http() {
+    for package in metadata().workspace_packages() {
+        let may = ["medley-serve", "medley-torch"].contains(&package.name.as_str());
+        assert!(may || !closure(&package.name).contains("hyper"), "{} needs hyper", package.name);
     }
 }
 

@@ -1,20 +1,10 @@
 //! A short round of each kind of `scripts/attack`: what was held stays held.
-#![allow(clippy::print_stderr, reason = "a skipped test must say so")]
 
 use std::process::Command;
 
 use medley_tests::program::{Said, medley};
+use medley_tests::python::has_python;
 use medley_tests::repository::root;
-
-/// Whether there is a Python to run the script with. Without one the test says that it is skipped; with `CI` set it fails.
-fn has_python() -> bool {
-    let found = Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success());
-    assert!(found || std::env::var_os("CI").is_none(), "CI is set, but there is no python3");
-    if !found {
-        eprintln!("SKIPPED: scripts/attack needs python3");
-    }
-    found
-}
 
 fn attack(arguments: &[&str]) -> Said {
     let script = root().join("scripts/attack");
@@ -23,7 +13,7 @@ fn attack(arguments: &[&str]) -> Said {
 
 /// Asserts that a few rounds of a kind are held.
 fn held(kind: &str, rounds: &str, seed: &str) {
-    if has_python() {
+    if has_python("scripts/attack") {
         let said = attack(&[kind, "--rounds", rounds, "--seed", seed]);
         assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
         assert!(said.stdout.contains("not held    0"), "{}", said.stdout);
@@ -77,7 +67,7 @@ fn races_are_held() {
 
 #[test]
 fn what_is_not_held_is_said_with_how_to_repeat_it() {
-    if !has_python() {
+    if !has_python("scripts/attack") {
         return;
     }
     // A program that takes everything for good.

@@ -23,6 +23,7 @@
 
 mod blank;
 mod exact;
+mod groups;
 mod labels;
 pub mod near;
 mod pool;

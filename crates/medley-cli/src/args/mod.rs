@@ -7,8 +7,10 @@ pub mod data;
 pub mod decide;
 pub mod ensemble;
 pub mod models;
+pub mod predict;
 pub mod runs;
 pub mod score;
+pub mod serve;
 
 use std::path::PathBuf;
 
@@ -21,8 +23,10 @@ use self::data::DataArguments;
 use self::decide::DecideArguments;
 use self::ensemble::EnsembleArguments;
 use self::models::ModelsArguments;
+use self::predict::PredictArguments;
 use self::runs::RunsArguments;
 use self::score::ScoreArguments;
+use self::serve::ServeArguments;
 
 /// Train, score and report medical-image classifiers on MedMNIST.
 #[derive(Debug, Parser)]
@@ -40,6 +44,8 @@ use self::score::ScoreArguments;
   medley train configs/small-three.toml --set train.epochs=2 --set 'seeds=[0]'
   medley resume runs/small-three-1                 resume after an interruption
   medley runs list                                 list runs and their scores
+  medley predict pictures --model packages/breastmnist   classify pictures
+  medley serve packages/breastmnist                classify over HTTP
 
 Exit codes: 0 done, 1 internal error, 2 usage or config, 3 data, 4 run folder, disk or memory, 5 training failed, \
 130 interrupted (Ctrl-C), 143 terminated.
@@ -98,6 +104,10 @@ pub enum TorchCommand {
     Test(TestArguments),
     /// Resume an interrupted run; the results are bit-identical to those of an uninterrupted one
     Resume(ResumeArguments),
+    /// Classify pictures with a trained network
+    Predict(PredictArguments),
+    /// Answer over HTTP: the Open Inference Protocol, pictures, a page to drop one on
+    Serve(ServeArguments),
     /// Check and show configs, and list their keys
     #[command(display_order = 19)]
     Config(ConfigArguments),
@@ -110,12 +120,24 @@ pub enum TorchCommand {
     /// Check this machine (versions, devices, threads, data) and suggest fixes
     #[command(display_order = 22)]
     Doctor(DoctorArguments),
+    /// What `medley score --corruptions` needs libtorch for; it has no name of its own.
+    #[command(skip)]
+    Robustness(RobustnessRequest),
+}
+
+/// A run that is to predict corrupted images.
+#[derive(Debug)]
+pub struct RobustnessRequest {
+    /// The run folder.
+    pub run: PathBuf,
+    /// Its data folder, if one was named.
+    pub data: RunDataFolder,
 }
 
 impl TorchCommand {
     /// Whether it computes with a network for long.
     pub fn trains(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_))
+        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_) | Self::Robustness(_))
     }
 }
 

@@ -24,17 +24,24 @@ pub enum ModelsSubcommand {
     },
     /// Describe a network: parameters, multiply-adds, memory and receptive field by input size, and its options
     Show(ShowArguments),
-    /// Export a run: its weights, one plain network per task, for torchvision or timm, or ONNX models
+    /// Export the networks of a run: packages for `medley predict` and the Hugging Face Hub, plain weights for torchvision and timm, or
+    /// ONNX models
     Export(ExportArguments),
+    /// Check a package: its description, its weights, and that the network answers as when the package was made
+    Verify(VerifyArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley models export runs/small-three-1
+  medley models export runs/small-three-1 --to published
+  medley models export runs/small-three-1 --to all-in-one --all-tasks --format bf16
   medley models export runs/small-three-1 --seed 1 --out weights
   medley models export runs/small-three-1 --format onnx
 
-The files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
+With --to, each task becomes a folder of its own with model.toml, model.safetensors and README.md, a model card that the Hugging Face \
+Hub reads. The decision rule, the temperature and the threshold for unlike images are fitted on the validation images of the run.
+
+Without it, the files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
 such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.
 
 With `--format onnx`, a file is a whole model for onnxruntime and others: it takes pictures as bytes, \
@@ -49,12 +56,21 @@ pub struct ExportArguments {
     /// Seed of the run; by default the first
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Folder to write to; by default `weights` in the run folder
+    /// Folder to write packages to
     #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// One package with all tasks, in --to itself
+    #[arg(long, requires = "to", conflicts_with = "task")]
+    pub all_tasks: bool,
+    /// Numbers of the weights of a package: fp32 (the default), bf16 or fp16; without --to, the files: safetensors (the default) or onnx
+    #[arg(long)]
+    pub format: Option<ExportFormat>,
+    /// Leave out what the validation images tell: no data are read, and there is neither a decision rule nor a threshold
+    #[arg(long, requires = "to")]
+    pub no_calibration: bool,
+    /// Folder to write plain weights or ONNX models to; by default `weights` in the run folder
+    #[arg(long, value_name = "DIR", conflicts_with = "to")]
     pub out: Option<PathBuf>,
-    /// What to write
-    #[arg(long, value_enum, default_value = "safetensors")]
-    pub format: ExportFormat,
     #[command(flatten)]
     pub onnx: OnnxArguments,
     /// Print JSON
@@ -66,9 +82,15 @@ pub struct ExportArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// Weights
+    /// A package in 32-bit floats, as they were trained
+    Fp32,
+    /// A package in bfloat16
+    Bf16,
+    /// A package in 16-bit floats
+    Fp16,
+    /// Plain weights
     Safetensors,
-    /// Models
+    /// ONNX models
     Onnx,
 }
 
@@ -120,6 +142,17 @@ pub struct ShowArguments {
     #[arg(long, default_value_t = 3)]
     pub channels: i64,
     /// Print JSON, one description per size
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  medley models verify packages/breastmnist")]
+pub struct VerifyArguments {
+    /// Package
+    pub package: PathBuf,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::RunDataFolder;
+
 #[derive(Debug, Args)]
 pub struct RunsArguments {
     #[command(subcommand)]
@@ -18,6 +20,8 @@ pub enum RunsSubcommand {
     Show(ShowArguments),
     /// Compare runs: what differs in config, environment and data, and their scores side by side
     Diff(DiffArguments),
+    /// Compare joint training with training alone, task by task and seed by seed, on validation images
+    Transfer(TransferArguments),
     /// Tag runs, and note something of them
     Tag(TagArguments),
     /// Remove run folders, or the checkpoints that finished runs no longer need
@@ -102,6 +106,36 @@ pub enum StateArgument {
 pub struct ShowArguments {
     /// The run folder
     pub run: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs transfer runs/joint-1 runs/breast-1 runs/retina-1
+  medley runs transfer runs/joint-1 runs/breast-1 --html transfer.html
+
+Every task of the other runs that the joint run has too is compared, by the seeds that both have, on the same validation images: the mean \
+difference, its paired bootstrap interval over the images, and its standard deviation over the seeds. A fair comparison has equal steps; \
+where they differ, the report says so. No test label is needed.")]
+pub struct TransferArguments {
+    /// The run of several tasks
+    pub joint: PathBuf,
+    /// Runs of its tasks alone, or of fewer of them
+    #[arg(required = true, value_name = "ALONE")]
+    pub alone: Vec<PathBuf>,
+    #[command(flatten)]
+    pub data: RunDataFolder,
+    /// Number of bootstrap resamples
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub resamples: u32,
+    /// Write a page of its own
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Print Markdown tables
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -21,6 +21,11 @@ Examples:
   medley score runs/small-three-1 --published    with what others report
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
+  medley score runs/small-three-1 --corruptions --reference runs/resnet18-1
+
+With --corruptions, the validation images of a run folder are corrupted as in MedMNIST-C: what goes wrong with images of their modality, \
+in five severities. The balanced errors of the mean of its seeds are kept in robustness.json, from which tables, the chart and the report \
+are made without predicting again. No test image is looked at.
 
 The truth is read from the data folder (--data, else MEDLEY_DATA, else that of the run, else data), or from --labels. A file \
 with mistakes is refused, with the numbers of its wrong lines.")]
@@ -41,6 +46,15 @@ pub struct ScoreArguments {
     /// Show metrics by class, and calibration by class frequency
     #[arg(long)]
     pub details: bool,
+    /// Balanced errors of a run on corrupted validation images, by corruption and severity
+    #[arg(long, conflicts_with_all = ["labels", "task", "kind", "like", "any_scores", "details", "published", "latex"])]
+    pub corruptions: bool,
+    /// A run whose errors on the same images are the measure: ratios below 1 are better than it
+    #[arg(long, value_name = "RUN", requires = "corruptions")]
+    pub reference: Option<PathBuf>,
+    /// Write the error by severity as an SVG chart
+    #[arg(long, value_name = "FILE", requires = "corruptions")]
+    pub svg: Option<PathBuf>,
     #[command(flatten)]
     pub output: OutputArguments,
 }

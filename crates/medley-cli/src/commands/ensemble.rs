@@ -7,11 +7,12 @@ use medley_core::RunLayout;
 use medley_core::record::ScoreSet;
 use medley_core::text::{count, plural};
 use medley_decisions::ensemble::{Fallback, Method};
-use medley_ensembles::{Record, Request, Source, TaskEnsemble, build, open_test};
+use medley_decisions::record::{DecisionRecord, TaskDecisions};
+use medley_ensembles::{Built, Folds, Record, Request, Source, TaskEnsemble, build, open_test};
 use medley_predictions::RunFiles;
 use medley_storage::RealFs;
 
-use super::decide::interval;
+use super::decide::{interval, rules, temperatures};
 use super::score::DataTruth;
 use crate::args::ensemble::EnsembleArguments;
 use crate::output;
@@ -25,6 +26,7 @@ pub(crate) fn run(arguments: &EnsembleArguments) -> anyhow::Result<ExitCode> {
     let request = Request {
         method: arguments.method.into(),
         options: arguments.fitting.options(),
+        decide: arguments.decide,
         test: arguments.test,
         collect: arguments.collect,
         name: arguments.name.clone(),
@@ -35,6 +37,9 @@ pub(crate) fn run(arguments: &EnsembleArguments) -> anyhow::Result<ExitCode> {
     let mut built = build(&sources, &request, &RealFs)?;
     let folder = built.layout.root().display().to_string();
     let mut written = vec![format!("ensemble   {folder}")];
+    if built.decisions.is_some() {
+        written.push(format!("decisions  {}", built.layout.decisions().display()));
+    }
     if arguments.test {
         match open_test(&mut built, &sources, &now(), &RealFs)? {
             Some(submission) => {
@@ -48,7 +53,7 @@ pub(crate) fn run(arguments: &EnsembleArguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         output::json(&built.record)?;
     } else {
-        output::line(&text(&built.record))?;
+        output::line(&text(&built))?;
         output::line(&written.join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -59,20 +64,48 @@ fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn text(record: &Record) -> String {
+fn text(built: &Built) -> String {
+    let record = &built.record;
     let mut text = String::new();
     if record.synthetic {
         text.push_str("SYNTHETIC data: the scores say nothing about medicine\n\n");
     }
     let runs = plural(record.runs.len(), "run");
-    let _ = write!(text, "validation, members of {runs} averaged\n{}\n", validation(record));
+    let rows = match record.folds {
+        None => "validation".to_owned(),
+        Some(Folds { count, repeats: 1 }) => format!("out-of-fold rows of {count} folds"),
+        Some(Folds { count, repeats }) => format!("out-of-fold rows of {count} folds, {repeats} ways of splitting"),
+    };
+    let _ = write!(text, "{rows}, members of {runs} averaged\n{}\n", validation(record));
     if record.tasks.iter().any(|task| task.weighed.method != Method::Mean) {
         let _ = write!(text, "\nweights\n{}\n", weights(record));
     }
+    let by = "by weights that were not fitted on the row, and the plain rule";
+    let _ = write!(text, "\n{rows}, {by}\n{}\n", scores(&record.validation));
+    if let Some(decisions) = &built.decisions {
+        let _ = write!(text, "\nmacro-F1 on rows that the rule was not fitted on\n{}\n", rules(decisions));
+        if decisions.tasks.iter().any(|task| task.predictor.temperature.is_some()) {
+            let _ = write!(text, "\ntemperatures\n{}\n", temperatures(decisions));
+        }
+    }
     if let Some(test) = &record.test {
-        let _ = write!(text, "\ntest\n{}\n", scores(test));
+        let _ = write!(text, "\ntest, by the plain rule\n{}\n", scores(test));
+    }
+    if let Some(decisions) = built.decisions.as_ref().filter(|_| record.test.is_some()) {
+        let _ = write!(text, "\ntest, macro-F1\n{}\n", with_rules(decisions));
     }
     text
+}
+
+/// Macro-F1 on the test split by the plain rule and by that of the ensemble.
+fn with_rules(decisions: &DecisionRecord) -> String {
+    let row = |task: &TaskDecisions| {
+        let test = task.test?;
+        let rule = task.predictor.rule.name().to_owned();
+        Some(vec![task.task.clone(), rule, format!("{:.4}", test.plain), format!("{:.4}", test.with_rule)])
+    };
+    let rows: Vec<Vec<String>> = decisions.tasks.iter().filter_map(row).collect();
+    output::table(&["task", "rule", "plain", "with it"], &rows)
 }
 
 fn validation(record: &Record) -> String {

@@ -6,5 +6,6 @@ pub(crate) mod data;
 pub(crate) mod decide;
 pub(crate) mod ensemble;
 pub(crate) mod report;
+pub(crate) mod robustness;
 pub(crate) mod runs;
 pub(crate) mod score;

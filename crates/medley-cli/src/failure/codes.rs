@@ -7,7 +7,7 @@ use medley_ensembles::EnsembleError;
 use medley_fetch::FetchError;
 use medley_import::ImportError;
 use medley_metrics::MetricError;
-use medley_predictions::{PredictionError, RecordError, SubmissionError};
+use medley_predictions::{FoldsError, PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
 use medley_runs::RunsError;
 use medley_storage::{ReadError, StorageError};
@@ -118,7 +118,14 @@ pub fn decision(error: &DecisionError) -> Code {
     match error {
         DecisionError::Kind { .. }
         | DecisionError::Parameters { .. }
+        | DecisionError::Number { .. }
+        | DecisionError::Outputs { .. }
+        | DecisionError::Format { .. }
+        | DecisionError::OtherTask { .. }
+        | DecisionError::Columns { .. }
+        | DecisionError::Range { .. }
         | DecisionError::Counts { .. }
+        | DecisionError::Folds { .. }
         | DecisionError::NotProbabilities { .. }
         | DecisionError::NoMembers { .. }
         | DecisionError::Shape { .. } => Code::Data,
@@ -134,7 +141,6 @@ pub fn ensemble(error: &EnsembleError) -> Option<Code> {
         EnsembleError::NoRuns
         | EnsembleError::Twice { .. }
         | EnsembleError::NothingInCommon { .. }
-        | EnsembleError::Folds { .. }
         | EnsembleError::Name { .. } => Code::Usage,
         EnsembleError::OtherData { .. } | EnsembleError::Rows { .. } => Code::Data,
         EnsembleError::Encode { .. } => Code::Internal,
@@ -166,9 +172,22 @@ pub fn prediction(error: &PredictionError) -> Option<Code> {
         PredictionError::Metric(error) => metric(error),
         PredictionError::Core(error) => core(error),
         PredictionError::Record(error) => record(error),
+        PredictionError::Folds(error) => folds(error),
         PredictionError::InFile { source, .. } => return prediction(source),
         PredictionError::UnknownTask { .. } | PredictionError::Truth { .. } => return None,
     })
+}
+
+/// Of [`FoldsError`].
+pub fn folds(error: &FoldsError) -> Code {
+    match error {
+        FoldsError::Unfolded { .. }
+        | FoldsError::Splits { .. }
+        | FoldsError::Missing { .. }
+        | FoldsError::Twice { .. } => Code::Usage,
+        FoldsError::Data { .. } => Code::Data,
+        FoldsError::Rows { .. } | FoldsError::Damaged { .. } => Code::Disk,
+    }
 }
 
 /// Of [`RecordError`].

@@ -7,7 +7,15 @@ use crate::program::{medley, must};
 
 /// Networks that prefer class 0 far too much.
 fn biased() -> Recipe<'static> {
-    Recipe { name: "biased-1", tasks: &TASKS[..2], seeds: &[0, 1], skill: 2.0, preference: 2.5, tested: true }
+    Recipe {
+        name: "biased-1",
+        tasks: &TASKS[..2],
+        seeds: &[0, 1],
+        skill: 2.0,
+        preference: 2.5,
+        tested: true,
+        fold: None,
+    }
 }
 
 #[test]
@@ -25,10 +33,16 @@ fn a_bias_is_found_and_written_down_and_the_test_split_is_shown_by_both_rules() 
     assert_eq!(said, written);
     for task in written["tasks"].as_array().unwrap() {
         let number = |path: &str| task.pointer(path).unwrap().as_f64().unwrap();
-        assert_ne!(task["predictor"]["rule"]["rule"], "plain", "{task}");
+        assert_ne!(task["predictor"]["rule"]["name"], "plain", "{task}");
         assert!(number("/predictor/macro_f1") > number("/predictor/plain_macro_f1") + 0.05, "{task}");
         assert!(number("/test/with_rule") > number("/test/plain"), "{task}");
         assert_eq!(task["seeds"].as_array().unwrap().len(), 2);
+    }
+    // What is to be used stands in one place, and is read by whoever uses it.
+    let decisions: medley_decisions::Decisions = serde_json::from_value(written["decide_by"].clone()).unwrap();
+    for task in written["tasks"].as_array().unwrap() {
+        let decision = decisions.of(task["task"].as_str().unwrap()).unwrap();
+        assert_eq!(serde_json::to_value(decision.rule()).unwrap(), task["predictor"]["rule"]);
     }
     // What is written is known as part of the run.
     let removed = must(lab.path(), &["runs", "rm", "runs/biased-1", "--yes"]);

@@ -10,7 +10,7 @@ use crate::lab::{Lab, Recipe, TASKS, write};
 use crate::program::{medley, must};
 
 const GOOD: Recipe<'static> =
-    Recipe { name: "good-1", tasks: &TASKS, seeds: &[0, 1], skill: 2.0, preference: 0.0, tested: true };
+    Recipe { name: "good-1", tasks: &TASKS, seeds: &[0, 1], skill: 2.0, preference: 0.0, tested: true, fold: None };
 const OTHER: Recipe<'static> =
     Recipe { name: "other-1", tasks: &["retinamnist", "dermamnist"], seeds: &[5], skill: 1.7, ..GOOD };
 /// It knows nothing.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use medley_core::record::{
-    DataRecord, Manifest, PredictionRecord, RunResults, SCHEMA_VERSION, SeedRecord, SeedResult, TestOpening,
+    DataRecord, FoldsRecord, Manifest, PredictionRecord, RunResults, SCHEMA_VERSION, SeedRecord, SeedResult,
+    TestOpening,
 };
 use medley_core::seed::{Purpose, stream};
 use medley_core::{Labels, Origin, RunLayout, Scores, ScoringToken, Split};
@@ -36,6 +37,22 @@ pub(crate) struct Recipe<'a> {
     pub(crate) preference: f64,
     /// Whether the test split is predicted and scored.
     pub(crate) tested: bool,
+    /// The fold that it is validated on.
+    pub(crate) fold: Option<Fold>,
+}
+
+/// A fold of `count`: the rows whose number, divided by one more than the repeat, has the remainder `index`.
+#[derive(Clone, Copy)]
+pub(crate) struct Fold {
+    pub(crate) count: usize,
+    pub(crate) index: usize,
+    pub(crate) repeat: u64,
+}
+
+impl Fold {
+    fn has(self, row: usize) -> bool {
+        row / (self.repeat as usize + 1) % self.count == self.index
+    }
 }
 
 impl Lab {
@@ -56,7 +73,7 @@ impl Lab {
         let layout = RunLayout::new(self.path().join("runs").join(recipe.name));
         std::fs::create_dir_all(layout.predictions()).unwrap();
         std::fs::create_dir_all(layout.results_folder()).unwrap();
-        let data: Vec<DataRecord> = recipe.tasks.iter().map(|task| self.data(task)).collect();
+        let data: Vec<DataRecord> = recipe.tasks.iter().map(|task| self.data(task, recipe)).collect();
         let seeds: Vec<SeedResult> = recipe.seeds.iter().map(|&seed| self.seed(&layout, &data, recipe, seed)).collect();
         let ensemble = (recipe.tested && seeds.len() > 1).then(|| self.ensemble(&layout, &data, recipe));
         let results = RunResults {
@@ -81,11 +98,27 @@ impl Lab {
             data_folder: Some(self.path().join("data").display().to_string()),
             no_test: !recipe.tested,
             test_openings: if recipe.tested { vec![opening] } else { Vec::new() },
+            folds: recipe.fold.map(|fold| FoldsRecord {
+                count: fold.count,
+                index: fold.index,
+                repeat: fold.repeat,
+                groups: BTreeMap::new(),
+            }),
             ..common::one_seed().manifest
         };
         write(&layout.manifest(), &manifest);
         write(&layout.results(), &results);
-        std::fs::write(layout.config(), "[train]\nepochs = 3\n").unwrap();
+        let mut config = "[train]\nepochs = 3\n".to_owned();
+        if let Some(Fold { count, index, repeat }) = recipe.fold {
+            let stem = recipe.name.split("-fold").next().unwrap();
+            config += &format!(
+                "[net.backbone]\nname = '{stem}'\n[folds]\ncount = {count}\nindex = {index}\nrepeat = {repeat}\n"
+            );
+            let rows: BTreeMap<String, Vec<usize>> =
+                manifest.data.iter().map(|data| (data.task.name.clone(), self.fold_rows(data, recipe))).collect();
+            write(&layout.fold_rows(), &rows);
+        }
+        std::fs::write(layout.config(), config).unwrap();
         layout
     }
 
@@ -93,13 +126,26 @@ impl Lab {
         self.path().join("data").join(format!("{task}.npz"))
     }
 
-    fn labels(&self, data: &DataRecord, split: Split) -> Labels {
+    /// The rows of the fold, through both parts.
+    fn fold_rows(&self, data: &DataRecord, recipe: Recipe<'_>) -> Vec<usize> {
+        let all = self.of_file(data, Split::Train).rows() + self.of_file(data, Split::Val).rows();
+        (0..all).filter(|&row| recipe.fold.is_some_and(|fold| fold.has(row))).collect()
+    }
+
+    fn labels(&self, data: &DataRecord, split: Split, recipe: Recipe<'_>) -> Labels {
+        let Some(fold) = recipe.fold.filter(|_| split != Split::Test) else { return self.of_file(data, split) };
+        let all = [Split::Train, Split::Val].map(|split| self.of_file(data, split).values().to_vec()).concat();
+        let chosen = all.into_iter().enumerate().filter(|(row, _)| fold.has(*row) == (split == Split::Val));
+        Labels::single(chosen.map(|(_, label)| label).collect()).unwrap()
+    }
+
+    fn of_file(&self, data: &DataRecord, split: Split) -> Labels {
         let found = read_labels(&self.file(&data.task.name), &data.task, split).unwrap();
         let token = ScoringToken::for_written(&data.task.name, found.labels.rows(), [0; 32]);
         found.labels.open(&token).unwrap().clone()
     }
 
-    fn data(&self, task: &str) -> DataRecord {
+    fn data(&self, task: &str, recipe: Recipe<'_>) -> DataRecord {
         let spec = Registry::builtin().get(task).unwrap().spec(28, Origin::Synthetic);
         let (md5, sha256) = hash_file(&self.file(task)).unwrap();
         let mut data = DataRecord {
@@ -112,7 +158,7 @@ impl Lab {
             class_counts: BTreeMap::new(),
         };
         for split in Split::ALL {
-            let labels = self.labels(&data, split);
+            let labels = self.labels(&data, split, recipe);
             data.rows.insert(split, labels.rows());
             if split != Split::Test {
                 let counts = labels.class_counts(data.task.outputs()).into_iter().map(|count| count as u64);
@@ -126,7 +172,7 @@ impl Lab {
         let mut predictions = Vec::new();
         let mut set = |split: Split| {
             let results = data.iter().map(|data| {
-                let labels = self.labels(data, split);
+                let labels = self.labels(data, split, recipe);
                 let scores = predict(data, &labels, recipe, split, seed);
                 let result = evaluate(&data.task, split, &labels, &scores).unwrap();
                 let name = format!("{}-seed{seed}", recipe.name);
@@ -151,7 +197,7 @@ impl Lab {
 
     fn ensemble(&self, layout: &RunLayout, data: &[DataRecord], recipe: Recipe<'_>) -> medley_core::record::ScoreSet {
         let results = data.iter().map(|data| {
-            let labels = self.labels(data, Split::Test);
+            let labels = self.labels(data, Split::Test, recipe);
             let all: Vec<Scores> =
                 recipe.seeds.iter().map(|&seed| predict(data, &labels, recipe, Split::Test, seed)).collect();
             let mean = Scores::mean(&all).unwrap();

@@ -8,6 +8,8 @@ use {csv as _, rand as _};
 mod common;
 mod decide;
 mod ensemble;
+mod folds;
 mod lab;
 mod program;
 mod runs;
+mod transfer;

@@ -23,10 +23,10 @@ use medley_metrics::metrics::LogLoss;
 use medley_metrics::{decide, metric};
 use serde::{Deserialize, Serialize};
 
-use crate::folds::{folds, scatter, splits};
+use crate::folds::scatter;
 use crate::gain::{Gain, log_loss, macro_f1};
 use crate::problem::select;
-use crate::{DecisionError, FitOptions};
+use crate::{DecisionError, FitOptions, Rows};
 
 /// How members are weighted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,10 @@ pub struct Weighed {
     /// Why the mean is in place of the method that was asked for; `None` where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+    /// Probabilities `[N, C]` of each row by weights that were not fitted on it: what the ensemble is to be judged by, and what decision
+    /// rules are to be fitted on. They are not recorded.
+    #[serde(skip)]
+    pub held_out: Option<Scores>,
 }
 
 /// Metrics of predictions on the rows that were given.
@@ -120,34 +124,39 @@ pub fn average(members: &[Scores], weights: &[f64]) -> Result<Scores, DecisionEr
     Ok(Scores::new(values, first.rows(), first.columns())?)
 }
 
-/// Weighs the members of a task. `members` are probabilities `[N, C]` of each, `labels` those of the same rows: of the validation split, or
-/// out-of-fold. The same input gives the same bits.
+/// Weighs the members of a task. `members` are probabilities `[N, C]` of these rows by each. The same input gives the same bits.
 ///
 /// # Errors
 /// When there is no member, members or labels do not fit each other, scores are not probabilities, or an option is out of range.
 pub fn weigh(
-    spec: &TaskSpec,
+    rows: &Rows<'_>,
     members: &[Scores],
-    labels: &Labels,
     method: Method,
     options: &FitOptions,
 ) -> Result<Weighed, DecisionError> {
     options.check()?;
+    let Rows { spec, labels, .. } = *rows;
     check_shapes(&spec.name, members)?;
     for member in members {
         sample_of(spec, member, labels)?;
     }
-    let rows = labels.rows();
     let equal = vec![1.0 / members.len() as f64; members.len()];
     let mean = average(members, &equal)?;
     let fallback = match method {
         _ if members.len() == 1 => Some(Fallback::OneMember),
-        Method::Weighted | Method::Greedy if rows < options.fewest_rows() => Some(Fallback::FewRows),
+        Method::Weighted | Method::Greedy if labels.rows() < options.fewest_rows() => Some(Fallback::FewRows),
         _ => None,
     };
     let by_mean = |fallback| -> Result<Weighed, DecisionError> {
-        let mean = scored(spec, &mean, labels)?;
-        Ok(Weighed { method: Method::Mean, weights: equal.clone(), mean, cross_fitted: None, gain: None, fallback })
+        Ok(Weighed {
+            method: Method::Mean,
+            weights: equal.clone(),
+            mean: scored(spec, &mean, labels)?,
+            cross_fitted: None,
+            gain: None,
+            fallback,
+            held_out: Some(mean.clone()),
+        })
     };
     if method == Method::Mean {
         return by_mean(None);
@@ -155,7 +164,7 @@ pub fn weigh(
     if fallback.is_some() {
         return by_mean(fallback);
     }
-    let held_out = cross_fit(spec, members, labels, method, options)?;
+    let held_out = cross_fit(rows, members, method, options)?;
     let gain = gain_over(spec, &held_out, &mean, labels, method, options)?;
     let found = scored(spec, &held_out, labels)?;
     let fallback = if !gain.is_certain() || gain.value <= 0.0 {
@@ -168,7 +177,7 @@ pub fn weigh(
         return Ok(Weighed { cross_fitted, gain: Some(gain), ..by_mean(fallback)? });
     }
     let weights = weights_of(spec, members, labels, method, options);
-    Ok(Weighed { method, weights, cross_fitted, gain: Some(gain), ..by_mean(None)? })
+    Ok(Weighed { method, weights, cross_fitted, gain: Some(gain), held_out: Some(held_out), ..by_mean(None)? })
 }
 
 fn weights_of(spec: &TaskSpec, members: &[Scores], labels: &Labels, method: Method, options: &FitOptions) -> Vec<f64> {
@@ -181,15 +190,15 @@ fn weights_of(spec: &TaskSpec, members: &[Scores], labels: &Labels, method: Meth
 
 /// Predictions of each row by weights that were fitted on other rows.
 fn cross_fit(
-    spec: &TaskSpec,
+    rows: &Rows<'_>,
     members: &[Scores],
-    labels: &Labels,
     method: Method,
     options: &FitOptions,
 ) -> Result<Scores, DecisionError> {
+    let Rows { spec, labels, .. } = *rows;
     let columns = members[0].columns();
     let mut values = vec![0.0; labels.rows() * columns];
-    for (others, own) in splits(&folds(spec.kind, labels, options.folds, options.seed), labels.rows()) {
+    for (others, own) in rows.splits(options)? {
         let of = |rows: &[usize]| members.iter().map(|member| select(member, rows)).collect::<Result<Vec<_>, _>>();
         let width = labels.width();
         let kept = others.iter().flat_map(|&row| labels.row(row)).copied().collect();

@@ -9,7 +9,7 @@
 //!
 //! let rule = Rule::LogOffsets(LogOffsets { offsets: vec![-0.5, 0.5] });
 //! let json = serde_json::to_string(&rule)?;
-//! assert_eq!(json, r#"{"rule":"log_offsets","offsets":[-0.5,0.5]}"#);
+//! assert_eq!(json, r#"{"name":"log_offsets","offsets":[-0.5,0.5]}"#);
 //! assert_eq!(serde_json::from_str::<Rule>(&json)?, rule);
 //! // Class 1 is decided for from a probability of 1 / (1 + e) on.
 //! let scores = Scores::new(vec![0.7, 0.3, 0.8, 0.2], 2, 2)?;
@@ -22,6 +22,8 @@ mod log_offsets;
 mod prior_adjustment;
 mod temperature;
 mod thresholds;
+
+use std::ops::RangeInclusive;
 
 use medley_core::{Scores, TaskKind};
 use medley_metrics::decide;
@@ -43,12 +45,10 @@ pub struct Plain {}
 
 /// How decisions are made of probabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case")]
+#[serde(tag = "name", rename_all = "snake_case")]
 pub enum Rule {
     /// As the official evaluator.
     Plain(Plain),
-    /// Probabilities that are milder or sharper; decisions as the official evaluator.
-    Temperature(Temperature),
     /// Frequent classes of training count for less.
     PriorAdjustment(PriorAdjustment),
     /// A handicap for each class.
@@ -63,7 +63,6 @@ pub enum Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Family {
-    Temperature,
     PriorAdjustment,
     LogOffsets,
     CutPoints,
@@ -74,15 +73,14 @@ impl Family {
     /// Those that are tried for a kind of task, by their number of parameters.
     pub(crate) fn for_kind(kind: TaskKind) -> &'static [Self] {
         match kind {
-            TaskKind::Binary | TaskKind::MultiClass => &[Self::Temperature, Self::PriorAdjustment, Self::LogOffsets],
-            TaskKind::Ordinal => &[Self::Temperature, Self::PriorAdjustment, Self::LogOffsets, Self::CutPoints],
-            TaskKind::MultiLabel => &[Self::Temperature, Self::Thresholds],
+            TaskKind::Binary | TaskKind::MultiClass => &[Self::PriorAdjustment, Self::LogOffsets],
+            TaskKind::Ordinal => &[Self::PriorAdjustment, Self::LogOffsets, Self::CutPoints],
+            TaskKind::MultiLabel => &[Self::Thresholds],
         }
     }
 
     pub(crate) fn fit(self, problem: &Problem) -> Rule {
         match self {
-            Self::Temperature => Rule::Temperature(Temperature::fit(problem)),
             Self::PriorAdjustment => Rule::PriorAdjustment(PriorAdjustment::fit(problem)),
             Self::LogOffsets => Rule::LogOffsets(LogOffsets::fit(problem)),
             Self::CutPoints => Rule::CutPoints(CutPoints::fit(problem)),
@@ -99,7 +97,6 @@ impl Rule {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Plain(_) => "plain",
-            Self::Temperature(_) => "temperature",
             Self::PriorAdjustment(_) => "prior adjustment",
             Self::LogOffsets(_) => "log-offsets",
             Self::CutPoints(_) => "cut points",
@@ -111,7 +108,7 @@ impl Rule {
     pub fn parameters(&self) -> usize {
         match self {
             Self::Plain(_) => 0,
-            Self::Temperature(_) | Self::PriorAdjustment(_) => 1,
+            Self::PriorAdjustment(_) => 1,
             Self::LogOffsets(rule) => rule.offsets.len().saturating_sub(1),
             Self::CutPoints(rule) => rule.cuts.len(),
             Self::Thresholds(rule) => rule.thresholds.len(),
@@ -122,10 +119,25 @@ impl Rule {
     /// task may have one column, that of class 1.
     ///
     /// # Errors
-    /// [`DecisionError::Kind`] and [`DecisionError::Parameters`] when the rule was fitted for another task.
+    /// As [`Self::check`].
     pub fn decide(&self, kind: TaskKind, scores: &Scores) -> Result<Vec<u16>, DecisionError> {
+        self.check(kind, if kind == TaskKind::Binary { 2 } else { scores.columns() })?;
+        Ok(match self {
+            Self::Plain(_) => decide(kind, scores),
+            Self::PriorAdjustment(rule) => rule.decide(kind, scores),
+            Self::LogOffsets(rule) => rule.decide(kind, scores),
+            Self::CutPoints(rule) => rule.decide(scores),
+            Self::Thresholds(rule) => rule.decide(scores),
+        })
+    }
+
+    /// Whether it can decide for a task of this kind with so many classes or labels, and every number is in its range.
+    ///
+    /// # Errors
+    /// [`DecisionError::Kind`], [`DecisionError::Parameters`] and [`DecisionError::Number`].
+    pub fn check(&self, kind: TaskKind, outputs: usize) -> Result<(), DecisionError> {
         let fits = match self {
-            Self::Plain(_) | Self::Temperature(_) => true,
+            Self::Plain(_) => true,
             Self::PriorAdjustment(_) | Self::LogOffsets(_) => kind != TaskKind::MultiLabel,
             Self::CutPoints(_) => kind == TaskKind::Ordinal,
             Self::Thresholds(_) => kind == TaskKind::MultiLabel,
@@ -133,32 +145,34 @@ impl Rule {
         if !fits {
             return Err(DecisionError::Kind { rule: self.name(), kind });
         }
-        let classes = if kind == TaskKind::Binary { 2 } else { scores.columns() };
-        let check = |numbers: &[f64], expected: usize| {
-            let found = numbers.iter().filter(|number| number.is_finite()).count();
-            let fits = found == expected && numbers.len() == expected;
-            fits.then_some(()).ok_or(DecisionError::Parameters { rule: self.name(), found, expected })
+        let check = |key, numbers: &[f64], expected: usize, allowed: RangeInclusive<f64>| {
+            if numbers.len() != expected {
+                return Err(DecisionError::Parameters { rule: self.name(), found: numbers.len(), expected });
+            }
+            numbers.iter().try_for_each(|&number| check_number(key, number, &allowed))
         };
         match self {
-            Self::Plain(_) | Self::Temperature(_) => Ok(decide(kind, scores)),
+            Self::Plain(_) => Ok(()),
             Self::PriorAdjustment(rule) => {
-                check(&rule.priors, classes)?;
-                Ok(rule.decide(kind, scores))
+                check_number("tau", rule.tau, &(-0.5..=2.0))?;
+                check("priors", &rule.priors, outputs, 0.0..=1.0)?;
+                check_number("the sum of `priors`", rule.priors.iter().sum(), &(0.999_999..=1.000_001))
             }
-            Self::LogOffsets(rule) => {
-                check(&rule.offsets, classes)?;
-                Ok(rule.decide(kind, scores))
-            }
+            Self::LogOffsets(rule) => check("offsets", &rule.offsets, outputs, -50.0..=50.0),
             Self::CutPoints(rule) => {
-                check(&rule.cuts, classes - 1)?;
-                Ok(rule.decide(scores))
+                let last = outputs.saturating_sub(1);
+                check("cuts", &rule.cuts, last, 0.0..=last as f64)?;
+                rule.cuts.windows(2).try_for_each(|pair| check_number("cuts", pair[1], &(pair[0]..=last as f64)))
             }
-            Self::Thresholds(rule) => {
-                check(&rule.thresholds, classes)?;
-                Ok(rule.decide(scores))
-            }
+            Self::Thresholds(rule) => check("thresholds", &rule.thresholds, outputs, 0.0..=1.0),
         }
     }
+}
+
+/// NaN and the infinities lie in no range.
+fn check_number(key: &'static str, value: f64, allowed: &RangeInclusive<f64>) -> Result<(), DecisionError> {
+    let (low, high) = (*allowed.start(), *allowed.end());
+    allowed.contains(&value).then_some(()).ok_or(DecisionError::Number { key, value, low, high })
 }
 
 /// The place between two neighbours at which a search puts a parameter: where it changes nothing, if that lies between them, else the

@@ -1,10 +1,12 @@
 use medley_core::{CoreError, Scores, TaskKind};
 use serde::{Deserialize, Serialize};
 
+use super::check_number;
+use crate::DecisionError;
 use crate::problem::Problem;
 use crate::table::Table;
 
-/// Temperatures between the inverse of this and this are looked for.
+/// Temperatures between the inverse of this and this are looked for, and allowed.
 const MOST: f64 = 20.0;
 /// Halvings of that range: its width is then below 1e-9.
 const HALVINGS: usize = 34;
@@ -20,6 +22,13 @@ pub struct Temperature {
 }
 
 impl Temperature {
+    /// The temperature that changes nothing.
+    pub const NONE: Self = Self { temperature: 1.0 };
+
+    pub(crate) fn check(self) -> Result<(), DecisionError> {
+        check_number("temperature", self.temperature, &(1.0 / MOST..=MOST))
+    }
+
     /// The temperature with the least log loss, between 0.05 and 20. Log loss is convex in the inverse of the temperature, so its slope
     /// has one zero there, which is found by halving.
     pub(crate) fn fit(problem: &Problem) -> Self {

@@ -2,7 +2,7 @@
 
 use medley_core::{Labels, Scores, TaskKind};
 use medley_decisions::ensemble::{Fallback, Method, average, weigh};
-use medley_decisions::{DecisionError, FitOptions};
+use medley_decisions::{DecisionError, FitOptions, Rows};
 use proptest::prelude::*;
 
 use crate::common::{bayes, task};
@@ -27,7 +27,7 @@ fn members_that_know_nothing_lose_their_weight() {
     let (members, labels) = members(600, 2, 6);
     let spec = task(TaskKind::MultiClass, 3);
     for method in [Method::Weighted, Method::Greedy] {
-        let weighed = weigh(&spec, &members, &labels, method, &FitOptions::default()).unwrap();
+        let weighed = weigh(&Rows::new(&spec, &labels), &members, method, &FitOptions::default()).unwrap();
         assert_eq!((weighed.method, weighed.fallback), (method, None), "{weighed:?}");
         let good: f64 = weighed.weights[..2].iter().sum();
         // Of eight alike, two would have a quarter.
@@ -42,7 +42,7 @@ fn members_that_know_nothing_lose_their_weight() {
 fn among_equals_the_mean_stays() {
     let (members, labels) = members(300, 4, 0);
     let spec = task(TaskKind::MultiClass, 3);
-    let weighed = weigh(&spec, &members, &labels, Method::Greedy, &FitOptions::default()).unwrap();
+    let weighed = weigh(&Rows::new(&spec, &labels), &members, Method::Greedy, &FitOptions::default()).unwrap();
     assert_eq!((weighed.method, weighed.fallback), (Method::Mean, Some(Fallback::NotBetter)), "{weighed:?}");
     assert_eq!(weighed.weights, [0.25; 4]);
     assert!(weighed.gain.unwrap().interval.low <= 0.0);
@@ -52,7 +52,7 @@ fn among_equals_the_mean_stays() {
 fn the_mean_is_the_house_mean() {
     let (members, labels) = members(50, 3, 1);
     let spec = task(TaskKind::MultiClass, 3);
-    let weighed = weigh(&spec, &members, &labels, Method::Mean, &FitOptions::default()).unwrap();
+    let weighed = weigh(&Rows::new(&spec, &labels), &members, Method::Mean, &FitOptions::default()).unwrap();
     assert_eq!((weighed.fallback, weighed.gain, weighed.cross_fitted), (None, None, None));
     let (mine, house) = (average(&members, &weighed.weights).unwrap(), Scores::mean(&members).unwrap());
     assert!(mine.view().iter().zip(house.view()).all(|(a, b)| (a - b).abs() < 1e-12));
@@ -69,14 +69,14 @@ fn labels_and_one_column_are_weighed_too() {
     let labels = Labels::multi(truth.clone(), rows, 2).unwrap();
     let members = [11, 2, 2].map(|wrong| Scores::new(knows(wrong), rows, 2).unwrap());
     for method in [Method::Weighted, Method::Greedy] {
-        let weighed = weigh(&spec, &members, &labels, method, &FitOptions::default()).unwrap();
+        let weighed = weigh(&Rows::new(&spec, &labels), &members, method, &FitOptions::default()).unwrap();
         assert!(weighed.method == method && weighed.weights[0] > 0.6, "{weighed:?}");
     }
     let spec = task(TaskKind::Binary, 2);
     let labels = Labels::single(truth[..rows].to_vec()).unwrap();
     let members = [11, 2, 2].map(|wrong| Scores::new(knows(wrong)[..rows].to_vec(), rows, 1).unwrap());
     for method in [Method::Weighted, Method::Greedy] {
-        let weighed = weigh(&spec, &members, &labels, method, &FitOptions::default()).unwrap();
+        let weighed = weigh(&Rows::new(&spec, &labels), &members, method, &FitOptions::default()).unwrap();
         assert!(weighed.method == method && weighed.weights[0] > 0.6, "{weighed:?}");
     }
 }
@@ -85,8 +85,9 @@ fn labels_and_one_column_are_weighed_too() {
 fn what_does_not_fit_is_refused() {
     let (mut members, labels) = members(40, 2, 0);
     let spec = task(TaskKind::MultiClass, 3);
-    let refused =
-        |members: &[Scores]| weigh(&spec, members, &labels, Method::Greedy, &FitOptions::default()).unwrap_err();
+    let refused = |members: &[Scores]| {
+        weigh(&Rows::new(&spec, &labels), members, Method::Greedy, &FitOptions::default()).unwrap_err()
+    };
     assert!(matches!(refused(&[]), DecisionError::NoMembers { .. }));
     members.push(Scores::new(vec![0.5; 78], 39, 2).unwrap());
     let message = refused(&members).to_string();
@@ -94,7 +95,7 @@ fn what_does_not_fit_is_refused() {
         message,
         "task `t`: member 2 has scores of 39 rows and 2 columns, the first member of 40 rows and 3 columns"
     );
-    let one = weigh(&spec, &members[..1], &labels, Method::Greedy, &FitOptions::default()).unwrap();
+    let one = weigh(&Rows::new(&spec, &labels), &members[..1], Method::Greedy, &FitOptions::default()).unwrap();
     assert_eq!((one.fallback, one.weights), (Some(Fallback::OneMember), vec![1.0]));
 }
 
@@ -106,8 +107,8 @@ proptest! {
         let spec = task(TaskKind::Ordinal, 3);
         let options = FitOptions { resamples: 100, level: 0.5, ..FitOptions::default() };
         for method in [Method::Mean, Method::Weighted, Method::Greedy] {
-            let weighed = weigh(&spec, &members, &labels, method, &options).unwrap();
-            prop_assert_eq!(&weighed, &weigh(&spec, &members, &labels, method, &options).unwrap());
+            let weighed = weigh(&Rows::new(&spec, &labels), &members, method, &options).unwrap();
+            prop_assert_eq!(&weighed, &weigh(&Rows::new(&spec, &labels), &members, method, &options).unwrap());
             prop_assert!((weighed.weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             prop_assert!(weighed.weights.iter().all(|weight| (0.0..=1.0 + 1e-9).contains(weight)));
             let averaged = average(&members, &weighed.weights).unwrap();

@@ -1,7 +1,9 @@
 //! What is found and accepted where the best rule is known.
 
 use medley_core::{Labels, Scores, TaskKind};
-use medley_decisions::{Candidate, DecisionError, FitOptions, Fitted, Rule, Verdict, fit, macro_f1_of};
+use medley_decisions::{
+    Candidate, DecisionError, FitOptions, Fitted, Rows, Rule, Temperature, Verdict, fit, macro_f1_of,
+};
 use proptest::prelude::*;
 
 use crate::common::{bayes, macro_f1, normal, task, uniform};
@@ -19,7 +21,7 @@ fn a_prior_shift_is_found_and_undone() {
     let (trained, even) = ([0.7, 0.15, 0.1, 0.05], [0.25; 4]);
     let (scores, labels) = bayes(&even, &trained, 1.6, 1200, 1);
     let spec = task(TaskKind::MultiClass, 4);
-    let fitted = fit(&spec, &scores, &labels, Some(&counts(&trained)), &FitOptions::default()).unwrap();
+    let fitted = fit(&Rows::new(&spec, &labels), &scores, Some(&counts(&trained)), &FitOptions::default()).unwrap();
     let Rule::PriorAdjustment(rule) = &candidate(&fitted, "prior adjustment").rule else { panic!("{fitted:?}") };
     assert!((rule.tau - 1.0).abs() <= 0.3, "{}", rule.tau);
     assert_ne!(fitted.rule, Rule::PLAIN);
@@ -37,8 +39,12 @@ fn without_a_shift_the_plain_rule_stays() {
     let stays = |seed: u64| {
         let (scores, labels) = bayes(&even, &even, 1.6, 200, 100 + seed);
         let options = FitOptions { seed, resamples: 500, ..FitOptions::default() };
-        let fitted =
-            fit(&task(TaskKind::MultiClass, 4), &scores, &labels, Some(&counts(&[0.4, 0.3, 0.2, 0.1])), &options);
+        let fitted = fit(
+            &Rows::new(&task(TaskKind::MultiClass, 4), &labels),
+            &scores,
+            Some(&counts(&[0.4, 0.3, 0.2, 0.1])),
+            &options,
+        );
         fitted.unwrap().rule == Rule::PLAIN
     };
     let stayed = (0..50).filter(|&seed| stays(seed)).count();
@@ -58,13 +64,18 @@ fn a_network_that_is_too_sure_is_cooled() {
         })
         .collect();
     let sharp = Scores::new(sharp, scores.rows(), 4).unwrap();
-    let fitted = fit(&task(TaskKind::MultiClass, 4), &sharp, &labels, None, &FitOptions::default()).unwrap();
-    let found = candidate(&fitted, "temperature");
-    let Rule::Temperature(rule) = &found.rule else { panic!("{found:?}") };
-    assert!((rule.temperature - 2.0).abs() < 0.2, "{}", rule.temperature);
-    let [before, after] = found.log_loss.unwrap();
-    assert!(after < before - 0.05, "{before} {after}");
-    assert_eq!((found.verdict, found.gain.value), (Verdict::SameDecisions, 0.0));
+    let spec = task(TaskKind::MultiClass, 4);
+    let fitted = fit(&Rows::new(&spec, &labels), &sharp, None, &FitOptions::default()).unwrap();
+    let found = fitted.temperature.clone().unwrap();
+    assert!((found.temperature.temperature - 2.0).abs() < 0.2, "{found:?}");
+    let [before, after] = found.log_loss;
+    assert!(after < before - 0.05 && found.accepted, "{before} {after}");
+    assert_eq!(fitted.decision(&spec).unwrap().temperature(), found.temperature);
+    // The temperature of a network that is as sure as it may be changes next to nothing, and is not carried.
+    let fitted = fit(&Rows::new(&spec, &labels), &scores, None, &FitOptions::default()).unwrap();
+    let found = fitted.temperature.clone().unwrap();
+    assert!((found.temperature.temperature - 1.0).abs() < 0.1 && !found.accepted, "{found:?}");
+    assert_eq!(fitted.decision(&spec).unwrap().temperature(), Temperature::NONE);
 }
 
 #[test]
@@ -73,8 +84,10 @@ fn a_single_bad_class_is_corrected_by_offsets() {
     let even = [0.25; 4];
     let (scores, labels) = bayes(&even, &[0.32, 0.32, 0.32, 0.04], 1.6, 1500, 4);
     let fitted =
-        fit(&task(TaskKind::MultiClass, 4), &scores, &labels, Some(&[100; 4]), &FitOptions::default()).unwrap();
+        fit(&Rows::new(&task(TaskKind::MultiClass, 4), &labels), &scores, Some(&[100; 4]), &FitOptions::default())
+            .unwrap();
     assert_eq!(fitted.rule.name(), "log-offsets", "{fitted:?}");
+    assert!(fitted.plain_quadratic_kappa.is_none() && fitted.candidates[0].quadratic_kappa.is_none());
     let Rule::LogOffsets(rule) = &fitted.rule else { panic!("{fitted:?}") };
     let others = rule.offsets[..3].iter().sum::<f64>() / 3.0;
     assert!((rule.offsets[3] - others - 2.08).abs() < 0.8, "{:?}", rule.offsets);
@@ -106,8 +119,10 @@ fn grades(rows: usize, seed: u64) -> (Scores, Labels) {
 fn cut_points_move_to_where_the_grades_are() {
     let (scores, labels) = grades(600, 5);
     let spec = task(TaskKind::Ordinal, 5);
-    let fitted = fit(&spec, &scores, &labels, None, &FitOptions::default()).unwrap();
+    let fitted = fit(&Rows::new(&spec, &labels), &scores, None, &FitOptions::default()).unwrap();
     assert_eq!(fitted.rule.name(), "cut points", "{fitted:?}");
+    let kappa = candidate(&fitted, "cut points").quadratic_kappa.unwrap();
+    assert!(kappa > fitted.plain_quadratic_kappa.unwrap() + 0.01, "{fitted:?}");
     let Rule::CutPoints(rule) = &fitted.rule else { panic!("{fitted:?}") };
     for (cut, middle) in rule.cuts.iter().zip([1.175, 1.725, 2.275, 2.825]) {
         assert!((cut - middle).abs() < 0.2, "{:?}", rule.cuts);
@@ -127,18 +142,18 @@ fn thresholds_are_where_the_f1_of_their_label_is_best() {
     }
     let (scores, labels) = (Scores::new(values, 800, 2).unwrap(), Labels::multi(labels, 800, 2).unwrap());
     let spec = task(TaskKind::MultiLabel, 2);
-    let fitted = fit(&spec, &scores, &labels, None, &FitOptions::default()).unwrap();
+    let fitted = fit(&Rows::new(&spec, &labels), &scores, None, &FitOptions::default()).unwrap();
     // Nothing is above 0.5, so the plain rule finds no label at all.
     assert_eq!((fitted.plain_macro_f1, fitted.rule.name()), (0.0, "thresholds"));
     let Rule::Thresholds(rule) = &fitted.rule else { panic!("{fitted:?}") };
     assert!(rule.thresholds.iter().all(|threshold| (0.05..0.4).contains(threshold)), "{:?}", rule.thresholds);
-    assert_eq!(fitted.candidates.len(), 2);
+    assert_eq!(fitted.candidates.len(), 1);
 }
 
 #[test]
 fn few_rows_decide_nothing() {
     let (scores, labels) = bayes(&[0.5; 2], &[0.9, 0.1], 1.0, 29, 9);
-    let fitted = fit(&task(TaskKind::Binary, 2), &scores, &labels, None, &FitOptions::default()).unwrap();
+    let fitted = fit(&Rows::new(&task(TaskKind::Binary, 2), &labels), &scores, None, &FitOptions::default()).unwrap();
     assert_eq!((fitted.rule, fitted.candidates.len(), fitted.rows), (Rule::PLAIN, 0, 29));
 }
 
@@ -146,8 +161,9 @@ fn few_rows_decide_nothing() {
 fn what_cannot_be_fitted_is_named() {
     let spec = task(TaskKind::MultiClass, 3);
     let (scores, labels) = bayes(&[0.3; 3], &[0.3; 3], 1.0, 40, 1);
-    let refused =
-        |counts: Option<&[u64]>, options: FitOptions| fit(&spec, &scores, &labels, counts, &options).unwrap_err();
+    let refused = |counts: Option<&[u64]>, options: FitOptions| {
+        fit(&Rows::new(&spec, &labels), &scores, counts, &options).unwrap_err()
+    };
     let default = FitOptions::default();
     assert!(matches!(refused(Some(&[1, 2]), default), DecisionError::Counts { found: 2, expected: 3 }));
     for (options, key) in [
@@ -159,7 +175,7 @@ fn what_cannot_be_fitted_is_named() {
         assert!(refused(None, options).to_string().starts_with(&format!("`{key}` is")));
     }
     let logits = Scores::new(vec![3.0; 120], 40, 3).unwrap();
-    let error = fit(&spec, &logits, &labels, None, &default).unwrap_err();
+    let error = fit(&Rows::new(&spec, &labels), &logits, None, &default).unwrap_err();
     assert!(matches!(error, DecisionError::NotProbabilities { .. }), "{error}");
 }
 
@@ -172,8 +188,8 @@ proptest! {
         let (scores, labels) = bayes(&[0.33; 3], &shares, skill, rows, seed);
         let options = FitOptions { resamples: 200, seed, ..FitOptions::default() };
         let spec = task(TaskKind::Ordinal, 3);
-        let fitted = fit(&spec, &scores, &labels, Some(&counts(&shares)), &options).unwrap();
-        prop_assert_eq!(&fitted, &fit(&spec, &scores, &labels, Some(&counts(&shares)), &options).unwrap());
+        let fitted = fit(&Rows::new(&spec, &labels), &scores, Some(&counts(&shares)), &options).unwrap();
+        prop_assert_eq!(&fitted, &fit(&Rows::new(&spec, &labels), &scores, Some(&counts(&shares)), &options).unwrap());
         let plain = macro_f1(labels.values(), &scores.argmax(), 3);
         prop_assert!((fitted.plain_macro_f1 - plain).abs() < 1e-12);
         // On the very rows that they are fitted on, these two are never below the plain rule.

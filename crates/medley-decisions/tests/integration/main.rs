@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
+mod decisions;
 mod ensembles;
 mod fitting;
 mod rules;

@@ -2,7 +2,7 @@
 
 use medley_core::{Labels, Scores, TaskKind};
 use medley_decisions::ensemble::{Method, average, weigh};
-use medley_decisions::{FitOptions, LogOffsets, Rule, fit, macro_f1_of};
+use medley_decisions::{FitOptions, LogOffsets, Rows, Rule, fit, macro_f1_of};
 
 use crate::common::task;
 
@@ -39,8 +39,8 @@ fn temperature_and_macro_f1_agree() {
         let (scores, labels) = case(number);
         assert_eq!(scores.rows(), 80);
         let expected = results(number, "temperature");
-        let fitted = fit(&spec, &scores, &labels, None, &FitOptions::default()).unwrap();
-        let Rule::Temperature(found) = fitted.candidates[0].rule else { panic!("{fitted:?}") };
+        let fitted = fit(&Rows::new(&spec, &labels), &scores, None, &FitOptions::default()).unwrap();
+        let found = fitted.temperature.unwrap().temperature;
         assert!((found.temperature - expected[0]).abs() < 1e-4, "{found:?} {expected:?}");
         assert!((fitted.plain_macro_f1 - expected[2]).abs() < 1e-12);
         let offsets = Rule::LogOffsets(LogOffsets { offsets: vec![0.3, -0.2, -0.1] });
@@ -57,12 +57,12 @@ fn weights_agree() {
         // A level of one half asks for no more than that more resamples are better than worse.
         let options = FitOptions { level: 0.5, ..FitOptions::default() };
         let members = [one, two];
-        let weighed = weigh(&spec, &members, &labels, Method::Weighted, &options).unwrap();
+        let weighed = weigh(&Rows::new(&spec, &labels), &members, Method::Weighted, &options).unwrap();
         if weighed.method == Method::Weighted {
             assert!((weighed.weights[0] - expected[0]).abs() < 1e-4, "{weighed:?} {expected:?}");
         }
         let scores = average(&members, &[expected[0], 1.0 - expected[0]]).unwrap();
-        let loss = weigh(&spec, &[scores], &labels, Method::Mean, &options).unwrap().mean.log_loss;
+        let loss = weigh(&Rows::new(&spec, &labels), &[scores], Method::Mean, &options).unwrap().mean.log_loss;
         assert!((loss - expected[1]).abs() < 1e-9, "{loss} {expected:?}");
     }
 }

@@ -67,6 +67,7 @@ fn request(runs: &Path) -> Request {
     Request {
         method: Method::Greedy,
         options: FitOptions { resamples: 50, ..FitOptions::default() },
+        decide: true,
         test: true,
         collect: false,
         name: "both".into(),
@@ -96,7 +97,7 @@ fn whatever_fails_the_folder_is_whole_or_absent() {
             let storage = FaultyFs::new(fail_at, fault);
             let built = build(&[source], &request(runs.path()), &storage);
             if !storage.tripped() {
-                assert_eq!(names(built.unwrap().layout.root()), ["ensemble.json", "predictions"]);
+                assert_eq!(names(built.unwrap().layout.root()), ["decisions.json", "ensemble.json", "predictions"]);
                 break;
             }
             assert!(built.is_err());

@@ -69,6 +69,12 @@ fn runs_on_different_folds_have_no_rows_in_common() {
         run.layout = RunLayout::new(format!("runs/cv-fold{index}"));
         run
     };
-    let error = plan(&[on_fold(0), on_fold(1)], false).unwrap_err();
-    assert!(matches!(&error, EnsembleError::Folds { .. }) && error.to_string().contains("cv-fold1"), "{error}");
+    let error = plan(&[on_fold(0), on_fold(1)], false).unwrap_err().to_string();
+    assert!(error.contains("cannot be taken as a fold") && error.contains("cv-fold0"), "{error}");
+    let error = plan(&[on_fold(0), read(&two_of(&three))], false).unwrap_err().to_string();
+    assert!(error.contains("b-1` has no folds, but other runs have"), "{error}");
+    // Of one fold, they have rows in common, as runs without folds have.
+    let mut other = on_fold(0);
+    other.layout = RunLayout::new("runs/other-fold0");
+    assert_eq!(plan(&[on_fold(0), other], false).unwrap()[0].runs, [0, 1]);
 }

@@ -9,7 +9,6 @@ use medley_core::text::plural;
 use medley_data::DataError;
 
 use super::listing::{ImageList, ListedImage, PixelSource, class_names, indices, refuse, split_of};
-use super::picture::ENDINGS;
 use crate::ImportError;
 
 /// Folders in folders, below that of a class.
@@ -123,7 +122,10 @@ fn check_not_empty(folders: &[ClassFolder], others: &Others) -> Result<(), Impor
         Some((_, path)) => {
             let also = others.remarks().join("; ");
             let also = if also.is_empty() { also } else { format!(" ({also})") };
-            Err(refuse(path, format!("the class has no image that can be read: {}{also}", ENDINGS.join(", "))))
+            Err(refuse(
+                path,
+                format!("the class has no image that can be read: {}{also}", medley_pictures::ENDINGS.join(", ")),
+            ))
         }
     }
 }
@@ -174,7 +176,7 @@ fn entries(folder: &Path, others: &mut Others) -> Result<Entries, ImportError> {
             continue;
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-        if metadata.is_file() && ENDINGS.contains(&ending.as_str()) {
+        if metadata.is_file() && medley_pictures::ENDINGS.contains(&ending.as_str()) {
             found.images.push(path);
         } else {
             *others.0.entry(ending).or_default() += 1;

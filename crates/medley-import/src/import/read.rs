@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::budget::Budget;
-use super::fit::fit;
 use super::listing::{ImageList, ListedImage, PixelSource, refuse, refuse_all};
-use super::picture::{self, Picture, Rules};
 use super::{Colour, ImportOptions};
 use crate::ImportError;
 use medley_data::DataError;
+use medley_pictures::{Budget, Frames, Picture, PictureError, Rules, decode, fit, read_file};
 
 /// Memory for pictures while they are decoded, bytes, whatever the number of threads.
 const IN_FLIGHT: u64 = 1 << 30;
@@ -107,9 +105,13 @@ pub(super) fn read_all(
     Ok(Decoded { images, channels, volumes: volumes > 0, skipped, shapes })
 }
 
+fn read_picture(path: &Path, rules: &Rules) -> Result<Picture, PictureError> {
+    Ok(decode(&read_file(path, rules)?, Frames::Volume, rules)?.picture)
+}
+
 fn read_one(listing: &ImageList, place: &PixelSource, options: &ImportOptions, rules: &Rules) -> Result<Ready, String> {
     let mut picture = match place {
-        PixelSource::File(path, _) => picture::read(path, rules)?,
+        PixelSource::File(path, _) => read_picture(path, rules).map_err(|error| error.with_option())?,
         PixelSource::Row { stack, row } => listing.stacks[*stack].picture(*row),
     };
     if options.colour == Colour::Grey {

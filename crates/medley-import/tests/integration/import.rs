@@ -113,9 +113,9 @@ fn folders_that_are_no_data_set_are_refused() {
     assert!(desk.refused(&desk.folder(), &moles()).contains("no folders of classes"));
     desk.picture("a/1.png", 1);
     assert!(desk.refused(&desk.folder(), &moles()).contains("there is one, \"a\""));
-    desk.write("b/scan.dcm", "x");
+    desk.write("b/scan.mha", "x");
     let message = desk.refused(&desk.folder(), &moles());
-    assert!(message.contains("no image") && message.contains("1 .dcm"), "{message}");
+    assert!(message.contains("no image") && message.contains("1 .mha"), "{message}");
     desk.picture("b/1.png", 2);
     assert!(desk.refused(&desk.folder(), &moles()).contains("no image is left for val"));
     desk.picture("train/a/1.png", 2);

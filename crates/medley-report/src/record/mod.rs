@@ -9,9 +9,11 @@ mod history;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use medley_core::record::{DataRecord, Manifest, RunResults, ScoreSet, SeedResult, Spread};
+use medley_core::record::{DataRecord, Manifest, RobustnessRecord, RunResults, ScoreSet, SeedResult, Spread};
 use medley_core::{RunLayout, Split};
+use medley_decisions::record::DecisionRecord;
 use medley_predictions::RunFiles;
+use medley_predictions::record::read_json;
 use medley_storage::{ConfinedFolder, Shown};
 
 use crate::ReportError;
@@ -20,6 +22,9 @@ pub use history::{Epoch, History, SeedHistory, StepPoint};
 
 /// Largest `config.toml` that is read.
 const CONFIG_FILE: u64 = 16 << 20;
+
+/// Largest `decisions.json` that is read.
+const DECISIONS_FILE: u64 = 64 << 20;
 
 /// A run folder in memory.
 #[derive(Debug)]
@@ -36,6 +41,10 @@ pub struct RunRecord {
     pub untested: bool,
     /// What happened on the way.
     pub history: History,
+    /// Decision rules, if they were fitted and written.
+    pub decisions: Option<DecisionRecord>,
+    /// How it fares on corrupted images, if that was measured.
+    pub robustness: Option<RobustnessRecord>,
     /// `config.toml` as it stands.
     pub config_text: Option<String>,
     /// The same, parsed.
@@ -60,6 +69,8 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
     let mut notes = Vec::new();
     let (config_text, config) = read_config(run, &mut notes);
     let history = history::read(run, &mut notes);
+    let decisions = read_decisions(run, &mut notes);
+    let robustness = read_robustness(run, &mut notes);
     let positions = manifest.data.iter().enumerate().map(|(index, data)| (data.task.name.clone(), index)).collect();
     let mut summaries: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, spread) in results.iter().flat_map(|results| &results.summary).enumerate() {
@@ -72,6 +83,8 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
         seeds,
         untested,
         history,
+        decisions,
+        robustness,
         config_text,
         config,
         notes,
@@ -79,6 +92,18 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
         positions,
         summaries,
     })
+}
+
+/// What cannot be used is not shown, and said.
+fn read_decisions(run: &RunLayout, notes: &mut Vec<String>) -> Option<DecisionRecord> {
+    let read = read_json(run, &run.decisions(), DECISIONS_FILE);
+    read.map_err(|problem| notes.push(format!("decisions.json is not shown: {problem}"))).ok().flatten()
+}
+
+/// What cannot be used is not shown, and said.
+fn read_robustness(run: &RunLayout, notes: &mut Vec<String>) -> Option<RobustnessRecord> {
+    let read = crate::robustness::read(run);
+    read.map_err(|problem| notes.push(format!("robustness.json is not shown: {problem}"))).ok().flatten()
 }
 
 fn read_config(run: &RunLayout, notes: &mut Vec<String>) -> (Option<String>, Option<toml::Table>) {
@@ -205,5 +230,35 @@ impl RunRecord {
             toml::Value::String(text) => text.clone(),
             other => other.to_string(),
         })
+    }
+}
+
+/// A run of which nothing is known but a manifest, for tests.
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+pub(crate) fn empty(folder: &std::path::Path) -> RunRecord {
+    let manifest = serde_json::json!({
+        "schema_version": 1, "run": "run-1", "created": "2026-11-27T10:00:00Z", "seeds": [0], "data": [],
+        "environment": {
+            "medley": "0.2.0", "libtorch": "2.11.0", "device": "cpu", "cpu_capability": "avx2", "threads": 1, "precision": "fp32",
+            "memory_layout": "contiguous", "platform": "linux-x86_64"
+        },
+        "config_sha256": "", "git_revision": null
+    });
+    RunRecord {
+        layout: RunLayout::new(folder),
+        manifest: serde_json::from_value(manifest).unwrap(),
+        results: None,
+        seeds: Vec::new(),
+        untested: false,
+        history: History::default(),
+        decisions: None,
+        robustness: None,
+        config_text: None,
+        config: None,
+        notes: Vec::new(),
+        uncertainty: OnceLock::new(),
+        positions: BTreeMap::new(),
+        summaries: BTreeMap::new(),
     }
 }

@@ -9,12 +9,14 @@ mod classes;
 mod confusion;
 mod curves;
 mod data;
+mod decisions;
 mod gap;
 mod headline;
 mod limits;
 mod log;
 mod published;
 mod reproduce;
+mod robustness;
 
 use crate::{Fragment, RunRecord};
 
@@ -43,6 +45,8 @@ pub fn sections() -> &'static [&'static dyn Section] {
         &gap::Gap,
         &classes::Classes,
         &confusion::Confusion,
+        &decisions::Decided,
+        &robustness::Robustness,
         &balance::Balance,
         &data::Data,
         &reproduce::Reproduce,

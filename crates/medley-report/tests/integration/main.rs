@@ -7,6 +7,7 @@ use rand as _;
 #[path = "../../../medley-predictions/tests/common/mod.rs"]
 mod common;
 mod hostile;
+mod later;
 mod markup;
 mod report;
 mod snapshots;

@@ -33,6 +33,33 @@ fn a_page_needs_nothing_from_outside_and_no_script() {
 }
 
 #[test]
+fn what_was_found_later_is_shown_and_what_is_damaged_is_said() {
+    let fixture = common::small_three();
+    assert!(!page(&fixture).contains("id=\"decisions\""));
+    crate::later::decide(&fixture);
+    crate::later::corrupt(&fixture);
+    let whole = page(&fixture);
+    markup::read(&whole);
+    for part in ["id=\"decisions\"", "id=\"robustness\"", "Reliability", "ROC", "gaussian noise"] {
+        assert!(whole.contains(part), "{part}");
+    }
+    for (path, damage) in
+        [(fixture.layout.decisions(), "{"), (fixture.layout.robustness(), "{\"schema_version\": 1, \"tasks\": 3}")]
+    {
+        let before = std::fs::read(&path).unwrap();
+        std::fs::write(&path, damage).unwrap();
+        let run = load_run(&fixture.layout).unwrap();
+        let file = path.file_name().unwrap().to_str().unwrap();
+        assert!(run.notes.iter().any(|note| note.starts_with(&format!("{file} is not shown"))), "{:?}", run.notes);
+        html(&run).unwrap();
+        std::fs::write(&path, before).unwrap();
+    }
+    let text = std::fs::read_to_string(fixture.layout.robustness()).unwrap();
+    std::fs::write(fixture.layout.robustness(), text.replacen("0.25", "1.25", 1)).unwrap();
+    assert!(load_run(&fixture.layout).unwrap().notes[0].contains("outside 0 to 1"));
+}
+
+#[test]
 fn a_page_can_be_read_by_those_who_do_not_see_it() {
     let found = markup::read(&page(&common::small_three()));
     let with = |element: &str, attribute: &str| {

@@ -2,11 +2,13 @@
 
 use medley_report::{csv, latex, load_run, markdown, model_card, sections};
 
-use crate::{common, markup};
+use crate::{common, later, markup};
 
 #[test]
 fn sections_of_three_seeds() {
     let fixture = common::small_three();
+    later::decide(&fixture);
+    later::corrupt(&fixture);
     let run = load_run(&fixture.layout).unwrap();
     for section in sections() {
         let body = section.render(&run).unwrap().unwrap_or_default();

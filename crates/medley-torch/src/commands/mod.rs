@@ -1,8 +1,12 @@
 //! One file per subcommand.
 
 pub(crate) mod augment;
+pub(crate) mod bundle;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod lr_find;
 pub(crate) mod models;
+pub(crate) mod robustness;
+pub(crate) mod predict;
+pub(crate) mod serve;
 pub(crate) mod train;

@@ -1,6 +1,7 @@
 //! `medley models`: what there is to choose from, and what it costs.
 
 mod export;
+mod package;
 
 use std::process::ExitCode;
 
@@ -21,7 +22,11 @@ pub(crate) fn run(arguments: &ModelsArguments) -> anyhow::Result<ExitCode> {
     match &arguments.subcommand {
         ModelsSubcommand::List { json } => list(*json)?,
         ModelsSubcommand::Show(show) => self::show(show)?,
-        ModelsSubcommand::Export(export) => export::run(export)?,
+        ModelsSubcommand::Export(export) => match &export.to {
+            Some(folder) => package::export(export, folder)?,
+            None => export::run(export)?,
+        },
+        ModelsSubcommand::Verify(verify) => package::verify(verify)?,
     }
     Ok(ExitCode::SUCCESS)
 }

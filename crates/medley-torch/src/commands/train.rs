@@ -259,7 +259,7 @@ pub(crate) fn session(data: &Path, reading: &Reading) -> Session<'static> {
 }
 
 /// A run folder, held by this process from now on, with its data folder and its experiment.
-fn open_run(run: &Path, data: &RunDataFolder) -> anyhow::Result<(PathBuf, Experiment, RunFolder)> {
+pub(crate) fn open_run(run: &Path, data: &RunDataFolder) -> anyhow::Result<(PathBuf, Experiment, RunFolder)> {
     let folder = RunFolder::open(run)?;
     let data = data_folder::of_run(run, Some(folder.manifest()), data);
     let experiment = config::read_recorded(folder.layout(), folder.manifest(), &data)

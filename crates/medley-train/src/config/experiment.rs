@@ -104,7 +104,7 @@ impl Experiment {
     }
 
     /// What the finished network sees of each image of a task.
-    pub(crate) fn test_time_views(&self, task: &TaskSpec) -> Vec<TestTimeView> {
+    pub fn test_time_views(&self, task: &TaskSpec) -> Vec<TestTimeView> {
         match self.augment.test_time_views {
             ViewsChoice::None => vec![TestTimeView::Identity],
             ViewsChoice::Builtin => TestTimeView::builtin(task.modality),

@@ -17,7 +17,7 @@ use std::time::Instant;
 use medley_augment::mix::Mixer;
 use medley_augment::{BatchAssembler, TestTimeView};
 use medley_core::record::{Inheritance, Parent};
-use medley_core::{RunLayout, TaskSpec};
+use medley_core::{RunLayout, Scores, TaskSpec};
 use medley_models::{BuildOptions, ComputePlan, MultiTaskNet};
 use medley_storage::Storage;
 use tch::{Device, Tensor};
@@ -84,7 +84,7 @@ pub fn outline(experiment: &Experiment, tasks: &[TaskSpec]) -> Result<MultiTaskN
 }
 
 /// Images that are predicted at once, of so many values as the network sees them.
-pub(crate) fn predict_batch_size(experiment: &Experiment, values: usize) -> usize {
+pub fn predict_batch_size(experiment: &Experiment, values: usize) -> usize {
     experiment.train.predict_batch_size.unwrap_or_else(|| (PREDICTED_VALUES / values.max(1)).clamp(1, 512))
 }
 
@@ -418,6 +418,23 @@ impl BestNetwork<'_> {
             None => predictor.predict(images.split(), &assembler, &rows, None, observers, stop),
             Some(views) => predictor.predict_views(images.split(), &assembler, &rows, &views, observers, stop),
         }
+    }
+
+    /// Predicts the images of one task as their policy changes them, each seen once; `None` when a stop was asked for. The changes are those
+    /// of seed 0 whatever the seed of the network, so that all networks see the same images.
+    pub(crate) fn predict_corrupted(
+        &self,
+        images: &SplitSources,
+        task: usize,
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<Option<Scores>, TrainError> {
+        let assembler = images.assembler(self.seed_run.experiment, 0)?;
+        let mut rows = vec![0; images.rows().len()];
+        rows[task] = images.rows()[task];
+        let predictor = self.seed_run.predictor();
+        let found = predictor.predict_changed(images.split(), &assembler, &rows, observers, stop)?;
+        Ok(found.map(|mut all| all.swap_remove(task).scores))
     }
 
     /// The views of each task; `None` where every image is seen once, as it is.

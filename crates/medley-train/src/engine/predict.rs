@@ -62,6 +62,28 @@ impl Predictor<'_> {
         finished.collect::<Result<_, _>>().map(Some)
     }
 
+    /// Predicts every image as the policy of its task changes it in the first epoch.
+    ///
+    /// # Errors
+    /// What the network says.
+    pub(crate) fn predict_changed(
+        &self,
+        split: Split,
+        assembler: &Arc<BatchAssembler>,
+        rows: &[usize],
+        observers: &mut Observers,
+        stop: &StopFlag,
+    ) -> Result<Option<Vec<Prediction>>, TrainError> {
+        let mut stream = assembler.stream(requests(rows, self.batch_size), true);
+        let mut parts: Vec<Part> = rows.iter().map(|_| Part::default()).collect();
+        let mut progress = Counted { split, done: 0, total: rows.iter().sum() };
+        if !self.predict_stream(&mut stream, None, &mut parts, &mut progress, observers, stop)? {
+            return Ok(None);
+        }
+        let finished = parts.into_iter().zip(self.tasks).map(|(part, task)| part.finish(task, false));
+        finished.collect::<Result<_, _>>().map(Some)
+    }
+
     /// The same with the mean of the probabilities over several views of each image: `views` are those of each task.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 pub(crate) mod manifest;
 mod predictions;
+mod robustness;
 mod threads;
 
 use std::collections::BTreeMap;

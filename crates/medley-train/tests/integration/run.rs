@@ -29,6 +29,7 @@ mod freezing;
 mod hostile;
 mod parent;
 mod recipes;
+mod robustness;
 mod rules;
 mod scoring;
 mod session;

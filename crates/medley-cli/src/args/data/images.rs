@@ -247,6 +247,6 @@ pub enum ColourArgument {
 }
 
 /// A choice by the word that files have for it.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(crate) fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|error| error.to_string())
 }

@@ -64,7 +64,10 @@ pub struct StatsArguments {
 #[command(after_help = "Examples:
   medley data audit pneumoniamnist --data ~/medmnist
   medley data audit organamnist organcmnist organsmnist   across views too
-  medley data audit data/mine.npz --near 0.98 --all")]
+  medley data audit data/mine.npz --near 0.98 --all
+  medley data audit breastmnist --groups groups.csv
+
+A file of --groups keeps images that are nearly equal in one fold: --set 'folds.groups={ breastmnist = \"groups.csv\" }'.")]
 pub struct AuditArguments {
     /// Names of sets in the data folder (pathmnist, pathmnist_64), or files; several are also compared with each other
     #[arg(required = true)]
@@ -82,6 +85,9 @@ pub struct AuditArguments {
     /// Include the test labels, which are sealed otherwise
     #[arg(long)]
     pub open_test_labels: bool,
+    /// Write a CSV file (split,index,group) in which equal and nearly equal images of the first set have one group, for folds.groups
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
     /// Print all findings, not only the first ten of each kind
     #[arg(long)]
     pub all: bool,

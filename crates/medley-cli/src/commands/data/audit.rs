@@ -4,6 +4,7 @@ use medley_audit::audit::{Audit, AuditedSet, Group, ImageId, Options, SetFinding
 use medley_core::Split;
 use medley_core::text::plural;
 use medley_data::open_named;
+use medley_storage::{RealFs, Shown, write_new};
 
 use super::test_token;
 use crate::args::data::look::AuditArguments;
@@ -26,6 +27,11 @@ pub(super) fn run(arguments: &AuditArguments) -> anyhow::Result<ExitCode> {
         });
     }
     let found = audit(&sets, &Options { near: arguments.near.0, blank_levels: arguments.blank_levels });
+    if let Some(path) = &arguments.groups {
+        let csv = found.sets.first().and_then(|set| found.groups_csv(&set.set)).unwrap_or_default();
+        write_new(&RealFs, path, csv.as_bytes())?;
+        output::note(&format!("written: `{}`", Shown(path)));
+    }
     if arguments.json {
         output::json(&found)?;
         return Ok(ExitCode::SUCCESS);

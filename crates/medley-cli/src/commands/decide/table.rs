@@ -2,30 +2,49 @@
 
 use std::fmt::Write as _;
 
+use medley_core::record::Interval;
 use medley_core::text::plural;
-use medley_decisions::record::{Decisions, TaskDecisions};
-use medley_decisions::{Candidate, Fitted, Gain, Rule};
+use medley_decisions::record::{DecisionRecord, TaskDecisions};
+use medley_decisions::{Fitted, Gain, Rule};
 use medley_metrics::harmonic_mean;
 
 use crate::output;
 
-pub(super) fn text(decisions: &Decisions, synthetic: bool) -> String {
+/// `folds`: how many, and ways of splitting, where rows of all folds were put together.
+pub(super) fn text(decisions: &DecisionRecord, synthetic: bool, folds: Option<(usize, usize)>) -> String {
     let seeds = decisions.tasks.first().map_or(1, |task| task.seeds.len().max(1));
     let of = if seeds > 1 { format!("the mean of {}", plural(seeds, "seed")) } else { "the only seed".to_owned() };
     let mut text = String::new();
     if synthetic {
         text.push_str("SYNTHETIC data: the scores say nothing about medicine\n\n");
     }
+    let rows = match folds {
+        None => "validation".to_owned(),
+        Some((count, 1)) => format!("out-of-fold rows of {count} folds"),
+        Some((count, repeats)) => format!("out-of-fold rows of {count} folds, {repeats} ways of splitting"),
+    };
     let _ = write!(
         text,
-        "validation, {of}; macro-F1 on rows that the rule was not fitted on; one-sided level {}, shared among rules that decide \
+        "{rows}, {of}; macro-F1 on rows that the rule was not fitted on; one-sided level {}, shared among rules that decide \
          otherwise\n{}\n\nto decide by\n{}",
         decisions.options.level,
         indented(&candidates(decisions)),
         indented(&rules(decisions))
     );
+    if let Some(kappas) = kappas(decisions) {
+        let _ = write!(
+            text,
+            "\n\nquadratic weighted kappa on the same rows; nothing is chosen by it\n{}",
+            indented(&kappas)
+        );
+    }
+    if decisions.tasks.iter().any(|task| task.predictor.temperature.is_some()) {
+        let table = indented(&temperatures(decisions));
+        let _ =
+            write!(text, "\n\ntemperatures, for the probabilities that are shown; they change no decision\n{table}");
+    }
     if seeds > 1 {
-        let _ = write!(text, "\n\nvalidation, each seed alone\n{}", indented(&each_seed(decisions)));
+        let _ = write!(text, "\n\n{rows}, each seed alone\n{}", indented(&each_seed(decisions)));
     }
     if decisions.tasks.iter().any(|task| task.test.is_some()) {
         let _ = write!(
@@ -42,7 +61,7 @@ fn indented(body: &str) -> String {
 }
 
 /// A line for each rule that was tried.
-fn candidates(decisions: &Decisions) -> String {
+fn candidates(decisions: &DecisionRecord) -> String {
     let mut rows = Vec::new();
     for TaskDecisions { task, predictor, .. } in &decisions.tasks {
         for candidate in &predictor.candidates {
@@ -53,7 +72,7 @@ fn candidates(decisions: &Decisions) -> String {
                 number(candidate.macro_f1),
                 signed(candidate.gain.value),
                 interval(&candidate.gain),
-                candidate.verdict.to_string() + &log_loss(candidate),
+                candidate.verdict.to_string(),
             ]);
         }
         if predictor.candidates.is_empty() {
@@ -65,22 +84,53 @@ fn candidates(decisions: &Decisions) -> String {
     output::table(&["task", "rule", "plain", "with it", "gain", "interval", "verdict"], &rows)
 }
 
-fn log_loss(candidate: &Candidate) -> String {
-    candidate.log_loss.map_or_else(String::new, |[before, after]| format!("; log loss {before:.4}, with it {after:.4}"))
+/// What the temperature of each task does to log loss; empty where none was tried.
+pub(crate) fn temperatures(decisions: &DecisionRecord) -> String {
+    let row = |task: &TaskDecisions| {
+        let fitted = task.predictor.temperature.as_ref()?;
+        let [before, after] = fitted.log_loss.map(number);
+        let verdict = if fitted.accepted { "accepted" } else { "not accepted: the gain may be chance" };
+        let temperature = format!("{:.3}", fitted.temperature.temperature);
+        let gain = signed(fitted.gain.value);
+        Some(vec![task.task.clone(), temperature, before, after, gain, interval(&fitted.gain), verdict.to_owned()])
+    };
+    let rows: Vec<Vec<String>> = decisions.tasks.iter().filter_map(row).collect();
+    output::table(&["task", "temperature", "log loss", "with it", "gain", "interval", "verdict"], &rows)
+}
+
+/// Quadratic weighted kappa of every rule of ordinal tasks; `None` where there is none. It is shown and not fitted for.
+fn kappas(decisions: &DecisionRecord) -> Option<String> {
+    let mut rows = Vec::new();
+    for TaskDecisions { task, predictor, .. } in &decisions.tasks {
+        let Some(plain) = predictor.plain_quadratic_kappa else { continue };
+        for candidate in &predictor.candidates {
+            let Some(kappa) = candidate.quadratic_kappa else { continue };
+            let name = candidate.rule.name().to_owned();
+            rows.push(vec![task.clone(), name, number(plain), number(kappa), signed(kappa - plain)]);
+        }
+    }
+    (!rows.is_empty()).then(|| output::table(&["task", "rule", "plain", "with it", "difference"], &rows))
 }
 
 /// The rule of each task, and what all of them make of the harmonic mean.
-fn rules(decisions: &Decisions) -> String {
+pub(crate) fn rules(decisions: &DecisionRecord) -> String {
     let row = |task: &TaskDecisions| {
         let fitted = &task.predictor;
-        vec![task.task.clone(), describe(&fitted.rule), number(fitted.plain_macro_f1), number(fitted.macro_f1)]
+        let ends = |interval: Interval| format!("[{}, {}]", number(interval.low), number(interval.high));
+        let interval = fitted.interval.map_or_else(|| "-".to_owned(), ends);
+        let (plain, with_it) = (number(fitted.plain_macro_f1), number(fitted.macro_f1));
+        vec![task.task.clone(), describe(&fitted.rule), plain, with_it, interval]
     };
     let mut rows: Vec<Vec<String>> = decisions.tasks.iter().map(row).collect();
-    rows.extend(mean_row(decisions, |task| Some([task.predictor.plain_macro_f1, task.predictor.macro_f1])));
-    output::table(&["task", "rule", "plain", "with it"], &rows)
+    let both = mean_row(decisions, |task| Some([task.predictor.plain_macro_f1, task.predictor.macro_f1]));
+    rows.extend(both.map(|mut row| {
+        row.push(String::new());
+        row
+    }));
+    output::table(&["task", "rule", "plain", "with it", "95 % interval"], &rows)
 }
 
-fn each_seed(decisions: &Decisions) -> String {
+fn each_seed(decisions: &DecisionRecord) -> String {
     let mut rows = Vec::new();
     for task in &decisions.tasks {
         for seed in &task.seeds {
@@ -97,7 +147,7 @@ fn each_seed(decisions: &Decisions) -> String {
     output::table(&["task", "seed", "accepted", "plain", "with it"], &rows)
 }
 
-fn test(decisions: &Decisions) -> String {
+fn test(decisions: &DecisionRecord) -> String {
     let row = |task: &TaskDecisions| {
         let test = task.test?;
         let gain = signed(test.with_rule - test.plain);
@@ -114,7 +164,7 @@ fn test(decisions: &Decisions) -> String {
 }
 
 /// The harmonic means over tasks, where there are several.
-fn mean_row(decisions: &Decisions, of: impl Fn(&TaskDecisions) -> Option<[f64; 2]>) -> Option<Vec<String>> {
+fn mean_row(decisions: &DecisionRecord, of: impl Fn(&TaskDecisions) -> Option<[f64; 2]>) -> Option<Vec<String>> {
     let values: Vec<[f64; 2]> = decisions.tasks.iter().map(of).collect::<Option<_>>()?;
     let mean = |at: usize| number(harmonic_mean(&values.iter().map(|pair| pair[at]).collect::<Vec<_>>()));
     (values.len() > 1).then(|| vec!["harmonic mean".to_owned(), String::new(), mean(0), mean(1)])
@@ -126,7 +176,6 @@ fn describe(rule: &Rule) -> String {
     let name = rule.name();
     match rule {
         Rule::Plain(_) => name.to_owned(),
-        Rule::Temperature(rule) => format!("{name} {:.3}", rule.temperature),
         Rule::PriorAdjustment(rule) => format!("{name}, tau {:.2}", rule.tau),
         Rule::LogOffsets(rule) => format!("{name} {}", list(&rule.offsets)),
         Rule::CutPoints(rule) => format!("{name} {}", list(&rule.cuts)),

@@ -6,6 +6,7 @@ mod list;
 mod rm;
 mod show;
 mod tag;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
         RunsSubcommand::List(list) => list::run(list),
         RunsSubcommand::Show(show) => show::run(show),
         RunsSubcommand::Diff(diff) => diff::run(diff),
+        RunsSubcommand::Transfer(transfer) => transfer::run(transfer),
         RunsSubcommand::Tag(tag) => tag::run(tag),
         RunsSubcommand::Rm(remove) => rm::run(remove),
     }

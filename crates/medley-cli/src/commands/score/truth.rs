@@ -1,15 +1,14 @@
 //! True labels out of the data folder.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use medley_core::record::{DataRecord, Manifest};
 use medley_core::{Origin, RunLayout, SealedLabels, Split, TaskSpec};
 use medley_data::{DataError, Registry, hash_file, read_labels};
+use medley_predictions::folds::rows_of;
 use medley_predictions::record::manifest_around;
 use medley_predictions::{PublishedTask, Truth, TruthSource};
-use medley_storage::ConfinedFolder;
 
 use crate::args::RunDataFolder;
 use crate::data_folder;
@@ -56,20 +55,6 @@ impl TruthSource for DataTruth {
     fn sha256(&self, file: &Path) -> Result<String, Box<dyn Error + Send + Sync>> {
         Ok(hash_file(&self.folder.join(file))?.1)
     }
-}
-
-/// Largest file of the rows of a fold, in bytes.
-const LARGEST_FOLD: u64 = 64 << 20;
-
-/// The rows of a task that a run is validated on.
-fn rows_of(run: &RunLayout, task: &str) -> Result<Vec<usize>, Box<dyn Error + Send + Sync>> {
-    let path = run.fold_rows();
-    let bad = |problem: String| format!("`{}`: {problem}; `medley resume` writes it again", path.display());
-    let bytes =
-        ConfinedFolder::new(run.root()).read_file(&path, LARGEST_FOLD).map_err(|error| bad(error.to_string()))?;
-    let mut rows: BTreeMap<String, Vec<usize>> =
-        serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-    Ok(rows.remove(task).ok_or_else(|| bad(format!("it has no rows of `{task}`")))?)
 }
 
 impl DataTruth {

@@ -2,7 +2,7 @@
 
 use medley_npy::Header;
 
-use crate::import::picture::Picture;
+use medley_pictures::Picture;
 
 /// Images in one array.
 #[derive(Debug)]

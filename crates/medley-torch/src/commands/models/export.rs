@@ -11,10 +11,13 @@ use medley_storage::{ConfinedFolder, ConfinedFs, RealFs, StorageError, write_new
 use medley_train::export::{self, ExportedWeights};
 use serde::Serialize;
 
-use medley_cli::args::models::{ExportArguments, ExportFormat};
+use medley_cli::args::models::ExportArguments;
 use medley_cli::data_folder;
 
 use crate::commands::config;
+
+pub(crate) use onnx::ONNX_OPTIONS;
+
 use medley_cli::output;
 
 /// What was written, for scripts.
@@ -29,14 +32,14 @@ struct Written {
 }
 
 pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
+    let models = onnx::are_wanted(arguments)?;
     let layout = RunLayout::new(&arguments.run);
     let manifest = read_manifest(&layout)?;
     let data = data_folder::of_run(&arguments.run, Some(&manifest), &arguments.data);
     let experiment = config::read_recorded(&layout, &manifest, &data)?;
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
-    onnx::check(arguments)?;
-    if arguments.format == ExportFormat::Onnx {
+    if models {
         return onnx::run(arguments, &layout, &manifest, &experiment, seed, &folder);
     }
     let exported = export::export(&layout, &manifest, &experiment, seed, &arguments.task)?;

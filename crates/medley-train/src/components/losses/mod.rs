@@ -285,8 +285,16 @@ impl TaskLoss {
     /// # Errors
     /// What libtorch says.
     pub fn probabilities(&self, logits: &Tensor) -> Result<Tensor, TchError> {
-        if self.classes.is_some() { logits.f_softmax(-1, Kind::Float) } else { logits.f_sigmoid() }
+        probabilities(self.classes.is_some(), logits)
     }
+}
+
+/// Probabilities `[n, C]` f32 from logits `[n, C]` f32: softmax over `exclusive` classes, or sigmoid per label.
+///
+/// # Errors
+/// What libtorch says.
+pub fn probabilities(exclusive: bool, logits: &Tensor) -> Result<Tensor, TchError> {
+    if exclusive { logits.f_softmax(-1, Kind::Float) } else { logits.f_sigmoid() }
 }
 
 /// Weights scaled to a mean of 1 over the rows counted, so that the scale of the loss does not depend on them. A class without

@@ -27,13 +27,21 @@ struct Written {
     bytes: usize,
 }
 
-/// Options of models are a mistake where weights are written.
-pub(super) fn check(arguments: &ExportArguments) -> Result<(), Usage> {
+pub(crate) const ONNX_OPTIONS: &str = "--pixels, --logits, --half, --batch and --together";
+
+/// Whether models are to be written, or weights. Options of the other are a mistake.
+pub(super) fn are_wanted(arguments: &ExportArguments) -> Result<bool, Usage> {
     options(&arguments.onnx)?;
-    if arguments.format == ExportFormat::Onnx || arguments.onnx == OnnxArguments::default() {
-        return Ok(());
+    match arguments.format {
+        Some(ExportFormat::Onnx) => Ok(true),
+        Some(ExportFormat::Fp32 | ExportFormat::Bf16 | ExportFormat::Fp16) => {
+            Err(Usage("formats fp32, bf16 and fp16 are for packages; add --to DIR".to_owned()))
+        }
+        None | Some(ExportFormat::Safetensors) if arguments.onnx == OnnxArguments::default() => Ok(false),
+        None | Some(ExportFormat::Safetensors) => {
+            Err(Usage(format!("{ONNX_OPTIONS} are for models; add --format onnx")))
+        }
     }
-    Err(Usage("--pixels, --logits, --half, --batch and --together are for models; add --format onnx".to_owned()))
 }
 
 fn options(arguments: &OnnxArguments) -> Result<Options, Usage> {

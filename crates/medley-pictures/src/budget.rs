@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// So many bytes for all threads together.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     most: u64,
     held: Mutex<u64>,
     freed: Condvar,
@@ -12,18 +12,19 @@ pub(crate) struct Budget {
 
 /// Bytes that are held until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held<'a> {
+pub struct Held<'a> {
     budget: &'a Budget,
     bytes: u64,
 }
 
 impl Budget {
-    pub(crate) fn new(most: u64) -> Self {
+    /// So many bytes.
+    pub fn new(most: u64) -> Self {
         Self { most, held: Mutex::new(0), freed: Condvar::new() }
     }
 
     /// Waits until so many bytes are free. Who needs more than there are gets them when nobody else holds any.
-    pub(crate) fn hold(&self, bytes: u64) -> Held<'_> {
+    pub fn hold(&self, bytes: u64) -> Held<'_> {
         let bytes = bytes.min(self.most);
         let busy = |held: &mut u64| *held + bytes > self.most;
         let mut held = self.freed.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner);

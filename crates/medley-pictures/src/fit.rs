@@ -4,7 +4,7 @@ use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Rgb};
 use serde::{Deserialize, Serialize};
 
-use super::picture::Picture;
+use crate::Picture;
 
 /// How an image that is not square becomes so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,8 +45,18 @@ impl Filter {
     }
 }
 
+/// How a picture of any size gets that of a model or a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resizing {
+    /// What becomes of the sides.
+    pub fit: Fit,
+    /// How pixels are resampled.
+    pub filter: Filter,
+}
+
 /// The bytes of a picture at `size` pixels per edge. A picture that has that size already is not touched.
-pub(super) fn fit(picture: &Picture, size: usize, fit: Fit, filter: Filter) -> Vec<u8> {
+pub fn fit(picture: &Picture, size: usize, fit: Fit, filter: Filter) -> Vec<u8> {
     let [depth, height, width] = [picture.depth.unwrap_or(1), picture.height, picture.width];
     let flat = picture.depth.is_none();
     let (shortest, longest) = if flat {

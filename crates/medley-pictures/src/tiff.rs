@@ -5,7 +5,7 @@
 const MOST: usize = 3;
 
 /// Pages of a classic or big TIFF, counted up to three; 0 for what is neither.
-pub(super) fn pages(bytes: &[u8]) -> usize {
+pub(crate) fn pages(bytes: &[u8]) -> usize {
     let little = match bytes.get(..2) {
         Some(b"II") => true,
         Some(b"MM") => false,

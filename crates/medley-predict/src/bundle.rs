@@ -1,0 +1,222 @@
+//! A network with its description, in memory and in a folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use medley_core::text::hex;
+use medley_models::weights;
+use medley_package::{Document, KnownAnswer, LONGEST, NumberFormat, Package};
+use medley_storage::{Storage, commit_directory, read_file, read_text};
+use sha2::{Digest as _, Sha256};
+use tch::{Kind, Tensor};
+
+use crate::network::{Blueprint, described};
+use crate::{ComputeOptions, PredictError, TorchClassifier};
+
+/// Name of the description in a package.
+pub const MODEL: &str = "model.toml";
+/// Name of the model card in a package.
+pub const README: &str = "README.md";
+/// The longest file of weights that is read, 16 GiB.
+const LONGEST_WEIGHTS: u64 = 16 << 30;
+/// How far a probability of the test image may be from what it was, on other machines and in other number formats.
+const TOLERANCE: f32 = 2e-2;
+
+/// A network with its description.
+#[derive(Clone)]
+pub struct Bundle {
+    package: Package,
+    document: Document,
+    /// As they lie in the package.
+    stored: Arc<Vec<u8>>,
+    /// In fp32.
+    weights: Arc<Vec<u8>>,
+}
+
+/// What [`Bundle::verify`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verified {
+    /// Tensors of the network.
+    pub tensors: usize,
+    /// The largest difference between a probability of the test image now and when the package was made; `None` where a package has
+    /// none.
+    pub difference: Option<f32>,
+}
+
+impl Bundle {
+    /// Takes a description and the bytes of its weights, which are checked against each other.
+    pub(crate) fn new(document: Document, stored: Vec<u8>, path: &Path) -> Result<Self, PredictError> {
+        let refuse = |problem: String| PredictError::Weights { path: path.to_owned(), problem };
+        let checked = document.clone().check();
+        let package = checked.map_err(|error| PredictError::Package { path: path.to_owned(), error })?;
+        let said = package.weights();
+        let found = hex(&Sha256::digest(&stored));
+        if found != said.sha256 || stored.len() as u64 != said.bytes {
+            return Err(refuse(format!("its SHA-256 is {found}, and model.toml says {}: it was changed", said.sha256)));
+        }
+        let stored = Arc::new(stored);
+        let weights = match said.format {
+            NumberFormat::Fp32 => Arc::clone(&stored),
+            NumberFormat::Bf16 | NumberFormat::Fp16 => Arc::new(in_fp32(&stored).map_err(|e| refuse(e.to_string()))?),
+        };
+        check_numbers(&stored, said.format).map_err(refuse)?;
+        // Names and shapes first: the network takes memory only if the file has what it needs.
+        let outline = described(&package, None)?;
+        let state: Vec<_> = outline.parameters().into_iter().chain(outline.buffers()).collect();
+        weights::check(&weights, &state)?;
+        Ok(Self { package, document, stored, weights })
+    }
+
+    /// Reads a package.
+    ///
+    /// # Errors
+    /// What cannot be read, and what it lies about: [`PredictError::Package`], [`PredictError::Weights`], [`PredictError::Model`].
+    pub fn read(folder: &Path) -> Result<Self, PredictError> {
+        let path = folder.join(MODEL);
+        let text = read_text(&path, LONGEST)?;
+        let document = Document::parse(&text).map_err(|error| PredictError::Package { path: path.clone(), error })?;
+        let package = document.clone().check().map_err(|error| PredictError::Package { path: path.clone(), error })?;
+        let path = folder.join(&package.weights().file);
+        let stored = read_file(&path, package.weights().bytes.min(LONGEST_WEIGHTS))?;
+        Self::new(document, stored, &path)
+    }
+
+    /// Writes a package, a folder that must not be there yet: it appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`medley_storage::StorageError`].
+    pub fn write(&self, storage: &dyn Storage, folder: &Path) -> Result<(), PredictError> {
+        let path = folder.join(MODEL);
+        let text = self.document.to_toml().map_err(|error| PredictError::Package { path, error })?;
+        let card = self.package.card();
+        let files: [(&str, &[u8]); 3] =
+            [(MODEL, text.as_bytes()), (&self.package.weights().file, &self.stored), (README, card.as_bytes())];
+        Ok(commit_directory(storage, folder, &files)?)
+    }
+
+    /// The description.
+    pub fn package(&self) -> &Package {
+        &self.package
+    }
+
+    /// Index of a task by its name; of the only one, if none is named.
+    ///
+    /// # Errors
+    /// [`PredictError::Task`] with the names there are.
+    pub fn task(&self, name: Option<&str>) -> Result<usize, PredictError> {
+        let names = || self.package.models().iter().map(|model| model.task().name.as_str());
+        let known = || names().collect::<Vec<_>>().join(", ");
+        match name {
+            Some(name) => names()
+                .position(|task| task == name)
+                .ok_or_else(|| PredictError::Task { what: format!("the model has no task `{name}`"), known: known() }),
+            None if self.package.models().len() == 1 => Ok(0),
+            None => {
+                Err(PredictError::Task { what: "the model has several tasks; name one".to_owned(), known: known() })
+            }
+        }
+    }
+
+    /// Starts the network of a task, by its index.
+    ///
+    /// # Errors
+    /// A device that is not there, too little memory, [`PredictError::Task`].
+    pub fn classifier(&self, task: usize, options: ComputeOptions) -> Result<TorchClassifier, PredictError> {
+        if task >= self.package.models().len() {
+            let (what, known) = (format!("the model has no task {task}"), self.package.models().len().to_string());
+            return Err(PredictError::Task { what, known });
+        }
+        let (package, weights) = (self.package.clone(), Arc::clone(&self.weights));
+        TorchClassifier::start(Blueprint { package, weights, task, options })
+    }
+
+    /// Computes what the package says of its test image.
+    ///
+    /// # Errors
+    /// [`PredictError::OtherAnswer`], and what the network says.
+    pub fn verify(&self, options: ComputeOptions) -> Result<Verified, PredictError> {
+        let mut difference: Option<f32> = None;
+        for (task, model) in self.package.models().iter().enumerate() {
+            let mut classifier = self.classifier(task, options)?;
+            let raw = classifier.raw(&model.known_image())?;
+            model.answers(&raw.probabilities, &raw.energies)?;
+            let Some(known) = model.known_answer() else { continue };
+            let differences = raw.probabilities.iter().zip(&known.probabilities).map(|(now, then)| (now - then).abs());
+            let most = differences.fold(0.0, f32::max);
+            if most > TOLERANCE {
+                return Err(PredictError::OtherAnswer {
+                    task: model.task().name.clone(),
+                    found: raw.probabilities,
+                    expected: known.probabilities.clone(),
+                });
+            }
+            difference = Some(difference.map_or(most, |before| before.max(most)));
+        }
+        let (tensors, _) = weights::read(&self.stored)?;
+        Ok(Verified { tensors: tensors.len(), difference })
+    }
+
+    /// Changes the description; the weights stay.
+    pub(crate) fn described_by(self, change: impl FnOnce(&mut Document), path: &Path) -> Result<Self, PredictError> {
+        let mut document = self.document;
+        change(&mut document);
+        let checked = document.clone().check();
+        let package = checked.map_err(|error| PredictError::Package { path: path.to_owned(), error })?;
+        Ok(Self { package, document, ..self })
+    }
+
+    /// Adds what the network says of the test image.
+    pub(crate) fn with_known_answers(self, path: &Path) -> Result<Self, PredictError> {
+        let mut answers = Vec::new();
+        for (task, model) in self.package.models().iter().enumerate() {
+            let image = model.known_image();
+            let raw = self.classifier(task, ComputeOptions::default())?.raw(&image)?;
+            answers.push(KnownAnswer { probabilities: raw.probabilities });
+        }
+        let add = |document: &mut Document| {
+            document.tasks.iter_mut().zip(answers).for_each(|(task, answer)| task.known_answer = Some(answer));
+        };
+        self.described_by(add, path)
+    }
+}
+
+pub(crate) fn kind_of(format: NumberFormat) -> Kind {
+    match format {
+        NumberFormat::Fp32 => Kind::Float,
+        NumberFormat::Bf16 => Kind::BFloat16,
+        NumberFormat::Fp16 => Kind::Half,
+    }
+}
+
+/// The bytes of weights in a number format.
+pub(crate) fn stored(
+    state: &[(String, Tensor)],
+    format: NumberFormat,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, medley_models::ModelError> {
+    let cast = |(name, tensor): &(String, Tensor)| Ok((name.clone(), tensor.f_to_kind(kind_of(format))?));
+    let tensors = state.iter().map(cast).collect::<Result<Vec<_>, tch::TchError>>()?;
+    weights::to_bytes(&tensors, metadata)
+}
+
+fn in_fp32(bytes: &[u8]) -> Result<Vec<u8>, medley_models::ModelError> {
+    let (tensors, metadata) = weights::read(bytes)?;
+    stored(&tensors, NumberFormat::Fp32, &metadata)
+}
+
+/// Every tensor is of the format, and every number finite.
+fn check_numbers(bytes: &[u8], format: NumberFormat) -> Result<(), String> {
+    let (tensors, _) = weights::read(bytes).map_err(|error| error.to_string())?;
+    for (name, tensor) in &tensors {
+        if tensor.kind() != kind_of(format) {
+            return Err(format!("tensor `{name}` is {:?}, and model.toml says otherwise", tensor.kind()));
+        }
+        let finite = tensor.f_to_kind(Kind::Float).and_then(|tensor| tensor.f_isfinite()).and_then(|all| all.f_all());
+        let finite = finite.and_then(i64::try_from).map_err(|error| error.to_string())?;
+        if finite == 0 {
+            return Err(format!("tensor `{name}` has numbers that are not finite"));
+        }
+    }
+    Ok(())
+}

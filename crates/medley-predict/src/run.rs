@@ -1,0 +1,281 @@
+//! From a run folder to a network with its description.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use medley_core::record::{ChannelStatistics, DataRecord, Manifest, RunResults, TaskResult};
+use medley_core::text::hex;
+use medley_core::{Origin, RunLayout, TaskSpec};
+use medley_data::Registry;
+use medley_data::registry::user::UserEntry;
+use medley_decisions::record::DecisionRecord;
+use medley_models::{ModelError, MultiTaskNet, NetConfig};
+use medley_package::{
+    Compute, DataKeys, Decision, Document, Lineage, NumberFormat, PictureKeys, Task, TaskMetrics, Weights,
+};
+use medley_pictures::Fit;
+use medley_predictions::record::{read_json, read_manifest, read_results};
+use medley_train::config::Experiment;
+use medley_train::engine::predict_batch_size;
+use medley_train::export::best_network;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use tch::Tensor;
+
+use crate::bundle::stored;
+use crate::network::described;
+use crate::{Bundle, PredictError};
+
+/// The longest `decisions.json` that is read.
+const LONGEST_DECISIONS: u64 = 64 << 20;
+
+/// The vectors of all tasks, `[tasks, length]`.
+const EMBEDDING: &str = "task_embedding.weight";
+
+/// Which network of which run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunSource<'a> {
+    /// The run folder.
+    pub run: &'a Path,
+    /// Where its data lie; only the entries of a user's own sets are read.
+    pub data_folder: &'a Path,
+    /// One of its seeds; by default the first.
+    pub seed: Option<u64>,
+    /// What the weights are written in.
+    pub format: NumberFormat,
+}
+
+/// Which tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskChoice {
+    /// All of the run, with one trunk.
+    All,
+    /// One of them.
+    One(String),
+}
+
+/// A run, opened.
+pub(crate) struct OpenedRun {
+    pub(crate) layout: RunLayout,
+    pub(crate) manifest: Manifest,
+    pub(crate) experiment: Experiment,
+    pub(crate) seed: u64,
+}
+
+impl OpenedRun {
+    pub(crate) fn read(source: &RunSource<'_>) -> Result<Self, PredictError> {
+        let layout = RunLayout::new(source.run);
+        let manifest = read_manifest(&layout)?;
+        let registry = Registry::of_folder(source.data_folder)?;
+        let experiment = Experiment::load_recorded(&layout.config(), &manifest.environment.medley, &registry)?;
+        let seed = source.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
+        Ok(Self { layout, manifest, experiment, seed })
+    }
+}
+
+impl Bundle {
+    /// The network that validation chose. Decisions are those of `decisions.json`, if there is one, else plain.
+    ///
+    /// # Errors
+    /// What the run folder lacks, or has damaged.
+    pub fn of_run(source: &RunSource<'_>, choice: &TaskChoice) -> Result<Self, PredictError> {
+        let run = OpenedRun::read(source)?;
+        let data = chosen(&run.manifest, choice)?;
+        let (net, epoch) = best_network(&run.layout, &run.manifest, &run.experiment, run.seed)?;
+        let results = read_results(&run.layout, &run.manifest)?;
+        let decisions = read_json::<DecisionRecord>(&run.layout, &run.layout.decisions(), LONGEST_DECISIONS)?;
+        let tasks = data
+            .iter()
+            .map(|data| task(&run, source.data_folder, data, results.as_ref(), decisions.as_ref()))
+            .collect::<Result<Vec<_>, PredictError>>()?;
+        let name = match choice {
+            TaskChoice::All => run.manifest.run.clone(),
+            TaskChoice::One(task) => format!("{}.{task}", run.manifest.run),
+        };
+        let table = net_table(&run.experiment.net, &data.iter().map(|data| &data.task).collect::<Vec<_>>());
+        let mut document = Document::new(
+            name,
+            Weights { file: "model.safetensors".into(), sha256: "0".repeat(64), bytes: 0, format: source.format },
+            lineage(&run, epoch),
+            compute(&run, &net),
+            table.map_err(|problem| PredictError::Weights { path: source.run.to_owned(), problem })?,
+            tasks,
+        );
+        let state = state_of(&document, &net, source.run)?;
+        let bytes = stored(&state, source.format, &metadata(&document))?;
+        document.weights.bytes = bytes.len() as u64;
+        document.weights.sha256 = hex(&Sha256::digest(&bytes));
+        Self::new(document, bytes, source.run)?.with_known_answers(source.run)
+    }
+}
+
+fn chosen<'a>(manifest: &'a Manifest, choice: &TaskChoice) -> Result<Vec<&'a DataRecord>, PredictError> {
+    let TaskChoice::One(name) = choice else { return Ok(manifest.data.iter().collect()) };
+    let found = manifest.data.iter().find(|data| data.task.name == *name);
+    let known = || manifest.data.iter().map(|data| data.task.name.as_str()).collect::<Vec<_>>().join(", ");
+    let what = || format!("the run has no task `{name}`");
+    Ok(vec![found.ok_or_else(|| PredictError::Task { what: what(), known: known() })?])
+}
+
+/// The config of a network of these tasks.
+fn net_table(config: &NetConfig, tasks: &[&TaskSpec]) -> Result<toml::Table, String> {
+    let mut shared_heads = config.shared_heads.clone();
+    for heads in shared_heads.values_mut() {
+        heads.retain(|task| tasks.iter().any(|spec| spec.name == *task));
+    }
+    shared_heads.retain(|_, heads| !heads.is_empty());
+    let config = NetConfig { shared_heads, pretrained: None, ..config.clone() };
+    toml::Table::try_from(&config).map_err(|error| error.to_string())
+}
+
+/// The tensors that the described network has, of the one that the run trained.
+fn state_of(document: &Document, net: &MultiTaskNet, run: &Path) -> Result<Vec<(String, Tensor)>, PredictError> {
+    let package = document.clone().check().map_err(|error| PredictError::Package { path: run.to_owned(), error })?;
+    let outline = described(&package, None)?;
+    let all: BTreeMap<String, Tensor> = net.parameters().into_iter().chain(net.buffers()).collect();
+    let wanted = outline.parameters().into_iter().chain(outline.buffers());
+    let rows: Vec<i64> = (0..)
+        .zip(net.task_names())
+        .filter(|(_, name)| document.tasks.iter().any(|task| task.task.name == **name))
+        .map(|(row, _)| row)
+        .collect();
+    wanted
+        .map(|(name, outline)| match all.get(&name) {
+            Some(tensor) if outline.size() == tensor.size() => Ok((name, tensor.shallow_clone())),
+            // What all tasks have in one tensor, a row for each.
+            Some(tensor) if name == EMBEDDING => {
+                let own = tensor.f_index_select(0, &Tensor::from_slice(&rows)).map_err(ModelError::from)?;
+                Ok((name, own))
+            }
+            _ => {
+                let problem =
+                    format!("the network of the run has no such tensor `{name}`; export it with all its tasks");
+                Err(PredictError::Weights { path: run.to_owned(), problem })
+            }
+        })
+        .collect()
+}
+
+fn lineage(run: &OpenedRun, epoch: usize) -> Lineage {
+    let Manifest { run: name, config_sha256, environment, git_revision, .. } = &run.manifest;
+    Lineage {
+        run: name.clone(),
+        seed: run.seed,
+        epoch,
+        config_sha256: config_sha256.clone(),
+        medley: environment.medley.clone(),
+        git_revision: git_revision.clone(),
+    }
+}
+
+fn compute(run: &OpenedRun, net: &MultiTaskNet) -> Compute {
+    let environment = &run.manifest.environment;
+    Compute {
+        libtorch: environment.libtorch.clone(),
+        device: environment.device.clone(),
+        precision: environment.precision,
+        memory_layout: environment.memory_layout,
+        convolutions: environment.convolutions,
+        threads: environment.threads,
+        replicas: environment.replicas,
+        batch_size: predict_batch_size(&run.experiment, net.input_values()),
+    }
+}
+
+/// What readers of the weights alone should know.
+fn metadata(document: &Document) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        // Readers of transformers refuse files that do not say so.
+        ("format".to_owned(), "pt".to_owned()),
+        ("medley_model".to_owned(), document.name.clone()),
+        ("notice".to_owned(), medley_package::NOTICE.to_owned()),
+    ])
+}
+
+fn task(
+    run: &OpenedRun,
+    data_folder: &Path,
+    data: &DataRecord,
+    results: Option<&RunResults>,
+    decisions: Option<&DecisionRecord>,
+) -> Result<Task, PredictError> {
+    let spec = &data.task;
+    let statistics = run.manifest.normalisation.get(&spec.name);
+    let normalisation: ChannelStatistics =
+        statistics.cloned().ok_or_else(|| PredictError::NoNormalisation { run: run.manifest.run.clone() })?;
+    let (picture, licence) = picture_keys(data_folder, spec)?;
+    Ok(Task {
+        task: spec.clone(),
+        picture,
+        normalisation,
+        views: run.experiment.test_time_views(spec),
+        decision: decision(run.seed, spec, decisions)?,
+        unlike: None,
+        data: DataKeys {
+            file: data.file.clone(),
+            sha256: data.sha256.clone(),
+            md5: data.md5.clone(),
+            release: data.release.clone(),
+            licence,
+        },
+        metrics: metrics(run.seed, spec, results),
+        known_answer: None,
+    })
+}
+
+/// The rule that `medley decide` accepted for a seed.
+fn decision(seed: u64, spec: &TaskSpec, decisions: Option<&DecisionRecord>) -> Result<Decision, PredictError> {
+    let task = decisions.and_then(|record| record.tasks.iter().find(|task| task.task == spec.name));
+    let fitted = task.map(|task| {
+        let own = task.seeds.iter().find(|one| one.seed == seed);
+        own.map_or(&task.predictor, |own| &own.fitted)
+    });
+    Ok(match fitted {
+        Some(fitted) => fitted.decision(spec)?,
+        None => Decision::plain(spec.kind, spec.outputs())?,
+    })
+}
+
+/// How pictures become images of a set, and its licence.
+fn picture_keys(data_folder: &Path, spec: &TaskSpec) -> Result<(PictureKeys, String), PredictError> {
+    if let Some(entry) = Registry::builtin().entries().iter().find(|entry| entry.name == spec.name) {
+        return Ok((published(&spec.name), entry.licence.clone()));
+    }
+    let path = data_folder.join(format!("{}.toml", spec.name));
+    if spec.origin != Origin::User || path.symlink_metadata().is_err() {
+        return Ok((PictureKeys::default(), "not stated".to_owned()));
+    }
+    let entry = UserEntry::read(&path)?;
+    let keys = PictureKeys {
+        fit: said(&entry.import, "fit"),
+        filter: said(&entry.import, "filter"),
+        sixteen_bit: said(&entry.import, "sixteen_bit"),
+        alpha: said(&entry.import, "alpha"),
+    };
+    Ok((keys, entry.licence))
+}
+
+/// What an entry says of how its images were made; where it says nothing, as by default.
+fn said<T: Default + DeserializeOwned>(table: &toml::Table, key: &str) -> T {
+    table.get(key).cloned().and_then(|value| value.try_into().ok()).unwrap_or_default()
+}
+
+/// How MedMNIST made its images, as far as pictures of any size can be treated alike: cut to the square in the middle and resized by
+/// cubic interpolation; those of DermaMNIST, which are 600x450, were resized as they are (Yang et al., *MedMNIST v2*, Scientific Data
+/// 10, 41, 2023, Methods).
+fn published(name: &str) -> PictureKeys {
+    let fit = if name == "dermamnist" { Fit::Stretch } else { Fit::Crop };
+    PictureKeys { fit, ..PictureKeys::default() }
+}
+
+fn metrics(seed: u64, spec: &TaskSpec, results: Option<&RunResults>) -> BTreeMap<String, TaskMetrics> {
+    let Some(result) = results.and_then(|all| all.seeds.iter().find(|one| one.seed == seed)) else {
+        return BTreeMap::new();
+    };
+    let sets = [("val", Some(&result.validation)), ("test", result.test.as_ref())];
+    let of = |task: &TaskResult| TaskMetrics { auc: task.auc, accuracy: task.accuracy, macro_f1: task.macro_f1 };
+    let found = sets.into_iter().filter_map(|(split, set)| {
+        set?.tasks.iter().find(|task| task.task == spec.name).map(|task| (split.to_owned(), of(task)))
+    });
+    found.collect()
+}
