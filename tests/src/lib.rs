@@ -4,7 +4,7 @@
 //! (who may depend on whom, who may open a test label, what may lie where); `tests/integration` runs the built program as a
 //! user does and looks at nothing but its exit codes, its output and the files it leaves.
 //!
-//! [`repository`] walks the sources, [`program`] builds and runs `medley`, [`lab`] is a folder to run it in, and [`npz`] writes
+//! [`repository`] walks the sources, [`program`] builds and runs `medley`, [`python`] says whether scripts can run, [`lab`] is a folder to run it in, and [`npz`] writes
 //! data files, good and bad, with a writer of its own: a mistake in the reader of `medley-data` cannot hide in a mistake of its writer.
 //!
 //! ```
@@ -15,6 +15,5 @@
 pub mod lab;
 pub mod npz;
 pub mod program;
-pub mod python;
 pub mod python;
 pub mod repository;

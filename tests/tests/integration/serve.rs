@@ -27,8 +27,10 @@ impl Serving {
 
     /// Status and JSON of the answer to a request.
     fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
         let mut answer = String::new();
@@ -91,7 +93,8 @@ fn served_answers_are_those_of_predict() {
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("serving base-1.breastmnist, base-1.retinamnist"), "{log}");
     let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let answered = lines.iter().find(|line| line["route"] == "/models/{model}/predict").unwrap_or_else(|| panic!("{log}"));
+    let answered =
+        lines.iter().find(|line| line["route"] == "/models/{model}/predict").unwrap_or_else(|| panic!("{log}"));
     assert_eq!((&answered["status"], &answered["model"]), (&200.into(), &"base-1.breastmnist".into()));
     assert!(lines.iter().any(|line| line["message"] == "stopped" && line["complete"] == true), "{log}");
 }

@@ -119,6 +119,7 @@ fn charts(run: &RunRecord, task: &TaskDecisions) -> Task {
     }
     let legend = shown.iter().enumerate().map(|(index, class)| (line_sample(index), name(class.class))).collect();
     let lines = [(0, "as predicted"), (1, "at the temperature"), (5, "as often right as confident")];
-    let reliability = if bins.is_empty() { Vec::new() } else { lines.map(|(at, name)| (line_sample(at), name)).to_vec() };
+    let reliability =
+        if bins.is_empty() { Vec::new() } else { lines.map(|(at, name)| (line_sample(at), name)).to_vec() };
     Task { title, rows: task.predictor.rows, legend, charts, reliability, bins }
 }

@@ -6,7 +6,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod lr_find;
 pub(crate) mod models;
-pub(crate) mod robustness;
 pub(crate) mod predict;
+pub(crate) mod robustness;
 pub(crate) mod serve;
 pub(crate) mod train;
