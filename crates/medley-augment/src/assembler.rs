@@ -35,7 +35,7 @@ pub struct SampleRef {
 pub struct BatchRequest {
     /// The same image varies from epoch to epoch.
     pub epoch: u64,
-    /// The images in order.
+    /// The images in order. Of one that stands there several times in a row, each copy varies on its own.
     pub samples: Vec<SampleRef>,
 }
 
@@ -191,7 +191,9 @@ impl Shared {
         pixels.resize(request.samples.len() * size, 0.0);
         let mut renderer = self.renderers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let mut plan = Plan::new(self.shape);
-        for (sample, out) in request.samples.iter().zip(pixels.chunks_exact_mut(size)) {
+        let mut copy = 0;
+        for (row, (sample, out)) in request.samples.iter().zip(pixels.chunks_exact_mut(size)).enumerate() {
+            copy = if row > 0 && request.samples[row - 1] == *sample { copy + 1 } else { 0 };
             let source = &self.sources[sample.task];
             let image = source.images.image(sample.index);
             plan.clear(source.shape);
@@ -199,7 +201,7 @@ impl Shared {
                 Mode::Plain => {}
                 Mode::View(view) => plan.warp(view.map()),
                 Mode::Augment => {
-                    let mut random = Random::for_sample(self.seed, request.epoch, sample.task, sample.index);
+                    let mut random = Random::for_copy(self.seed, request.epoch, sample.task, sample.index, copy);
                     source.policy.draw(&mut random, &mut plan);
                 }
             }

@@ -13,6 +13,14 @@ impl Random {
         Self(stream(seed, Purpose::Augment, &[epoch, task as u64, index as u64]))
     }
 
+    /// The stream of one of several copies of an image in one epoch: of the first, that of the image.
+    pub fn for_copy(seed: u64, epoch: u64, task: usize, index: usize, copy: u64) -> Self {
+        match copy {
+            0 => Self::for_sample(seed, epoch, task, index),
+            _ => Self(stream(seed, Purpose::Augment, &[epoch, task as u64, index as u64, copy])),
+        }
+    }
+
     /// The stream of one batch in one epoch, apart from those of its images.
     pub fn for_batch(seed: u64, epoch: u64, batch: u64) -> Self {
         Self(stream(seed, Purpose::Augment, &[epoch, batch]))

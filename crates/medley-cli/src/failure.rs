@@ -99,6 +99,8 @@ pub fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(codes::record))
         .or_else(|| cause.downcast_ref().map(codes::report))
         .or_else(|| cause.downcast_ref().map(codes::runs))
+        .or_else(|| cause.downcast_ref().map(codes::search))
+        .or_else(|| cause.downcast_ref().map(codes::studies))
         .or_else(|| cause.downcast_ref().map(codes::storage))
         .or_else(|| cause.downcast_ref().map(codes::read))
         .or_else(|| cause.downcast_ref().map(codes::core))

@@ -25,6 +25,7 @@ pub mod findings;
 pub mod images_bar;
 mod launch;
 pub mod output;
+pub mod study;
 
 use std::error::Error;
 use std::io::IsTerminal as _;
@@ -34,6 +35,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use crate::args::serve::LogForm;
+use crate::args::study::TorchStudy;
 use crate::args::{Arguments, Command, TorchCommand};
 use crate::failure::Code;
 use crate::findings::Finding;
@@ -45,6 +47,12 @@ pub trait Torch {
     /// # Errors
     /// Whatever the program ends with.
     fn run(command: &TorchCommand) -> anyhow::Result<ExitCode>;
+
+    /// Trains trials of a study.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    fn study(command: &TorchStudy) -> anyhow::Result<ExitCode>;
 
     /// Adds what the keys of a config tell of wrong arguments.
     fn explain(error: clap::Error) -> clap::Error;
@@ -66,6 +74,10 @@ impl Torch for Elsewhere {
             }
             (_, error) => Err(error),
         }
+    }
+
+    fn study(_: &TorchStudy) -> anyhow::Result<ExitCode> {
+        Err(launch::torch_program())
     }
 
     fn explain(error: clap::Error) -> clap::Error {
@@ -100,6 +112,7 @@ pub fn start<T: Torch>() -> ExitCode {
         Command::Report(report) => commands::report::report(report),
         Command::Submission(submission) => commands::report::submission(submission),
         Command::Runs(runs) => commands::runs::run(runs),
+        Command::Study(study) => commands::study::run(&study.subcommand, T::study),
         Command::Data(data) => commands::data::run(data),
         Command::Completions { shell } => commands::completions::run(*shell),
     };

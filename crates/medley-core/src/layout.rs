@@ -53,6 +53,11 @@ impl RunLayout {
         self.root.join("fold_rows.json")
     }
 
+    /// Batches whose loss or gradient was not finite.
+    pub fn bad_batches(&self) -> PathBuf {
+        self.root.join("bad_batches")
+    }
+
     /// One [`EventLine`](crate::record::EventLine) per line.
     pub fn events(&self) -> PathBuf {
         self.root.join("events.jsonl")
@@ -127,6 +132,11 @@ impl RunLayout {
     /// Tags and a note, which people give to the run.
     pub fn tags(&self) -> PathBuf {
         self.root.join("tags.json")
+    }
+
+    /// A [`Gallery`](crate::record::Gallery): images worth looking at, with their maps.
+    pub fn gallery(&self) -> PathBuf {
+        self.root.join("gallery.json")
     }
 
     /// Held while a process writes to the run.

@@ -4,6 +4,7 @@
 //! long as the version is the same.
 
 mod epoch;
+mod gallery;
 mod robustness;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{Convolutions, MemoryLayout, Origin, Precision, Split, TaskSpec};
 
 pub use epoch::{EpochMetrics, MetricRow, TaskMetrics};
+pub use gallery::{Gallery, GalleryCase, GalleryNeighbour, GalleryTask, LARGEST_GALLERY, LARGEST_PICTURE};
 pub use robustness::{CorruptionErrors, RobustnessRecord, SEVERITIES, TaskRobustness};
 
 /// Version of the files described here.
@@ -49,6 +51,9 @@ pub struct Manifest {
     /// The run that it began from, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The networks that it learns from, if there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<TeacherRecord>,
     /// The folds, if validation is on one of several. The rows of [`Self::data`] are then those of the fold and of the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<FoldsRecord>,
@@ -170,6 +175,27 @@ pub enum Inheritance {
     WeightsAndOptimizer,
     /// Everything: it goes on with more epochs.
     Everything,
+}
+
+/// A network that a run learns from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TeacherRecord {
+    /// Name of its run.
+    pub run: String,
+    /// Where its folder lay, an absolute path; `None` where that is not Unicode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Its seed.
+    pub seed: u64,
+    /// The folder of its phase among the checkpoints of the seed; `None` for the joint training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Epochs that it was trained for.
+    pub epoch: usize,
+    /// SHA-256 of its file.
+    pub sha256: String,
+    /// What it counts for, by the name of each task that it teaches; above 0.
+    pub weights: BTreeMap<String, f64>,
 }
 
 /// The run that another one began from.
@@ -326,6 +352,15 @@ pub enum Event {
         epoch: usize,
         /// Why, such as `no improvement for 5 epochs`.
         reason: String,
+    },
+    /// The mean of the networks of some epochs is the best network of a seed, or that of one epoch still is.
+    SoupMade {
+        /// Seed.
+        seed: u64,
+        /// Those epochs, counted from 1, the best first.
+        epochs: Vec<usize>,
+        /// Harmonic mean of the validation macro-F1.
+        harmonic_mean: f64,
     },
     /// A checkpoint is on disk.
     CheckpointSaved {
@@ -489,6 +524,18 @@ pub struct SeedResult {
     /// Why training ended before its last epoch, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// The tasks whose best network is not that of the joint training, and which one it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fine_tuned: BTreeMap<String, FineTuned>,
+}
+
+/// The network of a later phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FineTuned {
+    /// Its folder among the checkpoints of the seed, such as `phase-1-breastmnist`.
+    pub stage: String,
+    /// Epochs of that phase finished at its best checkpoint (1-based).
+    pub epoch: usize,
 }
 
 /// `results/seed-0.json`: the results of one seed, kept as soon as they exist. A run that goes on leaves such a seed alone.

@@ -10,6 +10,8 @@
 //! assert_eq!(markdown("a|b"), "a\\|b");
 //! ```
 
+use core::time::Duration;
+
 /// A number with commas between thousands: `97,176`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -82,6 +84,36 @@ pub fn markdown(text: &str) -> String {
     escaped
 }
 
+/// `90s`, `20min`, `1.5h`: a number and `s`, `min` or `h`.
+///
+/// # Errors
+/// What is expected, where it is none, or is not above zero and at most a year.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let unit = match text[digits..].trim() {
+        "s" => 1.0,
+        "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("it is {text:?}, it must be a time such as \"90s\", \"20min\" or \"1.5h\"")),
+    };
+    let seconds = text[..digits].parse::<f64>().map_or(f64::NAN, |number| number * unit);
+    if seconds > 0.0 && seconds <= 366.0 * 86_400.0 {
+        return Ok(Duration::from_secs_f64(seconds));
+    }
+    Err(format!("it is {text:?}, it must be a time above zero such as \"90s\", \"20min\" or \"1.5h\""))
+}
+
+/// A span of time as people say it, to two units: `8 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match (whole / 3_600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) if seconds < 9.95 => format!("{:.1} s", seconds.max(0.0)),
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -106,6 +138,22 @@ mod tests {
             [list(&["a"; 0]), list(&["a"]), list(&["a", "b"]), list(&["a", "b", "c"])],
             ["", "a", "a and b", "a, b and c"]
         );
+    }
+
+    #[test]
+    fn times_are_read() {
+        for (text, seconds) in [("90s", 90.0), ("20min", 1200.0), ("1.5h", 5400.0), ("0.5 min", 30.0)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "20", "min", "-1s", "0s", "1.2.3s", "1e9h", "20 minutes", "NaNs", "99999999h", "é"] {
+            assert!(parse_duration(text).unwrap_err().contains("20min"), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        let texts = [0.25, 59.4, 200.0, 7_530.0].map(duration);
+        assert_eq!(texts, ["0.2 s", "59 s", "3 min 20 s", "2 h 5 min"]);
     }
 
     #[test]

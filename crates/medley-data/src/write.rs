@@ -102,17 +102,43 @@ impl<'a, W: Write + Seek> NpzWriter<'a, W> {
         self.end()
     }
 
+    /// Adds a whole array of 32-bit floating-point numbers.
+    ///
+    /// # Errors
+    /// As [`Self::begin`] and [`Self::append`].
+    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), DataError> {
+        self.begin_items(name, shape, "<f4", 4)?;
+        self.append(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())?;
+        self.end()
+    }
+
+    /// Adds a whole array of 64-bit integers.
+    ///
+    /// # Errors
+    /// As [`Self::begin`] and [`Self::append`].
+    pub fn integers(&mut self, name: &str, shape: &[usize], values: &[i64]) -> Result<(), DataError> {
+        self.begin_items(name, shape, "<i8", 8)?;
+        self.append(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())?;
+        self.end()
+    }
+
     /// Begins an array, whose bytes [`Self::append`] adds.
     ///
     /// # Errors
     /// [`DataError::Array`] when the array before it lacks bytes, [`DataError::Storage`].
     pub fn begin(&mut self, name: &str, shape: &[usize]) -> Result<(), DataError> {
+        self.begin_items(name, shape, "|u1", 1)
+    }
+
+    fn begin_items(&mut self, name: &str, shape: &[usize], description: &str, size: usize) -> Result<(), DataError> {
         self.end()?;
-        let needed = shape.iter().product::<usize>();
+        let needed = shape.iter().product::<usize>() * size;
         self.current = Some((name.to_owned(), needed, 0));
         let options = self.options.large_file(needed > u32::MAX as usize / 2);
         self.writer.start_file(format!("{name}.npy"), options).map_err(|error| archive(self.path, error))?;
-        self.writer.write_all(&render_header("|u1", shape)).map_err(|source| DataError::unwritable(self.path, source))
+        self.writer
+            .write_all(&render_header(description, shape))
+            .map_err(|source| DataError::unwritable(self.path, source))
     }
 
     /// Adds bytes to the array that was begun.

@@ -89,8 +89,8 @@ pub fn cuda_or_skip(test: &str) -> Option<Device> {
 
 /// Runs the whole suite on one backbone: shapes for small and large inputs in every precision and layout, names without
 /// duplicates, equal bits from equal seeds, a gradient for every parameter with every multi-task option, running statistics
-/// that only training moves, a batch of one, folded inference, the exported graph, save and load, and 32 images learnt by
-/// heart. Seconds for small widths.
+/// that only training moves, a batch of one, folded inference, the exported graph, what explains logits, save and load, and
+/// 32 images learnt by heart. Seconds for small widths.
 ///
 /// # Errors
 /// The first [`Violation`].
@@ -104,6 +104,7 @@ pub fn check_backbone(config: &BackboneConfig) -> Result<(), Violation> {
     suite.modes()?;
     suite.inference()?;
     suite.export()?;
+    suite.tracing()?;
     suite.save_and_load()?;
     suite.overfits()
 }
@@ -344,6 +345,28 @@ impl Suite<'_> {
                 let difference = (seen - expected).abs().max().double_value(&[]) / scale;
                 demand(difference < 1e-4, RULE, || format!("off by {difference} with {config:?}"))?;
             }
+        }
+        Ok(())
+    }
+
+    fn tracing(&self) -> Result<(), Violation> {
+        const RULE: &str = "what explains logits goes with them";
+        let net = self.plain(&self.options()).under(RULE)?;
+        let images = self.images(8, 4, 3).under(RULE)?.f_set_requires_grad(true).under(RULE)?;
+        let trace = net.trace(&images, &halves(4)).under(RULE)?;
+        let expected = tch::no_grad(|| net.forward(&images, &halves(4), false)).under(RULE)?;
+        let same = trace.logits.iter().zip(&expected).all(|(seen, expected)| seen.equal(expected));
+        demand(same, RULE, || "the logits are not those of evaluation".into())?;
+        let rows = trace.features.size()[0];
+        demand(rows == 4, RULE, || format!("features of {rows} rows"))?;
+        let mut derived = vec![("images", images.shallow_clone())];
+        derived.extend(trace.feature_map.as_ref().map(|map| ("the feature map", map.shallow_clone())));
+        let inputs: Vec<&Tensor> = derived.iter().map(|(_, tensor)| tensor).collect();
+        let gradients = Tensor::f_run_backward(&[loss(&trace.logits)], &inputs, false, false).under(RULE)?;
+        for ((what, tensor), gradient) in derived.iter().zip(&gradients) {
+            let places = tensor.dim() == images.dim() && gradient.size() == tensor.size();
+            let reached = places && all(&gradient.isfinite()) && any(&gradient.ne(0.0));
+            demand(reached, RULE, || format!("no gradient with respect to {what}"))?;
         }
         Ok(())
     }

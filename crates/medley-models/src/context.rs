@@ -26,12 +26,21 @@ pub struct Context<'a> {
     pub(crate) prepared: Option<&'a Prepared>,
     /// Counts work, when someone asks.
     pub(crate) recorder: Option<&'a Recorder>,
+    /// Keeps the last feature map, when someone asks.
+    pub(crate) feature_map: Option<&'a FeatureMap>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(train: bool, kind: Kind, rows: &'a Rows, noise: u64) -> Self {
         let convolutions = Convolutions::default();
-        Self { train, kind, convolutions, rows, noise, prepared: None, recorder: None }
+        Self { train, kind, convolutions, rows, noise, prepared: None, recorder: None, feature_map: None }
+    }
+
+    /// What goes into the pool over space at the end of a trunk, for those who ask where in an image a network looks.
+    pub(crate) fn keep_feature_map(&self, x: &Activation) {
+        if let (Some(kept), Activation::Tensor(x)) = (self.feature_map, x) {
+            kept.0.replace(Some(x.shallow_clone()));
+        }
     }
 }
 
@@ -123,6 +132,16 @@ impl Prepared {
         let result = clone(&fresh);
         self.weights.borrow_mut().insert((layer, task), fresh);
         Ok(result)
+    }
+}
+
+/// The last activation of a trunk that has places, with its graph.
+#[derive(Debug, Default)]
+pub(crate) struct FeatureMap(RefCell<Option<Tensor>>);
+
+impl FeatureMap {
+    pub(crate) fn into_inner(self) -> Option<Tensor> {
+        self.0.into_inner()
     }
 }
 

@@ -64,7 +64,7 @@ pub use config::{BackboneConfig, BatchNormScope, NetConfig, ValidatedNet};
 pub use context::{Context, Rows, Work};
 pub use error::ModelError;
 pub use medley_core::{Convolutions, MemoryLayout, Precision};
-pub use net::{Inference, MultiTaskNet};
+pub use net::{Inference, MultiTaskNet, Trace};
 pub use options::{BuildOptions, Segment};
 pub use registry::{BackboneDescription, BackboneSummary, CostPerTask, describe, registry};
 pub use scope::{Part, Scope};

@@ -9,12 +9,12 @@ use tch::{Kind, Tensor};
 
 use crate::backbones::Backbone;
 use crate::config::{NetConfig, ValidatedNet};
-use crate::context::{Prepared, Recorder, Rows, Work};
+use crate::context::{FeatureMap, Prepared, Recorder, Rows, Work};
 use crate::layers::{Dropout, Linear};
 use crate::options::{BuildOptions, Segment};
 use crate::replicas::{self, Pass, Pending, Replicas, Share};
 use crate::scope::{Filling, Part, Scope, Store};
-use crate::{Context, ModelError, environment};
+use crate::{Context, Convolutions, ModelError, environment};
 
 /// A shared backbone with one linear head per task (or per group of tasks that share one).
 ///
@@ -169,6 +169,27 @@ impl MultiTaskNet {
     ) -> Result<Vec<Tensor>, ModelError> {
         self.check(images, segments)?;
         self.compute(images, segments, self.pass(true, noise, None), None, None)
+    }
+
+    /// [`Self::forward`] in evaluation, with what explains the logits. Always in fp32 with the convolutions of libtorch and without
+    /// replicas, whatever the compute plan: gradients with respect to images need the digits. Autograd records unless the caller
+    /// holds a `tch::no_grad_guard`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn trace(&self, images: &Tensor, segments: &[Segment]) -> Result<Trace, ModelError> {
+        self.check(images, segments)?;
+        let compute = || -> Result<Trace, ModelError> {
+            let pass = Pass { kind: Kind::Float, convolutions: Convolutions::Libtorch, ..self.pass(false, 0, None) };
+            let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), self.options.plan.device)?;
+            let kept = FeatureMap::default();
+            let context = Context { feature_map: Some(&kept), ..Context::new(false, pass.kind, &rows, pass.noise) };
+            let images = pass.input(&images.f_to_device(self.options.plan.device)?)?;
+            let features = self.backbone.forward(&images.into(), &context)?.into_tensor()?;
+            let logits = self.logits(features.shallow_clone(), &context)?;
+            Ok(Trace { logits, features, feature_map: kept.into_inner() })
+        };
+        compute().map_err(|error| error.while_doing(|| format!("tracing images of size {:?}", images.size())))
     }
 
     /// Gradients of a loss that is made of the logits of the last [`Self::forward`]: in the order of [`Self::parameters`], each of
@@ -383,6 +404,19 @@ impl MultiTaskNet {
         }
         check_segments(segments, size[0], self.head_of.len())
     }
+}
+
+/// What one pass leaves for those who explain it; see [`MultiTaskNet::trace`]. With their graph, so that logits can be derived with
+/// respect to images and feature maps.
+#[derive(Debug)]
+pub struct Trace {
+    /// One tensor `[len, outputs]` per segment.
+    pub logits: Vec<Tensor>,
+    /// What heads see, `[N, F]`.
+    pub features: Tensor,
+    /// What the trunk averages (or takes the largest value of) over space at its end, `[N, C, h, w]` or `[N, C, d, h, w]`; `None` for
+    /// backbones without such a pool.
+    pub feature_map: Option<Tensor>,
 }
 
 /// A network that only predicts. It keeps weights that were prepared from the parameters by its first pass: make a new one

@@ -34,8 +34,8 @@ pub struct Model {
 #[serde(deny_unknown_fields)]
 pub struct UnlikeThreshold {
     /// Scores above it bring a warning. The score is the energy of the logits, `-ln(sum(exp(logit)))` (Liu, Wang, Owens and Li,
-    /// *Energy-based Out-of-distribution Detection*, NeurIPS 2020); of multi-label tasks the sum of `-ln(1 + exp(logit))` over the
-    /// labels (Wang, Liu, Bocchieri and Li, *Can multi-label classification networks know what they don't know?*, NeurIPS 2021).
+    /// *Energy-based Out-of-distribution Detection*, `NeurIPS` 2020); of multi-label tasks the sum of `-ln(1 + exp(logit))` over the
+    /// labels (Wang, Liu, Bocchieri and Li, *Can multi-label classification networks know what they don't know?*, `NeurIPS` 2021).
     pub threshold: f64,
     /// The share of validation images above it, 0 to 1: so often an image like those is called unlike.
     pub false_alarm_rate: f64,

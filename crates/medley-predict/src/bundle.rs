@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use medley_core::text::hex;
-use medley_models::weights;
+use medley_models::{ComputePlan, MultiTaskNet, weights};
 use medley_package::{Document, KnownAnswer, LONGEST, NumberFormat, Package};
 use medley_storage::{Storage, commit_directory, read_file, read_text};
 use sha2::{Digest as _, Sha256};
 use tch::{Kind, Tensor};
 
-use crate::network::{Blueprint, described};
+use crate::network::{Blueprint, described, load};
 use crate::{ComputeOptions, PredictError, TorchClassifier};
 
 /// Name of the description in a package.
@@ -129,6 +129,16 @@ impl Bundle {
         }
         let (package, weights) = (self.package.clone(), Arc::clone(&self.weights));
         TorchClassifier::start(Blueprint { package, weights, task, options })
+    }
+
+    /// The network with all its tasks, on the CPU in fp32: for those who ask more of it than answers.
+    ///
+    /// # Errors
+    /// [`PredictError::Model`] when memory runs out.
+    pub fn network(&self) -> Result<MultiTaskNet, PredictError> {
+        let net = described(&self.package, Some(ComputePlan::default()))?;
+        load(&net, &self.weights)?;
+        Ok(net)
     }
 
     /// Computes what the package says of its test image.

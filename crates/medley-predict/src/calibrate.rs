@@ -1,7 +1,7 @@
 //! What only validation images tell of a network.
 
 use medley_core::{ImageSource, Scores, Split};
-use medley_decisions::{FitOptions, fit};
+use medley_decisions::{FitOptions, Rows, fit};
 use medley_package::{Document, UnlikeThreshold};
 use medley_storage::Storage;
 use medley_train::session::Session;
@@ -37,7 +37,8 @@ pub fn calibrate(bundle: Bundle, source: &RunSource<'_>, storage: &dyn Storage) 
             let scores = scores.map_err(medley_train::TrainError::Core)?;
             let data = run.manifest.data.iter().find(|data| data.task.name == model.task().name);
             let counts = data.and_then(|data| data.class_counts.get(&Split::Train)).map(Vec::as_slice);
-            let fitted = fit(model.task(), &scores, &learning.val_labels[at], counts, &FitOptions::default())?;
+            let rows = Rows::new(model.task(), &learning.val_labels[at]);
+            let fitted = fit(&rows, &scores, counts, &FitOptions::default())?;
             Some(fitted.decision(model.task())?)
         };
         found.push((threshold(energies), decision));

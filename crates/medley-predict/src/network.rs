@@ -193,7 +193,7 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
     Ok(Vec::try_from(flat)?)
 }
 
-fn load(net: &MultiTaskNet, bytes: &[u8]) -> Result<(), ModelError> {
+pub(crate) fn load(net: &MultiTaskNet, bytes: &[u8]) -> Result<(), ModelError> {
     let state: Vec<_> = net.parameters().into_iter().chain(net.buffers()).collect();
     weights::load_into(bytes, &state).map(drop)
 }

@@ -81,7 +81,8 @@ impl Bundle {
     pub fn of_run(source: &RunSource<'_>, choice: &TaskChoice) -> Result<Self, PredictError> {
         let run = OpenedRun::read(source)?;
         let data = chosen(&run.manifest, choice)?;
-        let (net, epoch) = best_network(&run.layout, &run.manifest, &run.experiment, run.seed)?;
+        let names: Vec<&str> = data.iter().map(|data| data.task.name.as_str()).collect();
+        let (net, epoch) = best_network(&run.layout, &run.manifest, &run.experiment, run.seed, &names)?;
         let results = read_results(&run.layout, &run.manifest)?;
         let decisions = read_json::<DecisionRecord>(&run.layout, &run.layout.decisions(), LONGEST_DECISIONS)?;
         let tasks = data

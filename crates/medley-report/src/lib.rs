@@ -51,7 +51,7 @@ pub mod uncertainty;
 
 pub use error::ReportError;
 pub use fragment::Fragment;
-pub use page::{html, write_report};
+pub use page::{html, style, write_report};
 pub use record::{RunRecord, load_run};
 pub use robustness::{read as read_robustness, render_robustness, robustness_chart};
 pub use scorecard::{Format, Show, ShowPublished, render_comparison, render_scorecard};

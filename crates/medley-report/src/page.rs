@@ -88,7 +88,7 @@ pub fn html(run: &RunRecord) -> Result<String, ReportError> {
 }
 
 /// The style sheet, for every page alike.
-pub(crate) fn style() -> Fragment {
+pub fn style() -> Fragment {
     Fragment::trusted(include_str!("../templates/style.css").to_owned())
 }
 

@@ -160,7 +160,7 @@ impl From<SeedResult> for SeedScores {
             harmonic_mean: set.harmonic_mean,
             tasks: set.tasks.iter().map(|task| TaskScores { auc: task.auc, accuracy: task.accuracy }).collect(),
         };
-        let SeedResult { seed, best_epoch, validation, test, stopped: _ } = result;
+        let SeedResult { seed, best_epoch, validation, test, stopped: _, fine_tuned: _ } = result;
         Self { seed, best_epoch, validation: set(validation), test: test.map(set) }
     }
 }

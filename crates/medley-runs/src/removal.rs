@@ -13,11 +13,13 @@ use crate::lock::Held;
 use crate::{RunsError, size};
 
 /// What a run folder holds that Medley has made.
-const OWN: [&str; 16] = [
+const OWN: [&str; 18] = [
+    "bad_batches",
     "checkpoints",
     "config.toml",
     "decisions.json",
     "events.jsonl",
+    "gallery.json",
     "manifest.json",
     "metrics.csv",
     "predictions",

@@ -62,8 +62,11 @@ pub use pruner::{History, Pruner, PrunerConfig, TrialState, Verdict};
 pub use sampler::{Ask, Direction, Observation, Outcome, Sampler, SamplerConfig};
 pub use space::{Condition, Dimension, Domain, Point, Space};
 pub use study::{
-    Best, Evaluation, Objective, Reason, Status, Study, StudyDefinition, Trial, TrialRecord, Work, WorkOptions, work,
+    Best, Clock, Evaluation, Objective, Reason, Status, Study, StudyDefinition, Trial, TrialRecord, Work, WorkOptions,
+    work,
 };
+/// What points are made of.
+pub use toml::Value;
 
 /// The example of the README runs.
 #[cfg(doctest)]

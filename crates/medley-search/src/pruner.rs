@@ -133,6 +133,27 @@ impl PrunerConfig {
         }
     }
 
+    /// The rungs at which it may stop or pause a trial; `None` where it may at each.
+    pub fn levels(&self, number: u64) -> Option<Vec<u64>> {
+        match self {
+            Self::None => Some(Vec::new()),
+            Self::Median(_) | Self::Patience(_) => None,
+            Self::Halving(keys) => Some(keys.levels()),
+            Self::Asha(keys) => Some(keys.levels()),
+            Self::Hyperband(keys) => Some(keys.levels_of(keys.bracket(number))),
+        }
+    }
+
+    /// Where trials end by themselves, as the pruner was told.
+    pub fn last(&self) -> Option<u64> {
+        match self {
+            Self::None | Self::Median(_) | Self::Patience(_) => None,
+            Self::Halving(keys) => Some(keys.last()),
+            Self::Asha(keys) => Some(keys.last()),
+            Self::Hyperband(keys) => Some(keys.last()),
+        }
+    }
+
     /// Checks ranges of keys.
     ///
     /// # Errors

@@ -3,10 +3,12 @@
 //! ```text
 //! studies/breast/
 //!   study.toml                the study as written; never changed
-//!   study.json                schema, version, and the SHA-256 of study.toml
+//!   study.json                schema, version, and the SHA-256 of study.toml and of whatever else it began with
+//!   base.toml                 such as the base experiment; never changed either
 //!   extensions/0.json         more trials, if it was extended
 //!   stop                      there, while the study is stopped
 //!   workers/3/                a worker: its number is its own
+//!     clock.json              how long it has worked, in all and on each trial
 //!   trials/17/
 //!     proposal.json           the point, the seed, and what the sampler saw
 //!     lease-4-w3-9f3a12bc-71  who has the trial (worker 3, process 71 on a machine), for the 4th time
@@ -35,6 +37,7 @@
 //! Not promised: a file system whose renames and links are not atomic; leases shorter than the time for which a network file system
 //! keeps attributes (60 seconds by default over NFS); that a trial of a worker that was taken for dead is not computed twice.
 
+mod clock;
 mod definition;
 mod lease;
 mod records;
@@ -44,6 +47,7 @@ mod worker;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use medley_core::names::{NAME_RULE, is_name};
 use medley_core::seed::{Purpose, number as seed_of};
@@ -52,6 +56,7 @@ use medley_storage::{
     write_whole,
 };
 
+pub use clock::Clock;
 pub use definition::StudyDefinition;
 pub use status::{Best, Status};
 pub use trials::TrialRecord;
@@ -71,6 +76,7 @@ const MAX_DEFINITION: u64 = 1 << 20;
 pub struct Study {
     folder: PathBuf,
     definition: StudyDefinition,
+    manifest: Manifest,
 }
 
 impl Study {
@@ -80,10 +86,11 @@ impl Study {
     /// # Errors
     /// [`SearchError`]: a definition that cannot be used, with its place; [`SearchError::Exists`].
     pub fn create(studies: &Path, name: &str, path: &Path, text: &str) -> Result<Self, SearchError> {
-        Self::create_with(&RealFs, studies, name, path, text)
+        Self::create_with(&RealFs, studies, name, path, text, &[])
     }
 
-    /// [`Study::create`] on another storage.
+    /// [`Study::create`] on another storage, and with other texts that its objective needs, by their names, such as `base.toml`. They lie
+    /// in its folder and are never changed; see [`Study::text`].
     ///
     /// # Errors
     /// As [`Study::create`].
@@ -93,6 +100,7 @@ impl Study {
         name: &str,
         path: &Path,
         text: &str,
+        others: &[(&str, &str)],
     ) -> Result<Self, SearchError> {
         let definition = StudyDefinition::parse(path, text)?;
         let folder = studies.join(name);
@@ -100,13 +108,20 @@ impl Study {
             return Err(SearchError::BadName { name: name.to_owned(), rule: NAME_RULE });
         }
         create_folder(studies)?;
-        let manifest = Manifest { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").to_owned(), sha256: digest(text) };
-        let manifest = records::to_bytes(&manifest);
-        match commit_directory(storage, &folder, &[("study.toml", text.as_bytes()), ("study.json", &manifest)]) {
+        let manifest = Manifest {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sha256: digest(text),
+            texts: others.iter().map(|(name, text)| ((*name).to_owned(), digest(text))).collect(),
+        };
+        let record = records::to_bytes(&manifest);
+        let mut files = vec![("study.toml", text.as_bytes()), ("study.json", record.as_slice())];
+        files.extend(others.iter().map(|(name, text)| (*name, text.as_bytes())));
+        match commit_directory(storage, &folder, &files) {
             Err(_) if folder.join("study.json").exists() => return Err(SearchError::Exists { path: folder }),
             result => result?,
         }
-        Ok(Self { folder, definition })
+        Ok(Self { folder, definition, manifest })
     }
 
     /// Opens a study.
@@ -126,7 +141,30 @@ impl Study {
         if digest(&text) != manifest.sha256 {
             return Err(SearchError::Edited { path });
         }
-        Ok(Self { definition: StudyDefinition::parse(&path, &text)?, folder: folder.to_owned() })
+        let study = Self { definition: StudyDefinition::parse(&path, &text)?, folder: folder.to_owned(), manifest };
+        study.manifest.texts.keys().try_for_each(|name| study.text(name).map(drop))?;
+        Ok(study)
+    }
+
+    /// Whether a text is that of its `study.toml`.
+    pub fn is_of(&self, text: &str) -> bool {
+        digest(text) == self.manifest.sha256
+    }
+
+    /// A text that it began with, as it was then; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// [`SearchError::Edited`] where it was changed.
+    pub fn text(&self, name: &str) -> Result<Option<String>, SearchError> {
+        let Some(sha256) = self.manifest.texts.get(name) else { return Ok(None) };
+        let path = self.folder.join(name);
+        let text = read_text(&path, MAX_DEFINITION)?;
+        if digest(&text) == *sha256 { Ok(Some(text)) } else { Err(SearchError::Edited { path }) }
+    }
+
+    /// The version of the program that began it.
+    pub fn version(&self) -> &str {
+        &self.manifest.version
     }
 
     /// The folder.
@@ -139,29 +177,54 @@ impl Study {
         &self.definition
     }
 
-    /// Trials that there may be: those of the definition, and of all extensions.
+    /// Trials that there may be: those of the definition, and of all extensions; as many as numbers go where only time is limited.
     ///
     /// # Errors
     /// [`SearchError`] where an extension cannot be read.
     pub fn budget(&self) -> Result<u64, SearchError> {
-        let mut budget = self.definition.trials;
-        for number in 0_u64.. {
-            match records::read::<Extension>(&self.folder.join(format!("extensions/{number}.json")))? {
-                Some(extension) => budget = budget.saturating_add(extension.trials),
-                None => break,
-            }
+        let more = |extensions: Vec<Extension>| extensions.iter().map(|one| one.trials).fold(0, u64::saturating_add);
+        match self.definition.trials {
+            None => Ok(u64::MAX),
+            Some(trials) => Ok(trials.saturating_add(more(self.extensions()?))),
         }
-        Ok(budget)
     }
 
-    /// Allows more trials. Whatever others do at the same time, each extension counts once.
+    /// The time that workers may spend, all together: that of the definition, and of all extensions; `None` where it is not limited.
+    ///
+    /// # Errors
+    /// As [`Study::budget`].
+    pub fn time(&self) -> Result<Option<Duration>, SearchError> {
+        let Some(time) = self.definition.time else { return Ok(None) };
+        let more: f64 = self.extensions()?.iter().map(|one| one.seconds.clamp(0.0, 1e9)).sum();
+        Ok(Some(time + Duration::from_secs_f64(more)))
+    }
+
+    fn extensions(&self) -> Result<Vec<Extension>, SearchError> {
+        let mut extensions = Vec::new();
+        while let Some(extension) =
+            records::read::<Extension>(&self.folder.join(format!("extensions/{}.json", extensions.len())))?
+        {
+            extensions.push(extension);
+        }
+        Ok(extensions)
+    }
+
+    /// How long workers have worked.
+    ///
+    /// # Errors
+    /// [`SearchError`] where a clock cannot be read.
+    pub fn clock(&self) -> Result<Clock, SearchError> {
+        clock::of_all(&self.folder.join("workers"))
+    }
+
+    /// Allows more trials, and more time. Whatever others do at the same time, each extension counts once.
     ///
     /// # Errors
     /// [`SearchError::Storage`].
-    pub fn extend(&self, trials: u64) -> Result<(), SearchError> {
+    pub fn extend(&self, trials: u64, time: Duration) -> Result<(), SearchError> {
         let folder = self.folder.join("extensions");
         create_folder(&folder)?;
-        let bytes = records::to_bytes(&Extension { trials });
+        let bytes = records::to_bytes(&Extension { trials, seconds: time.as_secs_f64() });
         let mut number = 0_u64;
         loop {
             match write_once(&RealFs, &folder.join(format!("{number}.json")), &bytes) {
@@ -215,13 +278,14 @@ impl Study {
         Ask { space, direction: *direction, seed: *seed, number, seen }
     }
 
-    /// The seed of a trial.
-    fn trial_seed(&self, number: u64) -> u64 {
+    /// The seed of a trial: for all its randomness; less than 2^63.
+    pub fn trial_seed(&self, number: u64) -> u64 {
         // The manifest of a run keeps seeds as integers of TOML, which have 63 bits.
         seed_of(self.definition.seed, Purpose::Search, &[number, u64::MAX]) >> 1
     }
 
-    fn trial_folder(&self, number: u64) -> PathBuf {
+    /// The folder of a trial, whether it is there or not.
+    pub fn trial_folder(&self, number: u64) -> PathBuf {
         self.folder.join("trials").join(number.to_string())
     }
 

@@ -5,6 +5,7 @@ use std::error::Error;
 use medley_augment::AugmentError;
 use medley_cli::failure::{Code, codes};
 use medley_core::message::is_out_of_memory;
+use medley_explain::ExplainError;
 use medley_models::ModelError;
 use medley_package::ClassifierError;
 use medley_predict::PredictError;
@@ -12,24 +13,42 @@ use medley_serve::ServeError;
 use medley_train::TrainError;
 use medley_train::checkpoint::CheckpointError;
 use medley_train::config::load::ConfigError;
+use medley_train::distill::DistillError;
 use medley_train::folds::GroupsError;
 use medley_train::parent::ParentError;
 use medley_train::pretrained::PretrainedError;
 use medley_train::run_folder::RunFolderError;
+use medley_tune::TuneError;
 
 /// What the type of an error says; `None` for errors of unknown type.
 pub(crate) fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
-    (cause.downcast_ref().map(config))
+    (cause.downcast_ref().map(tune))
+        .or_else(|| cause.downcast_ref().map(config))
         .or_else(|| cause.downcast_ref().map(train))
         .or_else(|| cause.downcast_ref().map(run_folder))
         .or_else(|| cause.downcast_ref().map(checkpoint))
         .or_else(|| cause.downcast_ref().map(pretrained))
         .or_else(|| cause.downcast_ref().map(parent))
         .or_else(|| cause.downcast_ref().map(groups))
+        .or_else(|| cause.downcast_ref().map(distill))
         .or_else(|| cause.downcast_ref().map(model))
         .or_else(|| cause.downcast_ref().map(augment))
         .or_else(|| cause.downcast_ref().map(predict))
         .or_else(|| cause.downcast_ref().map(serve))
+        .or_else(|| cause.downcast_ref().map(explain))
+}
+
+fn tune(error: &TuneError) -> Code {
+    match error {
+        TuneError::Search(error) => codes::search(error),
+        TuneError::Config(error) => config(error),
+        TuneError::Train(error) => train(error),
+        // The file of the study, which was named.
+        TuneError::Read(_) | TuneError::OtherStudy { .. } => Code::Usage,
+        TuneError::NothingToConfirm { .. } => Code::Usage,
+        TuneError::NoBase { .. } | TuneError::OtherVersion { .. } => Code::Disk,
+        TuneError::Studies(error) => codes::studies(error),
+    }
 }
 
 fn augment(error: &AugmentError) -> Code {
@@ -100,6 +119,15 @@ fn classifier(error: &ClassifierError) -> Code {
     }
 }
 
+fn explain(error: &ExplainError) -> Code {
+    match error {
+        ExplainError::NoFeatureMap { .. } | ExplainError::Class { .. } | ExplainError::Option { .. } => Code::Usage,
+        ExplainError::NotFinite { .. } => Code::Data,
+        ExplainError::Model(error) => model(error),
+        _ => Code::Internal,
+    }
+}
+
 fn config(error: &ConfigError) -> Code {
     match error {
         ConfigError::Missing { .. }
@@ -146,6 +174,13 @@ fn groups(error: &GroupsError) -> Code {
     }
 }
 
+fn distill(error: &DistillError) -> Code {
+    match error {
+        DistillError::Misfit { .. } | DistillError::Untaught { .. } => Code::Usage,
+        DistillError::Changed { .. } => Code::Disk,
+    }
+}
+
 fn parent(error: &ParentError) -> Code {
     match error {
         ParentError::Misfit { .. } | ParentError::TwoOrigins | ParentError::NotLonger { .. } => Code::Usage,
@@ -183,8 +218,11 @@ fn train(error: &TrainError) -> Code {
         TrainError::RunFolder(error) => run_folder(error),
         TrainError::Pretrained(error) => pretrained(error),
         TrainError::Parent(error) => parent(error),
+        TrainError::Distill(error) => distill(error),
         TrainError::Groups(error) => groups(error),
-        TrainError::NotInRun { .. } => Code::Usage,
+        TrainError::NotInRun { .. } | TrainError::NotOneNetwork { .. } | TrainError::OtherProbabilities { .. } => {
+            Code::Usage
+        }
         // Observers write files of the run folder.
         TrainError::Memory(_)
         | TrainError::Observer(_)

@@ -14,6 +14,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use medley_cli::args::TorchCommand;
+use medley_cli::args::study::TorchStudy;
 use medley_cli::failure::Code;
 
 const MARK_TEXT: &str = concat!("medley-torch ", env!("CARGO_PKG_VERSION"));
@@ -44,12 +45,18 @@ impl medley_cli::Torch for Here {
             TorchCommand::Resume(resume) => commands::train::resume(resume),
             TorchCommand::Predict(predict) => commands::predict::run(predict),
             TorchCommand::Serve(serve) => commands::serve::run(serve),
+            TorchCommand::Explain(explain) => commands::explain::run(explain),
             TorchCommand::Config(config) => commands::config::run(config),
             TorchCommand::Augment(augment) => commands::augment::run(augment),
             TorchCommand::Models(models) => commands::models::run(models),
             TorchCommand::Doctor(doctor) => commands::doctor::run(doctor),
             TorchCommand::Robustness(request) => commands::robustness::run(request),
         }
+    }
+
+    fn study(command: &TorchStudy) -> anyhow::Result<ExitCode> {
+        memory::watch();
+        commands::study::run(command)
     }
 
     fn explain(error: clap::Error) -> clap::Error {

@@ -21,6 +21,7 @@ pub(crate) struct Progress {
     steps_per_epoch: usize,
     epochs: usize,
     seeds: usize,
+    tasks: usize,
     seeds_done: usize,
     spoken: Instant,
     loss: f64,
@@ -45,6 +46,7 @@ impl Progress {
             steps_per_epoch: 0,
             epochs: 0,
             seeds: 1,
+            tasks: 1,
             seeds_done: 0,
             spoken: Instant::now(),
             loss: f64::NAN,
@@ -83,6 +85,7 @@ impl Observer for Progress {
         match event {
             Event::RunStarted { run, tasks, seeds, epochs, steps_per_epoch, .. } => {
                 (self.epochs, self.steps_per_epoch, self.seeds) = (*epochs, *steps_per_epoch, seeds.len());
+                self.tasks = tasks.len();
                 let (seeds_text, epochs_text) = (plural(seeds.len(), "seed"), plural(*epochs, "epoch"));
                 self.say(&format!("{} {run}: {} ({seeds_text}, {epochs_text})", self.doing, tasks.join(", ")));
                 if let Some(bar) = &self.bar {
@@ -108,8 +111,13 @@ impl Observer for Progress {
                 let throughput = images_per_second.zip(*data_wait).map_or_else(String::new, |(speed, wait)| {
                     format!("  [{speed:.0} images/s, {:.1} % waiting for data]", 100.0 * wait)
                 });
+                let what = match &metrics.validation[..] {
+                    // In a phase that trains tasks apart.
+                    [one] if self.tasks > 1 => format!("macro-F1 of {}", one.task),
+                    _ => "harmonic mean of macro-F1".to_owned(),
+                };
                 self.say(&format!(
-                    "epoch {}/{}: training loss {:.4}, validation harmonic mean of macro-F1 {:.4}{mark}{throughput}",
+                    "epoch {}/{}: training loss {:.4}, validation {what} {:.4}{mark}{throughput}",
                     metrics.epoch + 1,
                     self.epochs,
                     metrics.train_loss,
@@ -129,6 +137,13 @@ impl Observer for Progress {
             }
             Event::SeedStopped { seed, epoch, reason } => {
                 self.say(&format!("seed {seed}: stopped after epoch {epoch}: {reason}"));
+            }
+            Event::SoupMade { seed, epochs, harmonic_mean } if epochs.len() > 1 => {
+                let epochs: Vec<String> = epochs.iter().map(usize::to_string).collect();
+                self.say(&format!(
+                    "seed {seed}: a soup of the epochs {}, validation harmonic mean of macro-F1 {harmonic_mean:.4}",
+                    epochs.join(", ")
+                ));
             }
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::RunInterrupted { .. } | Event::RunFinished { .. } => {

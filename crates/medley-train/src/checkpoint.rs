@@ -23,6 +23,8 @@ use tch::Tensor;
 use crate::components::selections::Selected;
 use crate::components::task_weights::WeightState;
 
+/// What checkpoints for a soup are called.
+const INGREDIENT: &str = "ingredient";
 const STATE_FILE: &str = "state.json";
 const STATE_HASH_FILE: &str = "state.sha256";
 
@@ -62,6 +64,12 @@ pub struct Progress {
     /// Whether callbacks have not been asked yet how the first epoch shall be: the seed starts from another run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unbegun: bool,
+    /// The best epochs so far, whose networks are kept for a soup, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ingredients: Vec<Best>,
+    /// The epochs whose mean the best network is, once the soup is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soup: Option<Vec<usize>>,
     /// What the weights of tasks depend on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_weights: Option<WeightState>,
@@ -94,6 +102,8 @@ impl Progress {
         learning_rate: None,
         frozen: Vec::new(),
         unbegun: false,
+        ingredients: Vec::new(),
+        soup: None,
         task_weights: None,
         callbacks: BTreeMap::new(),
     };
@@ -164,7 +174,7 @@ pub enum CheckpointError {
     /// There is none that can be used.
     #[error("no usable {kind} checkpoint in `{}`{}", Shown(folder), skipped_text(skipped))]
     None {
-        /// `best` or `last`.
+        /// `best`, `last` or `ingredient`.
         kind: &'static str,
         /// Where they were looked for.
         folder: PathBuf,
@@ -209,6 +219,15 @@ impl CheckpointFolder {
         Self { run: ConfinedFolder::new(run.root()), folder: run.checkpoints(seed), seed }
     }
 
+    /// Those of a stage of a seed: in a folder beside those of its joint training.
+    pub fn of_stage(run: &RunLayout, seed: u64, stage: Option<&str>) -> Self {
+        let folder = match stage {
+            Some(stage) => run.checkpoints(seed).join(stage),
+            None => run.checkpoints(seed),
+        };
+        Self { folder, ..Self::new(run, seed) }
+    }
+
     /// Writes a `last` checkpoint, and removes older ones and every `best` that is not the one it names.
     ///
     /// # Errors
@@ -244,7 +263,9 @@ impl CheckpointFolder {
         let best = progress.best.map(|best| self.best(best.epoch));
         let older = self.list("last")?.into_iter().filter(|path| path != kept);
         let not_best = self.list("best")?.into_iter().filter(|path| best.as_ref().is_some_and(|best| path != best));
-        for path in older.chain(not_best) {
+        let used = |path: &PathBuf| progress.ingredients.iter().any(|one| *path == self.ingredient(one.epoch));
+        let not_used = self.list(INGREDIENT)?.into_iter().filter(|path| !used(path));
+        for path in older.chain(not_best).chain(not_used) {
             let _ = self.run.remove(&path);
         }
         Ok(())
@@ -263,6 +284,41 @@ impl CheckpointFolder {
         let target = self.best(progress.epoch);
         self.save(storage, &target, progress, groups)?;
         Ok(target)
+    }
+
+    /// Writes the network of an epoch for a soup. Those that are not used any more stay until a `last` one does not name them.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Storage`]; older checkpoints are then still there.
+    pub fn save_ingredient(
+        &self,
+        storage: &dyn Storage,
+        progress: &Progress,
+        groups: TensorGroups<'_>,
+    ) -> Result<PathBuf, CheckpointError> {
+        let target = self.ingredient(progress.epoch);
+        self.save(storage, &target, progress, groups)?;
+        Ok(target)
+    }
+
+    /// Loads that of an epoch into the tensors.
+    ///
+    /// # Errors
+    /// As [`Self::find_last`] and [`Self::load`], and [`CheckpointError::None`] when there is none.
+    pub fn load_ingredient(&self, epoch: usize, groups: TensorGroups<'_>) -> Result<(), CheckpointError> {
+        let path = self.ingredient(epoch);
+        let found = self.list(INGREDIENT)?.into_iter().filter(|one| *one == path).collect();
+        let checkpoint = self.find_newest(INGREDIENT, found, groups)?.ok_or_else(|| self.no_ingredients())?;
+        self.load(&checkpoint, groups)
+    }
+
+    /// The error for a soup without ingredients.
+    pub(crate) fn no_ingredients(&self) -> CheckpointError {
+        CheckpointError::None { kind: INGREDIENT, folder: self.folder.clone(), skipped: Vec::new() }
+    }
+
+    fn ingredient(&self, epoch: usize) -> PathBuf {
+        self.folder.join(format!("{INGREDIENT}-{epoch:06}"))
     }
 
     fn last(&self, progress: &Progress) -> PathBuf {
@@ -554,125 +610,4 @@ fn largest(tensors: &[(String, Tensor)]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use medley_storage::{Fault, FaultyFs, RealFs};
-
-    use super::*;
-
-    fn groups(value: f32) -> Vec<(&'static str, Vec<(String, Tensor)>)> {
-        vec![("model", vec![("w".to_owned(), Tensor::from_slice(&[value, value]))])]
-    }
-
-    fn at(epoch: usize) -> Progress {
-        Progress { epoch, best: Some(Best { epoch: 1, harmonic_mean: 0.1 + 0.2, selected: None }), ..Progress::START }
-    }
-
-    /// Loads the newest into the tensors.
-    fn load_last(checkpoints: &CheckpointFolder, groups: TensorGroups<'_>) -> Option<Progress> {
-        let checkpoint = checkpoints.find_last(groups).unwrap()?;
-        checkpoints.load(&checkpoint, groups).unwrap();
-        assert!(checkpoint.skipped.is_empty());
-        Some(checkpoint.progress)
-    }
-
-    fn value(groups: TensorGroups<'_>) -> f64 {
-        groups[0].1[0].1.double_value(&[0])
-    }
-
-    #[test]
-    fn the_newest_is_loaded_and_older_ones_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 3);
-        assert!(load_last(&checkpoints, &groups(0.0)).is_none());
-        checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
-        checkpoints.save_last(&RealFs, &at(2), &groups(2.0)).unwrap();
-        let target = groups(0.0);
-        let progress = load_last(&checkpoints, &target).unwrap();
-        assert_eq!((progress, value(&target)), (at(2), 2.0));
-        assert_eq!(checkpoints.list("last").unwrap().len(), 1);
-    }
-
-    #[test]
-    fn one_is_always_there_while_another_takes_its_place() {
-        for fail_at in 0.. {
-            let folder = tempfile::tempdir().unwrap();
-            let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
-            checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
-            // The same place in training, but callbacks remember something else.
-            let storage = FaultyFs::new(fail_at, Fault::Crash);
-            let saved = checkpoints.save_last(&storage, &at(1), &groups(2.0));
-            let target = groups(0.0);
-            let progress = load_last(&checkpoints, &target).expect("one is there");
-            assert_eq!((progress, saved.is_ok()), (at(1), !storage.tripped()));
-            assert!(value(&target) == 2.0 || (storage.tripped() && value(&target) == 1.0), "{fail_at}");
-            if saved.is_ok() {
-                assert_eq!(checkpoints.list("last").unwrap().len(), 1);
-                break;
-            }
-        }
-    }
-
-    #[test]
-    fn a_best_one_of_work_that_was_lost_is_not_taken() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
-        let best_of = |epoch, best| Progress {
-            best: Some(Best { epoch: best, harmonic_mean: 0.5, selected: None }),
-            ..at(epoch)
-        };
-        checkpoints.save_best(&RealFs, &best_of(1, 1), &groups(1.0)).unwrap();
-        checkpoints.save_last(&RealFs, &best_of(1, 1), &groups(1.0)).unwrap();
-        let newest_best = || checkpoints.newest().unwrap().best.map(|best| best.epoch);
-        // Killed before the `last` checkpoint of the second epoch.
-        checkpoints.save_best(&RealFs, &best_of(2, 2), &groups(2.0)).unwrap();
-        let target = groups(0.0);
-        assert_eq!((checkpoints.load_best(newest_best(), &target).unwrap().epoch, value(&target)), (1, 1.0));
-        // Done again to other bits, it takes the place of the lost one.
-        checkpoints.save_best(&RealFs, &best_of(2, 2), &groups(3.0)).unwrap();
-        checkpoints.save_last(&RealFs, &best_of(2, 2), &groups(3.0)).unwrap();
-        assert_eq!((checkpoints.load_best(newest_best(), &target).unwrap().epoch, value(&target)), (2, 3.0));
-        assert_eq!(checkpoints.list("best").unwrap().len(), 1);
-    }
-
-    #[test]
-    fn a_damaged_file_is_named_and_not_used() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
-        let path = checkpoints.save_best(&RealFs, &at(1), &groups(1.0)).unwrap().join("model.safetensors");
-        let mut bytes = fs_err::read(&path).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs_err::write(&path, bytes).unwrap();
-        let message = checkpoints.load_best(None, &groups(0.0)).unwrap_err().to_string();
-        assert!(message.contains("model.safetensors") && message.contains("damaged"), "{message}");
-    }
-
-    #[test]
-    fn another_network_is_a_misfit() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
-        checkpoints.save_best(&RealFs, &at(1), &groups(1.0)).unwrap();
-        let other = vec![("model", vec![("v".to_owned(), Tensor::from_slice(&[0.0_f32]))])];
-        assert!(matches!(checkpoints.load_best(None, &other), Err(CheckpointError::Misfit { .. })));
-    }
-
-    #[test]
-    fn whatever_fails_old_or_new_is_loaded() {
-        for fault in [Fault::DiskFull, Fault::Torn, Fault::Crash] {
-            for fail_at in 0.. {
-                let folder = tempfile::tempdir().unwrap();
-                let checkpoints = CheckpointFolder::new(&RunLayout::new(folder.path()), 0);
-                checkpoints.save_last(&RealFs, &at(1), &groups(1.0)).unwrap();
-                let storage = FaultyFs::new(fail_at, fault);
-                let result = checkpoints.save_last(&storage, &at(2), &groups(2.0));
-                let target = groups(0.0);
-                let progress = load_last(&checkpoints, &target).unwrap();
-                let expected = if storage.tripped() { (1, 1.0) } else { (2, 2.0) };
-                assert_eq!((progress.epoch, value(&target)), expected, "{fault:?} at {fail_at}");
-                assert_eq!(result.is_err(), storage.tripped());
-                if !storage.tripped() {
-                    break;
-                }
-            }
-        }
-    }
-}
+mod tests;

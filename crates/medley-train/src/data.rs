@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use medley_augment::{AssemblerOptions, BatchAssembler, Normalisation, PolicyConfig, TaskSource};
-use medley_core::record::{ChannelStatistics, DataRecord};
+use medley_core::record::{ChannelStatistics, DataRecord, FoldsRecord};
 use medley_core::{ImageShape, ImageSource, Labels, SealedLabels, Split, TaskSpec};
 use medley_data::OpenedFile;
 
@@ -159,6 +159,14 @@ pub struct Prepared {
     pub fold_rows: BTreeMap<String, Vec<usize>>,
     /// SHA-256 of the files that say which rows belong together, by task.
     pub groups: BTreeMap<String, String>,
+}
+
+impl Prepared {
+    /// The folds, for the manifest.
+    pub(crate) fn folds_record(&self, experiment: &Experiment) -> Option<FoldsRecord> {
+        let fold = experiment.folds.fold()?;
+        Some(FoldsRecord { count: fold.count, index: fold.index, repeat: fold.repeat, groups: self.groups.clone() })
+    }
 }
 
 /// Sorts the parts of the data sets of an experiment.

@@ -5,14 +5,15 @@
 //! ordinary run of that many epochs: the clock has decided once, before the first step, and the schedule of the learning rate knows
 //! how long the run will be.
 
-mod duration;
+mod budget;
 mod range_test;
 
 use std::time::Duration;
 
 use medley_core::RunLayout;
 
-pub use duration::parse_duration;
+pub use budget::{Budget, Clock, Moment};
+pub use medley_core::text::parse_duration;
 pub use range_test::{RangePoint, RangeTest, rates};
 
 use crate::TrainError;
@@ -20,6 +21,7 @@ use crate::components::callbacks::Callbacks;
 use crate::config::Experiment;
 use crate::engine::{SeedRequest, SeedRun};
 use crate::run::RestoreThreads;
+use crate::sampler::Sampler;
 use crate::session::Session;
 use crate::stop::StopFlag;
 
@@ -54,18 +56,32 @@ impl EpochTime {
 }
 
 impl Session<'_> {
-    /// Times training and prediction for about two seconds, and says what an epoch takes.
+    /// Times training and prediction for about two seconds, and says what an epoch takes: of processor time if that is what the budget
+    /// of the experiment is in.
     ///
     /// # Errors
     /// As [`Session::start`], but for what concerns the run folder.
     pub fn time_epoch(&self, experiment: &Experiment) -> Result<EpochTime, TrainError> {
         self.dry_run(experiment, |seed_run, test_rows| {
-            let (step, validation, rows) = seed_run.time(Duration::from_secs(1))?;
+            let clock = match experiment.seed_budget() {
+                Some(Budget::Time(_, clock)) => clock,
+                _ => Clock::Wall,
+            };
+            let (step, validation, rows) = seed_run.time(Duration::from_secs(1), clock)?;
             let per_row = validation / rows.max(1) as f64;
             let (val_rows, steps) = (seed_run.validation_rows(), seed_run.steps_per_epoch());
             let end = per_row * (val_rows + test_rows) as f64;
             Ok(EpochTime { step, steps, validation: per_row * val_rows as f64, end })
         })
+    }
+
+    /// Optimizer steps in an epoch of the joint training.
+    ///
+    /// # Errors
+    /// Bad data.
+    pub fn steps_per_epoch(&self, experiment: &Experiment) -> Result<usize, TrainError> {
+        let prepared = self.data_of(experiment)?;
+        Ok(Sampler::of(experiment, 0, &prepared.learning.train.rows()).batches_per_epoch())
     }
 
     /// The loss of one step after another, each with the next of these learning rates, until one is not a number or four times the
@@ -100,10 +116,12 @@ impl Session<'_> {
             seed: experiment.seeds[0],
             plan: ready.choice.plan,
             pretrained: ready.pretrained.as_ref(),
+            teachers: Some(&ready.teachers),
             parent: None,
             run: &nowhere,
             storage: self.storage(),
             callbacks: Callbacks::default(),
+            stage: None,
         })?;
         crate::compute::prepare_process(&ready.choice.plan);
         work(&mut seed_run, ready.prepared.test.images.rows().iter().sum())

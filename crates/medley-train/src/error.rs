@@ -1,4 +1,5 @@
 use medley_core::CoreError;
+use medley_core::text::plural;
 use medley_data::DataError;
 use medley_metrics::MetricError;
 use medley_models::ModelError;
@@ -49,6 +50,9 @@ pub enum TrainError {
     /// The run to begin from.
     #[error(transparent)]
     Parent(#[from] crate::parent::ParentError),
+    /// The runs to learn from.
+    #[error(transparent)]
+    Distill(#[from] crate::distill::DistillError),
     /// Which rows belong together.
     #[error(transparent)]
     Groups(#[from] crate::folds::GroupsError),
@@ -64,6 +68,23 @@ pub enum TrainError {
         name: String,
         /// What there is.
         known: String,
+    },
+    /// One network is asked for, and a later phase has left several.
+    #[error("a phase has left networks of their own for {tasks}: name one task at a time (`--task`)")]
+    NotOneNetwork {
+        /// Those tasks.
+        tasks: String,
+    },
+    /// Probabilities are asked for where only those of softmax are known.
+    #[error(
+        "{task} was trained with the loss {loss:?}, whose probabilities are not the softmax of the outputs: packages and `medley predict` \
+         cannot give them; `medley models export` without `--to` writes the weights, and says how"
+    )]
+    OtherProbabilities {
+        /// The task.
+        task: String,
+        /// Its loss.
+        loss: &'static str,
     },
     /// The test split of a run is asked for before its training has ended.
     #[error("run `{}` is not finished; `medley resume {}` finishes it first", run.display(), run.display())]
@@ -93,8 +114,9 @@ pub enum TrainError {
     Torch(#[from] tch::TchError),
     /// The loss or the gradient is not a number, too often in a row.
     #[error(
-        "training diverged: the {what} of {steps} steps in a row is not finite (seed {seed}, epoch {epoch}, step {step}); \
-         a lower `optimizer.learning_rate` usually helps"
+        "training diverged: the {what} of {} in a row is not finite (seed {seed}, epoch {epoch}, step {step}); \
+         a lower `optimizer.learning_rate` usually helps",
+        plural(*steps, "step")
     )]
     Diverged {
         /// `loss` or `gradient`.

@@ -5,11 +5,12 @@
 
 pub mod onnx;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use medley_core::RunLayout;
-use medley_core::record::Manifest;
+use medley_core::record::{FineTuned, Manifest};
+use medley_core::{RunLayout, TaskKind, TaskSpec};
 use medley_models::{ComputePlan, MultiTaskNet, published, weights};
+use medley_predictions::record::read_results;
 
 use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
@@ -41,49 +42,99 @@ pub fn export(
     seed: u64,
     tasks: &[String],
 ) -> Result<Vec<ExportedWeights>, TrainError> {
-    let names = || manifest.data.iter().map(|data| data.task.name.clone());
+    let specs: Vec<_> = manifest.data.iter().map(|data| data.task.clone()).collect();
+    let names = || specs.iter().map(|spec| spec.name.clone());
     if let Some(unknown) = tasks.iter().find(|&task| names().all(|name| name != *task)) {
         return Err(not_in_run("task", unknown.clone(), names()));
     }
-    let (net, epoch) = best_network(run, manifest, experiment, seed)?;
+    check_seed(manifest, seed)?;
+    let net = build_network(experiment, &specs, seed, ComputePlan::default())?;
     let model = net.config().backbone().published_model(&experiment.net.backbone, net.input_size());
+    let fine_tuned = fine_tuned(run, manifest, seed)?;
     let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
+    let mut at_present = None;
     wanted
         .map(|(index, task)| {
-            let metadata = metadata(manifest, &net, model, index, seed, epoch);
-            Ok(ExportedWeights {
-                task,
-                model,
-                epoch,
-                bytes: weights::to_bytes(&published::export(&net, index)?, &metadata)?,
-            })
+            let stage = fine_tuned.get(&task).map(|one| one.stage.clone());
+            if at_present.as_ref().is_none_or(|(before, _)| *before != stage) {
+                let epoch = load(&net, run, seed, stage.as_deref())?;
+                at_present = Some((stage, epoch));
+            }
+            let epoch = at_present.as_ref().map_or(0, |(_, epoch)| *epoch);
+            let mut metadata = metadata(manifest, &net, model, index, seed, epoch);
+            if let Some(how) = reads_logits(experiment, &specs[index]) {
+                metadata.insert("probabilities".to_owned(), how.to_owned());
+            }
+            if let Some((Some(stage), _)) = &at_present {
+                metadata.insert("phase".to_owned(), stage.clone());
+            }
+            let bytes = weights::to_bytes(&published::export(&net, index)?, &metadata)?;
+            Ok(ExportedWeights { task, model, epoch, bytes })
         })
         .collect()
 }
 
-/// The network that validation chose, of one seed, with all tasks of the run, and the epochs that it was trained for. On the CPU.
+/// The network that validation chose for some tasks, of one seed, with all tasks of the run, and the epochs that it was trained for. On
+/// the CPU.
 ///
 /// # Errors
-/// [`TrainError::NotInRun`] for a seed that the run does not have; what the checkpoint says.
+/// [`TrainError::NotInRun`] for a seed that the run does not have; [`TrainError::NotOneNetwork`] for tasks that different networks
+/// predict; [`TrainError::OtherProbabilities`] for those whose probabilities are not the softmax of the outputs; what the checkpoint says.
 pub fn best_network(
     run: &RunLayout,
     manifest: &Manifest,
     experiment: &Experiment,
     seed: u64,
+    tasks: &[&str],
 ) -> Result<(MultiTaskNet, usize), TrainError> {
-    if !manifest.seeds.contains(&seed) {
-        return Err(not_in_run("seed", seed.to_string(), manifest.seeds.iter().map(u64::to_string)));
-    }
+    check_seed(manifest, seed)?;
     let specs: Vec<_> = manifest.data.iter().map(|data| data.task.clone()).collect();
+    for spec in specs.iter().filter(|spec| tasks.contains(&spec.name.as_str())) {
+        if reads_logits(experiment, spec).is_some() {
+            let loss = experiment.loss.of(&spec.name).name();
+            return Err(TrainError::OtherProbabilities { task: spec.name.clone(), loss });
+        }
+    }
+    let fine_tuned = fine_tuned(run, manifest, seed)?;
+    let stages: BTreeSet<Option<&str>> =
+        tasks.iter().map(|task| fine_tuned.get(*task).map(|one| one.stage.as_str())).collect();
+    if stages.len() > 1 {
+        return Err(TrainError::NotOneNetwork { tasks: fine_tuned.into_keys().collect::<Vec<_>>().join(", ") });
+    }
     let net = build_network(experiment, &specs, seed, ComputePlan::default())?;
-    let state = net.parameters().into_iter().chain(net.buffers()).collect();
-    let checkpoints = CheckpointFolder::new(run, seed);
-    let groups = [("model", state)];
+    let epoch = load(&net, run, seed, stages.into_iter().next().flatten())?;
+    Ok((net, epoch))
+}
+
+fn check_seed(manifest: &Manifest, seed: u64) -> Result<(), TrainError> {
+    if manifest.seeds.contains(&seed) {
+        return Ok(());
+    }
+    Err(not_in_run("seed", seed.to_string(), manifest.seeds.iter().map(u64::to_string)))
+}
+
+/// How probabilities of a task follow from outputs, if not by softmax or sigmoid.
+fn reads_logits(experiment: &Experiment, task: &TaskSpec) -> Option<&'static str> {
+    experiment.loss.of(&task.name).choice.reads_logits().filter(|_| task.kind != TaskKind::MultiLabel)
+}
+
+/// The tasks whose best network is one of a later phase.
+fn fine_tuned(run: &RunLayout, manifest: &Manifest, seed: u64) -> Result<BTreeMap<String, FineTuned>, TrainError> {
+    let results = read_results(run, manifest).map_err(TrainError::Results)?;
+    let of_seed = results.and_then(|results| results.seeds.into_iter().find(|result| result.seed == seed));
+    Ok(of_seed.map(|result| result.fine_tuned).unwrap_or_default())
+}
+
+/// Loads the best network of a stage, and says after how many epochs it was.
+fn load(net: &MultiTaskNet, run: &RunLayout, seed: u64, stage: Option<&str>) -> Result<usize, TrainError> {
+    let tensors = net.parameters().into_iter().chain(net.buffers()).collect();
+    let checkpoints = CheckpointFolder::of_stage(run, seed, stage);
+    let groups = [("model", tensors)];
     let load =
         || checkpoints.load_best(checkpoints.newest().and_then(|last| last.best).map(|best| best.epoch), &groups);
     // While the run goes on, a better one may take its place between listing and reading.
     let progress = load().or_else(|_| load())?;
-    Ok((net, progress.epoch))
+    Ok(progress.epoch)
 }
 
 fn not_in_run(what: &'static str, name: String, known: impl Iterator<Item = String>) -> TrainError {

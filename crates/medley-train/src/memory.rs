@@ -12,6 +12,7 @@ use medley_models::{ComputePlan, Precision};
 use crate::TrainError;
 use crate::components::optimizers;
 use crate::config::Experiment;
+use crate::config::schema::OnNan;
 use crate::data::{LearningData, SplitSources};
 use crate::engine::{outline, predict_batch_size};
 
@@ -38,6 +39,10 @@ pub struct Footprint {
     pub optimizer_states: u64,
     /// Whether there is a moving average of the network.
     pub averaged: bool,
+    /// Whether a copy of network, optimizer and average is kept to roll back to.
+    pub rolls_back: bool,
+    /// Values of the networks that teach.
+    pub teachers: u64,
     /// Values that training keeps of an image for the backward pass.
     pub kept_activations: u64,
     /// Values of the largest activation of an image.
@@ -81,6 +86,8 @@ impl Footprint {
             buffers: count(&net.buffers()),
             optimizer_states: experiment.optimizer.states() as u64,
             averaged: experiment.average.choice.is_kept(),
+            rolls_back: experiment.train.on_nan == OnNan::RollBack,
+            teachers: 0,
             kept_activations: work.kept_activations,
             largest_activation: work.largest_activation,
             image: data.train.image_values() as u64,
@@ -93,6 +100,12 @@ impl Footprint {
             replicas: plan.replicas as u64,
             on_cpu: plan.device == tch::Device::Cpu,
         })
+    }
+
+    /// The same with networks that teach, which hold so many values.
+    #[must_use]
+    pub fn with_teachers(self, teachers: u64) -> Self {
+        Self { teachers, ..self }
     }
 
     /// The same with another plan.
@@ -185,7 +198,18 @@ impl MemoryEstimate {
 
 /// What is there from the first step to the last.
 fn lasting(footprint: &Footprint) -> Vec<MemoryPart> {
-    let Footprint { parameters, trained, buffers, optimizer_states, averaged, replicas, on_cpu, .. } = *footprint;
+    let Footprint {
+        parameters,
+        trained,
+        buffers,
+        optimizer_states,
+        averaged,
+        rolls_back,
+        teachers,
+        replicas,
+        on_cpu,
+        ..
+    } = *footprint;
     let part = |what: &str, values: u64| MemoryPart {
         what: what.to_owned(),
         bytes: if on_cpu { FP32 * values } else { 0 },
@@ -196,6 +220,11 @@ fn lasting(footprint: &Footprint) -> Vec<MemoryPart> {
         part("gradients", trained * replicas),
         part("optimizer", optimizer_states * parameters),
         part("moving average", if averaged { parameters + buffers } else { buffers }),
+        part(
+            "copy to roll back to",
+            if rolls_back { (parameters + buffers) * 2 + optimizer_states * parameters } else { 0 },
+        ),
+        part("teachers", teachers),
         MemoryPart { what: "libtorch".to_owned(), bytes: LIBTORCH, purpose: Purpose::Library },
     ]
 }
@@ -298,6 +327,8 @@ mod tests {
         buffers: 1_000,
         optimizer_states: 2,
         averaged: true,
+        rolls_back: false,
+        teachers: 0,
         kept_activations: 20_000,
         largest_activation: 5_000,
         image: 2_352,

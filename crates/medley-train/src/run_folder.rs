@@ -30,6 +30,7 @@
 //!         # pretrained: None,
 //!         # git_revision: None,
 //!         # parent: None,
+//!         # teachers: Vec::new(),
 //!         # folds: None,
 //!         # no_test: false,
 //!         # test_openings: Vec::new(),

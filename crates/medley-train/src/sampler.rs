@@ -34,6 +34,7 @@ pub struct Sampler {
     per_epoch: Vec<usize>,
     batch_size: usize,
     batches: Batches,
+    repeats: usize,
 }
 
 impl Sampler {
@@ -44,14 +45,30 @@ impl Sampler {
         let weights: Vec<f64> = rows.iter().map(|&n| (n as f64).powf(alpha)).collect();
         let sum: f64 = weights.iter().sum();
         let per_epoch = weights.iter().map(|weight| ((total as f64 * weight / sum).round() as usize).max(1)).collect();
-        Self { seed, rows: rows.to_vec(), per_epoch, batch_size, batches: Batches::default() }
+        Self { seed, rows: rows.to_vec(), per_epoch, batch_size, batches: Batches::default(), repeats: 1 }
     }
 
     /// That of an experiment.
     pub fn of(experiment: &Experiment, seed: u64, rows: &[usize]) -> Self {
-        let SamplerConfig { alpha, samples_per_epoch } = experiment.sampler;
+        let SamplerConfig { alpha, samples_per_epoch, repeats } = experiment.sampler;
         Self::new(seed, rows, alpha, samples_per_epoch, experiment.train.batch_size)
             .with_batches(experiment.rules().batches)
+            .with_repeats(repeats)
+    }
+
+    /// With so many copies of each sample side by side, and as many samples in all.
+    #[must_use]
+    pub fn with_repeats(self, repeats: usize) -> Self {
+        Self { repeats: repeats.max(1), ..self }
+    }
+
+    /// With all rows of one task in each epoch, and no others.
+    #[must_use]
+    pub fn only(mut self, task: usize) -> Self {
+        for (index, count) in self.per_epoch.iter_mut().enumerate() {
+            *count = if index == task { self.rows[index] } else { 0 };
+        }
+        self
     }
 
     /// With batches made by another rule.
@@ -114,9 +131,16 @@ impl Sampler {
         placed.into_iter().map(|(_, sample)| sample).collect()
     }
 
-    /// The rows of one task in one epoch: positions `epoch * count ..` of its endless sequence of permutations.
+    /// The rows of one task in one epoch, each as often as it is repeated.
     fn stretch(&self, task: usize, epoch: usize) -> Vec<usize> {
-        let (rows, count) = (self.rows[task], self.per_epoch[task]);
+        let count = self.per_epoch[task];
+        let distinct = self.distinct(task, epoch, count.div_ceil(self.repeats)).into_iter();
+        distinct.flat_map(|row| std::iter::repeat_n(row, self.repeats)).take(count).collect()
+    }
+
+    /// Positions `epoch * count ..` of the endless sequence of permutations of a task.
+    fn distinct(&self, task: usize, epoch: usize, count: usize) -> Vec<usize> {
+        let rows = self.rows[task];
         let (start, end) = (epoch * count, (epoch + 1) * count);
         (start / rows..end.div_ceil(rows))
             .flat_map(|pass| {
@@ -167,6 +191,36 @@ mod tests {
 
     fn sizes(sampler: &Sampler) -> Vec<usize> {
         sampler.epoch(3).iter().map(|request| request.samples.len()).collect()
+    }
+
+    #[test]
+    fn one_task_alone_is_a_pass_over_its_rows() {
+        let sampler = Sampler::new(3, &[10, 30, 7], 0.5, None, 8).only(1);
+        assert_eq!((sampler.per_epoch(), sampler.batches_per_epoch()), (&[0, 30, 0][..], 4));
+        let counts = counts(&sampler.epoch(2));
+        assert!(counts.len() == 30 && counts.iter().all(|(&(task, _), &times)| task == 1 && times == 1));
+    }
+
+    #[test]
+    fn copies_stand_side_by_side() {
+        let plain = Sampler::new(3, &[10, 30], 1.0, None, 10);
+        assert_eq!(plain.clone().with_repeats(1).epoch(4), plain.epoch(4));
+        let repeated = plain.clone().with_repeats(3);
+        assert_eq!(
+            (repeated.batches_per_epoch(), repeated.per_epoch()),
+            (plain.batches_per_epoch(), plain.per_epoch())
+        );
+        let epoch = repeated.epoch(4);
+        let counts = counts(&epoch);
+        // 4 of the 10 rows, the last of which once, and 10 of the 30.
+        assert_eq!(counts.len(), 14);
+        assert_eq!(counts.values().filter(|&&times| times == 3).count(), 13);
+        let order: Vec<_> =
+            epoch.iter().flat_map(|request| request.samples.iter().filter(|one| one.task == 1)).collect();
+        assert!(order.chunks(3).all(|copies| copies[0] == copies[1] && copies[1] == copies[2]));
+        // Over epochs, no row comes again before all others came.
+        let later: Vec<_> = (0..3).flat_map(|epoch| repeated.epoch(epoch)).collect();
+        assert!(super::tests::counts(&later).iter().all(|(&(task, _), &times)| task == 0 || times == 3));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use medley_core::RunLayout;
 use medley_core::record::{Inheritance, Manifest, Parent};
+use medley_core::{RunLayout, Split};
 use medley_data::{OpenOptions, memory, open_task};
 use medley_models::{MultiTaskNet, environment};
 use medley_storage::Storage;
@@ -20,8 +20,9 @@ use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
 use crate::compute::{self, ChosenPlan};
 use crate::config::Experiment;
-use crate::data::{LearningData, OpenedSet, Prepared, prepare};
-use crate::engine::build_network;
+use crate::data::{LearningData, OpenedSet, Prepared, SplitSources, prepare};
+use crate::distill::Teachers;
+use crate::engine::{build_network, check_phases};
 use crate::folds::{Groups, GroupsError};
 use crate::memory::{Footprint, MemoryEstimate};
 use crate::parent::{ParentError, ParentRun};
@@ -62,6 +63,7 @@ pub(crate) struct Ready {
     pub(crate) choice: ChosenPlan,
     pub(crate) pretrained: Option<Pretrained>,
     pub(crate) parent: Option<Parent>,
+    pub(crate) teachers: Teachers,
 }
 
 impl<'a> Session<'a> {
@@ -102,26 +104,26 @@ impl<'a> Session<'a> {
     {
         let experiment = request.experiment;
         check_free(request.runs_folder, &experiment.name, request.run_name)?;
-        let Ready { prepared, choice, pretrained, parent } = self.ready_from(experiment, request.parent)?;
-        let create = |run: &str| {
-            let manifest = manifest::describe(
-                run,
-                request,
-                &self.data_folder,
-                &prepared,
-                &choice,
-                pretrained.as_ref(),
-                parent.as_ref(),
-            );
-            (manifest, request.config_text.to_owned())
-        };
+        let ready = self.ready_from(experiment, request.parent)?;
+        let create =
+            |run: &str| (manifest::describe(run, request, &self.data_folder, &ready), request.config_text.to_owned());
         let folder = RunFolder::create(request.runs_folder, &experiment.name, request.run_name, self.storage, create)?;
+        let Ready { prepared, choice, pretrained, teachers, .. } = ready;
         let plan = choice.plan;
-        let run = Run::new(experiment, prepared, plan, Some(choice), pretrained, folder, self.storage);
+        let run =
+            Run::new(experiment, prepared, plan, Some(choice), pretrained, folder, self.storage).taught_by(teachers);
         match request.parent {
             Some(parent) => run.inherit(parent),
             None => Ok(run),
         }
+    }
+
+    /// Opens the data of an experiment, and decides how it would be computed; nothing is written.
+    ///
+    /// # Errors
+    /// As [`Session::start`], but for what concerns the run folder.
+    pub fn choose(&self, experiment: &Experiment) -> Result<ChosenPlan, TrainError> {
+        Ok(self.ready(experiment)?.choice)
     }
 
     /// What an experiment needs to be trained.
@@ -140,7 +142,8 @@ impl<'a> Session<'a> {
         // Calibration changes the number of threads.
         let _threads = RestoreThreads::later();
         let least = compute::least(experiment);
-        let footprint = Footprint::of(experiment, &prepared.learning, &least)?;
+        let teachers = Teachers::open(experiment, &prepared)?;
+        let footprint = Footprint::of(experiment, &prepared.learning, &least)?.with_teachers(teachers.values());
         self.check_memory(&footprint)?;
         let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
         let choice = match begins_from {
@@ -154,6 +157,7 @@ impl<'a> Session<'a> {
         let plan = choice.plan;
         self.check_memory(&footprint.with_plan(&plan))?;
         let network = build_network(experiment, &prepared.learning.tasks, 0, plan)?;
+        check_phases(experiment, &network)?;
         let parent = begins_from.map(|parent| inherited(parent, experiment, &prepared, &network)).transpose()?;
         let pretrained = match (experiment.net.pretrained.as_deref(), begins_from) {
             (None, _) => None,
@@ -168,7 +172,7 @@ impl<'a> Session<'a> {
                 _ => return Err(ParentError::TwoOrigins.into()),
             },
         };
-        Ok(Ready { prepared, choice, pretrained, parent })
+        Ok(Ready { prepared, choice, pretrained, parent, teachers })
     }
 
     /// Goes on with a run, with the compute plan that was chosen when it began. The data must be what it was. `experiment` is that of
@@ -188,11 +192,20 @@ impl<'a> Session<'a> {
         check_groups(experiment, &prepared, folder.manifest())?;
         folder.check_data(&prepared.records)?;
         let plan = compute::recorded(experiment, &folder.manifest().environment);
-        if !folder.layout().results().exists() {
-            self.check_memory(&Footprint::of(experiment, &prepared.learning, &plan)?)?;
+        let is_finished = folder.layout().results().exists();
+        // A finished run needs its teachers no more.
+        let teachers = if is_finished {
+            Teachers::default()
+        } else {
+            Teachers::reopen(experiment, &prepared, folder.layout().root(), folder.manifest())?
+        };
+        if !is_finished {
+            let footprint = Footprint::of(experiment, &prepared.learning, &plan)?;
+            self.check_memory(&footprint.with_teachers(teachers.values()))?;
         }
         let pretrained = recorded_weights(experiment, &folder)?;
-        Ok(Run::new(experiment, prepared, plan, None, pretrained, folder, self.storage).resumed())
+        let run = Run::new(experiment, prepared, plan, None, pretrained, folder, self.storage);
+        Ok(run.taught_by(teachers).resumed())
     }
 
     /// What a run learnt from and was validated on, which must be what it began with.
@@ -211,6 +224,27 @@ impl<'a> Session<'a> {
         Ok(prepared.learning)
     }
 
+    /// The images of one split of a run, which must be what it began with; no labels.
+    ///
+    /// # Errors
+    /// As [`Self::learning_data`].
+    pub fn images(
+        &self,
+        experiment: &Experiment,
+        run: &RunLayout,
+        manifest: &Manifest,
+        split: Split,
+    ) -> Result<SplitSources, TrainError> {
+        let prepared = self.data_of(experiment)?;
+        check_groups(experiment, &prepared, manifest)?;
+        check_data(run.root(), manifest, &prepared.records)?;
+        Ok(match split {
+            Split::Train => prepared.learning.train,
+            Split::Val => prepared.learning.val,
+            Split::Test => prepared.test.images,
+        })
+    }
+
     fn check_memory(&self, footprint: &Footprint) -> Result<(), TrainError> {
         match memory::available() {
             Some(available) if !self.allow_memory => Ok(MemoryEstimate::of(footprint).check(&available)?),
@@ -219,7 +253,7 @@ impl<'a> Session<'a> {
     }
 
     /// The data of an experiment. The first set that cannot be opened is the error.
-    fn data_of(&self, experiment: &Experiment) -> Result<Prepared, TrainError> {
+    pub(crate) fn data_of(&self, experiment: &Experiment) -> Result<Prepared, TrainError> {
         let sets = experiment.tasks.iter().map(|task| self.set(task, experiment.data.size));
         let sets = sets.collect::<Result<Vec<_>, _>>()?;
         let mut groups = BTreeMap::new();

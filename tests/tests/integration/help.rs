@@ -110,6 +110,13 @@ fn furnished() -> Lab {
     let members = members.into_iter().map(|(name, array)| (name.to_owned(), array)).collect();
     Npz { members }.write(&at("arrays.npz"));
     run("medley data import mine arrays.npz");
+    // A study with two trials, for those that look at one.
+    fs::write(
+        at("study.toml"),
+        "[budget]\ntrials = 2\ntime = '1h'\n[objective]\nbase = 'my-config.toml'\n[space]\n'net.dropout' = { uniform = [0.0, 0.5] }\n",
+    )
+    .unwrap();
+    run("medley study run study.toml --quiet");
     lab
 }
 

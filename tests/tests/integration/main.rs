@@ -7,6 +7,7 @@ mod companion;
 mod data_commands;
 mod data_fetch;
 mod exit_codes;
+mod explain;
 mod full_disk;
 mod gpu_check;
 mod help;

@@ -42,9 +42,13 @@ fn requests(samples: &[SampleRef], batch_size: usize, epoch: u64) -> Vec<BatchRe
     samples.chunks(batch_size).map(|samples| BatchRequest { epoch, samples: samples.to_vec() }).collect()
 }
 
+/// None beside its like: copies of a batch vary each on its own.
 fn samples() -> impl Strategy<Value = Vec<SampleRef>> {
     let sample = (0_usize..3, 0..COUNT).prop_map(|(task, index)| SampleRef { task, index });
-    proptest::collection::vec(sample, 1..40)
+    proptest::collection::vec(sample, 1..40).prop_map(|mut samples| {
+        samples.dedup();
+        samples
+    })
 }
 
 fn bits(assembler: &BatchAssembler, requests: Vec<BatchRequest>, augment: bool) -> Vec<u32> {
@@ -103,6 +107,16 @@ fn epochs_seeds_tasks_and_images_differ() {
     for other in [one(1, 0, 0, 0), one(0, 1, 0, 0), one(0, 0, 1, 0), one(0, 0, 0, 1)] {
         assert_ne!(base, other);
     }
+}
+
+#[test]
+fn copies_side_by_side_vary_each_on_its_own() {
+    let sample = SampleRef { task: 0, index: 0 };
+    let three = bits(&assembler(0, 0, 1), requests(&[sample; 3], 3, 0), true);
+    let one = bits(&assembler(0, 0, 1), requests(&[sample], 1, 0), true);
+    let copies: Vec<_> = three.chunks(one.len()).collect();
+    assert_eq!((copies.len(), copies[0]), (3, &one[..]));
+    assert!(copies[0] != copies[1] && copies[1] != copies[2] && copies[0] != copies[2]);
 }
 
 #[test]

@@ -6,11 +6,13 @@ pub mod compare;
 pub mod data;
 pub mod decide;
 pub mod ensemble;
+pub mod explain;
 pub mod models;
 pub mod predict;
 pub mod runs;
 pub mod score;
 pub mod serve;
+pub mod study;
 
 use std::path::PathBuf;
 
@@ -22,11 +24,13 @@ use self::compare::CompareArguments;
 use self::data::DataArguments;
 use self::decide::DecideArguments;
 use self::ensemble::EnsembleArguments;
+use self::explain::ExplainArguments;
 use self::models::ModelsArguments;
 use self::predict::PredictArguments;
 use self::runs::RunsArguments;
 use self::score::ScoreArguments;
 use self::serve::ServeArguments;
+use self::study::StudyArguments;
 
 /// Train, score and report medical-image classifiers on MedMNIST.
 #[derive(Debug, Parser)]
@@ -78,6 +82,8 @@ pub enum Command {
     Submission(SubmissionArguments),
     /// List, show, compare, tag and remove runs
     Runs(RunsArguments),
+    /// Search for good settings: many trials of an experiment, in a folder that workers share
+    Study(StudyArguments),
     /// List, download, check, generate, import, export and describe data sets
     Data(DataArguments),
     /// Print a shell completion script
@@ -108,6 +114,8 @@ pub enum TorchCommand {
     Predict(PredictArguments),
     /// Answer over HTTP: the Open Inference Protocol, pictures, a page to drop one on
     Serve(ServeArguments),
+    /// Draw where in an image a network looks, and put errors and close calls into the report
+    Explain(ExplainArguments),
     /// Check and show configs, and list their keys
     #[command(display_order = 19)]
     Config(ConfigArguments),

@@ -9,3 +9,4 @@ pub(crate) mod report;
 pub(crate) mod robustness;
 pub(crate) mod runs;
 pub(crate) mod score;
+pub(crate) mod study;

@@ -10,7 +10,9 @@ use medley_metrics::MetricError;
 use medley_predictions::{FoldsError, PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
 use medley_runs::RunsError;
+use medley_search::SearchError;
 use medley_storage::{ReadError, StorageError};
+use medley_studies::StudiesError;
 use medley_synth::SynthError;
 
 use super::Code;
@@ -245,5 +247,38 @@ pub fn runs(error: &RunsError) -> Code {
         RunsError::Record(error) => record(error),
         RunsError::Read(error) => read(error),
         RunsError::Storage(error) => storage(error),
+    }
+}
+
+/// Of [`SearchError`].
+pub fn search(error: &SearchError) -> Code {
+    match error {
+        SearchError::Syntax { .. }
+        | SearchError::UnknownKey { .. }
+        | SearchError::BadValue { .. }
+        | SearchError::MissingKey { .. }
+        | SearchError::NotInSpace { .. }
+        | SearchError::BadName { .. } => Code::Usage,
+        SearchError::NotAStudy { .. }
+        | SearchError::Exists { .. }
+        | SearchError::Edited { .. }
+        | SearchError::OtherVersion { .. }
+        | SearchError::Damaged { .. }
+        | SearchError::LeaseLost { .. }
+        | SearchError::Unlistable { .. } => Code::Disk,
+        SearchError::Read(error) => read(error),
+        SearchError::Storage(error) => storage(error),
+        SearchError::NoThread { .. } => Code::Internal,
+    }
+}
+
+/// Of [`StudiesError`].
+pub fn studies(error: &StudiesError) -> Code {
+    match error {
+        StudiesError::Search(error) => search(error),
+        StudiesError::Read(error) => read(error),
+        StudiesError::Storage(error) => storage(error),
+        StudiesError::Damaged { .. } => Code::Disk,
+        StudiesError::Render(_) => Code::Internal,
     }
 }

@@ -189,7 +189,7 @@ impl Lab {
             score_set(results.collect())
         };
         let (validation, test) = (set(Split::Val), recipe.tested.then(|| set(Split::Test)));
-        let result = SeedResult { seed, best_epoch: 2, validation, test, stopped: None };
+        let result = SeedResult { seed, best_epoch: 2, validation, test, stopped: None, fine_tuned: BTreeMap::new() };
         let record = SeedRecord { schema_version: SCHEMA_VERSION, result, predictions };
         write(&layout.seed_results(seed), &record);
         record.result

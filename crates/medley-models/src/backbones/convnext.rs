@@ -89,7 +89,7 @@ impl Backbone for ConvNext {
                 x = block.forward(&x, context)?;
             }
         }
-        self.norm.forward(&global_mean_pool(&x)?, context)
+        self.norm.forward(&global_mean_pool(&x, context)?, context)
     }
 }
 

@@ -90,7 +90,7 @@ impl Backbone for DenseNet {
                 x = mean_pool(&y, 2, context)?;
             }
         }
-        global_mean_pool(&relu(self.norm.forward(&x, context)?, context)?)
+        global_mean_pool(&relu(self.norm.forward(&x, context)?, context)?, context)
     }
 }
 

@@ -76,7 +76,7 @@ impl Backbone for EfficientNet {
         for block in &self.blocks {
             x = block.forward(&x, context)?;
         }
-        global_mean_pool(&silu(&self.last.forward(&x, context)?, context)?)
+        global_mean_pool(&silu(&self.last.forward(&x, context)?, context)?, context)
     }
 }
 

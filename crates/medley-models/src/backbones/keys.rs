@@ -14,6 +14,7 @@ impl Entry {
             "width" => self.width.is_some(),
             "depth" => !self.depths.is_empty(),
             "stem" => self.stems,
+            "whitening" => self.whitening,
             "convolution" => self.volumes,
             _ => false,
         }
@@ -36,7 +37,7 @@ impl Entry {
 
     /// Refuses keys of other backbones, and values that this one cannot have.
     pub(super) fn check_keys(&self, config: &BackboneConfig) -> Result<(), ModelError> {
-        let BackboneConfig { width, depth, stem, convolution, .. } = config;
+        let BackboneConfig { width, depth, stem, whitening, convolution, .. } = config;
         let refuse = |key: &str, value: &str, problem: String| {
             Err(ModelError::config(format!("net.backbone.{key}"), value, problem))
         };
@@ -44,6 +45,7 @@ impl Entry {
             ("width", width.to_toml()),
             ("depth", depth.to_toml()),
             ("stem", stem.to_toml()),
+            ("whitening", whitening.to_toml()),
             ("convolution", convolution.to_toml()),
         ];
         for (key, value) in &written {
@@ -110,6 +112,7 @@ mod tests {
                 "name" => assert_eq!(key.only_with, [""; 0]),
                 "depth" => assert_eq!(key.only_with, ["wide_resnet"]),
                 "convolution" => assert_eq!(key.only_with, ["resnet18_3d", "resnet50_3d"]),
+                "whitening" => assert_eq!(key.only_with, ["resnet9"]),
                 _ => assert!(key.only_with.contains(&"resnet18") && !key.only_with.contains(&"linear"), "{key:?}"),
             }
         }

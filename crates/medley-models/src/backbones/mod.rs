@@ -70,6 +70,8 @@ pub struct Request {
     pub depth: usize,
     /// What comes first.
     pub stem: Stem,
+    /// Whether a convolution that whitens patches comes before that.
+    pub whitening: bool,
     /// Flat, or volumes by one of three convolutions.
     pub space: Space,
     /// Channels of the input.
@@ -94,6 +96,8 @@ pub struct Entry {
     pub depths: &'static [usize],
     /// Whether there is a small stem and one for `ImageNet`.
     pub stems: bool,
+    /// Whether a convolution that whitens patches may come first.
+    pub whitening: bool,
     /// Smallest legal height and width of the input, with the small stem.
     pub smallest_input: i64,
     /// Whether it works on volumes.
@@ -132,6 +136,7 @@ impl Entry {
             width_step: 1,
             depths: &[],
             stems: false,
+            whitening: false,
             smallest_input: 8,
             volumes: false,
             fixed_input: false,
@@ -255,6 +260,7 @@ impl Entry {
             width: config.width.map_or(self.width.unwrap_or(1), |width| width as i64),
             depth: config.depth.or(self.depths.first().copied()).unwrap_or(0),
             stem,
+            whitening: config.whitening == Some(true),
             space: if self.volumes {
                 Space::Volume(config.convolution.unwrap_or(VolumeConvolution::Full))
             } else {

@@ -100,7 +100,7 @@ impl Backbone for ResNet {
         for block in &self.blocks {
             x = block.forward(&x, context)?;
         }
-        global_mean_pool(&x)
+        global_mean_pool(&x, context)
     }
 }
 

@@ -45,6 +45,6 @@ impl Backbone for SimpleCnn {
                 x = max_pool(&x, 2, 2, 0, context)?;
             }
         }
-        global_mean_pool(&x)
+        global_mean_pool(&x, context)
     }
 }

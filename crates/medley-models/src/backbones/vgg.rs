@@ -89,7 +89,8 @@ impl Backbone for Vgg {
                 None => max_pool(&x, 2, 2, 0, context)?,
             };
         }
-        let Some(hidden) = &self.hidden else { return global_mean_pool(&x) };
+        let Some(hidden) = &self.hidden else { return global_mean_pool(&x, context) };
+        context.keep_feature_map(&x);
         x = adaptive_mean_pool(&x, 7)?.flatten()?;
         for (linear, dropout) in hidden {
             x = dropout.forward(relu(linear.forward(&x, context)?, context)?, context)?;

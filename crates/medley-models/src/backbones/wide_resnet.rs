@@ -52,7 +52,7 @@ impl Backbone for WideResNet {
         for block in &self.blocks {
             x = block.forward(&x, context)?;
         }
-        global_mean_pool(&relu(self.bn1.forward(&x, context)?, context)?)
+        global_mean_pool(&relu(self.bn1.forward(&x, context)?, context)?, context)
     }
 }
 

@@ -48,7 +48,8 @@ pub(crate) fn mean_pool(x: &Activation, side: i64, context: &Context<'_>) -> Res
 }
 
 /// `[N, C, H, W]` or `[N, C, D, H, W]` to `[N, C]` by the mean over space.
-pub(crate) fn global_mean_pool(x: &Activation) -> Result<Activation, ModelError> {
+pub(crate) fn global_mean_pool(x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+    context.keep_feature_map(x);
     match x {
         Activation::Tensor(x) => {
             let space: Vec<i64> = (2..x.dim() as i64).collect();
@@ -70,7 +71,8 @@ pub(crate) fn mean_over_space(x: &Activation) -> Result<Activation, ModelError> 
 }
 
 /// `[N, C, H, W]` to `[N, C]` by the largest value over space.
-pub(crate) fn global_max_pool(x: &Activation) -> Result<Activation, ModelError> {
+pub(crate) fn global_max_pool(x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+    context.keep_feature_map(x);
     match x {
         Activation::Tensor(x) => Ok(x.f_adaptive_max_pool2d([1, 1])?.0.f_flatten(1, -1)?.into()),
         Activation::Traced(x) => x.then(|graph, x| {

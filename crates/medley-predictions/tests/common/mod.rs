@@ -131,6 +131,7 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
         pretrained: None,
         git_revision: Some(format!("{}-dirty", "ab12".repeat(10))),
         parent: None,
+        teachers: Vec::new(),
         folds: None,
         no_test: false,
         test_openings: Vec::new(),
@@ -269,7 +270,14 @@ fn results(name: &str, tasks: &[Task], seeds: &[u64], epochs: usize, layout: &Ru
                 }
             }
             let best_epoch = (epochs * 4 / 5 + seed as usize % 3).clamp(1, epochs);
-            SeedResult { seed, best_epoch, validation: set(validation), test: Some(set(test)), stopped: None }
+            SeedResult {
+                seed,
+                best_epoch,
+                validation: set(validation),
+                test: Some(set(test)),
+                stopped: None,
+                fine_tuned: BTreeMap::new(),
+            }
         })
         .collect();
     let ensemble = (seeds.len() > 1).then(|| {

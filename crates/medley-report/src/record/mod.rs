@@ -4,12 +4,13 @@
 //! is read as far as it can be, and the report says what could not be read: a run that was killed in the middle of a line
 //! deserves its report all the same.
 
+mod gallery;
 mod history;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use medley_core::record::{DataRecord, Manifest, RobustnessRecord, RunResults, ScoreSet, SeedResult, Spread};
+use medley_core::record::{DataRecord, Gallery, Manifest, RobustnessRecord, RunResults, ScoreSet, SeedResult, Spread};
 use medley_core::{RunLayout, Split};
 use medley_decisions::record::DecisionRecord;
 use medley_predictions::RunFiles;
@@ -45,6 +46,8 @@ pub struct RunRecord {
     pub decisions: Option<DecisionRecord>,
     /// How it fares on corrupted images, if that was measured.
     pub robustness: Option<RobustnessRecord>,
+    /// Images worth looking at, with their maps, if `medley explain --gallery` was asked for them.
+    pub gallery: Option<Gallery>,
     /// `config.toml` as it stands.
     pub config_text: Option<String>,
     /// The same, parsed.
@@ -71,6 +74,7 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
     let history = history::read(run, &mut notes);
     let decisions = read_decisions(run, &mut notes);
     let robustness = read_robustness(run, &mut notes);
+    let gallery = gallery::read(run, &manifest, &mut notes);
     let positions = manifest.data.iter().enumerate().map(|(index, data)| (data.task.name.clone(), index)).collect();
     let mut summaries: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, spread) in results.iter().flat_map(|results| &results.summary).enumerate() {
@@ -85,6 +89,7 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
         history,
         decisions,
         robustness,
+        gallery,
         config_text,
         config,
         notes,

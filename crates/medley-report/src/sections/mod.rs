@@ -10,6 +10,7 @@ mod confusion;
 mod curves;
 mod data;
 mod decisions;
+mod gallery;
 mod gap;
 mod headline;
 mod limits;
@@ -47,6 +48,7 @@ pub fn sections() -> &'static [&'static dyn Section] {
         &confusion::Confusion,
         &decisions::Decided,
         &robustness::Robustness,
+        &gallery::Gallery,
         &balance::Balance,
         &data::Data,
         &reproduce::Reproduce,

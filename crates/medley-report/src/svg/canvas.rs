@@ -42,6 +42,12 @@ impl SvgCanvas {
         self.push(&format!(r#"<polyline class="{class}" points="{text}"/>"#));
     }
 
+    /// A line through points that says what it is.
+    pub(super) fn polyline_of(&mut self, class: &str, points: &[(f64, f64)], title: &str) {
+        let text: Vec<String> = points.iter().map(|&(x, y)| format!("{},{}", number(x), number(y))).collect();
+        self.push(&format!(r#"<polyline class="{class}" points="{}">{}</polyline>"#, text.join(" "), tip(title)));
+    }
+
     /// A closed shape through points.
     pub(super) fn polygon(&mut self, class: &str, points: &[(f64, f64)], title: &str) {
         let text: Vec<String> = points.iter().map(|&(x, y)| format!("{},{}", number(x), number(y))).collect();

@@ -8,12 +8,16 @@ mod canvas;
 mod dots;
 mod line;
 mod matrix;
+mod parallel;
 mod scale;
+mod scatter;
 mod standalone;
 
 pub use bars::{Bar, BarChart};
 pub use dots::{DotChart, DotRow, Mark, Shape};
 pub use line::{LineChart, Series, line_sample};
 pub use matrix::{ConfusionMatrix, MOST_CLASSES};
+pub use parallel::{Axis, ParallelChart, Strand};
 pub use scale::{Scale, ticks};
+pub use scatter::{Point, ScatterChart, Weight};
 pub use standalone::standalone;

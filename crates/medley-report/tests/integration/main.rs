@@ -6,6 +6,7 @@ use rand as _;
 
 #[path = "../../../medley-predictions/tests/common/mod.rs"]
 mod common;
+mod gallery;
 mod hostile;
 mod later;
 mod markup;

@@ -88,14 +88,31 @@ fn promote(levels: &[u64], factor: u64, direction: Direction, trials: &[&History
     })
 }
 
+macro_rules! ends {
+    ($($pruner:ty),*) => {$(
+        impl $pruner {
+            /// Rungs below the last, at which trials compete.
+            pub(super) fn levels(&self) -> Vec<u64> {
+                levels(self.first, self.last, self.factor)
+            }
+
+            pub(super) fn last(&self) -> u64 {
+                self.last
+            }
+        }
+    )*};
+}
+
+ends!(Halving, Asha, Hyperband);
+
 impl Pruner for Asha {
     fn judge(&self, direction: Direction, trial: &History, others: &[History]) -> Verdict {
-        let levels = levels(self.first, self.last, self.factor);
+        let levels = self.levels();
         judge(&levels, self.factor, direction, trial, &others.iter().collect::<Vec<_>>())
     }
 
     fn promote(&self, direction: Direction, trials: &[History]) -> Option<u64> {
-        let levels = levels(self.first, self.last, self.factor);
+        let levels = self.levels();
         promote(&levels, self.factor, direction, &trials.iter().collect::<Vec<_>>()).map(|(_, number)| number)
     }
 }
@@ -104,7 +121,7 @@ impl Hyperband {
     /// Trials of each bracket in a turn, for about the same work in each: n = ceil(brackets / (s + 1) * factor^s), where s is the
     /// number of levels of the bracket (Li et al., 2018, algorithm 1).
     fn sizes(&self) -> Vec<u64> {
-        let levels = levels(self.first, self.last, self.factor).len() as u64;
+        let levels = self.levels().len() as u64;
         let size = |s: u64| {
             let power = u32::try_from(s).ok().and_then(|s| self.factor.checked_pow(s)).unwrap_or(u64::MAX);
             (levels + 1).saturating_mul(power).div_ceil(s + 1)
@@ -130,8 +147,8 @@ impl Hyperband {
         bracket
     }
 
-    fn levels_of(&self, bracket: usize) -> Vec<u64> {
-        levels(self.first, self.last, self.factor).split_off(bracket)
+    pub(super) fn levels_of(&self, bracket: usize) -> Vec<u64> {
+        self.levels().split_off(bracket)
     }
 }
 
@@ -164,7 +181,7 @@ impl Halving {
     /// Whether a trial goes on from a level: its cohort is there, and it is among the best. Trials that ended on their way to a level
     /// are not waited for.
     fn goes_on(&self, direction: Direction, number: u64, level: u64, trials: &[&History]) -> bool {
-        let levels = levels(self.first, self.last, self.factor);
+        let levels = self.levels();
         if !levels.contains(&level) {
             return true;
         }

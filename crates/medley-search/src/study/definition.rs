@@ -1,22 +1,25 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use medley_core::keys::KeyError;
+use medley_core::text::parse_duration;
 use serde::de::DeserializeOwned;
 use toml::Value;
 
 use crate::document::{Document, Node};
 use crate::space::parse_space;
-use crate::{Direction, PrunerConfig, SamplerConfig, SearchError, Space};
+use crate::{Direction, Place, PrunerConfig, SamplerConfig, SearchError, Space};
 
 /// A study as its TOML file says, checked.
 ///
 /// ```toml
 /// seed = 0
-/// direction = "maximize"          # or "minimize"
+/// direction = "maximize"          # left out, so; or "minimize"
 ///
-/// [budget]
+/// [budget]                        # trials, time, or both: what is reached first ends the study
 /// trials = 50
+/// time = "2h"                     # of all workers together
 ///
 /// [sampler]                       # left out, tpe
 /// name = "tpe"
@@ -31,14 +34,16 @@ use crate::{Direction, PrunerConfig, SamplerConfig, SearchError, Space};
 /// [space]
 /// "optimizer.learning_rate" = { log = [1e-4, 3e-2] }
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct StudyDefinition {
     /// All randomness comes from it; 0 or more, by default 0.
     pub seed: u64,
     /// Which values are better.
     pub direction: Direction,
-    /// Trials, 1 or more.
-    pub trials: u64,
+    /// Trials, 1 or more; `None` where time alone ends the study.
+    pub trials: Option<u64>,
+    /// The time that workers may spend, all together.
+    pub time: Option<Duration>,
     /// How points are chosen.
     pub sampler: SamplerConfig,
     /// Which trials go on.
@@ -47,6 +52,18 @@ pub struct StudyDefinition {
     pub objective: toml::Table,
     /// What is searched.
     pub space: Space,
+    /// Where keys were written: those above the first table, those of `[objective]`, and `pruner.last`.
+    places: BTreeMap<String, Place>,
+}
+
+/// Definitions are equal if they say the same, wherever it is written.
+impl PartialEq for StudyDefinition {
+    fn eq(&self, other: &Self) -> bool {
+        let plain = |one: &Self| (one.seed, one.direction, one.trials, one.time);
+        plain(self) == plain(other)
+            && (&self.sampler, &self.pruner) == (&other.sampler, &other.pruner)
+            && (&self.objective, &self.space) == (&other.objective, &other.space)
+    }
 }
 
 const KNOWN: [&str; 8] = ["seed", "direction", "budget", "sampler", "pruner", "objective", "space", "variants"];
@@ -73,21 +90,27 @@ impl StudyDefinition {
                 let problem = "it must be \"minimize\" or \"maximize\"";
                 return Err(document.refuse(&node.span, "direction", problem, None));
             }
-            None => {
-                return Err(missing(&document, "direction", "add `direction = \"maximize\"` above the first [table]"));
-            }
+            None => Direction::Maximize,
         };
         let Some(budget) = entries.get("budget") else {
             return Err(missing(&document, "budget.trials", "add [budget] with `trials = 50`"));
         };
         let limits = document.table(budget, "budget")?;
-        document.only(limits, "budget", &["trials"])?;
-        let trials = match limits.get("trials") {
-            None => return Err(missing(&document, "budget.trials", "add `trials = 50` to [budget]")),
-            Some(node) => natural(node).filter(|trials| (1..=10_000_000).contains(trials)).ok_or_else(|| {
+        document.only(limits, "budget", &["trials", "time"])?;
+        let count = |node: &Node| {
+            natural(node).filter(|trials| (1..=10_000_000).contains(trials)).ok_or_else(|| {
                 document.refuse(&node.span, "budget.trials", "it must be an integer in [1, 10000000]", None)
-            })?,
+            })
         };
+        let span_of_time = |node: &Node| {
+            let text = node.as_str().ok_or_else(|| "it must be a text such as \"30min\"".to_owned());
+            text.and_then(parse_duration).map_err(|problem| document.refuse(&node.span, "budget.time", problem, None))
+        };
+        let trials = limits.get("trials").map(count).transpose()?;
+        let time = limits.get("time").map(span_of_time).transpose()?;
+        if trials.is_none() && time.is_none() {
+            return Err(missing(&document, "budget.trials", "add `trials = 50` or `time = \"2h\"` to [budget]"));
+        }
         let objective = match entries.get("objective").map(|node| (node, node.to_value())) {
             None => toml::Table::new(),
             Some((_, Value::Table(table))) => table,
@@ -107,8 +130,32 @@ impl StudyDefinition {
             pruner: component(&document, entries.get("pruner"), "pruner", &PrunerConfig::NAMES, PrunerConfig::check)?,
             objective,
             space: parse_space(&document, entries.get("space"), entries.get("variants"))?,
+            time,
+            places: places(&document, entries),
         })
     }
+
+    /// [`SearchError::BadValue`] at the place of a key, for those who know more of it, such as the objective of its own. A key that was not
+    /// written has no place, and the start of the text is shown.
+    pub fn refuse(&self, key: &str, problem: impl Into<String>) -> SearchError {
+        let (key, problem) = (key.to_owned(), problem.into());
+        match self.places.get(&key).or_else(|| self.places.get("")) {
+            Some(place) => SearchError::BadValue { key, problem, place: place.clone().into(), hint: None },
+            None => SearchError::NotInSpace { key, problem },
+        }
+    }
+}
+
+/// Where the values of some keys were written; the start of the text under the empty key.
+fn places(document: &Document, entries: &BTreeMap<String, Node>) -> BTreeMap<String, Place> {
+    let mut places = BTreeMap::from([(String::new(), document.place(&(0..0)))]);
+    for (key, node) in entries {
+        places.insert(key.clone(), document.place(&node.span));
+        if let ("objective" | "pruner" | "budget", Ok(inner)) = (key.as_str(), document.table(node, key)) {
+            places.extend(inner.iter().map(|(name, node)| (format!("{key}.{name}"), document.place(&node.span))));
+        }
+    }
+    places
 }
 
 fn missing(document: &Document, key: &str, hint: &str) -> SearchError {
@@ -186,9 +233,21 @@ mod tests {
     #[test]
     fn a_whole_study_is_read() {
         let study = StudyDefinition::parse("study.toml".as_ref(), WHOLE).unwrap();
-        assert_eq!((study.seed, study.direction, study.trials), (3, Direction::Minimize, 9));
+        assert_eq!((study.seed, study.direction, study.trials), (3, Direction::Minimize, Some(9)));
         assert_eq!(study.sampler, SamplerConfig::default());
         assert!(matches!(study.pruner, PrunerConfig::Asha(_)) && study.objective.contains_key("anything"));
+    }
+
+    #[test]
+    fn time_may_be_the_budget_and_keys_of_the_objective_have_a_place() {
+        let text = WHOLE.replace("direction = \"minimize\"\n", "").replace("trials = 9", "time = \"90s\"");
+        let study = StudyDefinition::parse("study.toml".as_ref(), &text).unwrap();
+        assert_eq!((study.direction, study.trials), (Direction::Maximize, None));
+        assert_eq!(study.time, Some(Duration::from_secs(90)));
+        let refused = study.refuse("objective.anything", "it is odd").to_string();
+        assert!(refused.contains("it is odd\n --> study.toml:8:12"), "{refused}");
+        assert!(study.refuse("objective.base", "it is missing").to_string().contains("study.toml:1:1"));
+        assert_ne!(study, StudyDefinition::parse("study.toml".as_ref(), WHOLE).unwrap());
     }
 
     #[test]
@@ -197,9 +256,10 @@ mod tests {
             ("seed = 3", "seed = -1", "bad value for `seed`: it must be an integer, 0 or more\n --> study.toml:1:8"),
             ("seed", "sead", "unknown key `sead`\n --> study.toml:1:1"),
             ("\"minimize\"", "\"less\"", "bad value for `direction`"),
-            ("direction = \"minimize\"\n", "", "missing key `direction`"),
             ("trials = 9", "trials = 0", "bad value for `budget.trials`"),
             ("trials = 9", "hours = 9", "unknown key `budget.hours`"),
+            ("trials = 9", "time = \"9\"", "bad value for `budget.time`: it is \"9\", it must be a time"),
+            ("trials = 9\n", "", "missing key `budget.trials`"),
             ("[budget]\ntrials = 9\n", "", "missing key `budget.trials`"),
             ("name = \"asha\"\n", "", "missing key `pruner.name`"),
             ("\"asha\"", "\"ahsa\"", "bad value for `pruner.name`: there is none of this name\n --> study.toml:6:8"),

@@ -14,19 +14,24 @@ use crate::{Observation, Outcome, Point, SearchError, Space, TrialState};
 const MAX_BYTES: u64 = 16 << 20;
 
 /// `study.json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub(super) schema: u32,
     /// Of the program that began it.
     pub(super) version: String,
     /// Of `study.toml`.
     pub(super) sha256: String,
+    /// Of the other texts, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) texts: BTreeMap<String, String>,
 }
 
 /// `extensions/K.json`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Extension {
     pub(super) trials: u64,
+    #[serde(default)]
+    pub(super) seconds: f64,
 }
 
 /// `trials/N/proposal.json`.

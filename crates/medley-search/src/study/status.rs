@@ -9,8 +9,12 @@ use crate::{Point, SearchError, TrialState};
 /// A study at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
-    /// Trials that there may be.
-    pub budget: u64,
+    /// Trials that there may be; `None` where only time is limited.
+    pub budget: Option<u64>,
+    /// Seconds that workers may spend, all together, if that is limited.
+    pub seconds_allowed: Option<f64>,
+    /// Seconds that they have spent.
+    pub seconds: f64,
     /// Trials in each state; states without trials are left out.
     pub counts: BTreeMap<TrialState, usize>,
     /// Whether it is stopped.
@@ -52,7 +56,14 @@ impl Study {
         for trial in trials.iter() {
             *counts.entry(trial.state).or_insert(0) += 1;
         }
-        Ok(Status { budget: self.budget()?, counts, stopped: self.is_stopped(), best: self.best_of(&trials) })
+        Ok(Status {
+            budget: Some(self.budget()?).filter(|trials| *trials < u64::MAX),
+            seconds_allowed: self.time()?.map(|time| time.as_secs_f64()),
+            seconds: self.clock()?.seconds,
+            counts,
+            stopped: self.is_stopped(),
+            best: self.best_of(&trials),
+        })
     }
 
     fn best_of(&self, trials: &Trials) -> Option<Best> {

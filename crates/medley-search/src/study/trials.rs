@@ -32,6 +32,14 @@ impl TrialRecord {
         self.damaged
     }
 
+    /// The number of the worker that has it.
+    pub fn worker(&self) -> Option<u64> {
+        match self.lease.as_ref().map(|lease| &lease.owner) {
+            Some(Owner::Worker(holder)) => Some(holder.worker),
+            _ => None,
+        }
+    }
+
     pub(super) fn history(&self) -> History {
         History { number: self.number, rungs: self.rungs.clone(), state: self.state }
     }

@@ -3,12 +3,15 @@
 //! What to do next is [`next_step`], a function of what is recorded; the rest of this file does it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use medley_storage::{RealFs, Storage, StorageError, commit_directory, create_folder, write_once};
+use medley_storage::{
+    RealFs, Storage, StorageError, commit_directory, create_folder, is_temporary, write_once, write_whole,
+};
 use toml::Value;
 
+use super::clock::{self, Clock};
 use super::lease::{Heartbeat, Holder, Lease, LeaseName, Owner, Watch};
 use super::records::{self, Ending, Proposal, Rung, Seen};
 use super::trials::{TrialRecord, Trials};
@@ -79,6 +82,8 @@ pub enum Reason {
     Stopped,
     /// The objective stopped by itself.
     Interrupted,
+    /// The time that workers may spend is over.
+    TimeOver,
 }
 
 /// What a worker did.
@@ -99,6 +104,25 @@ pub struct Work {
 /// it when the lease ends.
 pub fn work(study: &Study, objective: &mut dyn Objective, options: WorkOptions) -> Result<Work, SearchError> {
     Worker::new(study, &RealFs, options)?.run(objective)
+}
+
+/// How often a worker writes how long it has worked, while a trial goes on.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
+/// Folders of trials that never got their names are removed when they are so old.
+const ABANDONED: Duration = Duration::from_hours(1);
+
+/// Removes what workers left that were killed while they made the folder of a trial. How old it is says the file system, by whose clock
+/// `fresh` was just made. Best effort: nothing depends on it.
+fn sweep(trials: &Path, fresh: &Path) {
+    let modified = |path: &Path| fs_err::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let Some(now) = modified(fresh) else { return };
+    for entry in fs_err::read_dir(trials).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(is_temporary);
+        let age = modified(&entry.path()).and_then(|then| now.duration_since(then).ok());
+        if is_ours && age.is_some_and(|age| age > ABANDONED) {
+            let _ = fs_err::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// What a worker does next.
@@ -147,6 +171,9 @@ struct Worker<'a> {
     trials: Trials,
     watch: Watch,
     began: Instant,
+    /// What this worker has spent, as it was last written, and when that was.
+    clock: Clock,
+    written: Duration,
     /// The sampler has no more points from this number on.
     exhausted: Option<u64>,
 }
@@ -165,14 +192,15 @@ impl<'a> Worker<'a> {
         create_folder(&folder)?;
         create_folder(&study.folder().join("trials"))?;
         let mut number = 0_u64;
-        loop {
+        let own = loop {
             let path = folder.join(number.to_string());
             match storage.create_dir(&path) {
-                Ok(()) => break,
+                Ok(()) => break path,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(source) => return Err(StorageError::io(&path, source).into()),
             }
-        }
+        };
+        sweep(&study.folder().join("trials"), &own);
         let (trials, watch) = (Trials::default(), Watch::default());
         Ok(Self {
             study,
@@ -182,6 +210,8 @@ impl<'a> Worker<'a> {
             trials,
             watch,
             began: Instant::now(),
+            clock: Clock::default(),
+            written: Duration::ZERO,
             exhausted: None,
         })
     }
@@ -191,6 +221,9 @@ impl<'a> Worker<'a> {
         loop {
             if self.study.is_stopped() {
                 return Ok(Work { reason: Reason::Stopped, ..work });
+            }
+            if self.is_time_over()? {
+                return Ok(Work { reason: Reason::TimeOver, ..work });
             }
             self.trials.refresh(self.study)?;
             let lease = match self.next()? {
@@ -204,10 +237,32 @@ impl<'a> Worker<'a> {
             };
             let Some((number, lease)) = lease else { continue };
             work.evaluations += 1;
-            if let Left::Interrupted = self.evaluate(number, lease, objective)? {
+            let begun = self.began.elapsed();
+            let left = self.evaluate(number, lease, objective)?;
+            self.note_time(number, begun)?;
+            if let Left::Interrupted = left {
                 return Ok(Work { reason: Reason::Interrupted, ..work });
             }
         }
+    }
+
+    /// Writes how long this worker has worked, with the trial that it has had since `begun`.
+    fn note_time(&mut self, number: u64, begun: Duration) -> Result<(), SearchError> {
+        let now = self.began.elapsed();
+        // What was written while the trial went on is a part of it.
+        let since = begun.max(self.written);
+        *self.clock.trials.entry(number).or_default() += now.saturating_sub(since).as_secs_f64();
+        self.clock.seconds = now.as_secs_f64();
+        self.written = now;
+        let path = self.study.folder().join(format!("workers/{}", self.holder.worker)).join(clock::FILE);
+        Ok(write_whole(self.storage, &path, &records::to_bytes(&self.clock))?)
+    }
+
+    /// Whether workers have spent the time of the study.
+    fn is_time_over(&self) -> Result<bool, SearchError> {
+        let Some(allowed) = self.study.time()? else { return Ok(false) };
+        let others = self.study.clock()?.seconds - self.clock.seconds;
+        Ok(others + self.began.elapsed().as_secs_f64() >= allowed.as_secs_f64())
     }
 
     fn next(&mut self) -> Result<Step, SearchError> {
@@ -299,8 +354,18 @@ impl<'a> Worker<'a> {
         let settings = self.study.definition().space.settings(&point);
         let trial = Trial { number, point, settings, seed, folder: files.folder.clone(), rungs: rungs.clone() };
         let heartbeat = lease.heartbeat(self.options.lease / 8)?;
-        let mut run =
-            Run { worker: self, lease, heartbeat, files, number, rungs, verdict: Verdict::Continue, ended: None };
+        let begun = self.began.elapsed();
+        let mut run = Run {
+            worker: self,
+            lease,
+            heartbeat,
+            files,
+            number,
+            rungs,
+            begun,
+            verdict: Verdict::Continue,
+            ended: None,
+        };
         // Its owner may have been killed between a report and its verdict.
         if !trial.rungs.is_empty() {
             run.verdict = run.judge()?;
@@ -334,6 +399,8 @@ struct Run<'w, 'a> {
     files: TrialFiles,
     number: u64,
     rungs: Vec<(u64, f64)>,
+    /// When this worker took it.
+    begun: Duration,
     verdict: Verdict,
     ended: Option<Ended>,
 }
@@ -362,7 +429,10 @@ impl Run<'_, '_> {
         self.check_lease().map_err(Ended::Problem)?;
         let value = self.write_rung(Rung { rung, value }).map_err(Ended::Problem)?;
         self.rungs.push((rung, value));
-        if self.worker.study.is_stopped() {
+        if self.worker.began.elapsed().saturating_sub(self.worker.written.max(self.begun)) >= CLOCK_INTERVAL {
+            self.worker.note_time(self.number, self.begun).map_err(Ended::Problem)?;
+        }
+        if self.worker.study.is_stopped() || self.worker.is_time_over().map_err(Ended::Problem)? {
             return Ok(Verdict::Leave);
         }
         self.judge().map_err(Ended::Problem)

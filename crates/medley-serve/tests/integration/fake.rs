@@ -11,7 +11,7 @@ use medley_package::{Answer, Classifier, ClassifierError, Model, Package};
 
 /// What kind of model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Grey, two classes.
     Binary,
     /// In colour, five classes.
@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 /// A model of a name.
-pub fn model(name: &str, kind: Kind) -> Model {
+pub(crate) fn model(name: &str, kind: Kind) -> Model {
     let mut text = include_str!("../../../medley-package/src/example.toml").to_owned();
     let mut replace = |from: &str, to: &str| {
         assert!(text.contains(from), "the example of medley-package has no {from:?}");
@@ -54,7 +54,7 @@ pub fn model(name: &str, kind: Kind) -> Model {
 
 /// What fakes were asked, and how they are held up.
 #[derive(Debug, Default)]
-pub struct Log {
+pub(crate) struct Log {
     /// Images of each batch.
     batches: Mutex<Vec<usize>>,
     /// While it is set, they wait.
@@ -66,17 +66,17 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn batches(&self) -> Vec<usize> {
+    pub(crate) fn batches(&self) -> Vec<usize> {
         self.batches.lock().unwrap().clone()
     }
 
-    pub fn set(flag: &AtomicBool, value: bool) {
+    pub(crate) fn set(flag: &AtomicBool, value: bool) {
         flag.store(value, Ordering::SeqCst);
     }
 }
 
 /// An image's answer depends on its first pixel, and whether it is unlike on its last.
-pub struct Fake {
+pub(crate) struct Fake {
     model: Model,
     log: Arc<Log>,
     /// What a batch takes.
@@ -84,7 +84,7 @@ pub struct Fake {
 }
 
 impl Fake {
-    pub fn new(model: Model) -> (Self, Arc<Log>) {
+    pub(crate) fn new(model: Model) -> (Self, Arc<Log>) {
         let log = Arc::new(Log::default());
         (Self { model, log: Arc::clone(&log), delay: Duration::ZERO }, log)
     }

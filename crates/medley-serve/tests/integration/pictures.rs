@@ -106,7 +106,7 @@ fn what_is_no_picture_is_refused_by_name() {
         let error = refused(400, png(28, 28, 1)[..60].to_vec()).await;
         assert!(error.contains("cannot be decoded"), "{error}");
         let error = refused(413, png(200, 100, 1)).await;
-        assert!(error.contains("100x200 pixels are more than 10000"), "{error}");
+        assert!(error.contains("200x100 pixels are more than 10000"), "{error}");
         let error = refused(413, vec![0; 50_001]).await;
         assert!(error.contains("more than 50000 bytes"), "{error}");
 

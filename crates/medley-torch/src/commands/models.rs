@@ -62,6 +62,7 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
         width: arguments.width,
         depth: arguments.depth,
         stem: word("--stem", arguments.stem.as_deref())?,
+        whitening: None,
         convolution: word("--convolution", arguments.convolution.as_deref())?,
     };
     let described = described(&config, arguments).map_err(in_options)?;

@@ -17,6 +17,7 @@ use medley_storage::{RealFs, Shown};
 use medley_train::TrainError;
 use medley_train::compute::{ChosenPlan, kept};
 use medley_train::config::Experiment;
+use medley_train::dry_run::{Budget, Clock};
 use medley_train::observer::Observers;
 use medley_train::parent::ParentRun;
 use medley_train::run::{Run, RunEnd};
@@ -75,14 +76,23 @@ fn within_budget(
     quiet: bool,
 ) -> anyhow::Result<Option<Experiment>> {
     let Some(share) = experiment.seed_budget() else { return Ok(None) };
-    let time = session.time_epoch(experiment)?;
-    let epochs = time.epochs_within(share.as_secs_f64()).min(experiment.train.epochs);
+    let (epochs, takes) = match share {
+        Budget::Time(share, clock) => {
+            let time = session.time_epoch(experiment)?;
+            let unit = if clock == Clock::Processor { "s of processor time" } else { "s" };
+            (time.epochs_within(share.as_secs_f64()), format!("about {:.1} {unit}", time.seconds()))
+        }
+        Budget::Steps(share) => {
+            let steps = session.steps_per_epoch(experiment)?;
+            ((share / steps.max(1)).max(1), plural(steps, "step"))
+        }
+    };
+    let epochs = epochs.min(experiment.train.epochs);
     if !quiet {
         let seeds = plural(experiment.seeds.len(), "seed");
         output::note(&format!(
-            "training {} of {seeds}: an epoch takes about {:.1} s, and the budget is {}",
+            "training {} of {seeds}: an epoch takes {takes}, and the budget is {}",
             plural(epochs, "epoch"),
-            time.seconds(),
             experiment.train.budget.as_deref().unwrap_or_default()
         ));
     }

@@ -8,11 +8,17 @@ use medley_models::backbones::mark_owners;
 use serde::Serialize;
 
 use super::schema::{AugmentConfig, DataConfig, SamplerConfig, TrainConfig};
+use crate::components::averages::AverageConfig;
 use crate::components::callbacks::{FreezeConfig, StopConfig};
 use crate::components::losses::LossTable;
 use crate::components::optimizers::OptimizerConfig;
 use crate::components::schedules::ScheduleConfig;
 use crate::components::selections::SelectConfig;
+use crate::components::task_weights::TaskWeightsConfig;
+use crate::distill::DistillConfig;
+use crate::engine::soup::SoupConfig;
+use crate::folds::FoldsConfig;
+use crate::phases::PhaseConfig;
 
 /// A table of experiments, as documentation shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,16 +40,22 @@ pub fn tables() -> Vec<TableDescription> {
     vec![
         top,
         table::<DataConfig>("data"),
+        table::<FoldsConfig>("folds"),
         table::<AugmentConfig>("augment"),
         TableDescription { keys: mark_owners(NetConfig::keys("net")), ..table::<NetConfig>("net") },
         table::<SamplerConfig>("sampler"),
         table::<LossTable>("loss"),
+        table::<TaskWeightsConfig>("task_weights"),
         table::<OptimizerConfig>("optimizer"),
         table::<ScheduleConfig>("schedule"),
+        table::<AverageConfig>("average"),
         table::<SelectConfig>("select"),
+        table::<SoupConfig>("soup"),
         table::<TrainConfig>("train"),
         table::<StopConfig>("stop"),
         table::<FreezeConfig>("freeze"),
+        TableDescription { keys: PhaseConfig::keys("phases[]"), ..table::<PhaseConfig>("phases") },
+        table::<DistillConfig>("distill"),
     ]
 }
 

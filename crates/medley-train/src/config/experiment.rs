@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
-use std::time::Duration;
 
 use medley_augment::mix::Mixer;
 use medley_augment::{AugmentError, Normalisation, PolicyConfig, TestTimeView};
-use medley_core::TaskSpec;
+use medley_core::{TaskKind, TaskSpec};
 use medley_data::Registry;
 use medley_models::{ModelError, ValidatedNet, device};
 use tch::Device;
@@ -17,10 +16,12 @@ use super::rules::Rules;
 use super::schema::{NormalisationChoice, PolicyChoice, RawExperiment, ViewsChoice};
 use super::upgrade;
 use crate::components::optimizers;
-use crate::components::task_weights::TaskWeightsChoice;
+use crate::components::task_weights::{TaskWeightsChoice, TaskWeightsConfig};
 use crate::data::INPUT_CHANNELS;
-use crate::dry_run::parse_duration;
+use crate::distill::DistillConfig;
+use crate::dry_run::Budget;
 use crate::folds::FoldsConfig;
+use crate::phases::{PhaseConfig, PhaseScope};
 use crate::run_folder::{NAME_RULE, is_name};
 
 /// A checked experiment, with what was parsed in checking it. There is no way to make one but [`Self::load`],
@@ -33,6 +34,8 @@ pub struct Experiment {
     /// By task.
     policies: BTreeMap<String, PolicyConfig>,
     rules: Rules,
+    /// The phase that it is of; `None` for the training of all tasks together.
+    phase: Option<PhaseConfig>,
     /// What can be done and is hardly meant.
     warnings: Vec<String>,
     /// `None` for one that was not read from a file.
@@ -111,14 +114,34 @@ impl Experiment {
         }
     }
 
-    /// The time that the run may take.
-    pub fn budget(&self) -> Option<Duration> {
-        self.train.budget.as_deref().and_then(|text| parse_duration(text).ok())
+    /// What the run may take.
+    pub fn budget(&self) -> Option<Budget> {
+        self.train.budget.as_deref().and_then(|text| Budget::parse(text).ok())
     }
 
     /// The share of it that a seed has.
-    pub fn seed_budget(&self) -> Option<Duration> {
-        self.budget().map(|budget| budget / self.seeds.len().max(1) as u32)
+    pub fn seed_budget(&self) -> Option<Budget> {
+        self.budget().map(|budget| budget.share(self.seeds.len()))
+    }
+
+    /// What is done in a phase, by its number from 0; the same where there is none.
+    pub(crate) fn in_phase(&self, index: usize) -> Self {
+        let mut experiment = self.clone();
+        let Some(phase) = self.phases.get(index).cloned() else { return experiment };
+        let raw = &mut experiment.raw;
+        raw.train.epochs = phase.epochs;
+        raw.optimizer.common.learning_rate = phase.learning_rate.unwrap_or(raw.optimizer.learning_rate / 10.0);
+        (raw.freeze, raw.soup, raw.phases) = Default::default();
+        if phase.tasks == PhaseScope::Apart {
+            raw.task_weights = TaskWeightsConfig::default();
+        }
+        experiment.phase = Some(phase);
+        experiment
+    }
+
+    /// The phase that it is of.
+    pub(crate) fn phase(&self) -> Option<&PhaseConfig> {
+        self.phase.as_ref()
     }
 
     /// What mixes the images of batches in pairs, if anything.
@@ -145,6 +168,14 @@ impl Experiment {
     pub fn refuse(&self, key: &str, problem: impl Into<String>) -> ConfigError {
         refuse(self.places.as_ref(), key, problem)
     }
+}
+
+/// The `config.toml` of a run folder as it was written, be it by an older program. Nothing but the form is checked.
+///
+/// # Errors
+/// As [`Experiment::load`].
+pub(crate) fn recorded(path: &Path) -> Result<RawExperiment, ConfigError> {
+    Ok(load::load_recorded(path, upgrade::upgrade)?.value)
 }
 
 impl Deref for Experiment {
@@ -175,7 +206,7 @@ fn check(
         Ok((net, device, policies)) => {
             let kind_of = |task: &str| registry.get(task).map(|entry| entry.kind);
             let warnings = raw.loss.warnings(&raw.tasks, kind_of);
-            Ok(Experiment { raw, net, device, policies, rules, warnings, places })
+            Ok(Experiment { raw, net, device, policies, rules, phase: None, warnings, places })
         }
         Err(refusal) => Err(refuse(places.as_ref(), &refusal.key, refusal.problem)),
     }
@@ -216,17 +247,19 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
     })?;
     check_replicas(raw, device)?;
     if let Some(budget) = &raw.train.budget {
-        parse_duration(budget).map_err(|problem| refusal("train.budget", problem))?;
+        Budget::parse(budget).map_err(|problem| refusal("train.budget", problem))?;
     }
     if raw.stop.patience.is_none() && raw.stop.min_delta > 0.0 {
         return Err(refusal("stop.min_delta", "it needs `stop.patience`, which is left out"));
     }
     raw.freeze.check_together(raw.train.epochs)?;
+    check_phases(raw)?;
     let policies = policies(raw, registry, rules)?;
     for task in raw.loss.tasks() {
         check_is_task(raw, "loss.tasks", task)?;
     }
     check_class_weights(raw, registry)?;
+    check_task_weights(raw, registry)?;
     match raw.folds.count {
         Some(count) if raw.folds.index >= count => {
             let problem = format!("it is {}, but the {count} folds are numbered from 0", raw.folds.index);
@@ -240,16 +273,18 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
         }
         _ => {}
     }
-    if let TaskWeightsChoice::Fixed(fixed) = &raw.task_weights.choice {
-        for task in fixed.weights.keys() {
-            check_is_task(raw, "task_weights.weights", task)?;
-        }
-    }
     for task in raw.folds.groups.keys() {
         check_is_task(raw, "folds.groups", task)?;
     }
     for task in raw.data.normalisations.keys() {
         check_is_task(raw, "data.normalisations", task)?;
+    }
+    for task in raw.distill.tasks.iter().flatten() {
+        check_is_task(raw, "distill.tasks", task)?;
+    }
+    if raw.distill.teachers.is_empty() && raw.distill != DistillConfig::default() {
+        let problem = "it is left out, so that there is none for the other keys of `distill`";
+        return Err(refusal("distill.teachers", problem));
     }
     for task in raw.augment.mix_tasks.iter().flatten() {
         check_is_task(raw, "augment.mix_tasks", task)?;
@@ -325,6 +360,42 @@ fn check_class_weights(raw: &RawExperiment, registry: &Registry) -> Result<(), R
         }
     }
     Ok(())
+}
+
+/// What was trained apart is not trained together again, and a budget plans the epochs of one phase.
+fn check_phases(raw: &RawExperiment) -> Result<(), Refusal> {
+    for (index, pair) in raw.phases.windows(2).enumerate() {
+        if let [PhaseConfig { tasks: PhaseScope::Apart, .. }, PhaseConfig { tasks: PhaseScope::Together, .. }] = pair {
+            let problem =
+                "it is \"together\", but the phase before it trains tasks apart, which leaves a network for each";
+            return Err(refusal(format!("phases[{}].tasks", index + 1), problem));
+        }
+    }
+    if !raw.phases.is_empty() && raw.train.budget.is_some() {
+        return Err(refusal("train.budget", "it plans the epochs of one phase, and there are more (`phases`)"));
+    }
+    Ok(())
+}
+
+/// Weights are of tasks that there are, and those that come from losses are of losses above zero.
+fn check_task_weights(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> {
+    let weighting = &raw.task_weights.choice;
+    if let TaskWeightsChoice::Fixed(fixed) = weighting {
+        for task in fixed.weights.keys() {
+            check_is_task(raw, "task_weights.weights", task)?;
+        }
+    }
+    let has_classes = |task: &str| registry.get(task).is_some_and(|entry| entry.kind != TaskKind::MultiLabel);
+    let negative = raw.tasks.iter().find(|task| raw.loss.of(task).choice.may_be_negative() && has_classes(task));
+    match negative {
+        Some(task) if weighting.needs_positive_losses() => {
+            let (name, loss) = (raw.task_weights.name(), raw.loss.of(task).name());
+            let problem =
+                format!("{name:?} weighs tasks by losses above zero, and {loss:?}, that of {task}, may be below");
+            Err(refusal("task_weights.name", problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_replicas(raw: &RawExperiment, device: Device) -> Result<(), Refusal> {

@@ -14,6 +14,7 @@ pub mod schema;
 pub(crate) mod upgrade;
 
 pub use experiment::Experiment;
+pub(crate) use experiment::recorded;
 pub use load::ConfigError;
 pub use rules::Rules;
 pub use schema::RawExperiment;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use medley_augment::PolicyConfig;
 use medley_augment::mix::MixConfig;
-use medley_core::keys::{KeyError, Table as _};
+use medley_core::keys::{KeyError, Table as _, Value as _};
 use medley_models::NetConfig;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,10 @@ use crate::components::optimizers::OptimizerConfig;
 use crate::components::schedules::ScheduleConfig;
 use crate::components::selections::SelectConfig;
 use crate::components::task_weights::TaskWeightsConfig;
+use crate::distill::DistillConfig;
+use crate::engine::soup::SoupConfig;
 use crate::folds::FoldsConfig;
+use crate::phases::PhaseConfig;
 
 /// An experiment as written. Every key but `name` and `tasks` has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +73,15 @@ pub struct RawExperiment {
     /// What is not trained in the first epochs.
     #[serde(default)]
     pub freeze: FreezeConfig,
+    /// What comes after the training of all tasks together.
+    #[serde(default)]
+    pub phases: Vec<PhaseConfig>,
+    /// The mean of the best epochs.
+    #[serde(default)]
+    pub soup: SoupConfig,
+    /// Runs that are learnt from.
+    #[serde(default)]
+    pub distill: DistillConfig,
 }
 
 fn default_seeds() -> Vec<u64> {
@@ -95,7 +107,10 @@ impl RawExperiment {
         self.select.check("select")?;
         self.train.check("train")?;
         self.stop.check("stop")?;
-        self.freeze.check("freeze")
+        self.freeze.check("freeze")?;
+        self.soup.check("soup")?;
+        self.phases.check_within("phases")?;
+        self.distill.check("distill")
     }
 }
 
@@ -181,6 +196,9 @@ medley_core::keys! {
         alpha: f64 = 0.5, in 0.0..=1.0;
         /// Training images per epoch; left out, as many as there are training rows.
         samples_per_epoch: Option<usize> = None, in 2..=20_000_000;
+        /// How often each image stands in a batch, augmented anew each time (Hoffer et al., *Augment Your Batch*, 2020). Batches and epochs
+        /// have as many images as before, so that an epoch visits fewer rows. A batch may end between the copies of an image.
+        repeats: usize = 1, in 1..=64;
     }
 }
 
@@ -189,9 +207,10 @@ medley_core::keys! {
     pub struct TrainConfig {
         /// Epochs per seed.
         epochs: usize = 10, in 1..=100_000;
-        /// Time that the whole run may take, all seeds together, such as `20min`, `90s` or `1.5h`: some steps are timed before the run
-        /// begins, and it gets as many epochs as fit, `epochs` at most, so that the schedule knows the end. Seeds that turn out slower
-        /// stop when their share is over. How many epochs there are depends on the clock, and stands in the config of the run.
+        /// What the whole run may take, all seeds together: time, such as `20min`, `90s` or `1.5h`, processor time over all cores, such as
+        /// `20 cpu min`, or `2000 steps`. The run gets as many whole epochs as fit, one at least and `epochs` at most, so that the schedule knows the end.
+        /// For times, some steps are timed before it begins, and seeds that turn out slower stop when their share is over: how many
+        /// epochs there are depends on the clock, and stands in the config of the run.
         budget: Option<String> = None;
         /// Images per optimizer step, over all tasks.
         batch_size: usize = 128, in 2..=8192;
@@ -211,8 +230,23 @@ medley_core::keys! {
         memory_layout: LayoutChoice = LayoutChoice::Auto;
         /// What computes 3x3 convolutions of stride 1. The bits depend on it.
         convolutions: ConvolutionsChoice = ConvolutionsChoice::Auto;
-        /// Steps in a row whose loss or gradient is not finite, and which are skipped, before training stops with exit code 5.
+        /// What becomes of a step whose loss or gradient is not finite. The first batch of such steps in a row is written to
+        /// `bad_batches/` of the run folder.
+        on_nan: OnNan = OnNan::Skip;
+        /// Such steps in a row that are skipped or rolled back, before training stops with exit code 5.
         max_bad_steps: usize = 10, in 0..=1_000_000;
+    }
+}
+
+medley_core::choices! {
+    /// `train.on_nan`
+    pub enum OnNan {
+        /// Nothing is learnt from its batch, and training goes on with the next.
+        Skip = "skip",
+        /// Training stops with exit code 5.
+        Stop = "stop",
+        /// Network, optimizer and average become what they were when the epoch began, and training goes on with the next batch.
+        RollBack = "roll_back",
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct MixedBatch<'a> {
     pub(super) mixed: &'a [Mixed],
     /// By what the losses of tasks are multiplied; `None` where that is 1.
     pub(super) weights: Option<&'a [f64]>,
+    /// What teachers say of the rows of each task in the batch, `[n, C]` f32; empty without teachers.
+    pub(super) taught: &'a [Option<Tensor>],
 }
 
 /// What a batch costs.
@@ -27,7 +29,7 @@ pub(super) struct BatchLoss {
     /// What is minimised.
     pub(super) total: Tensor,
     /// Of weighted tasks, the mean over their images, without the weight.
-    pub(super) tasks: Vec<(usize, Tensor)>,
+    pub(super) tasks: Vec<(usize, f64)>,
 }
 
 impl SeedRun<'_> {
@@ -39,7 +41,7 @@ impl SeedRun<'_> {
         let noise = number(self.seed, Purpose::Network, &[position as u64]);
         let logits = self.net.forward_with_noise(&batch_tensor(batch, self.device)?, &segments, noise)?;
         let (mut sums, mut tasks) = (Vec::with_capacity(segments.len()), Vec::new());
-        for (segment, logits) in segments.iter().zip(&logits) {
+        for (index, (segment, logits)) in segments.iter().zip(&logits).enumerate() {
             let from = segment.start as usize;
             let rows = from..from + segment.len as usize;
             let divisor = match self.experiment.loss.task_reduction() {
@@ -47,13 +49,19 @@ impl SeedRun<'_> {
                 TaskReduction::Tasks => rows.len() * segments.len(),
             };
             let loss = self.row_losses(mixed, segment.task, rows, logits)?;
-            let mut share = loss.f_sum(Kind::Float)?.f_div_scalar(divisor as f64)?;
-            if let Some(weights) = mixed.weights {
-                tasks.push((segment.task, loss.f_detach()?.f_mean(Kind::Float)?));
-                share = share.f_mul_scalar(weights[segment.task])?;
+            let loss =
+                self.with_teaching(loss, mixed.taught.get(index).and_then(Option::as_ref), segment.task, logits)?;
+            if mixed.weights.is_some() {
+                tasks.push((segment.task, loss.f_detach()?.f_mean(Kind::Float)?.f_double_value(&[])?));
             }
-            sums.push(share);
+            sums.push((segment.task, loss.f_sum(Kind::Float)?.f_div_scalar(divisor as f64)?));
         }
+        let weights = mixed.weights.map(|weights| self.weights_of_losses(weights, &tasks, position));
+        let weighted = |(task, share): (usize, Tensor)| match &weights {
+            Some(weights) => share.f_mul_scalar(weights[task]),
+            None => Ok(share),
+        };
+        let sums = sums.into_iter().map(weighted).collect::<Result<Vec<_>, _>>()?;
         Ok(BatchLoss { total: Tensor::f_stack(&sums, 0)?.f_sum(Kind::Float)?, tasks })
     }
 

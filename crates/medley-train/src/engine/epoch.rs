@@ -55,16 +55,11 @@ impl SeedRun<'_> {
             self.swap_average()?;
             return Ok(false);
         };
-        let losses: Vec<Option<f64>> = predictions.iter().map(|prediction| prediction.loss).collect();
         let mut task_weights = self.progress.task_weights.take();
         if let Some(state) = &mut task_weights {
             state.finish_epoch();
         }
-        let scores: Vec<_> = predictions.into_iter().map(|prediction| prediction.scores).collect();
-        let result = score_validation(&self.data.tasks, &self.data.val_labels, &scores)?;
-        let loss = losses.iter().flatten().sum::<f64>() / losses.len().max(1) as f64;
-        let validation = Validation { scores: &result, loss };
-        let selected = Selected::new(&*self.experiment.select.choice, &validation);
+        let (result, losses, selected) = self.validated(predictions)?;
         let best = self.progress.best.is_none_or(|best| best.selected().is_beaten_by(&selected));
         self.progress = Progress {
             epoch: epoch + 1,
@@ -77,11 +72,13 @@ impl SeedRun<'_> {
             learning_rate: self.progress.learning_rate,
             task_weights,
             frozen: std::mem::take(&mut self.progress.frozen),
+            ingredients: std::mem::take(&mut self.progress.ingredients),
             ..Progress::START
         };
+        let over_all = self.over_all(epoch);
         let metrics = EpochMetrics {
             seed: self.seed,
-            epoch,
+            epoch: over_all,
             train_loss,
             learning_rate,
             validation: metrics(&result, &losses),
@@ -97,8 +94,13 @@ impl SeedRun<'_> {
         })?;
         if best {
             self.checkpoints.save_best(self.storage, &self.progress, &self.model_state())?;
-            observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: epoch + 1, kind: "best".to_owned() })?;
+            observers.send(&Event::CheckpointSaved {
+                seed: self.seed,
+                epoch: over_all + 1,
+                kind: "best".to_owned(),
+            })?;
         }
+        self.keep_ingredient(epoch + 1, result.harmonic_mean, selected)?;
         self.swap_average()?;
         observers.send(&Event::EpochFinished {
             metrics,
@@ -107,10 +109,27 @@ impl SeedRun<'_> {
             data_wait: throughput.map(|throughput| throughput.data_wait),
         })?;
         if let Some(reason) = self.progress.stopped.clone() {
-            observers.send(&Event::SeedStopped { seed: self.seed, epoch: epoch + 1, reason })?;
+            observers.send(&Event::SeedStopped { seed: self.seed, epoch: over_all + 1, reason })?;
         }
+        self.keep_epoch_start()?;
         self.save_last(observers)?;
         Ok(true)
+    }
+
+    /// Scores the validation: its metrics, the loss of each task, and what it is selected by.
+    pub(super) fn validated(
+        &self,
+        predictions: Vec<Prediction>,
+    ) -> Result<(ScoreSet, Vec<Option<f64>>, Selected), TrainError> {
+        let losses: Vec<Option<f64>> = predictions.iter().map(|prediction| prediction.loss).collect();
+        let scores: Vec<_> = predictions.into_iter().map(|prediction| prediction.scores).collect();
+        let own = self.own_tasks();
+        let tasks: Vec<_> = own.iter().map(|&task| self.data.tasks[task].clone()).collect();
+        let labels: Vec<_> = own.iter().map(|&task| self.data.val_labels[task].clone()).collect();
+        let result = score_validation(&tasks, &labels, &scores)?;
+        let loss = losses.iter().flatten().sum::<f64>() / losses.len().max(1) as f64;
+        let selected = Selected::new(&*self.experiment.select.choice, &Validation { scores: &result, loss });
+        Ok((result, losses, selected))
     }
 
     pub(super) fn rate_at(&self, position: usize) -> f64 {
@@ -131,14 +150,15 @@ impl SeedRun<'_> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Vec<Prediction>>, TrainError> {
-        let (assembler, rows) = (&self.val_assembler, self.data.val.rows());
+        let (assembler, rows) = (&self.val_assembler, self.own_rows(self.data.val.rows()));
         self.predictor().predict(Split::Val, assembler, &rows, Some(&self.data.val_labels), observers, stop)
     }
 
     pub(super) fn save_last(&mut self, observers: &mut Observers) -> Result<(), TrainError> {
         self.progress.callbacks = self.callbacks.state()?;
         self.checkpoints.save_last(self.storage, &self.progress, &self.full_state())?;
-        observers.send(&Event::CheckpointSaved { seed: self.seed, epoch: self.progress.epoch, kind: "last".to_owned() })
+        let epoch = self.over_all(self.progress.epoch);
+        observers.send(&Event::CheckpointSaved { seed: self.seed, epoch, kind: "last".to_owned() })
     }
 }
 

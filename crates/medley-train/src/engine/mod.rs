@@ -1,14 +1,18 @@
 //! The run of one seed: a network trained with one seed, from its first step (or a checkpoint) to its last.
 
 pub mod average;
+mod bad_step;
 mod batch_loss;
 pub(crate) mod buffers;
 mod epoch;
 mod frozen;
 mod moment;
 pub mod predict;
+pub(crate) mod soup;
 mod statistics;
 mod step;
+mod teaching;
+mod whitening;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,14 +31,19 @@ use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder, Progress}
 use crate::components::callbacks::Callbacks;
 use crate::components::losses::TaskLoss;
 use crate::components::optimizers::{self, Optimizer, Parameter};
+use crate::components::patterns::Patterns;
 use crate::components::schedules::LearningRate;
 use crate::config::Experiment;
 use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
+use crate::distill::Teachers;
 use crate::engine::average::MovingAverage;
+use crate::engine::bad_step::EpochStart;
 use crate::engine::epoch::Throughput;
 use crate::engine::predict::{Prediction, Predictor};
+use crate::engine::teaching::Teaching;
 use crate::observer::Observers;
 use crate::parent::{ParentError, ParentRun};
+use crate::phases::Stage;
 use crate::pretrained::Pretrained;
 use crate::sampler::Sampler;
 use crate::stop::StopFlag;
@@ -91,7 +100,32 @@ pub fn predict_batch_size(experiment: &Experiment, values: usize) -> usize {
 /// The parameters of a network, as the groups of the config treat them.
 fn parameters(experiment: &Experiment, net: &MultiTaskNet) -> Result<Vec<Parameter>, TrainError> {
     let assigned = optimizers::assign(&experiment.optimizer, &net.parameters());
-    Ok(assigned.map_err(|error| experiment.refuse(&error.key, error.problem))?)
+    let mut assigned = assigned.map_err(|error| experiment.refuse(&error.key, error.problem))?;
+    for one in assigned.iter_mut().filter(|one| one.name == whitening::WEIGHT) {
+        one.frozen = true;
+    }
+    if let Some(phase) = experiment.phase() {
+        let patterns = Patterns::new(&phase.frozen);
+        for one in &mut assigned {
+            one.frozen |= phase.freezes(&one.name, one.tensor.dim()) || patterns.matches(&one.name);
+        }
+    }
+    Ok(assigned)
+}
+
+/// Checks the phases of an experiment against the parameters of its network.
+pub(crate) fn check_phases(experiment: &Experiment, net: &MultiTaskNet) -> Result<(), TrainError> {
+    for (index, phase) in experiment.phases.iter().enumerate() {
+        if let Err(error) = Patterns::new(&phase.frozen).check(&net.parameters()) {
+            let key = format!("phases[{index}].frozen[{}]", error.index);
+            return Err(experiment.refuse(&key, error.problem).into());
+        }
+        if parameters(&experiment.in_phase(index), net)?.iter().all(|one| one.frozen) {
+            let problem = "all parameters are frozen in this phase: nothing is left to train";
+            return Err(experiment.refuse(&format!("phases[{index}].frozen"), problem).into());
+        }
+    }
+    Ok(())
 }
 
 /// The names of those that the groups of the config freeze.
@@ -111,6 +145,8 @@ pub struct SeedRequest<'a> {
     pub plan: ComputePlan,
     /// The weights that a fresh network starts from.
     pub pretrained: Option<&'a Pretrained>,
+    /// The runs that are learnt from.
+    pub teachers: Option<&'a Teachers>,
     /// The run that this one began from.
     pub parent: Option<&'a Parent>,
     /// Where checkpoints lie.
@@ -119,6 +155,8 @@ pub struct SeedRequest<'a> {
     pub storage: &'a dyn Storage,
     /// Callbacks beside those of the config.
     pub callbacks: Callbacks,
+    /// The stage; `None` for the joint training.
+    pub stage: Option<&'a Stage>,
 }
 
 /// A network in training.
@@ -127,18 +165,22 @@ pub struct SeedRun<'a> {
     data: &'a LearningData,
     seed: u64,
     device: Device,
+    stage: Option<&'a Stage>,
     net: MultiTaskNet,
     state: Vec<(String, Tensor)>,
     losses: Vec<TaskLoss>,
+    teaching: Option<Teaching>,
     optimizer: Box<dyn Optimizer>,
     /// Parameters that the config freezes for good.
     always_frozen: BTreeSet<String>,
     average: Option<MovingAverage>,
+    epoch_start: Option<EpochStart>,
     sampler: Sampler,
     mixer: Mixer,
     learning_rate: LearningRate,
     train_assembler: Arc<BatchAssembler>,
     val_assembler: Arc<BatchAssembler>,
+    run: RunLayout,
     checkpoints: CheckpointFolder,
     storage: &'a dyn Storage,
     callbacks: Callbacks,
@@ -155,13 +197,24 @@ impl<'a> SeedRun<'a> {
     /// one name, or one is missing that the checkpoint has something of.
     pub fn new(request: SeedRequest<'a>) -> Result<Self, TrainError> {
         let (run, seed, parent, pretrained) = (request.run, request.seed, request.parent, request.pretrained);
-        let is_fresh = CheckpointFolder::new(run, seed).is_fresh()?;
+        let stage = request.stage;
+        let is_fresh = CheckpointFolder::of_stage(run, seed, stage.map(|stage| stage.name.as_str())).is_fresh()?;
+        // A stage begins with what the run has trained itself.
+        let (experiment, data) = (request.experiment, request.data);
+        let (parent, pretrained) = if stage.is_some() { (None, None) } else { (parent, pretrained) };
         if let (Some(parent), true) = (parent, is_fresh) {
             return Err(ParentError::NotBegun { run: run.root().to_owned(), parent: parent.run.clone() }.into());
         }
-        let mut seed_run = Self::initialised(request, |net, _| match pretrained {
-            Some(pretrained) if is_fresh => Ok(pretrained.start(net)?),
-            _ => Ok(()),
+        let mut seed_run = Self::initialised(request, |net, state| match (stage, pretrained) {
+            _ if !is_fresh => Ok(()),
+            (Some(stage), _) => {
+                let before = CheckpointFolder::of_stage(run, seed, stage.from.as_deref());
+                let best = before.newest().and_then(|progress| progress.best).map(|best| best.epoch);
+                before.load_best(best, &[("model", state.iter().map(share).collect())])?;
+                Ok(())
+            }
+            (None, Some(pretrained)) => Ok(pretrained.start(net)?),
+            (None, None) => whitening::measure(experiment, data, state),
         })?;
         if let Some(checkpoint) = seed_run.checkpoints.find_last(&seed_run.full_state())? {
             seed_run.go_on_from(checkpoint)?;
@@ -176,7 +229,7 @@ impl<'a> SeedRun<'a> {
     /// # Errors
     /// When the parent's checkpoints cannot be used, or the new one cannot be written.
     pub(crate) fn inherit(request: SeedRequest<'a>, parent: &ParentRun) -> Result<(), TrainError> {
-        let how = parent.how();
+        let (how, experiment) = (parent.how(), request.experiment);
         let mut seed_run = Self::initialised(request, |net, state| match how {
             Inheritance::Weights => parent.load_weights(net.options().seed, state),
             Inheritance::WeightsAndOptimizer | Inheritance::Everything => Ok(()),
@@ -188,16 +241,23 @@ impl<'a> SeedRun<'a> {
                 let best = checkpoints.newest().and_then(|progress| progress.best).map(|best| best.epoch);
                 let progress = checkpoints.load_best(best, &seed_run.model_state())?;
                 seed_run.checkpoints.save_best(seed_run.storage, &progress, &seed_run.model_state())?;
+                if experiment.soup.ingredients.is_some() {
+                    seed_run.checkpoints.save_ingredient(seed_run.storage, &progress, &seed_run.model_state())?;
+                }
             }
             let none = || CheckpointError::None { kind: "last", folder: parent.root().to_owned(), skipped: Vec::new() };
-            let last = checkpoints.find_last(&seed_run.full_state())?.ok_or_else(none)?;
+            let last = checkpoints.find_last(&seed_run.live_state())?.ok_or_else(none)?;
             if how == Inheritance::Everything {
-                seed_run.progress = Progress { stopped: None, ..last.progress.clone() };
+                // What was a soup is one network of the longer run's.
+                let ingredients = last.progress.best.into_iter().filter(|_| experiment.soup.ingredients.is_some());
+                let ingredients = ingredients.collect();
+                seed_run.progress = Progress { stopped: None, soup: None, ingredients, ..last.progress.clone() };
                 // The longer run may have others, such as no time budget.
                 seed_run.callbacks.retain_own(&mut seed_run.progress.callbacks);
                 seed_run.freeze()?;
             }
-            checkpoints.load(&last, &seed_run.full_state())?;
+            checkpoints.load(&last, &seed_run.live_state())?;
+            seed_run.keep_epoch_start()?;
         }
         seed_run.checkpoints.save_last(seed_run.storage, &seed_run.progress, &seed_run.full_state())?;
         Ok(())
@@ -208,12 +268,12 @@ impl<'a> SeedRun<'a> {
         request: SeedRequest<'a>,
         start: impl FnOnce(&MultiTaskNet, &[(String, Tensor)]) -> Result<(), TrainError>,
     ) -> Result<Self, TrainError> {
-        let SeedRequest { experiment, data, seed, plan, run, storage, callbacks: more, .. } = request;
+        let SeedRequest { experiment, data, seed, plan, run, storage, callbacks: more, teachers, stage, .. } = request;
         let mut callbacks = Callbacks::configured(&experiment.stop, &experiment.freeze, experiment.seed_budget());
         callbacks.extend(more);
         callbacks.check_names()?;
         let net = build_network(experiment, &data.tasks, seed, plan)?;
-        let checkpoints = CheckpointFolder::new(run, seed);
+        let checkpoints = CheckpointFolder::of_stage(run, seed, stage.map(|stage| stage.name.as_str()));
         let state: Vec<_> = net.parameters().into_iter().chain(net.buffers()).collect();
         start(&net, &state)?;
         let losses = (data.tasks.iter().zip(&data.train_labels))
@@ -221,15 +281,24 @@ impl<'a> SeedRun<'a> {
             .collect();
         let mixer = experiment.mixer(seed)?;
         let sampler = Sampler::of(experiment, seed, &data.train.rows());
+        let sampler = match stage.and_then(|stage| stage.task) {
+            Some(task) => sampler.only(task),
+            None => sampler,
+        };
         let steps = sampler.batches_per_epoch() * experiment.train.epochs;
         let parameters = parameters(experiment, &net)?;
-        let seed_run = Self {
+        let teachers = teachers.filter(|teachers| !teachers.is_empty());
+        let mut seed_run = Self {
+            stage,
+            epoch_start: None,
+            teaching: teachers.map(|teachers| Teaching::load(teachers, &data.tasks, plan)).transpose()?,
             always_frozen: always_frozen(&parameters),
             optimizer: experiment.optimizer.build(parameters, plan.cores())?,
             average: if experiment.average.choice.is_kept() { Some(MovingAverage::new(&state)?) } else { None },
             learning_rate: LearningRate::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
             train_assembler: data.train.assembler(experiment, seed)?,
             val_assembler: data.val.assembler(experiment, seed)?,
+            run: run.clone(),
             checkpoints,
             callbacks,
             progress: Progress::START,
@@ -245,6 +314,7 @@ impl<'a> SeedRun<'a> {
             mixer,
             storage,
         };
+        seed_run.keep_epoch_start()?;
         seed_run.checkpoints.sweep()?;
         Ok(seed_run)
     }
@@ -254,7 +324,8 @@ impl<'a> SeedRun<'a> {
         let decision = self.callbacks.begin()?;
         self.progress.unbegun = false;
         self.progress.learning_rate = decision.learning_rate;
-        self.change_frozen(decision.frozen, 0)
+        self.change_frozen(decision.frozen, 0)?;
+        self.keep_epoch_start()
     }
 
     /// Takes over everything from a checkpoint.
@@ -263,6 +334,7 @@ impl<'a> SeedRun<'a> {
         if !self.progress.frozen.is_empty() {
             // Before its tensors are loaded, among which are those of the optimizer for what was frozen.
             self.freeze()?;
+            self.keep_epoch_start()?;
         }
         self.checkpoints.load(&checkpoint, &self.full_state())?;
         self.checkpoints.remove_surplus(&self.progress)?;
@@ -273,6 +345,26 @@ impl<'a> SeedRun<'a> {
         }
         self.callbacks.load_state(&self.progress.callbacks)?;
         if self.progress.unbegun { self.begin() } else { Ok(()) }
+    }
+
+    /// An epoch of this stage, counted over all stages of the seed.
+    fn over_all(&self, epoch: usize) -> usize {
+        self.stage.map_or(0, |stage| stage.first_epoch) + epoch
+    }
+
+    /// The tasks that it is of, by number.
+    fn own_tasks(&self) -> Vec<usize> {
+        match self.stage.and_then(|stage| stage.task) {
+            Some(task) => vec![task],
+            None => (0..self.data.tasks.len()).collect(),
+        }
+    }
+
+    /// The rows of a split that are predicted: none of other tasks.
+    fn own_rows(&self, mut rows: Vec<usize>) -> Vec<usize> {
+        let own = self.own_tasks();
+        rows.iter_mut().enumerate().filter(|(task, _)| !own.contains(task)).for_each(|(_, rows)| *rows = 0);
+        rows
     }
 
     /// Where it stands.
@@ -317,7 +409,7 @@ impl<'a> SeedRun<'a> {
                 return Ok(Outcome::Interrupted);
             }
         }
-        Ok(Outcome::Finished)
+        Ok(if self.make_soup(observers, stop)? { Outcome::Finished } else { Outcome::Interrupted })
     }
 
     fn is_finished(&self) -> bool {
@@ -356,7 +448,15 @@ impl<'a> SeedRun<'a> {
         vec![("model", self.state.iter().map(share).collect())]
     }
 
+    /// All tensors that a checkpoint holds.
     fn full_state(&self) -> Vec<(&'static str, Vec<(String, Tensor)>)> {
+        let mut groups = self.live_state();
+        groups.extend(self.epoch_start.iter().flat_map(EpochStart::state));
+        groups
+    }
+
+    /// What training changes.
+    fn live_state(&self) -> Vec<(&'static str, Vec<(String, Tensor)>)> {
         let mut groups = self.model_state();
         groups.push(("optimizer", self.optimizer.state()));
         if let Some(average) = &self.average {
@@ -383,6 +483,11 @@ impl BestNetwork<'_> {
         self.epoch
     }
 
+    /// The tasks that it predicts, by number.
+    pub(crate) fn tasks(&self) -> Vec<usize> {
+        self.seed_run.own_tasks()
+    }
+
     /// Predicts validation again, to be written beside the test predictions; `None` when a stop was asked for.
     ///
     /// # Errors
@@ -397,7 +502,8 @@ impl BestNetwork<'_> {
             None => self.seed_run.predict_validation(observers, stop),
             Some(views) => {
                 let predictor = self.seed_run.predictor();
-                predictor.predict_views(data.split(), assembler, &data.rows(), &views, observers, stop)
+                let rows = self.seed_run.own_rows(data.rows());
+                predictor.predict_views(data.split(), assembler, &rows, &views, observers, stop)
             }
         }
     }
@@ -413,7 +519,7 @@ impl BestNetwork<'_> {
         stop: &StopFlag,
     ) -> Result<Option<Vec<Prediction>>, TrainError> {
         let assembler = images.assembler(self.seed_run.experiment, self.seed_run.seed)?;
-        let (predictor, rows) = (self.seed_run.predictor(), images.rows());
+        let (predictor, rows) = (self.seed_run.predictor(), self.seed_run.own_rows(images.rows()));
         match self.views() {
             None => predictor.predict(images.split(), &assembler, &rows, None, observers, stop),
             Some(views) => predictor.predict_views(images.split(), &assembler, &rows, &views, observers, stop),

@@ -7,6 +7,7 @@ use medley_core::Split;
 
 use super::SeedRun;
 use crate::TrainError;
+use crate::dry_run::Clock;
 use crate::observer::Observers;
 use crate::stop::StopFlag;
 
@@ -33,7 +34,8 @@ impl SeedRun<'_> {
                 losses.push(loss);
                 least = least.min(loss);
                 seen(losses.len(), loss);
-                if !loss.is_finite() || loss > 4.0 * least {
+                // A loss that may be negative has no multiple that would tell.
+                if !loss.is_finite() || (least > 0.0 && loss > 4.0 * least) {
                     return false;
                 }
             }
@@ -44,17 +46,17 @@ impl SeedRun<'_> {
         Ok(losses)
     }
 
-    /// Seconds of a step, and of the prediction of some validation images, and how many those are: timed for about `span` each.
-    pub(crate) fn time(&mut self, span: Duration) -> Result<(f64, f64, usize), TrainError> {
-        let (mut made, mut start) = (0, Instant::now());
+    /// Seconds of a step by a clock, and of the prediction of some validation images, and how many those are: timed for about `span` each.
+    pub(crate) fn time(&mut self, span: Duration, clock: Clock) -> Result<(f64, f64, usize), TrainError> {
+        let (mut made, mut start, mut moment) = (0, Instant::now(), clock.now());
         self.make_steps(|_, loss| {
             made += usize::from(loss.is_some());
             if made == WARM_UP && loss.is_some() {
-                start = Instant::now();
+                (start, moment) = (Instant::now(), clock.now());
             }
             made <= WARM_UP || start.elapsed() < span
         })?;
-        let step = start.elapsed().as_secs_f64() / (made - WARM_UP).max(1) as f64;
+        let step = moment.elapsed().as_secs_f64() / (made - WARM_UP).max(1) as f64;
         // As many images of each task as one batch holds.
         let predictor = self.predictor();
         let rows: Vec<usize> = self.data.val.rows().iter().map(|&rows| rows.min(predictor.batch_size)).collect();
@@ -63,7 +65,7 @@ impl SeedRun<'_> {
             predictor.predict(Split::Val, &self.val_assembler, &rows, labels, observers, &StopFlag::default())
         };
         predict()?;
-        let start = Instant::now();
+        let start = clock.now();
         predict()?;
         Ok((step, start.elapsed().as_secs_f64(), rows.iter().sum()))
     }
@@ -73,7 +75,7 @@ impl SeedRun<'_> {
         let mut loss = None;
         loop {
             let assembler = Arc::clone(&self.train_assembler);
-            let mut stream = assembler.stream(self.sampler.epoch(self.progress.epoch), true);
+            let mut stream = assembler.stream(self.sampler.epoch(self.over_all(self.progress.epoch)), true);
             while let Some(mut batch) = stream.next() {
                 if !goes_on(self, loss) {
                     return Ok(());

@@ -38,7 +38,7 @@ pub struct Predictor<'a> {
 }
 
 impl Predictor<'_> {
-    /// Predicts every image of every task, one task after another; `None` when a stop was asked for before the end. With
+    /// Predicts the first `rows` images of every task, one task after another, and leaves out tasks without any; `None` when a stop was asked for before the end. With
     /// `labels` (never those of the test split: they are sealed) the loss is measured as well.
     ///
     /// # Errors
@@ -58,7 +58,8 @@ impl Predictor<'_> {
         if !self.predict_stream(&mut stream, labels, &mut parts, &mut progress, observers, stop)? {
             return Ok(None);
         }
-        let finished = parts.into_iter().zip(self.tasks).map(|(part, task)| part.finish(task, labels.is_some()));
+        let asked = parts.into_iter().zip(self.tasks).zip(rows).filter(|(_, rows)| **rows > 0);
+        let finished = asked.map(|((part, task), _)| part.finish(task, labels.is_some()));
         finished.collect::<Result<_, _>>().map(Some)
     }
 
@@ -101,7 +102,7 @@ impl Predictor<'_> {
         let mut progress = Counted { split, done: 0, total: passes };
         let all = requests(rows, self.batch_size);
         let mut predictions = Vec::with_capacity(rows.len());
-        for (task, (views, spec)) in views.iter().zip(self.tasks).enumerate() {
+        for (task, (views, spec)) in views.iter().zip(self.tasks).enumerate().filter(|(task, _)| rows[*task] > 0) {
             let mut sum: Vec<f64> = Vec::new();
             for &view in views {
                 let requests: Vec<_> = all.iter().filter(|one| one.samples[0].task == task).cloned().collect();

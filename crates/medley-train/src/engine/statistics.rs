@@ -25,13 +25,18 @@ impl SeedRun<'_> {
     /// epoch in progress, as `torch.optim.swa_utils.update_bn`. What no batch reaches, such as the statistics of a task that is
     /// in none, stays as it is.
     pub(super) fn measure_statistics(&self, step: usize) -> Result<(), TrainError> {
-        let Some(batches) = self.experiment.average.choice.measured_on(self.average_position(step)) else {
-            return Ok(());
-        };
+        match self.experiment.average.choice.measured_on(self.average_position(step)) {
+            Some(batches) => self.measure_statistics_on(batches, step),
+            None => Ok(()),
+        }
+    }
+
+    /// The same on so many batches; with 0, they stay.
+    pub(super) fn measure_statistics_on(&self, batches: usize, step: usize) -> Result<(), TrainError> {
         let _guard = no_grad_guard();
         let mut means: Vec<Mean> =
             self.net.buffers().into_iter().map(|(_, tensor)| Mean::new(tensor)).collect::<Result<_, _>>()?;
-        let mut requests = self.sampler.epoch(self.progress.epoch);
+        let mut requests = self.sampler.epoch(self.over_all(self.progress.epoch));
         requests.truncate(batches);
         let assembler = Arc::clone(&self.train_assembler);
         let mut stream = assembler.stream(requests, true);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use medley_augment::Batch;
 use medley_core::record::Event;
-use tch::{TchError, Tensor};
+use tch::{Tensor, no_grad_guard};
 
 use super::SeedRun;
 use super::batch_loss::{BatchLoss, MixedBatch};
-use super::buffers::{copies, copy_over, restore_finite};
+use super::buffers::{copies, copy_over};
 use crate::TrainError;
 use crate::components::optimizers::{Sharpness, clip_scale, gradient_norm};
 use crate::components::task_weights::{WeightPosition, WeightState};
@@ -36,7 +36,7 @@ impl SeedRun<'_> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Duration>, TrainError> {
-        let mut requests = self.sampler.epoch(self.progress.epoch);
+        let mut requests = self.sampler.epoch(self.over_all(self.progress.epoch));
         requests.drain(..self.progress.step.min(requests.len()));
         let assembler = Arc::clone(&self.train_assembler);
         let mut stream = assembler.stream(requests, true);
@@ -53,7 +53,8 @@ impl SeedRun<'_> {
     /// One step; the loss before it.
     pub(super) fn train_batch(&mut self, batch: &mut Batch, observers: &mut Observers) -> Result<f64, TrainError> {
         let mixed = self.mixer.mix(batch, self.progress.step as u64);
-        self.train_step(&MixedBatch { batch, mixed: &mixed, weights: None }, observers)
+        let taught = self.taught(batch)?;
+        self.train_step(&MixedBatch { batch, mixed: &mixed, weights: None, taught: &taught }, observers)
     }
 
     fn train_step(&mut self, batch: &MixedBatch<'_>, observers: &mut Observers) -> Result<f64, TrainError> {
@@ -74,18 +75,18 @@ impl SeedRun<'_> {
             let scale = clip_scale(norm, self.experiment.optimizer.gradient_clip);
             self.optimizer.step(&gradients, scale, learning_rate)?;
             self.update_average(position)?;
-            self.learn_task_weights(&losses);
+            self.learn_task_weights(&losses, batch, position)?;
             self.progress.bad_steps = 0;
             self.progress.loss_sum += value * images as f64;
             self.progress.images += images as u64;
         } else {
             self.restore_buffers(&before)?;
-            self.count_bad_step(if value.is_finite() { "gradient" } else { "loss" }, observers)?;
+            self.bad_step(if value.is_finite() { "gradient" } else { "loss" }, batch.batch, observers)?;
         }
         self.progress.step += 1;
         observers.send(&Event::Step {
             seed: self.seed,
-            epoch,
+            epoch: self.over_all(epoch),
             step,
             loss: value,
             learning_rate,
@@ -108,10 +109,7 @@ impl SeedRun<'_> {
         let BatchLoss { total, tasks } = self.batch_loss(batch, position)?;
         let value = total.f_double_value(&[])?;
         let gradients = if value.is_finite() { Some(self.gradients(&total)?) } else { None };
-        let mut losses = vec![None; if batch.weights.is_some() { self.data.tasks.len() } else { 0 }];
-        for (task, mean) in tasks {
-            losses[task] = Some(mean.f_double_value(&[])?);
-        }
+        let losses = if batch.weights.is_some() { self.by_task(&tasks) } else { Vec::new() };
         Ok(Computed { value, losses, gradients })
     }
 
@@ -121,18 +119,61 @@ impl SeedRun<'_> {
         if weighting.is_equal() {
             return None;
         }
-        let (fresh, tasks) = (WeightState::default(), &self.experiment.tasks);
-        let position = WeightPosition { seed: self.seed, step: position as u64, tasks };
-        Some(weighting.weights(self.progress.task_weights.as_ref().unwrap_or(&fresh), position))
+        let fresh = WeightState::default();
+        Some(weighting.weights(self.progress.task_weights.as_ref().unwrap_or(&fresh), self.weight_position(position)))
     }
 
-    fn learn_task_weights(&mut self, losses: &[Option<f64>]) {
+    /// The weights in a step whose losses are known; `weights` are those without them.
+    pub(super) fn weights_of_losses(&self, weights: &[f64], losses: &[(usize, f64)], position: usize) -> Vec<f64> {
         let weighting = &self.experiment.task_weights.choice;
-        if !weighting.is_equal() {
-            let state = self.progress.task_weights.get_or_insert_default();
-            weighting.learn(state, losses);
-            state.note(losses);
+        if !weighting.looks_back() {
+            return weights.to_vec();
         }
+        let fresh = WeightState::default();
+        let state = self.progress.task_weights.as_ref().unwrap_or(&fresh);
+        weighting.weights_of_losses(state, self.weight_position(position), &self.by_task(losses))
+    }
+
+    fn weight_position(&self, position: usize) -> WeightPosition<'_> {
+        WeightPosition { seed: self.seed, step: position as u64, tasks: &self.experiment.tasks }
+    }
+
+    fn by_task(&self, losses: &[(usize, f64)]) -> Vec<Option<f64>> {
+        let mut all = vec![None; self.data.tasks.len()];
+        for &(task, loss) in losses {
+            all[task] = Some(loss);
+        }
+        all
+    }
+
+    fn learn_task_weights(
+        &mut self,
+        losses: &[Option<f64>],
+        batch: &MixedBatch<'_>,
+        position: usize,
+    ) -> Result<(), TrainError> {
+        let weighting = &self.experiment.task_weights.choice;
+        if weighting.is_equal() {
+            return Ok(());
+        }
+        let after = if weighting.looks_back() { Some(self.losses_again(batch, position)?) } else { None };
+        let state = self.progress.task_weights.get_or_insert_default();
+        weighting.learn(state, losses);
+        if let Some(after) = after {
+            weighting.learn_from_both(state, losses, &after);
+        }
+        state.note(losses);
+        Ok(())
+    }
+
+    /// The losses of a batch once more, by the network as it is now. Running statistics stay.
+    fn losses_again(&self, batch: &MixedBatch<'_>, position: usize) -> Result<Vec<Option<f64>>, TrainError> {
+        let _guard = no_grad_guard();
+        let buffers = self.net.buffers();
+        let statistics = copies(&buffers)?;
+        let computed = self.batch_loss(batch, position);
+        copy_over(&buffers, &statistics)?;
+        Ok(self.by_task(&computed?.tasks))
     }
 
     /// The gradients where the loss near the parameters is highest. Running statistics are those of the first pass.
@@ -159,25 +200,5 @@ impl SeedRun<'_> {
             return Ok(self.net.gradients(loss)?);
         }
         Ok(self.net.parameters().iter().map(|_| None).collect())
-    }
-
-    fn count_bad_step(&mut self, what: &'static str, observers: &mut Observers) -> Result<(), TrainError> {
-        self.progress.bad_steps += 1;
-        let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
-        if self.progress.bad_steps > self.experiment.train.max_bad_steps {
-            return Err(TrainError::Diverged { what, steps: self.progress.bad_steps, seed: self.seed, epoch, step });
-        }
-        let message =
-            format!("the {what} is not finite (seed {}, epoch {epoch}, step {step}); step skipped", self.seed);
-        observers.send(&Event::Warning { message })
-    }
-
-    /// The forward pass of a bad step may have left infinite running statistics, on which every later step would fail: those
-    /// are taken back from the moving average or, without one, from `before` the step.
-    fn restore_buffers(&self, before: &[(String, Tensor)]) -> Result<(), TchError> {
-        match &self.average {
-            Some(average) => restore_finite(&self.state, &average.state()),
-            None => restore_finite(&self.net.buffers(), before),
-        }
     }
 }

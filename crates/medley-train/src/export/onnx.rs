@@ -55,8 +55,8 @@ pub struct ExportedModel {
 /// run folder alone, whose manifest and experiment are given.
 ///
 /// # Errors
-/// [`TrainError::NotInRun`] for a seed or task that the run does not have; what the checkpoint says, and
-/// [`medley_models::onnx::export`].
+/// [`TrainError::NotInRun`] for a seed or task that the run does not have; what [`best_network`] and
+/// [`medley_models::onnx::export`] say.
 pub fn export(
     run: &RunLayout,
     manifest: &Manifest,
@@ -72,8 +72,12 @@ pub fn export(
     let wanted = names().enumerate().filter(|(_, name)| tasks.is_empty() || tasks.contains(name));
     let wanted: Vec<usize> = wanted.map(|(index, _)| index).collect();
     let groups: Vec<&[usize]> = if options.together { vec![&wanted] } else { wanted.chunks(1).collect() };
-    let (net, epoch) = best_network(run, manifest, experiment, seed)?;
-    groups.into_iter().map(|tasks| model(manifest, &net, (seed, epoch), tasks, options)).collect()
+    let group = |tasks: &[usize]| {
+        let names: Vec<&str> = tasks.iter().map(|&task| manifest.data[task].task.name.as_str()).collect();
+        let (net, epoch) = best_network(run, manifest, experiment, seed, &names)?;
+        model(manifest, &net, (seed, epoch), tasks, options)
+    };
+    groups.into_iter().map(group).collect()
 }
 
 fn model(

@@ -2,23 +2,14 @@
 
 use std::path::Path;
 
-use medley_core::record::{FoldsRecord, Manifest, Parent, SCHEMA_VERSION};
+use medley_core::record::{Manifest, SCHEMA_VERSION};
 
-use crate::compute::{self, ChosenPlan};
-use crate::data::Prepared;
-use crate::pretrained::Pretrained;
+use crate::compute;
 use crate::run_folder::{config_sha256, git_revision, utc_now};
-use crate::session::RunRequest;
+use crate::session::{Ready, RunRequest};
 
-pub(crate) fn describe(
-    run: &str,
-    request: &RunRequest<'_>,
-    data_folder: &Path,
-    prepared: &Prepared,
-    choice: &ChosenPlan,
-    pretrained: Option<&Pretrained>,
-    parent: Option<&Parent>,
-) -> Manifest {
+pub(crate) fn describe(run: &str, request: &RunRequest<'_>, data_folder: &Path, ready: &Ready) -> Manifest {
+    let Ready { prepared, choice, pretrained, parent, .. } = ready;
     let learning = &prepared.learning;
     let names = learning.tasks.iter().map(|task| task.name.clone());
     Manifest {
@@ -31,14 +22,10 @@ pub(crate) fn describe(
         data: prepared.records.clone(),
         data_folder: std::path::absolute(data_folder).ok().and_then(|path| path.into_os_string().into_string().ok()),
         normalisation: names.zip(learning.train.normalisations()).collect(),
-        pretrained: pretrained.map(|pretrained| pretrained.record().clone()),
-        parent: parent.cloned(),
-        folds: request.experiment.folds.fold().map(|fold| FoldsRecord {
-            count: fold.count,
-            index: fold.index,
-            repeat: fold.repeat,
-            groups: prepared.groups.clone(),
-        }),
+        pretrained: pretrained.as_ref().map(|pretrained| pretrained.record().clone()),
+        parent: parent.clone(),
+        folds: prepared.folds_record(request.experiment),
+        teachers: ready.teachers.records(),
         config_sha256: config_sha256(request.config_text),
         git_revision: git_revision(),
         no_test: request.no_test,

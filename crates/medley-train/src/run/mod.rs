@@ -8,6 +8,7 @@
 pub(crate) mod manifest;
 mod predictions;
 mod robustness;
+mod stages;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -30,16 +31,17 @@ use crate::components::callbacks::Callbacks;
 use crate::compute::{self, ChosenPlan};
 use crate::config::{Experiment, Rules};
 use crate::data::Prepared;
-use crate::engine::predict::Prediction;
-use crate::engine::{Outcome, SeedRequest, SeedRun};
+use crate::distill::Teachers;
+use crate::engine::SeedRun;
 use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
 use crate::parent::ParentRun;
+use crate::phases;
 use crate::pretrained::Pretrained;
 use crate::run_folder::{RunFolder, utc_now};
 use crate::sampler::Sampler;
 use crate::scoring::{Written, mean_intervals, score_test, score_validation};
 use crate::stop::StopFlag;
-use predictions::{PredictionFiles, as_printed, write_json};
+use predictions::{PredictionFiles, write_json};
 pub(crate) use threads::RestoreThreads;
 
 /// Largest `metrics.csv` that is copied, in bytes.
@@ -61,6 +63,7 @@ pub struct Run<'a> {
     plan: ComputePlan,
     choice: Option<ChosenPlan>,
     pretrained: Option<Pretrained>,
+    teachers: Teachers,
     folder: RunFolder,
     resumed: bool,
     /// Writes into the run folder alone.
@@ -92,16 +95,6 @@ struct Wanted {
     test: bool,
 }
 
-/// What a finished network says of a seed's images.
-struct Predicted {
-    best_epoch: usize,
-    stopped: Option<String>,
-    /// `None` where the results of validation are kept.
-    validation: Option<Vec<Scores>>,
-    /// `None` where test labels stay shut.
-    test: Option<Vec<Scores>>,
-}
-
 impl<'a> Run<'a> {
     pub(crate) fn new(
         experiment: &'a Experiment,
@@ -118,11 +111,16 @@ impl<'a> Run<'a> {
             plan,
             choice,
             pretrained,
+            teachers: Teachers::default(),
             resumed: false,
             storage: ConfinedFs::new(ConfinedFolder::new(folder.layout().root()), storage),
             folder,
             callbacks: Box::new(|_| Callbacks::default()),
         }
+    }
+
+    pub(crate) fn taught_by(self, teachers: Teachers) -> Self {
+        Self { teachers, ..self }
     }
 
     pub(crate) fn resumed(self) -> Self {
@@ -253,7 +251,7 @@ impl<'a> Run<'a> {
             run: self.name().to_owned(),
             tasks,
             seeds: self.experiment.seeds.clone(),
-            epochs: self.experiment.train.epochs,
+            epochs: phases::epochs(self.experiment),
             steps_per_epoch,
             resumed: self.resumed,
         })?;
@@ -304,7 +302,8 @@ impl<'a> Run<'a> {
             }
         }
         let wanted = Wanted { validation: kept.is_none(), test: order.test };
-        let Some(predicted) = self.predict_seed(seed, wanted, observers, stop)? else { return Ok(None) };
+        let chosen = kept.as_ref().map(|kept| kept.result.fine_tuned.clone()).unwrap_or_default();
+        let Some(predicted) = self.predict_seed(seed, (wanted, chosen), observers, stop)? else { return Ok(None) };
         let run = format!("{}-seed{seed}", self.name());
         let (validation, mut predictions) = match (kept, predicted.validation) {
             (Some(kept), _) => (kept.result.validation, kept.predictions),
@@ -324,66 +323,12 @@ impl<'a> Run<'a> {
                 Some(set)
             }
         };
-        let result =
-            SeedResult { seed, best_epoch: predicted.best_epoch, validation, test, stopped: predicted.stopped };
+        let stages::Predicted { best_epoch, stopped, fine_tuned, .. } = predicted;
+        let result = SeedResult { seed, best_epoch, validation, test, stopped, fine_tuned };
         let record = SeedRecord { schema_version: SCHEMA_VERSION, result, predictions };
         self.files().keep(&record)?;
         observers.send(&Event::SeedScored { seed, result: record.result.clone() })?;
         Ok(Some(record))
-    }
-
-    /// Trains a seed to its end and predicts with the network that validation chose.
-    fn predict_seed(
-        &self,
-        seed: u64,
-        wanted: Wanted,
-        observers: &mut Observers,
-        stop: &StopFlag,
-    ) -> Result<Option<Predicted>, TrainError> {
-        let mut seed_run = SeedRun::new(self.seed_request(seed))?;
-        observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
-        for skipped in seed_run.skipped_checkpoints() {
-            observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
-        }
-        let outcome = seed_run.train(observers, stop)?;
-        let interrupted = Event::RunInterrupted { seed, epoch: seed_run.progress().epoch };
-        if outcome == Outcome::Interrupted {
-            return observers.send(&interrupted).map(|()| None);
-        }
-        let best = seed_run.into_best()?;
-        let mut predicted = Predicted {
-            best_epoch: best.epoch(),
-            stopped: best.stopped().map(str::to_owned),
-            validation: None,
-            test: None,
-        };
-        if wanted.validation {
-            let Some(scores) = best.predict_validation(observers, stop)? else {
-                return observers.send(&interrupted).map(|()| None);
-            };
-            predicted.validation = Some(scores_of(&scores)?);
-        }
-        if wanted.test {
-            let Some(scores) = best.predict_test(&self.prepared.test.images, observers, stop)? else {
-                return observers.send(&interrupted).map(|()| None);
-            };
-            predicted.test = Some(scores_of(&scores)?);
-        }
-        Ok(Some(predicted))
-    }
-
-    fn seed_request(&self, seed: u64) -> SeedRequest<'_> {
-        SeedRequest {
-            experiment: self.experiment,
-            data: &self.prepared.learning,
-            seed,
-            plan: self.plan,
-            pretrained: self.pretrained.as_ref(),
-            parent: self.folder.manifest().parent.as_ref(),
-            run: self.layout(),
-            storage: &self.storage,
-            callbacks: (self.callbacks)(seed),
-        }
     }
 
     /// Writes what the seeds begin from, in a folder that was just made. What was written before an error is removed with the folder.
@@ -407,7 +352,7 @@ impl<'a> Run<'a> {
                 write_whole(&self.storage, &self.layout().metrics(), &rows)?;
             }
         }
-        self.experiment.seeds.iter().try_for_each(|&seed| SeedRun::inherit(self.seed_request(seed), parent))
+        self.experiment.seeds.iter().try_for_each(|&seed| SeedRun::inherit(self.seed_request(seed, None), parent))
     }
 
     /// Records that test labels are opened, and opens them.
@@ -453,9 +398,12 @@ impl<'a> Run<'a> {
 
     fn attach_files(&self, observers: &mut Observers) -> Result<(), TrainError> {
         let (layout, folder) = (self.layout(), ConfinedFolder::new(self.layout().root()));
-        let finished: BTreeMap<u64, usize> =
+        let finished: BTreeMap<u64, Vec<(usize, usize)>> =
             self.experiment.seeds.iter().map(|&seed| (seed, self.finished_epochs(seed))).collect();
-        let keep = |row: &MetricRow| finished.get(&row.seed).is_some_and(|&epochs| row.epoch <= epochs);
+        let keep = |row: &MetricRow| {
+            let ranges = finished.get(&row.seed);
+            ranges.is_some_and(|ranges| ranges.iter().any(|&(start, end)| row.epoch > start && row.epoch <= end))
+        };
         let attach = || -> anyhow::Result<_> {
             Ok((
                 JsonLines::append(&folder, &layout.events(), 50)?,
@@ -469,18 +417,4 @@ impl<'a> Run<'a> {
         observers.push("tb", Box::new(tensorboard));
         Ok(())
     }
-
-    /// Epochs that the newest checkpoint of a seed holds: rows of later ones are from work that was lost. Of a seed whose results
-    /// are kept, all rows stay.
-    fn finished_epochs(&self, seed: u64) -> usize {
-        if self.files().kept(seed).is_ok_and(|kept| kept.is_some()) {
-            return usize::MAX;
-        }
-        let newest = CheckpointFolder::new(self.layout(), seed).newest();
-        newest.map_or(0, |progress| progress.epoch)
-    }
-}
-
-fn scores_of(predictions: &[Prediction]) -> Result<Vec<Scores>, TrainError> {
-    predictions.iter().map(|prediction| Ok(as_printed(&prediction.scores)?)).collect()
 }

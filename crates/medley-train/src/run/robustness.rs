@@ -17,6 +17,7 @@ use crate::TrainError;
 use crate::compute;
 use crate::engine::{BestNetwork, SeedRun};
 use crate::observer::Observers;
+use crate::phases::{self, Stage};
 use crate::stop::StopFlag;
 
 /// Images of a task, as they are or corrupted.
@@ -37,18 +38,29 @@ impl Run<'_> {
         stop: &StopFlag,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Option<RobustnessRecord>, TrainError> {
-        if self.results()?.is_none() {
-            return Err(TrainError::Unfinished { run: self.layout().root().to_owned() });
-        }
+        let unfinished = || TrainError::Unfinished { run: self.layout().root().to_owned() };
+        let results = self.results()?.ok_or_else(unfinished)?;
         let _threads = RestoreThreads::later();
         compute::prepare_process(&self.plan);
         let conditions = conditions(&self.prepared.learning.tasks);
         let mut sums: Vec<Vec<Scores>> = vec![Vec::new(); conditions.len()];
         let (mut done, passes) = (0, conditions.len() * self.experiment.seeds.len());
+        let stages = phases::stages(self.experiment);
         for &seed in &self.experiment.seeds {
-            let best = SeedRun::new(self.seed_request(seed))?.into_best()?;
+            let fine_tuned = results.seeds.iter().find(|result| result.seed == seed).map(|result| &result.fine_tuned);
+            // Conditions of a task stand together, and so do those of a network.
+            let mut at_present: Option<(Option<&Stage>, BestNetwork<'_>)> = None;
             for (condition, scores) in conditions.iter().zip(&mut sums) {
-                let Some(found) = self.predict(&best, *condition, stop)? else { return Ok(None) };
+                let chosen = fine_tuned.and_then(|all| all.get(&self.task_of(*condition).0.name));
+                let wanted = chosen.and_then(|chosen| stages.iter().find(|stage| stage.name == chosen.stage));
+                let name = |stage: Option<&Stage>| stage.map(|stage| stage.name.clone());
+                let best = match at_present.take().filter(|(before, _)| name(*before) == name(wanted)) {
+                    Some((_, best)) => best,
+                    None => SeedRun::new(self.seed_request(seed, wanted))?.into_best()?,
+                };
+                let found = self.predict(&best, *condition, stop)?;
+                at_present = Some((wanted, best));
+                let Some(found) = found else { return Ok(None) };
                 scores.push(found);
                 done += 1;
                 progress(done, passes);

@@ -53,6 +53,7 @@ fn describe(run: &str) -> (Manifest, String) {
         pretrained: None,
         git_revision: None,
         parent: None,
+        teachers: Vec::new(),
         folds: None,
         no_test: false,
         test_openings: Vec::new(),

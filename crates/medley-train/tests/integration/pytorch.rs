@@ -6,6 +6,7 @@ use std::path::Path;
 use medley_core::{ImageShape, Labels, Modality, Origin, TaskKind, TaskSpec};
 use medley_train::components::losses::{LossConfig, TaskLoss};
 use medley_train::components::optimizers::{OptimizerConfig, Parameter};
+use medley_train::components::task_weights::{TaskWeightsConfig, WeightPosition, WeightState};
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
@@ -16,6 +17,7 @@ const TOLERANCE: f64 = 2e-6;
 struct Fixture {
     losses: Vec<LossCase>,
     optimizers: Vec<OptimizerCase>,
+    famo: Vec<FamoStep>,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +28,13 @@ struct LossCase {
     logits: Vec<f32>,
     values: Vec<f64>,
     gradient: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct FamoStep {
+    before: Vec<f64>,
+    after: Vec<f64>,
+    weights: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +64,7 @@ fn assert_close(tensor: &Tensor, expected: &[f64], what: &str) {
 #[test]
 fn losses_and_their_gradients_are_those_of_pytorch() {
     let cases = fixture().losses;
-    assert_eq!(cases.len(), 22);
+    assert_eq!(cases.len(), 28);
     for LossCase { loss, kind, labels, logits, values, gradient } in cases {
         let what = format!("{kind}, {loss}");
         let outputs = logits.len() / labels.len();
@@ -96,5 +105,20 @@ fn optimizers_step_as_those_of_pytorch_also_what_was_frozen_first() {
             optimizer.step(&[Some(gradient)], 1.0, *rate).unwrap();
             assert_close(&tensor, &case.values[step], &format!("step {step}, {what}"));
         }
+    }
+}
+
+#[test]
+fn famo_weighs_tasks_as_its_authors() {
+    let famo = TaskWeightsConfig::from_table(toml::from_str("name = 'famo'\ndecay = 0.01").unwrap()).unwrap().choice;
+    let (mut state, tasks) = (WeightState::default(), ["a", "b", "c"].map(str::to_owned));
+    let all = |losses: &[f64]| losses.iter().copied().map(Some).collect::<Vec<_>>();
+    for (step, FamoStep { before, after, weights }) in fixture().famo.into_iter().enumerate() {
+        let position = WeightPosition { seed: 0, step: step as u64, tasks: &tasks };
+        let actual = famo.weights_of_losses(&state, position, &all(&before));
+        for (actual, expected) in actual.iter().zip(weights) {
+            assert!((actual - expected).abs() < 1e-8, "step {step}: {actual}, not {expected}");
+        }
+        famo.learn_from_both(&mut state, &all(&before), &all(&after));
     }
 }

@@ -23,17 +23,20 @@ use tch::Tensor;
 
 mod callbacks;
 mod configs;
+mod distill;
 mod dry_run;
 mod folds;
 mod freezing;
 mod hostile;
+mod not_finite;
 mod parent;
+mod phases;
 mod recipes;
 mod robustness;
 mod rules;
 mod scoring;
 mod session;
-
+mod soup;
 mod views;
 
 const TASKS: [&str; 2] = ["breastmnist", "bloodmnist"];

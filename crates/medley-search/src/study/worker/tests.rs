@@ -75,7 +75,7 @@ fn a_study_is_worked_off_and_can_be_derived_again() {
             assert_eq!(study.derive(trial.number).unwrap().as_ref(), Some(&trial.point), "{kind}");
         }
         let status = study.status().unwrap();
-        assert_eq!((status.budget, status.counts.values().sum::<usize>()), (12, 12));
+        assert_eq!((status.budget.unwrap(), status.counts.values().sum::<usize>()), (12, 12));
         let best = status.best.unwrap();
         assert!(trials.iter().all(|trial| trial.value.is_none_or(|value| value >= best.value)));
         let again = work(&study, &mut objective, QUICK).unwrap();
@@ -131,8 +131,8 @@ fn a_stopped_study_goes_on_where_it_was() {
     let mut objective = Curve::default();
     work(&study, &mut objective, QUICK).unwrap();
     assert_eq!(objective.begun, [(1, 0), (2, 0), (3, 0)]);
-    study.extend(2).unwrap();
-    study.extend(1).unwrap();
+    study.extend(2, Duration::ZERO).unwrap();
+    study.extend(1, Duration::ZERO).unwrap();
     work(&study, &mut objective, QUICK).unwrap();
     assert_eq!((study.budget().unwrap(), study.trials().unwrap().len()), (7, 7));
 }
@@ -297,4 +297,62 @@ fn a_damaged_trial_hides_no_other_and_can_be_repeated() {
     std::fs::remove_dir_all(damaged).unwrap();
     work(&study, &mut Curve::default(), QUICK).unwrap();
     assert_eq!(result(&study).len(), 3);
+}
+
+#[test]
+fn time_that_is_over_ends_the_study_and_more_lets_it_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = text(3, "").replace("trials = 3", "trials = 3\ntime = \"60s\"");
+    let study = Study::create(folder.path(), "s", "s.toml".as_ref(), &text).unwrap();
+    assert_eq!(work(&study, &mut Curve { stops_at: Some(1), ..Curve::default() }, QUICK).unwrap().evaluations, 1);
+    let clock = study.clock().unwrap();
+    assert!(clock.seconds > 0.0 && clock.trials.keys().eq([&0]), "{clock:?}");
+    // Another worker has spent all of it.
+    let spent = Clock { seconds: 60.0, trials: [(0, 59.0)].into() };
+    std::fs::create_dir(study.folder().join("workers/7")).unwrap();
+    std::fs::write(study.folder().join("workers/7/clock.json"), serde_json::to_string(&spent).unwrap()).unwrap();
+    assert_eq!(work(&study, &mut Curve::default(), QUICK).unwrap().reason, Reason::TimeOver);
+    assert_eq!(study.status().unwrap().seconds_allowed, Some(60.0));
+    study.extend(0, Duration::from_mins(1)).unwrap();
+    assert_eq!(work(&study, &mut Curve::default(), QUICK).unwrap().reason, Reason::Done);
+    assert!(study.clock().unwrap().seconds > 60.0 && study.status().unwrap().best.is_some());
+}
+
+#[test]
+fn what_a_killed_worker_left_is_removed_when_it_is_old() {
+    let (_folder, study) = study(1, "");
+    let temporary = |trial: &str| {
+        let made = std::cell::RefCell::new(String::new());
+        // A name as storage gives it.
+        let seen = medley_storage::write_filled::<StorageError>(&RealFs, &study.folder().join(trial), |path| {
+            made.replace(path.file_name().unwrap().to_string_lossy().into_owned());
+            Err(StorageError::Exists { path: path.to_owned() })
+        });
+        assert!(seen.is_err());
+        made.into_inner()
+    };
+    let left = |name: &str, age: u64| {
+        let path = study.folder().join("trials").join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("proposal.json"), "{}").unwrap();
+        let then = std::time::SystemTime::now() - Duration::from_secs(age);
+        std::fs::File::open(&path).unwrap().set_modified(then).unwrap();
+        path
+    };
+    let (old, new, other) = (left(&temporary("3"), 7_200), left(&temporary("4"), 60), left("notes", 7_200));
+    work(&study, &mut Curve::default(), QUICK).unwrap();
+    assert!(!old.exists() && new.exists() && other.exists());
+}
+
+#[test]
+fn other_texts_are_kept_and_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let others = [("base.toml", "name = 'a'")];
+    let study = Study::create_with(&RealFs, folder.path(), "s", "s.toml".as_ref(), &text(2, ""), &others).unwrap();
+    assert_eq!(study.text("base.toml").unwrap().as_deref(), Some("name = 'a'"));
+    assert!(study.text("other.toml").unwrap().is_none() && study.is_of(&text(2, "")) && !study.is_of("x"));
+    std::fs::write(study.folder().join("base.toml"), "name = 'b'").unwrap();
+    for error in [study.text("base.toml").unwrap_err(), Study::open(study.folder()).unwrap_err()] {
+        assert!(error.to_string().contains("base.toml` was changed after the study was begun"), "{error}");
+    }
 }

@@ -37,6 +37,8 @@ use std::time::Duration;
 use medley_core::record::TaskMetrics;
 use serde_json::Value;
 
+use crate::dry_run::Budget;
+
 pub use early_stopping::EarlyStopping;
 pub use freeze::{Freeze, FreezeConfig};
 pub use state::CallbackState;
@@ -133,7 +135,7 @@ pub struct Callbacks {
 
 impl Callbacks {
     /// Those of a config; `budget` is the time that a seed may take by `train.budget`.
-    pub fn configured(stop: &StopConfig, freeze: &FreezeConfig, budget: Option<Duration>) -> Self {
+    pub fn configured(stop: &StopConfig, freeze: &FreezeConfig, budget: Option<Budget>) -> Self {
         let mut callbacks = Self::default();
         if let Some(patience) = stop.patience {
             callbacks.push("early_stopping", Box::new(EarlyStopping::new(patience, stop.min_delta)));
@@ -142,9 +144,10 @@ impl Callbacks {
             let what = format!("`stop.minutes` = {minutes}");
             callbacks.push("time_budget", Box::new(TimeBudget::new(Duration::from_secs_f64(60.0 * minutes), what)));
         }
-        if let Some(budget) = budget {
+        // Steps are counted by the number of epochs.
+        if let Some(Budget::Time(budget, clock)) = budget {
             let what = "the seed's share of `train.budget`".to_owned();
-            callbacks.push("budget", Box::new(TimeBudget::new(budget, what)));
+            callbacks.push("budget", Box::new(TimeBudget::by(clock, budget, what)));
         }
         if let Some(epochs) = freeze.epochs {
             callbacks.push("freeze", Box::new(Freeze::new(freeze.r#match.clone(), epochs)));
@@ -299,6 +302,7 @@ pub fn check_callback(make: &dyn Fn() -> Box<dyn Callback>, scores: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dry_run::Clock;
 
     struct Always(Action);
 
@@ -370,7 +374,7 @@ mod tests {
         assert!(names(Callbacks::configured(&StopConfig::default(), &FreezeConfig::default(), None)).is_empty());
         let stop = StopConfig { patience: Some(2), min_delta: 0.0, minutes: Some(5.0) };
         let freeze = FreezeConfig { r#match: vec!["heads.*".into()], epochs: Some(1) };
-        let budget = Some(Duration::from_mins(1));
+        let budget = Some(Budget::Time(Duration::from_mins(1), Clock::Wall));
         let all = ["early_stopping", "time_budget", "budget", "freeze"];
         assert_eq!(names(Callbacks::configured(&stop, &freeze, budget)), all);
         let mut callbacks = Callbacks::configured(&stop, &freeze, None);

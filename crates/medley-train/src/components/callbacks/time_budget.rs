@@ -1,8 +1,9 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Callback, CallbackState, EpochReport};
+use crate::dry_run::{Clock, Moment};
 
 /// Stops when a seed has trained for so long, in this process and those before it.
 #[derive(Debug, Clone)]
@@ -12,7 +13,8 @@ pub struct TimeBudget {
     what: String,
     spent: Seconds,
     /// Since when `spent` does not count.
-    since: Instant,
+    since: Moment,
+    clock: Clock,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -30,14 +32,18 @@ impl TryFrom<f64> for Seconds {
 impl TimeBudget {
     /// The clock starts now. `what` names the limit in the reason for the stop.
     pub fn new(budget: Duration, what: String) -> Self {
-        Self { budget, what, spent: Seconds(0.0), since: Instant::now() }
+        Self::by(Clock::Wall, budget, what)
+    }
+
+    /// The same by another clock.
+    pub fn by(clock: Clock, budget: Duration, what: String) -> Self {
+        Self { budget, what, spent: Seconds(0.0), since: clock.now(), clock }
     }
 
     /// All seconds until now, those of earlier processes among them.
     fn spent(&mut self) -> &mut Seconds {
-        let now = Instant::now();
-        self.spent.0 += now.duration_since(self.since).as_secs_f64();
-        self.since = now;
+        let since = std::mem::replace(&mut self.since, self.clock.now());
+        self.spent.0 += since.elapsed().as_secs_f64();
         &mut self.spent
     }
 }

@@ -6,10 +6,13 @@
 
 mod asymmetric;
 pub mod conformance;
+mod coral;
+mod corn;
 mod cross_entropy;
 mod focal;
 mod ldam;
 mod logit_adjusted;
+mod quadratic_kappa;
 mod soft_ordinal;
 mod squared_emd;
 mod table;
@@ -22,10 +25,13 @@ use tch::{Device, Kind, Reduction, TchError, Tensor};
 use super::{Component, registry};
 
 pub use asymmetric::Asymmetric;
+pub use coral::Coral;
+pub use corn::Corn;
 pub use cross_entropy::CrossEntropy;
 pub use focal::Focal;
 pub use ldam::Ldam;
 pub use logit_adjusted::LogitAdjusted;
+pub use quadratic_kappa::QuadraticKappa;
 pub use soft_ordinal::SoftOrdinal;
 pub use squared_emd::SquaredEmd;
 pub use table::{LossTable, TaskReduction};
@@ -49,6 +55,25 @@ pub trait Loss {
     fn of_labels(&self, logits: &Tensor, targets: &LabelTargets<'_>) -> Result<Tensor, TchError> {
         let none = None::<&Tensor>;
         logits.f_binary_cross_entropy_with_logits(targets.values, none, targets.positive_weights, Reduction::None)
+    }
+
+    /// What the probabilities of classes are the softmax of, `[n, C]` f32 from logits `[n, C]` f32: the logits themselves, unless the
+    /// loss reads them otherwise.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    fn class_logits(&self, logits: &Tensor) -> Result<Tensor, TchError> {
+        Ok(logits.shallow_clone())
+    }
+
+    /// How probabilities of classes follow from the outputs of the network, for users of exported weights; `None` where that is softmax.
+    fn reads_logits(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether it may be below zero.
+    fn may_be_negative(&self) -> bool {
+        false
     }
 }
 
@@ -139,6 +164,9 @@ registry! {
         Ldam(Ldam) = "ldam",
         SoftOrdinal(SoftOrdinal) = "soft_ordinal",
         SquaredEmd(SquaredEmd) = "squared_emd",
+        Coral(Coral) = "coral",
+        Corn(Corn) = "corn",
+        QuadraticKappa(QuadraticKappa) = "quadratic_kappa",
         Asymmetric(Asymmetric) = "asymmetric",
     }
 }
@@ -280,16 +308,49 @@ impl TaskLoss {
         self.loss.of_labels(logits, &targets)?.f_mean_dim(-1, false, Kind::Float)
     }
 
-    /// Probabilities `[n, C]` f32 from logits `[n, C]` f32: softmax over classes, or sigmoid per label.
+    /// Probabilities `[n, C]` f32 from logits `[n, C]` f32: softmax over classes, unless the loss reads logits otherwise, or sigmoid per
+    /// label.
     ///
     /// # Errors
     /// What libtorch says.
     pub fn probabilities(&self, logits: &Tensor) -> Result<Tensor, TchError> {
-        probabilities(self.classes.is_some(), logits)
+        probabilities_by(&self.loss, self.classes.is_some(), logits)
+    }
+
+    /// How far the probabilities of each row are from those of a teacher, both at a temperature: the Kullback-Leibler divergence times
+    /// its square, `[n]` f32 (Hinton et al., *Distilling the Knowledge in a Neural Network*, 2015); for multi-label tasks, the mean over
+    /// labels. From logits `[n, C]` f32 and the teacher's probabilities `[n, C]` f32.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn distance(&self, logits: &Tensor, teacher: &Tensor, temperature: f64) -> Result<Tensor, TchError> {
+        let scale = temperature * temperature;
+        if self.classes.is_some() {
+            let cooled = |logits: &Tensor| logits.f_div_scalar(temperature)?.f_log_softmax(-1, Kind::Float);
+            let theirs = cooled(&teacher.f_clamp_min(LEAST_PROBABILITY)?.f_log()?)?;
+            let ours = cooled(&self.loss.class_logits(logits)?)?;
+            let each = theirs.f_exp()?.f_mul(&theirs.f_sub(&ours)?)?;
+            return each.f_sum_dim_intlist(-1, false, Kind::Float)?.f_mul_scalar(scale);
+        }
+        let theirs = teacher.f_logit(LEAST_PROBABILITY)?.f_div_scalar(temperature)?;
+        let ours = logits.f_div_scalar(temperature)?;
+        let none = None::<&Tensor>;
+        let target = theirs.f_sigmoid()?;
+        let entropy = |odds: &Tensor| odds.f_binary_cross_entropy_with_logits(&target, none, none, Reduction::None);
+        entropy(&ours)?.f_sub(&entropy(&theirs)?)?.f_mean_dim(-1, false, Kind::Float)?.f_mul_scalar(scale)
     }
 }
 
-/// Probabilities `[n, C]` f32 from logits `[n, C]` f32: softmax over `exclusive` classes, or sigmoid per label.
+/// Least probability of a teacher whose logarithm is taken.
+const LEAST_PROBABILITY: f64 = 1e-7;
+
+/// Probabilities `[n, C]` f32 from logits `[n, C]` f32, as a network that was trained with this loss means them.
+pub(crate) fn probabilities_by(loss: &LossChoice, of_classes: bool, logits: &Tensor) -> Result<Tensor, TchError> {
+    if of_classes { probabilities(true, &loss.class_logits(logits)?) } else { probabilities(false, logits) }
+}
+
+/// Probabilities `[n, C]` f32 from logits `[n, C]` f32 of a loss that does not read them otherwise ([`Loss::reads_logits`]): softmax over
+/// `exclusive` classes, or sigmoid per label.
 ///
 /// # Errors
 /// What libtorch says.

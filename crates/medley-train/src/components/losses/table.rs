@@ -7,7 +7,7 @@ use medley_core::keys::{Key, KeyError, Table, Value, dotted};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{LossChoice, LossConfig, LossKeys, SoftOrdinal, SquaredEmd};
+use super::{LossChoice, LossConfig, LossKeys};
 use crate::components::{Choice as _, component};
 
 medley_core::choices! {
@@ -29,6 +29,9 @@ medley_core::keys! {
         tasks: BTreeMap<String, LossConfig> = BTreeMap::new();
     }
 }
+
+/// Losses for classes that have an order.
+const ORDINAL: [&str; 5] = ["soft_ordinal", "squared_emd", "coral", "corn", "quadratic_kappa"];
 
 /// `[loss]`
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -59,13 +62,8 @@ impl LossTable {
             tasks.filter(|task| kind_of(task).is_some_and(|kind| wanted(self.of(task), kind))).collect()
         };
         let mut warnings = Vec::new();
-        for (choice, name) in [
-            (LossChoice::SoftOrdinal(SoftOrdinal::default()), "soft_ordinal"),
-            (LossChoice::SquaredEmd(SquaredEmd::default()), "squared_emd"),
-        ] {
-            let same = std::mem::discriminant(&choice);
-            let unordered =
-                among(&|loss, kind| std::mem::discriminant(&loss.choice) == same && kind == TaskKind::MultiClass);
+        for name in ORDINAL {
+            let unordered = among(&|loss, kind| loss.name() == name && kind == TaskKind::MultiClass);
             if !unordered.is_empty() {
                 warnings.push(format!(
                     "the loss `{name}` is for classes that have an order, and those of {} have none: their numbers would be taken \
@@ -202,7 +200,7 @@ mod tests {
         let kinds = [TaskKind::MultiClass, TaskKind::Ordinal, TaskKind::Binary, TaskKind::MultiLabel];
         let kind_of = |task: &str| tasks.iter().position(|known| known == task).map(|at| kinds[at]);
         let warned = |text: &str| read(text).warnings(&tasks, kind_of);
-        for name in ["soft_ordinal", "squared_emd"] {
+        for name in ORDINAL {
             let warnings = warned(&format!("name = '{name}'"));
             assert!(matches!(&warnings[..], [one] if one.contains(name) && one.contains("those of blood have none")));
             assert!(warned(&format!("[tasks.retina]\nname = '{name}'")).is_empty());

@@ -16,6 +16,10 @@ impl TaskWeighting for Dwa {
             newer.iter().zip(older).map(|(newer, older)| newer / older.max(1e-12) / self.temperature).collect();
         if rates.iter().all(|rate| rate.is_finite()) { softmax(&rates) } else { vec![1.0; position.tasks.len()] }
     }
+
+    fn needs_positive_losses(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

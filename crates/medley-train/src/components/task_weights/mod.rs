@@ -5,6 +5,7 @@
 
 mod dwa;
 mod equal;
+mod famo;
 mod fixed;
 mod random;
 mod uncertainty;
@@ -15,6 +16,7 @@ use super::{Component, registry};
 
 pub use dwa::Dwa;
 pub use equal::Equal;
+pub use famo::Famo;
 pub use fixed::Fixed;
 pub use random::RandomWeights;
 pub use uncertainty::Uncertainty;
@@ -25,7 +27,7 @@ pub type TaskWeightsConfig = Component<TaskWeightsChoice>;
 /// What weights depend on, from step to step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct WeightState {
-    /// A number per task that a weighting learns; empty before the first step.
+    /// Numbers that a weighting learns, one per task or several; empty before the first step.
     pub learned: Vec<f64>,
     /// Of each task, the sum of its losses in the epoch in progress, and of how many batches.
     pub epoch: Vec<(f64, u64)>,
@@ -49,8 +51,32 @@ pub trait TaskWeighting {
     /// A weight per task, each finite and not negative.
     fn weights(&self, state: &WeightState, position: WeightPosition<'_>) -> Vec<f64>;
 
-    /// Learns from the losses of a step: the mean over its images of each task that was in the batch, without its weight.
+    /// The same where weights depend on the losses of the step itself: the mean over its images of each task that is in the batch,
+    /// without its weight.
+    fn weights_of_losses(
+        &self,
+        state: &WeightState,
+        position: WeightPosition<'_>,
+        _losses: &[Option<f64>],
+    ) -> Vec<f64> {
+        self.weights(state, position)
+    }
+
+    /// Learns from the losses of a step, as above.
     fn learn(&self, _state: &mut WeightState, _losses: &[Option<f64>]) {}
+
+    /// Learns from the losses of a step and those of the same batch after it, if it asks for them by [`Self::looks_back`].
+    fn learn_from_both(&self, _state: &mut WeightState, _before: &[Option<f64>], _after: &[Option<f64>]) {}
+
+    /// Whether the losses of each batch are computed again after its step.
+    fn looks_back(&self) -> bool {
+        false
+    }
+
+    /// Whether losses below zero make its weights meaningless.
+    fn needs_positive_losses(&self) -> bool {
+        false
+    }
 
     /// Whether all weights are always 1.
     fn is_equal(&self) -> bool {
@@ -66,6 +92,7 @@ registry! {
         Uncertainty(Uncertainty) = "uncertainty",
         Dwa(Dwa) = "dwa",
         Random(RandomWeights) = "random",
+        Famo(Famo) = "famo",
     }
 }
 
@@ -123,7 +150,10 @@ mod tests {
                     prop_assert_eq!(weights.len(), 3);
                     prop_assert!(weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0), "{} {:?}", name, weights);
                     prop_assert_eq!(&weights, &weighting.weights(&state, position));
+                    let of_losses = weighting.weights_of_losses(&state, position, losses);
+                    prop_assert!(of_losses.iter().all(|weight| weight.is_finite() && *weight >= 0.0), "{} {:?}", name, of_losses);
                     weighting.learn(&mut state, losses);
+                    weighting.learn_from_both(&mut state, losses, &losses.iter().map(|loss| loss.map(|loss| loss / 2.0)).collect::<Vec<_>>());
                     state.note(losses);
                     if step % 5 == 4 {
                         state.finish_epoch();

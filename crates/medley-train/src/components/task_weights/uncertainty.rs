@@ -27,6 +27,10 @@ impl TaskWeighting for Uncertainty {
             }
         }
     }
+
+    fn needs_positive_losses(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -167,6 +167,18 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// The key that it is about, if it is about one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKey { key, .. }
+            | Self::UnknownChoice { key, .. }
+            | Self::WrongType { key, .. }
+            | Self::MissingKey { key, .. }
+            | Self::BadValue { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
     /// What to do about it. Part of the error's text, as its last line.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -114,7 +114,7 @@ fn an_impossible_learning_rate_is_an_error() {
 }
 
 /// After the first epoch, a rate that takes every parameter to infinity in one step.
-fn explode(_: u64) -> Callbacks {
+pub(crate) fn explode(_: u64) -> Callbacks {
     struct Explode;
     impl Callback for Explode {
         fn after_epoch(&mut self, _: &EpochReport<'_>) -> Action {

@@ -31,6 +31,7 @@ fn a_range_test_raises_the_rate_until_the_loss_does_and_writes_nothing() {
 #[test]
 fn an_epoch_is_timed_and_a_seed_stops_when_its_share_is_over() {
     let laboratory = Laboratory::new("budget = '0.002s'");
+    assert_eq!(laboratory.session().steps_per_epoch(&laboratory.experiment).unwrap(), 6);
     let time = laboratory.session().time_epoch(&laboratory.experiment).unwrap();
     assert_eq!(time.steps, 6);
     assert!(time.step > 0.0 && time.validation > 0.0 && time.end > 0.0, "{time:?}");

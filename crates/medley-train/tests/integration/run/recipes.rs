@@ -4,7 +4,7 @@ use super::callbacks::interrupted_at;
 use super::*;
 
 /// What a recipe adds to the plain experiment, which has two epochs of six steps.
-const RECIPES: [(&str, &str); 10] = [
+const RECIPES: [(&str, &str); 15] = [
     ("sharpness", "[optimizer.sam]\nrho = 0.5"),
     ("adaptive sharpness", "[optimizer.sam]\nrho = 0.5\nadaptive = true"),
     ("lookahead", "[optimizer.lookahead]\nevery = 4"),
@@ -14,6 +14,11 @@ const RECIPES: [(&str, &str); 10] = [
     ("fixed weights", "[task_weights]\nname = 'fixed'\nweights = { bloodmnist = 2.0 }"),
     ("uncertainty", "[task_weights]\nname = 'uncertainty'\nrate = 0.1"),
     ("random weights", "[task_weights]\nname = 'random'"),
+    ("losses above zero", "[task_weights]\nname = 'famo'"),
+    ("ordinal by sums", "[loss]\nname = 'coral'"),
+    ("ordinal by conditions", "[loss]\nname = 'corn'"),
+    ("kappa", "[loss]\nname = 'quadratic_kappa'"),
+    ("repeats", "[sampler]\nrepeats = 3"),
     ("mixing of one task", "[augment]\nmix = { mixup_alpha = 0.4 }\nmix_tasks = ['bloodmnist']"),
 ];
 
@@ -36,6 +41,32 @@ fn every_recipe_changes_the_bits_and_an_interruption_does_not() {
         // In the first epoch, at its end, or in the second.
         let (root, _) = interrupted_at(&laboratory, steps, [3, 6, 9][index % 3]);
         assert!(promised(&root) == undisturbed, "{name}");
+    }
+}
+
+/// It is measured when a seed begins, and stays as it is.
+#[test]
+fn a_whitening_stem_is_frozen_and_an_interruption_changes_nothing() {
+    let plain = Laboratory::new("");
+    let text = config("").replace("width = 2", "width = 2, whitening = true").replace("seeds = [0, 1]", "seeds = [0]");
+    let laboratory = plain.other(text);
+    let root = laboratory.finish();
+    let expected = promised(&root);
+    let filters = |name: &str| -> Vec<f32> {
+        let (tensors, _) = weights::read(&expected[name]).unwrap();
+        let (_, weight) = tensors.iter().find(|(name, _)| name == "backbone.whiten.weight").unwrap();
+        Vec::try_from(weight.flatten(0, -1)).unwrap()
+    };
+    let model = "checkpoints/seed-0/last-000002-000000/model.safetensors";
+    let average = "checkpoints/seed-0/last-000002-000000/average.safetensors";
+    let (filters, averaged) = (filters(model), filters(average));
+    assert_eq!(filters.len(), 24 * 12);
+    assert!(filters.iter().zip(&averaged).all(|(value, averaged)| (value - averaged).abs() <= 1e-6 * value.abs()));
+    // The second half are the opposites of the first.
+    assert!(filters[..144].iter().zip(&filters[144..]).all(|(value, opposite)| *value == -opposite));
+    for left in [3, 9] {
+        let (root, _) = interrupted_at(&laboratory, steps, left);
+        assert!(promised(&root) == expected, "interrupted at step {left}");
     }
 }
 

@@ -1,0 +1,4 @@
+//! Maps of real networks and of networks made by hand.
+
+mod captum;
+mod methods;

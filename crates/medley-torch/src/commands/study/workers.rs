@@ -1,0 +1,86 @@
+//! Several workers of a study on this machine, each a process.
+
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use medley_cli::args::study::RunStudyArguments;
+use medley_cli::output::note;
+use medley_search::Study;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::interruption::Interruption;
+
+/// How often processes are looked at.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Starts the workers, and waits until all have ended. A signal is passed on once: they put their trials back.
+pub(super) fn run(
+    study: &Study,
+    arguments: &RunStudyArguments,
+    interruption: &Interruption,
+) -> anyhow::Result<ExitCode> {
+    let mut workers = (0..arguments.workers).map(|_| start(study, arguments)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (mut passed_on, mut failed) = (false, None);
+    while !workers.is_empty() {
+        if interruption.stop.requested() && !passed_on {
+            passed_on = true;
+            for worker in &workers {
+                // One that has just ended needs none.
+                let _ = kill_process(Pid::from_child(worker), Signal::TERM);
+            }
+        }
+        let mut at_work = Vec::new();
+        for mut worker in workers {
+            match worker.try_wait().context("waiting for a worker")? {
+                None => at_work.push(worker),
+                Some(status) if status.success() || passed_on => {}
+                Some(status) => {
+                    note(&format!("a worker ended early ({status})"));
+                    failed = Some(status);
+                }
+            }
+        }
+        workers = at_work;
+        std::thread::sleep(INTERVAL);
+    }
+    if passed_on {
+        return Ok(interruption.note(&format!("`medley study work {}`", study.folder().display())));
+    }
+    end(study, failed)
+}
+
+/// A worker that failed is of no consequence where the others came to the end.
+fn end(study: &Study, failed: Option<ExitStatus>) -> anyhow::Result<ExitCode> {
+    let Some(failed) = failed else { return Ok(ExitCode::SUCCESS) };
+    let status = study.status()?;
+    let begun: usize = status.counts.values().sum();
+    let is_left = status
+        .counts
+        .iter()
+        .any(|(state, _)| matches!(state, medley_search::TrialState::Running | medley_search::TrialState::Waiting));
+    if !is_left && status.budget.is_some_and(|budget| begun as u64 >= budget) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    match failed.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(code) => Ok(ExitCode::from(code)),
+        None => bail!("all workers have ended, and trials are left: `medley study work {}`", study.folder().display()),
+    }
+}
+
+fn start(study: &Study, arguments: &RunStudyArguments) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("finding this program")?;
+    let mut command = Command::new(program);
+    command.args(["study", "work", "--quiet"]).arg(study.folder()).arg("--data").arg(&arguments.data.data);
+    if let Some(memory) = arguments.reading.memory {
+        command.arg("--memory").arg(memory.to_string());
+    }
+    if let Some(cache) = &arguments.reading.cache {
+        command.arg("--cache").arg(cache);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    // Ctrl-C of a terminal is for this process, which passes it on.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().context("starting a worker")
+}
