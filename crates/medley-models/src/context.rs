@@ -7,7 +7,7 @@ use medley_core::seed::{ChaCha8Rng, Purpose, stream};
 use tch::{Device, Kind, Tensor};
 
 use crate::options::Segment;
-use crate::{Convolutions, ModelError};
+use crate::{Activation, Convolutions, ModelError};
 
 /// What a layer needs to know of the batch it is computing.
 #[derive(Debug, Clone, Copy)]

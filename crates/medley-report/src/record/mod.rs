@@ -259,6 +259,7 @@ pub(crate) fn empty(folder: &std::path::Path) -> RunRecord {
         history: History::default(),
         decisions: None,
         robustness: None,
+        gallery: None,
         config_text: None,
         config: None,
         notes: Vec::new(),

@@ -80,9 +80,9 @@ fn numbers(arguments: &ExportArguments) -> Result<NumberFormat, Usage> {
         None | Some(ExportFormat::Fp32) => Ok(NumberFormat::Fp32),
         Some(ExportFormat::Bf16) => Ok(NumberFormat::Bf16),
         Some(ExportFormat::Fp16) => Ok(NumberFormat::Fp16),
-        Some(ExportFormat::Safetensors | ExportFormat::Onnx) => {
-            Err(Usage("a package is of format fp32, bf16 or fp16; for safetensors or onnx, replace --to by --out".to_owned()))
-        }
+        Some(ExportFormat::Safetensors | ExportFormat::Onnx) => Err(Usage(
+            "a package is of format fp32, bf16 or fp16; for safetensors or onnx, replace --to by --out".to_owned(),
+        )),
     }
 }
 
