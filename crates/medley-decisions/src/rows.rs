@@ -5,6 +5,9 @@ use medley_core::{Labels, TaskSpec};
 use crate::folds::{drawn, splits};
 use crate::{DecisionError, FitOptions};
 
+/// The rows that something is fitted on, and those that it is judged by.
+type Part = (Vec<usize>, Vec<usize>);
+
 /// Rows of one task that no network was trained on, with their labels: those of the validation split, or of all folds.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
@@ -30,7 +33,7 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// [`DecisionError::Folds`] when there is not one number for each row, or only one fold.
-    pub(crate) fn splits(&self, options: &FitOptions) -> Result<Vec<(Vec<usize>, Vec<usize>)>, DecisionError> {
+    pub(crate) fn splits(&self, options: &FitOptions) -> Result<Vec<Part>, DecisionError> {
         let rows = self.labels.rows();
         let Some(folds) = self.folds else {
             return Ok(splits(&drawn(self.spec.kind, self.labels, options.folds, options.seed), rows));

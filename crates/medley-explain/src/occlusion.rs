@@ -58,7 +58,7 @@ impl Window {
 
 /// All windows, first axis slowest. The last along an axis may be cut by the border: every place is covered.
 fn windows(space: &[i64], window: usize, stride: usize) -> Vec<Window> {
-    let starts = |side: i64| (0..(side as usize - window).div_ceil(stride) + 1).map(move |index| index * stride);
+    let starts = |side: i64| (0..=(side as usize - window).div_ceil(stride)).map(move |index| index * stride);
     let mut all = vec![Vec::new()];
     for &side in space {
         let ranges: Vec<(i64, i64)> =

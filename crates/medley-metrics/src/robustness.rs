@@ -115,8 +115,8 @@ mod tests {
         let near = |value: Option<f64>, expected: f64| assert!((value.unwrap() - expected).abs() < 1e-12, "{value:?}");
         near(found.corruptions[0].balanced_error, 0.3 / 0.4);
         near(found.corruptions[0].relative_balanced_error, 0.2 / 0.2);
-        near(found.balanced_error, (0.75 + 0.5) / 2.0);
-        near(found.relative_balanced_error, (1.0 + 0.5) / 2.0);
+        near(found.balanced_error, 0.625);
+        near(found.relative_balanced_error, 0.75);
         let averages = by_severity(&own).unwrap();
         assert!((averages[4] - (0.5 + 0.2 + 0.9) / 3.0).abs() < 1e-12);
     }

@@ -215,11 +215,9 @@ pub(crate) fn described(package: &Package, plan: Option<ComputePlan>) -> Result<
         let problem = format!("its images are {}, and those of other tasks {}", other.input(), first.input());
         return Err(ModelError::Task { task: other.task().name.clone(), problem });
     }
-    match plan {
-        Some(plan) => MultiTaskNet::build(&config, &tasks, &BuildOptions { plan, seed: 0, input_channels, input_size }),
-        None => {
-            let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
-            MultiTaskNet::outline(&config, &tasks, &options)
-        }
-    }
+    let Some(plan) = plan else {
+        let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
+        return MultiTaskNet::outline(&config, &tasks, &options);
+    };
+    MultiTaskNet::build(&config, &tasks, &BuildOptions { plan, seed: 0, input_channels, input_size })
 }

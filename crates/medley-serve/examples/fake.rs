@@ -3,6 +3,7 @@
 //! `cargo run -p medley-serve --example fake -- --port 8080 --models breast,moles --delay-ms 0`
 
 #[path = "../tests/integration/fake.rs"]
+#[allow(clippy::unwrap_used, reason = "it is shared with tests")]
 mod fake;
 
 use std::error::Error;

@@ -58,12 +58,11 @@ fn options() -> Result<Options, Box<dyn Error>> {
 /// The bytes of a request.
 fn request(options: &Options) -> Result<Vec<u8>, Box<dyn Error>> {
     let model = &options.model;
-    let (path, header, body) = match &options.picture {
-        Some(file) => (format!("/models/{model}/predict"), "", fs_err::read(file)?),
-        None => {
-            let body = (0..options.bytes).map(|index| (index * 31) as u8).collect();
-            (format!("/v2/models/{model}/infer"), "Inference-Header-Content-Length: 0\r\n", body)
-        }
+    let (path, header, body) = if let Some(file) = &options.picture {
+        (format!("/models/{model}/predict"), "", fs_err::read(file)?)
+    } else {
+        let body = (0..options.bytes).map(|index| (index * 31) as u8).collect();
+        (format!("/v2/models/{model}/infer"), "Inference-Header-Content-Length: 0\r\n", body)
     };
     let length = body.len();
     let head = format!("POST {path} HTTP/1.1\r\nHost: load\r\nContent-Length: {length}\r\n{header}\r\n");

@@ -35,7 +35,7 @@ pub fn journal(overview: &Overview) -> String {
     for trial in &overview.trials {
         lines.push(line(overview, trial, &worker));
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect()
 }
 
 fn line(overview: &Overview, trial: &TrialOverview, worker: &str) -> Json {

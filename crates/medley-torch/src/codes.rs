@@ -44,8 +44,7 @@ fn tune(error: &TuneError) -> Code {
         TuneError::Config(error) => config(error),
         TuneError::Train(error) => train(error),
         // The file of the study, which was named.
-        TuneError::Read(_) | TuneError::OtherStudy { .. } => Code::Usage,
-        TuneError::NothingToConfirm { .. } => Code::Usage,
+        TuneError::Read(_) | TuneError::OtherStudy { .. } | TuneError::NothingToConfirm { .. } => Code::Usage,
         TuneError::NoBase { .. } | TuneError::OtherVersion { .. } => Code::Disk,
         TuneError::Studies(error) => codes::studies(error),
     }

@@ -243,7 +243,7 @@ mod tests {
         ];
         for (objective, space, key, says, line) in table {
             let message = check(&study(objective, space), BASE).unwrap_err().to_string();
-            let place = format!("--> study.toml:{}", if objective.is_empty() { line - 0 } else { line });
+            let place = format!("--> study.toml:{line}");
             assert!(
                 message.contains(key) && message.contains(says) && message.contains(&place) && message.contains('^'),
                 "{space}: {message}"

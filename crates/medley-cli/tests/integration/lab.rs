@@ -111,9 +111,8 @@ impl Lab {
         let mut config = "[train]\nepochs = 3\n".to_owned();
         if let Some(Fold { count, index, repeat }) = recipe.fold {
             let stem = recipe.name.split("-fold").next().unwrap();
-            config += &format!(
-                "[net.backbone]\nname = '{stem}'\n[folds]\ncount = {count}\nindex = {index}\nrepeat = {repeat}\n"
-            );
+            let folds = format!("[folds]\ncount = {count}\nindex = {index}\nrepeat = {repeat}\n");
+            config = format!("{config}[net.backbone]\nname = '{stem}'\n{folds}");
             let rows: BTreeMap<String, Vec<usize>> =
                 manifest.data.iter().map(|data| (data.task.name.clone(), self.fold_rows(data, recipe))).collect();
             write(&layout.fold_rows(), &rows);

@@ -1,4 +1,6 @@
 //! Maps of real networks and of networks made by hand.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod captum;
 mod methods;

@@ -26,7 +26,7 @@ impl Network for ByHand {
         Ok(Pass { logits, feature_map: Some(map) })
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "by hand"
     }
 }

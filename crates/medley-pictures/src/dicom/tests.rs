@@ -3,14 +3,14 @@ use proptest::prelude::*;
 use super::*;
 
 /// An element in explicit form, little endian.
-fn element(tag: (u16, u16), vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+fn element(tag: (u16, u16), vr: [u8; 2], value: &[u8]) -> Vec<u8> {
     let mut bytes = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
     bytes.extend(vr);
     let mut value = value.to_vec();
     if value.len() % 2 == 1 {
-        value.push(if vr == b"UI" { 0 } else { b' ' });
+        value.push(if &vr == b"UI" { 0 } else { b' ' });
     }
-    if matches!(vr, b"OB" | b"OW" | b"SQ" | b"UN") {
+    if matches!(&vr, b"OB" | b"OW" | b"SQ" | b"UN") {
         bytes.extend([0, 0]);
         bytes.extend((value.len() as u32).to_le_bytes());
     } else {
@@ -22,26 +22,26 @@ fn element(tag: (u16, u16), vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
 /// A file with these elements.
 fn file(syntax: &str, elements: &[Vec<u8>]) -> Vec<u8> {
     let meta = [
-        element((2, 1), b"OB", &[0, 1]),
-        element((2, 2), b"UI", b"1.2.840.10008.5.1.4.1.1.7"),
-        element((2, 3), b"UI", b"1.2.3"),
-        element((2, 0x10), b"UI", syntax.as_bytes()),
-        element((2, 0x12), b"UI", b"1.2.3"),
+        element((2, 1), *b"OB", &[0, 1]),
+        element((2, 2), *b"UI", b"1.2.840.10008.5.1.4.1.1.7"),
+        element((2, 3), *b"UI", b"1.2.3"),
+        element((2, 0x10), *b"UI", syntax.as_bytes()),
+        element((2, 0x12), *b"UI", b"1.2.3"),
     ]
     .concat();
-    let length = element((2, 0), b"UL", &(meta.len() as u32).to_le_bytes());
+    let length = element((2, 0), *b"UL", &(meta.len() as u32).to_le_bytes());
     [vec![0; 128], b"DICM".to_vec(), length, meta, elements.concat()].concat()
 }
 
 fn number(tag: u16, value: u16) -> Vec<u8> {
-    element((0x28, tag), b"US", &value.to_le_bytes())
+    element((0x28, tag), *b"US", &value.to_le_bytes())
 }
 
 /// What stands before the pixels of a grey image.
 fn header(rows: u16, columns: u16, bits: u16, photometric: &str) -> Vec<Vec<u8>> {
     vec![
         number(2, 1),
-        element((0x28, 4), b"CS", photometric.as_bytes()),
+        element((0x28, 4), *b"CS", photometric.as_bytes()),
         number(0x10, rows),
         number(0x11, columns),
         number(0x100, bits),
@@ -52,7 +52,7 @@ fn header(rows: u16, columns: u16, bits: u16, photometric: &str) -> Vec<Vec<u8>>
 }
 
 fn pixels(bytes: &[u8]) -> Vec<u8> {
-    element((0x7fe0, 0x10), b"OW", bytes)
+    element((0x7fe0, 0x10), *b"OW", bytes)
 }
 
 const LITTLE: &str = "1.2.840.10008.1.2.1";
@@ -78,10 +78,10 @@ fn values_go_through_the_window() {
     let values: Vec<u8> = [0_u16, 1024, 1064, 4095].into_iter().flat_map(u16::to_le_bytes).collect();
     let mut elements = header(2, 2, 16, "MONOCHROME2");
     elements.extend([
-        element((0x28, 0x1050), b"DS", b"40\\500"),
-        element((0x28, 0x1051), b"DS", b"400\\2000"),
-        element((0x28, 0x1052), b"DS", b"-1024"),
-        element((0x28, 0x1053), b"DS", b"1"),
+        element((0x28, 0x1050), *b"DS", b"40\\500"),
+        element((0x28, 0x1051), *b"DS", b"400\\2000"),
+        element((0x28, 0x1052), *b"DS", b"-1024"),
+        element((0x28, 0x1053), *b"DS", b"1"),
         pixels(&values),
     ]);
     let decoded = read(&file(LITTLE, &elements)).unwrap();
@@ -107,7 +107,7 @@ fn signed_samples_keep_their_sign() {
 #[test]
 fn of_several_frames_one_or_all_are_read() {
     let mut elements = header(1, 2, 8, "MONOCHROME2");
-    elements.insert(2, element((0x28, 8), b"IS", b"3"));
+    elements.insert(2, element((0x28, 8), *b"IS", b"3"));
     elements.push(pixels(&[1, 2, 3, 4, 5, 6]));
     let file = file(LITTLE, &elements);
     let first = read(&file).unwrap();
@@ -211,7 +211,7 @@ proptest! {
     fn no_change_makes_it_panic(at in 132_usize..520, byte: u8, end in 0_usize..600, syntax in 0_usize..4) {
         let syntax = [LITTLE, "1.2.840.10008.1.2", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50"][syntax];
         let mut elements = header(2, 3, 16, "MONOCHROME2");
-        elements.extend([element((0x28, 0x1050), b"DS", b"40"), element((0x28, 0x1051), b"DS", b"400")]);
+        elements.extend([element((0x28, 0x1050), *b"DS", b"40"), element((0x28, 0x1051), *b"DS", b"400")]);
         elements.push(if syntax == LITTLE { pixels(&[1; 12]) } else { encapsulated(&[&[7; 80]]) });
         let mut bytes = file(syntax, &elements);
         if let Some(target) = bytes.get_mut(at) {

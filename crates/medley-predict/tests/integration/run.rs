@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_core::{ImageSource as _, Scores, Split};
+use medley_core::{Scores, Split};
 use medley_data::{OpenOptions, Registry, open_task};
 use medley_package::NumberFormat;
 use medley_predict::RunSource;

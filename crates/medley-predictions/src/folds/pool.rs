@@ -107,16 +107,13 @@ pub fn bagged(runs: &[RunFiles], recipe: &Recipe, task: &str) -> Result<Vec<Pool
         let Some(data) = run.data().iter().find(|data| data.task.name == task) else { continue };
         for seed in of_seeds(run, data, Split::Test)? {
             let file = PooledFile { run: index, path: seed.path, sha256: seed.sha256 };
-            match pooled.iter_mut().find(|(known, _)| known.seed == seed.seed) {
-                Some((known, all)) => {
-                    known.files.push(file);
-                    all.push(seed.scores);
-                }
-                None => {
-                    let scores = seed.scores.clone();
-                    let one = PooledSeed { seed: seed.seed, size: seed.size, scores, files: vec![file] };
-                    pooled.push((one, vec![seed.scores]));
-                }
+            if let Some((known, all)) = pooled.iter_mut().find(|(known, _)| known.seed == seed.seed) {
+                known.files.push(file);
+                all.push(seed.scores);
+            } else {
+                let scores = seed.scores.clone();
+                let one = PooledSeed { seed: seed.seed, size: seed.size, scores, files: vec![file] };
+                pooled.push((one, vec![seed.scores]));
             }
         }
     }

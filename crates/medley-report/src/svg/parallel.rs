@@ -95,8 +95,8 @@ mod tests {
     use super::*;
 
     fn chart(strands: Vec<Strand>) -> ParallelChart {
-        let axis = |name: &str| Axis { name: name.into(), ticks: vec![(0.0, "0".into()), (1.0, "a < b".into())] };
-        let axes = vec![axis("learning_rate"), axis("dropout"), axis("value")];
+        let named = |name: &str| Axis { name: name.into(), ticks: vec![(0.0, "0".into()), (1.0, "a < b".into())] };
+        let axes = vec![named("learning_rate"), named("dropout"), named("value")];
         ParallelChart { label: "trials".into(), axes, strands, step: 120.0, height: 240.0 }
     }
 

@@ -85,12 +85,11 @@ impl StudyDefinition {
         };
         let direction = match entries.get("direction").map(|node| (node, node.as_str())) {
             Some((_, Some("minimize"))) => Direction::Minimize,
-            Some((_, Some("maximize"))) => Direction::Maximize,
+            None | Some((_, Some("maximize"))) => Direction::Maximize,
             Some((node, _)) => {
                 let problem = "it must be \"minimize\" or \"maximize\"";
                 return Err(document.refuse(&node.span, "direction", problem, None));
             }
-            None => Direction::Maximize,
         };
         let Some(budget) = entries.get("budget") else {
             return Err(missing(&document, "budget.trials", "add [budget] with `trials = 50`"));

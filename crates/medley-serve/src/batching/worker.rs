@@ -59,7 +59,9 @@ impl Worker {
                 [job] => self.answers(&job.images),
                 jobs => {
                     buffer.clear();
-                    jobs.iter().for_each(|job| buffer.extend_from_slice(&job.images));
+                    for job in jobs {
+                        buffer.extend_from_slice(&job.images);
+                    }
                     self.answers(&buffer)
                 }
             };

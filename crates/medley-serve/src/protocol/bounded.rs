@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(read.get("f"), None);
         assert!(serde_json::from_str::<Parameters>(r#"{"a": [1]}"#).is_err());
         assert!(serde_json::from_str::<Parameters>(r#"{"a": null}"#).is_err());
-        let many: String = (0..33).map(|index| format!("\"{index}\": 1,")).collect();
+        let many: String = (0..33).map(|index| format!("\"{index}\": 1,")).collect::<Vec<_>>().concat();
         let error = serde_json::from_str::<Parameters>(&format!("{{{}}}", many.trim_end_matches(','))).unwrap_err();
         assert!(error.to_string().contains("more than 32"), "{error}");
     }

@@ -129,7 +129,7 @@ pub(crate) fn parse(body: &Bytes, header: Option<usize>, signature: &Signature) 
 fn only_bytes(images: Bytes, signature: &Signature) -> Result<InferRequest, RequestError> {
     let image = signature.input.image();
     let count = images.len() / image;
-    if count == 0 || images.len() % image != 0 {
+    if count == 0 || !images.len().is_multiple_of(image) {
         let shape = signature.input.shown();
         return Err(RequestError::Values { found: images.len(), shape, wanted: image * (count + 1) });
     }

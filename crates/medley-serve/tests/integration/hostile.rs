@@ -52,7 +52,9 @@ fn changed(right: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let cut = prop_oneof![3 => Just(length), 1 => 0..length];
     (places, cut, prop::collection::vec(any::<u8>(), 0..8)).prop_map(move |(places, cut, tail)| {
         let mut bytes = right.clone();
-        places.into_iter().for_each(|(at, byte)| bytes[at] = byte);
+        for (at, byte) in places {
+            bytes[at] = byte;
+        }
         bytes.truncate(cut);
         bytes.extend(tail);
         bytes

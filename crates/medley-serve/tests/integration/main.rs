@@ -1,5 +1,7 @@
 //! The server without a network, and with one on loopback.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod client;
 mod fake;
 

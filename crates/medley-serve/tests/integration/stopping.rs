@@ -142,7 +142,7 @@ fn a_body_that_is_too_large_is_told_to_who_sends_all_of_it_first() {
     options.limits.max_body = 1 << 20;
     let Running { address, stop, thread, .. } = run(options);
     let head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n";
-    let answer = exchange(address, &[&head[..], &[7; 3_000_000]].concat());
+    let answer = exchange(address, &[&head[..], &vec![7; 3_000_000]].concat());
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     stop.request();
     assert!(thread.join().unwrap().complete);

@@ -123,17 +123,17 @@ fn ticks(domain: &Domain) -> Vec<(f64, String)> {
 pub(super) fn parallel(overview: &Overview) -> Option<Fragment> {
     let dimensions = overview.definition.space.dimensions();
     let ranking = overview.ranking();
-    let valued: Vec<&&TrialOverview> = ranking.iter().filter(|trial| trial.latest().is_some()).take(MOST).collect();
-    let values = || valued.iter().filter_map(|trial| trial.latest());
+    let shown: Vec<&&TrialOverview> = ranking.iter().filter(|trial| trial.latest().is_some()).take(MOST).collect();
+    let values = || shown.iter().filter_map(|trial| trial.latest());
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    if valued.len() < 2 || high <= low {
+    if shown.len() < 2 || high <= low {
         return None;
     }
-    let axis = |dimension: &Dimension| Axis {
+    let drawn = |dimension: &Dimension| Axis {
         name: dimension.key.rsplit('.').next().unwrap_or_default().to_owned(),
         ticks: ticks(&dimension.domain),
     };
-    let mut axes: Vec<Axis> = dimensions.iter().map(axis).collect();
+    let mut axes: Vec<Axis> = dimensions.iter().map(drawn).collect();
     let (bottom, top) = match overview.definition.direction {
         Direction::Maximize => (low, high),
         Direction::Minimize => (high, low),
@@ -147,7 +147,7 @@ pub(super) fn parallel(overview: &Overview) -> Option<Fragment> {
     ParallelChart {
         label: "Settings and values of all trials, a line each".to_owned(),
         axes,
-        strands: valued.iter().enumerate().map(strand).collect(),
+        strands: shown.iter().enumerate().map(strand).collect(),
         step: 130.0,
         height: 300.0,
     }

@@ -198,15 +198,13 @@ fn class_of(spec: &TaskSpec, text: &str) -> anyhow::Result<Option<usize>> {
     }
     let by_name = spec.classes.iter().position(|class| class == text);
     let by_number = text.parse().ok().filter(|&class: &usize| class < spec.classes.len());
-    match by_name.or(by_number) {
-        Some(class) => Ok(Some(class)),
-        None => {
-            let names = spec.classes.iter().enumerate().map(|(index, name)| format!("{index} {name:?}"));
-            let known = names.collect::<Vec<_>>().join(", ");
-            Err(Usage(format!("--class {text:?} is not a class of {}; it has {known}, and `predicted`", spec.name))
-                .into())
-        }
-    }
+    let Some(class) = by_name.or(by_number) else {
+        let names = spec.classes.iter().enumerate().map(|(index, name)| format!("{index} {name:?}"));
+        let known = names.collect::<Vec<_>>().join(", ");
+        let problem = format!("--class {text:?} is not a class of {}; it has {known}, and `predicted`", spec.name);
+        return Err(Usage(problem).into());
+    };
+    Ok(Some(class))
 }
 
 /// The index of the greatest, the first of equals.

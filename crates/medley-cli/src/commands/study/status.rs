@@ -96,10 +96,10 @@ fn text(study: &Study, status: &Status, trials: &[TrialRecord]) -> String {
 fn counts(status: &Status) -> String {
     let all: usize = status.counts.values().sum();
     let of = status.budget.map_or_else(String::new, |budget| format!(" of {}", count(budget)));
-    let states: Vec<String> =
+    let counted: Vec<String> =
         status.counts.iter().map(|(state, number)| format!("{number} {}", name(*state))).collect();
-    let states = if states.is_empty() { "none begun".to_owned() } else { states.join(", ") };
-    format!("{}{of}: {states}", count(all as u64))
+    let counted = if counted.is_empty() { "none begun".to_owned() } else { counted.join(", ") };
+    format!("{}{of}: {counted}", count(all as u64))
 }
 
 pub(crate) fn name(state: TrialState) -> &'static str {

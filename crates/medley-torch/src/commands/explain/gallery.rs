@@ -211,8 +211,8 @@ fn case(
     let numbers = map.numbers();
     let region = match (numbers.inside.as_deref(), map.shape()) {
         (Some([[top, bottom], [left, right]]), [height, width]) => {
-            let share = |at: usize, side: usize| at as f64 / side as f64;
-            Some([share(*top, *height), share(*left, *width), share(bottom + 1, *height), share(right + 1, *width)])
+            let part = |at: usize, side: usize| at as f64 / side as f64;
+            Some([part(*top, *height), part(*left, *width), part(bottom + 1, *height), part(right + 1, *width)])
         }
         _ => None,
     };

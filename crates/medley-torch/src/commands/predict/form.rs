@@ -208,7 +208,8 @@ fn text(answered: &Answered<'_>, k: usize) -> String {
         text.push_str("  UNLIKE the training images");
     }
     for note in answered.notes {
-        text.push_str(&format!("; {note}"));
+        text.push_str("; ");
+        text.push_str(&note.to_string());
     }
     text
 }

@@ -29,9 +29,9 @@ pub(super) fn run(arguments: &ConfirmArguments) -> anyhow::Result<ExitCode> {
         None => Ok(interruption.note(&again)),
         Some(confirmation) => {
             if arguments.json {
-                output::json(&confirmation)?
+                output::json(&confirmation)?;
             } else {
-                output::line(&text(&confirmation))?
+                output::line(&text(&confirmation))?;
             }
             Ok(ExitCode::SUCCESS)
         }
