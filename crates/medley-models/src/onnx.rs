@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
 use crate::context::Rows;
-use crate::trace::Trace;
+use crate::trace::GraphTrace;
 use crate::{Context, ModelError, MultiTaskNet, Segment};
 
 /// Name of the input of every model.
@@ -139,7 +139,7 @@ pub fn export(net: &MultiTaskNet, wanted: &Export, information: &Information) ->
     check(net, wanted)?;
     let mut graph = GraphBuilder::new(&net.config().config().backbone.name);
     let images = input(&mut graph, net, wanted)?;
-    let trace = Trace::new(graph, net.store(), net.task_names());
+    let trace = GraphTrace::new(graph, net.store(), net.task_names());
     for output in &wanted.tasks {
         let &TaskExport { task, answer, .. } = output;
         let seen = trace.with(|graph| prepare(graph, &images, net, wanted, output))?;

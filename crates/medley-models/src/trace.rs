@@ -12,14 +12,14 @@ use crate::{ModelError, scope::Store};
 
 /// The graph of a network while it grows, and what the network's tensors are called.
 #[derive(Debug)]
-pub(crate) struct Trace {
+pub(crate) struct GraphTrace {
     graph: RefCell<GraphBuilder>,
     /// Names of parameters and buffers, by where their numbers lie: layers hold tensors, not names.
     names: BTreeMap<usize, String>,
     tasks: Vec<String>,
 }
 
-impl Trace {
+impl GraphTrace {
     pub(crate) fn new(graph: GraphBuilder, store: &Store, tasks: &[String]) -> Rc<Self> {
         let parameters = store.parameters.iter().map(|(name, tensor)| (tensor, name));
         let buffers = store.buffers.iter().map(|(name, buffer)| (&buffer.tensor, name));
@@ -46,7 +46,7 @@ impl Trace {
 /// An activation's place in a graph.
 #[derive(Debug, Clone)]
 pub struct Traced {
-    trace: Rc<Trace>,
+    trace: Rc<GraphTrace>,
     value: Value,
 }
 

@@ -26,7 +26,9 @@ pub(crate) fn with_config_key(mut error: Error) -> Error {
 fn keys_called(option: &str) -> Vec<String> {
     let wanted = option.trim_start_matches('-').replace('-', "_");
     let paths = document::keys("").into_iter().map(|key| key.path);
-    paths.filter(|path| *path == wanted || path.ends_with(&format!(".{wanted}"))).collect()
+    // Those of the tables of a list are not set alone.
+    let settable = paths.filter(|path| !path.contains("[]"));
+    settable.filter(|path| *path == wanted || path.ends_with(&format!(".{wanted}"))).collect()
 }
 
 /// Whether the subcommand that was typed has the option `--set`.

@@ -186,7 +186,7 @@ fn the_examples_in_help_and_readmes_run() {
     }
     assert!(count >= 45, "only {count} examples were found: is the search blind?");
     // The sheets and groups that the examples of help have written are not replaced.
-    shell(lab.path(), "rm *.png groups.csv");
+    shell(lab.path(), "rm *.png groups.csv; cp photo.jpg picture.png");
     let readmes: Vec<_> = files().into_iter().filter(|path| path.ends_with("README.md")).collect();
     let lines = readmes.iter().flat_map(|path| documented(&text(path)).into_iter().map(move |line| (path, line)));
     let mut count = 0;

@@ -9,7 +9,7 @@ use super::{Reading, RunDataFolder};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley explain picture.png --model runs/small-three-1 --task breastmnist --out maps
+  medley explain picture.png --model packages/breastmnist --out maps
   medley explain runs/small-three-1 --task breastmnist --rows 3,7 --out rows
   medley explain runs/small-three-1 --gallery
 

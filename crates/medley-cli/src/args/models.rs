@@ -34,7 +34,7 @@ pub enum ModelsSubcommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley models export runs/small-three-1 --to published
-  medley models export runs/small-three-1 --to all-in-one --all-tasks --format bf16
+  medley models export runs/small-three-1 --to all --all-tasks --format bf16
   medley models export runs/small-three-1 --seed 1 --out weights
   medley models export runs/small-three-1 --format onnx
 

@@ -11,7 +11,7 @@ use super::data::images::word;
 #[command(after_help = "Examples:
   medley predict picture.png --model runs/small-three-1 --task breastmnist
   medley predict pictures/ --model packages/breastmnist --csv > answers.csv
-  medley predict data/breastmnist.npz --member test_images --model packages/breastmnist --json
+  medley predict arrays.npz --member images --model packages/breastmnist --json
 
 Pictures are PNG, JPEG, BMP, GIF, TIFF, WebP, DICOM or NIfTI files of any size; those of another size than the model's are resized as \
 its training images were, with a note. One that cannot be read is named and passed over, and the exit code is then 3.

@@ -9,7 +9,7 @@ use super::{RunDataFolder, size};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley serve runs/small-three-1                        answer at http://127.0.0.1:8080
+  medley serve runs/small-three-1              answer at http://127.0.0.1:8080
   medley serve packages/breastmnist packages/retinamnist --port 9000
 
 Then, from another terminal:

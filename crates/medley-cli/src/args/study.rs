@@ -54,12 +54,12 @@ pub enum TorchStudy {
 The file names a base experiment, a budget, and what is searched:
 
     [budget]
-    trials = 12                       # and time = \"30min\", of all workers together
+    trials = 12                   # and time = \"30min\", of all workers together
     [objective]
     base = \"config.toml\"
     [pruner]
-    name = \"asha\"                     # median, halving, hyperband, patience
-    last = 27                         # train.epochs
+    name = \"asha\"                 # median, halving, hyperband, patience
+    last = 27                     # train.epochs
     [space]
     \"optimizer.learning_rate\" = { log = [1e-4, 3e-2] }
     \"net.dropout\" = { uniform = [0.0, 0.5] }

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use super::scale::Scale;
 use crate::fragment::{Fragment, escape};
 
 /// Where a text sits relative to its point.
@@ -68,6 +69,16 @@ impl SvgCanvas {
     pub(super) fn circle(&mut self, class: &str, centre: (f64, f64), radius: f64, title: &str) {
         let [x, y, r] = [centre.0, centre.1, radius].map(number);
         self.push(&format!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="{r}">{}</circle>"#, tip(title)));
+    }
+
+    /// Grid lines with their values from `left` to `right`, and the line at `base` that points stand over.
+    pub(super) fn value_axis(&mut self, scale: &Scale, (left, right): (f64, f64), base: f64) {
+        for (value, label) in scale.ticks(4) {
+            let at = scale.at(value);
+            self.line("gridline", (left, at), (right, at));
+            self.text("tick", (left - 7.0, at + 3.5), Anchor::End, &label);
+        }
+        self.line("axis", (left, base), (right, base));
     }
 
     /// A text, escaped here.

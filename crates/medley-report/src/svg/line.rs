@@ -66,12 +66,7 @@ impl LineChart {
     fn axes(&self, canvas: &mut SvgCanvas, x: &Scale, y: &Scale) {
         let (width, height) = self.size;
         let base = height - BOTTOM;
-        for (value, label) in y.ticks(4) {
-            let at = y.at(value);
-            canvas.line("gridline", (LEFT, at), (width - RIGHT, at));
-            canvas.text("tick", (LEFT - 7.0, at + 3.5), Anchor::End, &label);
-        }
-        canvas.line("axis", (LEFT, base), (width - RIGHT, base));
+        canvas.value_axis(y, (LEFT, width - RIGHT), base);
         for (value, label) in whole(x.ticks(5)) {
             let at = x.at(value);
             canvas.line("axis", (at, base), (at, base + 4.0));

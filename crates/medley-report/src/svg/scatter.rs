@@ -88,12 +88,7 @@ impl ScatterChart {
     fn axes(&self, canvas: &mut SvgCanvas, x: &Scale, y: &Scale) {
         let (width, height) = self.size;
         let base = height - BOTTOM;
-        for (value, label) in y.ticks(4) {
-            let at = y.at(value);
-            canvas.line("gridline", (LEFT, at), (width - RIGHT, at));
-            canvas.text("tick", (LEFT - 7.0, at + 3.5), Anchor::End, &label);
-        }
-        canvas.line("axis", (LEFT, base), (width - RIGHT, base));
+        canvas.value_axis(y, (LEFT, width - RIGHT), base);
         let ticks = if self.x_ticks.is_empty() { x.ticks(5) } else { self.x_ticks.clone() };
         for (value, label) in ticks.into_iter().filter(|(value, _)| value.is_finite()) {
             let at = x.at(value);

@@ -20,11 +20,16 @@ fn clean_errors_are_those_of_the_run_and_corruption_repeats_to_the_bit() {
     assert_eq!(record.seeds, laboratory.experiment.seeds);
     for task in &record.tasks {
         assert!(!task.corruptions.is_empty() && task.corruptions[0].balanced_error.len() == SEVERITIES);
-        let errors: Vec<f64> = task.corruptions.iter().flat_map(|one| one.balanced_error).collect();
-        assert!(errors.iter().any(|error| *error != task.clean), "{}: nothing was corrupted", task.task);
     }
+    // A network that answers the same whatever it sees has the same error everywhere; not every task's does.
+    let differs = record
+        .tasks
+        .iter()
+        .any(|task| task.corruptions.iter().flat_map(|one| one.balanced_error).any(|error| error != task.clean));
+    assert!(differs, "nothing was corrupted");
     // Nothing of the run has changed, and the same images are corrupted in the same way.
     assert_eq!(promised(&root), before);
+    drop(run);
     let again = laboratory.resume(&root).unwrap().measure_robustness(&stop, |_, _| {}).unwrap().unwrap();
     assert_eq!(again, record);
     let manifest = medley_predictions::record::read_manifest(&RunLayout::new(&root)).unwrap();
