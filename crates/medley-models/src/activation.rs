@@ -126,7 +126,7 @@ impl Activation {
     pub fn sigmoid(&self) -> Result<Self, ModelError> {
         match self {
             Self::Tensor(x) => Ok(x.f_sigmoid()?.into()),
-            Self::Traced(x) => x.then(|graph, x| graph.sigmoid(x)),
+            Self::Traced(x) => x.then(medley_onnx::GraphBuilder::sigmoid),
         }
     }
 
@@ -151,7 +151,7 @@ impl Activation {
     pub fn flatten(&self) -> Result<Self, ModelError> {
         match self {
             Self::Tensor(x) => Ok(x.f_flatten(1, -1)?.into()),
-            Self::Traced(x) => x.then(|graph, x| graph.flatten(x)),
+            Self::Traced(x) => x.then(medley_onnx::GraphBuilder::flatten),
         }
     }
 

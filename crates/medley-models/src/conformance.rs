@@ -134,6 +134,10 @@ fn halves(n: i64) -> [Segment; 2] {
     [Segment { task: 0, start: 0, len: n / 2 }, Segment { task: 1, start: n / 2, len: n - n / 2 }]
 }
 
+fn built(config: &NetConfig, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
+    MultiTaskNet::build(&config.validated()?, &[task("first", 3), task("second", 2)], options)
+}
+
 impl Suite<'_> {
     /// The network as it is by default.
     fn plain(&self, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
@@ -141,11 +145,7 @@ impl Suite<'_> {
     }
 
     fn net(&self, config: &NetConfig, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
-        self.built(&NetConfig { backbone: self.config.clone(), ..config.clone() }, options)
-    }
-
-    fn built(&self, config: &NetConfig, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
-        MultiTaskNet::build(&config.validated()?, &[task("first", 3), task("second", 2)], options)
+        built(&NetConfig { backbone: self.config.clone(), ..config.clone() }, options)
     }
 
     /// For images of 28 pixels a side, or volumes of 16: those take long.
@@ -329,7 +329,7 @@ impl Suite<'_> {
         let wanted = Export { tasks, pixels: Pixels::Normalised, ..Export::default() };
         let variants = self.variants().into_iter().map(|config| NetConfig { backbone: self.config.clone(), ..config });
         for config in variants.chain([self.resizing()]) {
-            let net = self.built(&config, &self.options()).under(RULE)?;
+            let net = built(&config, &self.options()).under(RULE)?;
             disturb(&net).under(RULE)?;
             net.forward(&images, &halves(4), true).under(RULE)?;
             let expected = net.forward(&images, &halves(4), false).under(RULE)?;

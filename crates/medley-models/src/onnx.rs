@@ -1,4 +1,4 @@
-//! A network as an ONNX model: one file that onnxruntime, TensorRT, OpenVINO, a browser or a phone runs, without libtorch and
+//! A network as an ONNX model: one file that onnxruntime, `TensorRT`, `OpenVINO`, a browser or a phone runs, without libtorch and
 //! without this program.
 //!
 //! The graph is written by the layers themselves, in the forward pass that also computes (see [`Activation`](crate::Activation)).

@@ -13,7 +13,7 @@ pub enum OnnxError {
     #[error("a value of the graph has no name")]
     Unnamed,
     /// A value comes from another graph.
-    #[error("`{name}` is no value of this graph; use those that its own builder gave")]
+    #[error("`{name}` is not a value of this graph; use those that its own builder gave")]
     Foreign {
         /// Its name.
         name: String,

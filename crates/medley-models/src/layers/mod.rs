@@ -39,7 +39,7 @@ pub(crate) fn relu(x: Activation, context: &Context<'_>) -> Result<Activation, M
             keep(&x, context);
             Ok(x.f_relu_()?.into())
         }
-        Activation::Traced(x) => x.then(|graph, x| graph.relu(x)),
+        Activation::Traced(x) => x.then(medley_onnx::GraphBuilder::relu),
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn global_mean_pool(x: &Activation, context: &Context<'_>) -> Result<
 pub(crate) fn mean_over_space(x: &Activation) -> Result<Activation, ModelError> {
     match x {
         Activation::Tensor(x) => Ok(x.f_mean_dim([2_i64, 3].as_slice(), true, None::<Kind>)?.into()),
-        Activation::Traced(x) => x.then(|graph, x| graph.global_average_pool(x)),
+        Activation::Traced(x) => x.then(medley_onnx::GraphBuilder::global_average_pool),
     }
 }
 

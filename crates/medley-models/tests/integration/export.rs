@@ -129,7 +129,7 @@ fn the_file_says_what_it_is() {
     assert_eq!((model.ir_version(), model.opset_import[0].version()), (8, 17));
     assert_eq!((model.metadata("task"), model.metadata("nothing")), (Some("first"), None));
     assert_eq!(model.doc_string(), "Not for clinical use.");
-    let names: Vec<&str> = model.graph().initializer.iter().map(|constant| constant.name()).collect();
+    let names: Vec<&str> = model.graph().initializer.iter().map(medley_onnx::proto::TensorProto::name).collect();
     assert_eq!(
         names[..4],
         [

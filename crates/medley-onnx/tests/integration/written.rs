@@ -129,8 +129,8 @@ proptest! {
 /// Every name is given once, before it is used, and every value is described.
 fn is_in_order(model: &ModelProto) -> Result<(), TestCaseError> {
     let graph = model.graph();
-    let mut known: Vec<&str> = graph.initializer.iter().map(|constant| constant.name()).collect();
-    known.extend(graph.input.iter().map(|input| input.name()));
+    let mut known: Vec<&str> = graph.initializer.iter().map(medley_onnx::proto::TensorProto::name).collect();
+    known.extend(graph.input.iter().map(medley_onnx::proto::ValueInfoProto::name));
     for node in &graph.node {
         for input in node.input.iter().filter(|input| !input.is_empty()) {
             prop_assert!(known.contains(&input.as_str()), "{} before it is there", input);
