@@ -22,6 +22,10 @@
 //! # Ok::<(), medley_models::ModelError>(())
 //! ```
 
+mod known;
+
+pub use known::{known_answers, known_image, known_image_rule};
+
 use medley_core::TaskKind;
 use medley_core::record::ChannelStatistics;
 use medley_onnx::{Constant, DataType, Dim, GraphBuilder, Information, OnnxError, Value};

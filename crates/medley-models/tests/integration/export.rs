@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use medley_core::record::ChannelStatistics;
 use medley_models::conformance::{self, graph::evaluate, noise, task, volume_noise};
-use medley_models::onnx::{Answer, Export, Pixels, TaskExport, export};
+use medley_models::onnx::{Answer, Export, Pixels, TaskExport, export, known_answers, known_image};
 use medley_models::{
     BackboneConfig, BatchNormScope, BuildOptions, ModelError, MultiTaskNet, NetConfig, Segment, environment,
 };
@@ -82,6 +82,41 @@ fn pixels_are_normalised_and_grey_is_replicated() {
     let normal = (bytes.to_kind(Kind::Float) / 255.0 - column([0.1, 0.5, 0.7])) / column([0.2, 0.3, 0.4]);
     let seen = evaluate(&written(&net, &wanted), &bytes).unwrap();
     assert!(difference(&seen["second_probabilities"], &logits(&net, &normal, 1).sigmoid()) < 1e-5);
+}
+
+#[test]
+fn the_known_answer_is_that_of_the_graph() {
+    let net = small();
+    for (pixels, channels, answer) in [
+        (Pixels::Bytes, 1, Answer::Softmax),
+        (Pixels::Unit, 3, Answer::Sigmoid),
+        (Pixels::Normalised, 3, Answer::Logits),
+    ] {
+        let normalisation = Some(ChannelStatistics { mean: vec![0.4], std: vec![0.2] });
+        let tasks = vec![TaskExport { normalisation, ..TaskExport::new(1, answer) }, TaskExport::new(0, answer)];
+        let first = tasks[..1].to_vec();
+        let wanted = Export { tasks: if pixels == Pixels::Normalised { tasks } else { first }, pixels, channels, ..Export::default() };
+        // By the words of the rule, apart from the function.
+        let byte = |i: i64| ((i * i / 7 + 31 * i) % 509 / 2) as f32;
+        let len = channels * 28 * 28;
+        let value = |i: i64| match pixels {
+            Pixels::Bytes => byte(i),
+            Pixels::Unit => byte(i) / 255.0,
+            Pixels::Normalised => byte(i) / 64.0 - 2.0,
+        };
+        assert_eq!(known_image(len as usize)[7], byte(7) as u8);
+        let values: Vec<f32> = (0..len).map(value).collect();
+        let image = Tensor::from_slice(&values).view([1, channels, 28, 28]);
+        let image = if pixels == Pixels::Bytes { image.to_kind(Kind::Uint8) } else { image };
+        let seen = evaluate(&written(&net, &wanted), &image).unwrap();
+        let known = known_answers(&net, &wanted).unwrap();
+        assert_eq!(known.len(), wanted.tasks.len());
+        for (output, known) in wanted.tasks.iter().zip(known) {
+            let name = format!("{}_{}", net.task_names()[output.task], output.answer.name());
+            let difference = difference(&seen[&name], &Tensor::from_slice(&known).view([1, -1]));
+            assert!(difference < 1e-5, "{name} of {pixels:?}: {difference}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! | key | |
 //! |---|---|
-//! | `outputs` | JSON: for each output its name, task, title, kind, classes in order, mean and deviation, and the SHA-256 of the data file |
+//! | `outputs` | JSON: for each output its name, task, title, kind, classes in order, mean and deviation; of the data the SHA-256 of the file, the release and the licence; and `known_answer`, what Medley answers for the known image, whatever the precision of the model |
+//! | `known_image` | how to compute the known image |
 //! | `pixels` | what the input is: `bytes`, `unit` or `normalised` |
 //! | `channels`, `image_size`, `input_size` | of the input, its sides, and the sides that the network sees after resizing |
 //! | `backbone`, `precision` | the network, and `float32` or `float16` |
@@ -11,9 +12,11 @@
 //! | `synthetic` | only if it was trained on synthetic images |
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use medley_core::RunLayout;
-use medley_core::record::Manifest;
+use medley_core::record::{DataRecord, Manifest};
+use medley_data::registry::Registry;
 use medley_models::MultiTaskNet;
 use medley_models::onnx::{self, Answer, Export, Pixels, TaskExport};
 use medley_onnx::Information;
@@ -52,13 +55,14 @@ pub struct ExportedModel {
 }
 
 /// The best network of one seed as ONNX, one model for each of `tasks` (all, if there are none), or one for all of them. It needs the
-/// run folder alone, whose manifest and experiment are given.
+/// run folder alone, whose manifest and experiment are given, and a user's entry in the data folder, if it is there, for the licence. The
+/// known answers in it are computed here: they may differ in the last digits between processors.
 ///
 /// # Errors
 /// [`TrainError::NotInRun`] for a seed or task that the run does not have; what [`best_network`] and
 /// [`medley_models::onnx::export`] say.
 pub fn export(
-    run: &RunLayout,
+    (run, data): (&RunLayout, &Path),
     manifest: &Manifest,
     experiment: &Experiment,
     seed: u64,
@@ -75,13 +79,13 @@ pub fn export(
     let group = |tasks: &[usize]| {
         let names: Vec<&str> = tasks.iter().map(|&task| manifest.data[task].task.name.as_str()).collect();
         let (net, epoch) = best_network(run, manifest, experiment, seed, &names)?;
-        model(manifest, &net, (seed, epoch), tasks, options)
+        model((manifest, data), &net, (seed, epoch), tasks, options)
     };
     groups.into_iter().map(group).collect()
 }
 
 fn model(
-    manifest: &Manifest,
+    (manifest, data): (&Manifest, &Path),
     net: &MultiTaskNet,
     (seed, epoch): (u64, usize),
     tasks: &[usize],
@@ -100,7 +104,7 @@ fn model(
     let channels = if grey { 1 } else { net.options().input_channels };
     let Options { pixels, half, batch, .. } = options;
     let wanted = Export { tasks: outputs, pixels, channels, half, batch };
-    let information = information(manifest, net, (seed, epoch), &wanted);
+    let information = information((manifest, data), net, (seed, epoch), &wanted)?;
     let spec = |output: &TaskExport| &manifest.data[output.task].task;
     Ok(ExportedModel {
         tasks: wanted.tasks.iter().map(|output| spec(output).name.clone()).collect(),
@@ -114,12 +118,24 @@ fn output_name(manifest: &Manifest, output: &TaskExport) -> String {
     format!("{}_{}", manifest.data[output.task].task.name, output.answer.name())
 }
 
-fn information(manifest: &Manifest, net: &MultiTaskNet, (seed, epoch): (u64, usize), wanted: &Export) -> Information {
+/// The licence of a set, as far as it is known here.
+fn licence(folder: &Path, data: &DataRecord) -> String {
+    Registry::find_in(folder, &data.task.name).map_or_else(|_| "not stated".to_owned(), |entry| entry.licence)
+}
+
+fn information(
+    (manifest, folder): (&Manifest, &Path),
+    net: &MultiTaskNet,
+    (seed, epoch): (u64, usize),
+    wanted: &Export,
+) -> Result<Information, TrainError> {
     const NOTICE: &str = "Not for clinical use.";
+    let known_answers = onnx::known_answers(net, wanted)?;
     let outputs: Vec<_> = wanted
         .tasks
         .iter()
-        .map(|output| {
+        .zip(known_answers)
+        .map(|(output, known_answer)| {
             let data = &manifest.data[output.task];
             let normalisation = output.normalisation.as_ref();
             json!({
@@ -131,12 +147,16 @@ fn information(manifest: &Manifest, net: &MultiTaskNet, (seed, epoch): (u64, usi
                 "mean": normalisation.map(|statistics| &statistics.mean),
                 "std": normalisation.map(|statistics| &statistics.std),
                 "data_sha256": data.sha256,
+                "data_release": data.release,
+                "licence": licence(folder, data),
+                "known_answer": known_answer,
             })
         })
         .collect();
     let backbone = serde_json::to_value(&net.config().config().backbone).unwrap_or_default();
     let mut metadata = BTreeMap::from([
         ("outputs", json!(outputs).to_string()),
+        ("known_image", onnx::known_image_rule(wanted.pixels)),
         ("pixels", wanted.pixels.name().to_owned()),
         ("channels", wanted.channels.to_string()),
         ("image_size", net.options().input_size.to_string()),
@@ -155,9 +175,9 @@ fn information(manifest: &Manifest, net: &MultiTaskNet, (seed, epoch): (u64, usi
     }
     let names: Vec<String> = wanted.tasks.iter().map(|output| manifest.data[output.task].task.name.clone()).collect();
     let doc = format!("{} of run {}, seed {seed}. {NOTICE}", names.join(", "), manifest.run);
-    Information {
+    Ok(Information {
         producer: ("medley".to_owned(), manifest.environment.medley.clone()),
         doc,
         metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-    }
+    })
 }

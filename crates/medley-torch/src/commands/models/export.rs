@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
     if models {
-        return onnx::run(arguments, &layout, &manifest, &experiment, seed, &folder);
+        return onnx::run(arguments, (&layout, &data), &manifest, &experiment, seed, &folder);
     }
     let exported = export::export(&layout, &manifest, &experiment, seed, &arguments.task)?;
     // The folder of the run is not left through a link; one that was named may be reached through any.

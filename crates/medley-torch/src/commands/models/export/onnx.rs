@@ -58,13 +58,13 @@ fn options(arguments: &OnnxArguments) -> Result<Options, Usage> {
 
 pub(super) fn run(
     arguments: &ExportArguments,
-    layout: &RunLayout,
+    (layout, data): (&RunLayout, &Path),
     manifest: &Manifest,
     experiment: &Experiment,
     seed: u64,
     folder: &Path,
 ) -> anyhow::Result<()> {
-    let exported = export(layout, manifest, experiment, seed, &arguments.task, options(&arguments.onnx)?)?;
+    let exported = export((layout, data), manifest, experiment, seed, &arguments.task, options(&arguments.onnx)?)?;
     let confined = ConfinedFolder::new(arguments.out.as_ref().unwrap_or(&arguments.run));
     confined.create_folder(folder)?;
     let mut files = Vec::new();
