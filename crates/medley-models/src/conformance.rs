@@ -1,5 +1,7 @@
 //! What every backbone must do. Call [`check_backbone`] from a test and the suite is yours.
 
+pub mod graph;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
@@ -8,10 +10,11 @@ use medley_core::{ImageShape, Modality, Origin, TaskKind, TaskSpec};
 use rand::Rng as _;
 use tch::{Device, Kind, Tensor};
 
-use crate::backbones::Entry;
+use crate::backbones::{Entry, Stem};
 use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
 use crate::environment;
 use crate::init::Init;
+use crate::onnx::{self, Answer, Export, Pixels, TaskExport};
 use crate::{BuildOptions, ComputePlan, MemoryLayout, ModelError, MultiTaskNet, Precision, Segment, weights};
 
 /// A rule that a backbone breaks.
@@ -86,8 +89,8 @@ pub fn cuda_or_skip(test: &str) -> Option<Device> {
 
 /// Runs the whole suite on one backbone: shapes for small and large inputs in every precision and layout, names without
 /// duplicates, equal bits from equal seeds, a gradient for every parameter with every multi-task option, running statistics
-/// that only training moves, a batch of one, folded inference, what explains logits, save and load, and 32 images learnt by heart. Seconds for
-/// small widths.
+/// that only training moves, a batch of one, folded inference, the exported graph, what explains logits, save and load, and
+/// 32 images learnt by heart. Seconds for small widths.
 ///
 /// # Errors
 /// The first [`Violation`].
@@ -100,6 +103,7 @@ pub fn check_backbone(config: &BackboneConfig) -> Result<(), Violation> {
     suite.gradients()?;
     suite.modes()?;
     suite.inference()?;
+    suite.export()?;
     suite.tracing()?;
     suite.save_and_load()?;
     suite.overfits()
@@ -130,6 +134,10 @@ fn halves(n: i64) -> [Segment; 2] {
     [Segment { task: 0, start: 0, len: n / 2 }, Segment { task: 1, start: n / 2, len: n - n / 2 }]
 }
 
+fn built(config: &NetConfig, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
+    MultiTaskNet::build(&config.validated()?, &[task("first", 3), task("second", 2)], options)
+}
+
 impl Suite<'_> {
     /// The network as it is by default.
     fn plain(&self, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
@@ -137,8 +145,7 @@ impl Suite<'_> {
     }
 
     fn net(&self, config: &NetConfig, options: &BuildOptions) -> Result<MultiTaskNet, ModelError> {
-        let config = NetConfig { backbone: self.config.clone(), ..config.clone() };
-        MultiTaskNet::build(&config.validated()?, &[task("first", 3), task("second", 2)], options)
+        built(&NetConfig { backbone: self.config.clone(), ..config.clone() }, options)
     }
 
     /// For images of 28 pixels a side, or volumes of 16: those take long.
@@ -301,6 +308,42 @@ impl Suite<'_> {
                         })?;
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The form for larger images: with the other stem if there is one, of what is resized.
+    fn resizing(&self) -> NetConfig {
+        let stem = self.entry.stems.then_some(Stem::Imagenet);
+        let backbone = BackboneConfig { stem, ..self.config.clone() };
+        let side = if self.entry.volumes { 32 } else { 64 };
+        NetConfig { backbone, input_size: Some(side), ..NetConfig::default() }
+    }
+
+    fn export(&self) -> Result<(), Violation> {
+        const RULE: &str = "the exported graph gives the logits of evaluation";
+        let _guard = tch::no_grad_guard();
+        let images = self.images(7, 4, 3).under(RULE)?;
+        let tasks = [0, 1].map(|task| TaskExport::new(task, Answer::Logits)).to_vec();
+        let wanted = Export { tasks, pixels: Pixels::Normalised, ..Export::default() };
+        let variants = self.variants().into_iter().map(|config| NetConfig { backbone: self.config.clone(), ..config });
+        for config in variants.chain([self.resizing()]) {
+            let net = built(&config, &self.options()).under(RULE)?;
+            disturb(&net).under(RULE)?;
+            net.forward(&images, &halves(4), true).under(RULE)?;
+            let expected = net.forward(&images, &halves(4), false).under(RULE)?;
+            let bytes = onnx::export(&net, &wanted, &medley_onnx::Information::default()).under(RULE)?;
+            let seen = graph::evaluate(&bytes, &images)
+                .map_err(|problem| Violation::Broken { rule: RULE, problem: format!("{problem}, with {config:?}") })?;
+            for ((segment, expected), name) in halves(4).iter().zip(&expected).zip(["first_logits", "second_logits"]) {
+                let Some(seen) = seen.get(name) else {
+                    return demand(false, RULE, || format!("there is no output `{name}`"));
+                };
+                let seen = seen.narrow(0, segment.start, segment.len);
+                let scale = expected.abs().max().double_value(&[]).max(1e-3);
+                let difference = (seen - expected).abs().max().double_value(&[]) / scale;
+                demand(difference < 1e-4, RULE, || format!("off by {difference} with {config:?}"))?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use medley_core::seed::{ChaCha8Rng, Purpose, stream};
 use tch::{Device, Kind, Tensor};
 
 use crate::options::Segment;
-use crate::{Convolutions, ModelError};
+use crate::{Activation, Convolutions, ModelError};
 
 /// What a layer needs to know of the batch it is computing.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,8 @@ impl<'a> Context<'a> {
     }
 
     /// What goes into the pool over space at the end of a trunk, for those who ask where in an image a network looks.
-    pub(crate) fn keep_feature_map(&self, x: &Tensor) {
-        if let Some(kept) = self.feature_map {
+    pub(crate) fn keep_feature_map(&self, x: &Activation) {
+        if let (Some(kept), Activation::Tensor(x)) = (self.feature_map, x) {
             kept.0.replace(Some(x.shallow_clone()));
         }
     }
@@ -69,6 +69,11 @@ impl Rows {
     /// The tasks of the batch, in order, covering it.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+
+    /// The task of the first row: of all rows, where a graph is written.
+    pub(crate) fn first_task(&self) -> usize {
+        self.segments.first().map_or(0, |segment| segment.task)
     }
 
     /// From a table `[tasks, C]` the line of each row, `[N, C]`.

@@ -101,6 +101,9 @@ pub enum ModelError {
         /// First line of the error.
         message: String,
     },
+    /// A network cannot be written as ONNX.
+    #[error("as ONNX: {0}")]
+    Onnx(#[from] medley_onnx::OnnxError),
     /// A carrier type of the core was violated.
     #[error(transparent)]
     Core(#[from] CoreError),

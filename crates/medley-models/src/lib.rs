@@ -32,6 +32,7 @@
 //! A new backbone is one file in `backbones/`, one line of its registry and one line of `tests/integration/backbones.rs`,
 //! which runs [`conformance::check_backbone`] on it.
 
+mod activation;
 pub mod backbones;
 mod batch;
 pub mod calibration;
@@ -45,14 +46,17 @@ mod error;
 pub mod init;
 pub mod layers;
 mod net;
+pub mod onnx;
 mod options;
 pub mod published;
 mod registry;
 mod replicas;
 mod resize;
 mod scope;
+mod trace;
 pub mod weights;
 
+pub use activation::Activation;
 pub use backbones::Backbone;
 pub use batch::{image_batch, volume_batch};
 pub use compute_plan::ComputePlan;
@@ -64,3 +68,4 @@ pub use net::{Inference, MultiTaskNet, Trace};
 pub use options::{BuildOptions, Segment};
 pub use registry::{BackboneDescription, BackboneSummary, CostPerTask, describe, registry};
 pub use scope::{Part, Scope};
+pub use trace::Traced;

@@ -185,7 +185,7 @@ impl MultiTaskNet {
             let kept = FeatureMap::default();
             let context = Context { feature_map: Some(&kept), ..Context::new(false, pass.kind, &rows, pass.noise) };
             let images = pass.input(&images.f_to_device(self.options.plan.device)?)?;
-            let features = self.backbone.forward(&images, &context)?;
+            let features = self.backbone.forward(&images.into(), &context)?.into_tensor()?;
             let logits = self.logits(features.shallow_clone(), &context)?;
             Ok(Trace { logits, features, feature_map: kept.into_inner() })
         };
@@ -295,8 +295,7 @@ impl MultiTaskNet {
 
     /// Values of an image as the trunk sees it, all channels.
     pub fn input_values(&self) -> usize {
-        let axes = if self.volumes() { 3 } else { 2 };
-        self.options.input_channels as usize * (self.input_size() as usize).pow(axes)
+        self.options.input_channels as usize * (self.input_size() as usize).pow(self.axes() as u32)
     }
 
     /// The work of one image, found by following one through the layers, without their products.
@@ -306,7 +305,7 @@ impl MultiTaskNet {
     pub fn work(&self) -> Result<Work, ModelError> {
         let _guard = tch::no_grad_guard();
         let BuildOptions { plan, input_channels: c, input_size: side, .. } = self.options;
-        let space = vec![side; if self.volumes() { 3 } else { 2 }];
+        let space = vec![side; self.axes()];
         let images = Tensor::f_zeros([&[1, c], &space[..]].concat().as_slice(), (Kind::Float, plan.device))?;
         let recorder = Recorder::new(self.input_size());
         let segment = Segment { task: 0, start: 0, len: 1 };
@@ -351,7 +350,7 @@ impl MultiTaskNet {
                 }
                 _ => {
                     let images = pass.input(&images.f_to_device(self.options.plan.device)?)?;
-                    self.backbone.forward(&images, &context)?
+                    self.backbone.forward(&images.into(), &context)?.into_tensor()?
                 }
             };
             self.logits(features, &context)
@@ -363,15 +362,28 @@ impl MultiTaskNet {
     /// Dropout and heads, in fp32: they are a sliver of the work, and logits decide.
     fn logits(&self, features: Tensor, context: &Context<'_>) -> Result<Vec<Tensor>, ModelError> {
         let context = Context { kind: Kind::Float, ..*context };
-        let features = self.dropout.forward(features.f_to_kind(Kind::Float)?, &context)?;
+        let features = self.dropout.forward(features.f_to_kind(Kind::Float)?.into(), &context)?.into_tensor()?;
         let segments = context.rows.segments();
         let lens: Vec<i64> = segments.iter().map(|segment| segment.len).collect();
         let parts = features.f_split_with_sizes(lens.as_slice(), 0)?;
-        segments
-            .iter()
-            .zip(&parts)
-            .map(|(segment, rows)| self.heads[self.head_of[segment.task]].forward(rows, &context))
-            .collect()
+        segments.iter().zip(&parts).map(|(segment, rows)| self.head(segment.task).compute(rows, &context)).collect()
+    }
+
+    pub(crate) fn trunk(&self) -> &dyn Backbone {
+        self.backbone.as_ref()
+    }
+
+    pub(crate) fn head(&self, task: usize) -> &Linear {
+        &self.heads[self.head_of[task]]
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.tensors
+    }
+
+    /// Spatial axes: 2 or 3.
+    pub(crate) fn axes(&self) -> usize {
+        if self.volumes() { 3 } else { 2 }
     }
 
     fn volumes(&self) -> bool {
@@ -380,8 +392,11 @@ impl MultiTaskNet {
 
     fn check(&self, images: &Tensor, segments: &[Segment]) -> Result<(), ModelError> {
         let size = images.size();
-        let axes = if self.volumes() { 5 } else { 4 };
-        if size.len() != axes || size[0] < 1 || size[1] != self.options.input_channels || images.kind() != Kind::Float {
+        if size.len() != 2 + self.axes()
+            || size[0] < 1
+            || size[1] != self.options.input_channels
+            || images.kind() != Kind::Float
+        {
             let sides = if self.volumes() { "D, H, W" } else { "H, W" };
             let expected = format!("[N, {}, {sides}] with N at least 1, Float", self.options.input_channels);
             let actual = format!("{size:?} {:?}", images.kind());

@@ -308,7 +308,7 @@ pub(crate) fn forward(
     let rows = Rows::new(&share.segments, numbers, Device::Cpu)?;
     let context = Context::new(pass.train, pass.kind, &rows, pass.noise);
     let context = Context { prepared, convolutions: pass.convolutions, ..context };
-    let features = pass.input(images).and_then(|images| backbone.forward(&images, &context));
+    let features = pass.input(images).and_then(|images| backbone.forward(&images.into(), &context)?.into_tensor());
     drop(guard);
     features
 }

@@ -76,7 +76,8 @@ fn model(error: &ModelError) -> Code {
         ModelError::Torch { .. }
         | ModelError::DuplicateName { .. }
         | ModelError::Input { .. }
-        | ModelError::Unsavable { .. } => Code::Internal,
+        | ModelError::Unsavable { .. }
+        | ModelError::Onnx(_) => Code::Internal,
         ModelError::Core(error) => codes::core(error),
     }
 }

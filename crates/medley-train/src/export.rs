@@ -3,6 +3,8 @@
 //! The file says in its metadata what a user of it must know: the classes in order, what pixels are normalised by, and which
 //! network loads it.
 
+pub mod onnx;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use medley_core::record::{FineTuned, Manifest};

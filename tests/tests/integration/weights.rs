@@ -112,3 +112,46 @@ fn what_a_run_does_not_have_is_not_exported() {
     assert_eq!(said.code, Some(4), "{}", said.stderr);
     assert!(said.stderr.contains("checkpoints/seed-0`; one is written when an epoch has finished"), "{}", said.stderr);
 }
+
+#[test]
+fn a_run_is_exported_as_onnx_models() {
+    let lab = trained();
+    let export = |more: &[&str]| lab.run(&[&["models", "export", "runs/base-1"], more].concat());
+    let written = |more: &[&str]| -> Vec<(String, String)> {
+        let said =
+            must(lab.path(), &[&["models", "export", "runs/base-1", "--json", "--format", "onnx"], more].concat());
+        let files: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let files = files.as_array().unwrap().iter();
+        files.map(|file| (text(&file["path"]), text(&file["outputs"][0]))).collect()
+    };
+    let (breast, blood) = ("runs/base-1/weights/breastmnist-seed0.onnx", "runs/base-1/weights/bloodmnist-seed0.onnx");
+    let pairs = [(breast, "breastmnist_probabilities"), (blood, "bloodmnist_probabilities")];
+    assert_eq!(written(&[]), pairs.map(|(path, output)| (path.to_owned(), output.to_owned())));
+    let model = read(&lab, blood);
+    for known in ["basophil", "Not for clinical use", "config_sha256", "synthetic", "known_answer", "CC BY 4.0", "Conv", "Softmax"] {
+        assert!(model.contains(known), "{known} is not in the model");
+    }
+    // Again: the same bytes are there already. Others are not overwritten.
+    assert_eq!(written(&["--task", "bloodmnist"]).len(), 1);
+    let said = export(&["--format", "onnx", "--logits"]);
+    assert_eq!(said.code, Some(4), "{}", said.stderr);
+    assert!(said.stderr.contains("other models are there"), "{}", said.stderr);
+    assert_eq!(read(&lab, blood), model);
+    let together = written(&["--together", "--logits", "--half", "--batch", "8", "--pixels", "unit", "--out", "out"]);
+    assert_eq!(together, [("out/tasks-seed0.onnx".to_owned(), "breastmnist_logits".to_owned())]);
+    assert!(read(&lab, "out/tasks-seed0.onnx").contains("bloodmnist_logits"));
+
+    for (more, words) in [
+        (vec!["--logits"], "add --format onnx"),
+        (vec!["--format", "onnx", "--pixels", "percent"], "expected one of"),
+        (vec!["--format", "onnx", "--batch", "0"], "0 is not in 1..=65536"),
+        (vec!["--format", "torchscript"], "safetensors, onnx"),
+        (vec!["--format", "onnx", "--task", "chestmnist"], "it has breastmnist, bloodmnist"),
+        (vec!["--format", "onnx", "--seed", "7"], "the run has no seed `7`"),
+    ] {
+        let said = export(&more);
+        assert_eq!(said.code, Some(2), "{more:?}: {}", said.stderr);
+        assert!(said.stderr.contains(words), "{more:?}: no `{words}` in {}", said.stderr);
+    }
+}

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::RunDataFolder;
-use super::data::images::word;
 
 #[derive(Debug, Args)]
 pub struct ModelsArguments {
@@ -25,7 +24,8 @@ pub enum ModelsSubcommand {
     },
     /// Describe a network: parameters, multiply-adds, memory and receptive field by input size, and its options
     Show(ShowArguments),
-    /// Export the networks of a run: packages for `medley predict` and the Hugging Face Hub, or plain weights for torchvision and timm
+    /// Export the networks of a run: packages for `medley predict` and the Hugging Face Hub, plain weights for torchvision and timm, or
+    /// ONNX models
     Export(ExportArguments),
     /// Check a package: its description, its weights, and that the network answers as when the package was made
     Verify(VerifyArguments),
@@ -36,12 +36,17 @@ pub enum ModelsSubcommand {
   medley models export runs/small-three-1 --to published
   medley models export runs/small-three-1 --to all --all-tasks --format bf16
   medley models export runs/small-three-1 --seed 1 --out weights
+  medley models export runs/small-three-1 --format onnx
 
 With --to, each task becomes a folder of its own with model.toml, model.safetensors and README.md, a model card that the Hugging Face \
 Hub reads. The decision rule, the temperature and the threshold for unlike images are fitted on the validation images of the run.
 
 Without it, the files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
-such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.")]
+such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.
+
+With `--format onnx`, a file is a whole model for onnxruntime and others: it takes pictures as bytes, \
+`uint8` of shape [N, channels, height, width] (volumes [N, channels, depth, height, width]), normalises them, \
+and gives probabilities. Test-time views and decision rules of the run are not part of it.")]
 pub struct ExportArguments {
     /// Run folder
     pub run: PathBuf,
@@ -57,20 +62,57 @@ pub struct ExportArguments {
     /// One package with all tasks, in --to itself
     #[arg(long, requires = "to", conflicts_with = "task")]
     pub all_tasks: bool,
-    /// Number format of the weights of a package: fp32, bf16 or fp16
-    #[arg(long, requires = "to", default_value = "fp32", value_parser = word::<medley_package::NumberFormat>)]
-    pub format: medley_package::NumberFormat,
+    /// Numbers of the weights of a package: fp32 (the default), bf16 or fp16; without --to, the files: safetensors (the default) or onnx
+    #[arg(long)]
+    pub format: Option<ExportFormat>,
     /// Leave out what the validation images tell: no data are read, and there is neither a decision rule nor a threshold
     #[arg(long, requires = "to")]
     pub no_calibration: bool,
-    /// Folder to write plain weights to; by default `weights` in the run folder
+    /// Folder to write plain weights or ONNX models to; by default `weights` in the run folder
     #[arg(long, value_name = "DIR", conflicts_with = "to")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub onnx: OnnxArguments,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub data: RunDataFolder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A package in 32-bit floats, as they were trained
+    Fp32,
+    /// A package in bfloat16
+    Bf16,
+    /// A package in 16-bit floats
+    Fp16,
+    /// Plain weights
+    Safetensors,
+    /// ONNX models
+    Onnx,
+}
+
+/// What is open about an ONNX model.
+#[derive(Debug, Args, Default, PartialEq, Eq)]
+#[command(next_help_heading = "With --format onnx")]
+pub struct OnnxArguments {
+    /// What the model is given: bytes (0 to 255), unit (0 to 1) or normalised [default: bytes]
+    #[arg(long, value_name = "RANGE")]
+    pub pixels: Option<String>,
+    /// Give logits instead of probabilities
+    #[arg(long)]
+    pub logits: bool,
+    /// Compute with 16-bit floats: half the size
+    #[arg(long)]
+    pub half: bool,
+    /// Images per batch; by default any number
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub batch: Option<u32>,
+    /// All tasks as outputs of one model
+    #[arg(long)]
+    pub together: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,11 +8,13 @@ use tch::Tensor;
 use super::{Backbone, Entry, Pretrained, Request, Stem};
 use crate::init::Init;
 use crate::layers::{Conv, ConvOptions, LayerNorm, Linear, StochasticDepth, gelu, global_mean_pool};
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 const DEPTHS: [usize; 4] = [3, 3, 9, 3];
 const STOCHASTIC_DEPTH: f64 = 0.1;
 const LAYER_SCALE: f32 = 1e-6;
+const CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
+const CHANNELS_FIRST: [usize; 4] = [0, 3, 1, 2];
 const WEIGHT: Init = Init::TruncatedNormal { std: 0.02 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -75,8 +77,8 @@ impl Backbone for ConvNext {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let mut x = images.shallow_clone();
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let mut x = images.share();
         for (stage, (conv, norm, blocks)) in self.stages.iter().enumerate() {
             x = if stage == 0 {
                 over_channels(norm, &conv.forward(&x, context)?, context)?
@@ -92,8 +94,8 @@ impl Backbone for ConvNext {
 }
 
 /// A norm over the channels of `[N, C, H, W]`. With channels last in memory, moving the axis is a view.
-fn over_channels(norm: &LayerNorm, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-    Ok(norm.forward(&x.f_permute([0, 2, 3, 1])?, context)?.f_permute([0, 3, 1, 2])?)
+fn over_channels(norm: &LayerNorm, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+    norm.forward(&x.permute(&CHANNELS_LAST)?, context)?.permute(&CHANNELS_FIRST)
 }
 
 struct Block {
@@ -120,11 +122,11 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let y = self.depthwise.forward(x, context)?.f_permute([0, 2, 3, 1])?;
+    fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let y = self.depthwise.forward(x, context)?.permute(&CHANNELS_LAST)?;
         let y = gelu(&self.expand.forward(&self.norm.forward(&y, context)?, context)?, context)?;
-        let y = self.project.forward(&y, context)?.f_permute([0, 3, 1, 2])?;
-        let y = self.drop.forward(y.f_mul(&self.scale.f_to_kind(context.kind)?)?, context)?;
-        Ok(x.f_add(&y)?)
+        let y = self.project.forward(&y, context)?.permute(&CHANNELS_FIRST)?;
+        let y = self.drop.forward(y.mul_parameter(&self.scale, context)?, context)?;
+        x.add(&y)
     }
 }

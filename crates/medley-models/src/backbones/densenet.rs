@@ -1,12 +1,10 @@
 //! `DenseNet-121` (Huang et al. 2016), names and initialisation as in torchvision. The width is that of the first
 //! convolution, twice the growth rate. The small stem is 3x3 with stride 1, without the pool.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Pretrained, Request, Stem};
 use crate::init::Init;
-use crate::layers::{BatchNorm, Conv, ConvNorm, ConvOptions, global_mean_pool, max_pool, relu};
-use crate::{Context, ModelError, Scope};
+use crate::layers::{BatchNorm, Conv, ConvNorm, ConvOptions, global_mean_pool, max_pool, mean_pool, relu};
+use crate::{Activation, Context, ModelError, Scope};
 
 const DEPTHS: [usize; 4] = [6, 12, 24, 16];
 
@@ -75,7 +73,7 @@ impl Backbone for DenseNet {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let mut x = relu(self.stem.forward(images, context)?, context)?;
         if self.pool {
             x = max_pool(&x, 3, 2, 1, context)?;
@@ -83,16 +81,13 @@ impl Backbone for DenseNet {
         for stage in &self.stages {
             let mut parts = vec![x];
             for layer in &stage.layers {
-                let new = layer.forward(&Tensor::f_cat(&parts, 1)?, context)?;
+                let new = layer.forward(&Activation::concat(&parts)?, context)?;
                 parts.push(new);
             }
-            x = Tensor::f_cat(&parts, 1)?;
+            x = Activation::concat(&parts)?;
             if let Some((norm, conv)) = &stage.transition {
                 let y = conv.forward(&relu(norm.forward(&x, context)?, context)?, context)?;
-                x = y.f_avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None)?;
-                if let Some(recorder) = context.recorder {
-                    recorder.window(&y, &x, 2, 2);
-                }
+                x = mean_pool(&y, 2, context)?;
             }
         }
         global_mean_pool(&relu(self.norm.forward(&x, context)?, context)?, context)
@@ -123,7 +118,7 @@ impl DenseLayer {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let x = relu(self.norm1.forward(x, context)?, context)?;
         let x = relu(self.conv1.forward(&x, context)?, context)?;
         self.conv2.forward(&x, context)

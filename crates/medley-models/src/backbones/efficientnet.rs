@@ -3,12 +3,10 @@
 //! The small stem has stride 1 instead of 2. The width is that of the stem; all channels scale with it, to multiples of 8.
 //! Most convolutions are depthwise, which CPUs compute slowly.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Pretrained, Request, Stem};
 use crate::init::Init;
-use crate::layers::{Conv, ConvNorm, ConvOptions, StochasticDepth, global_mean_pool, silu};
-use crate::{Context, ModelError, Scope};
+use crate::layers::{Conv, ConvNorm, ConvOptions, StochasticDepth, global_mean_pool, mean_over_space, silu};
+use crate::{Activation, Context, ModelError, Scope};
 
 /// Expansion, kernel, stride, channels and blocks of each stage (table 1 of the paper).
 const STAGES: [(i64, i64, i64, i64, usize); 7] = [
@@ -73,7 +71,7 @@ impl Backbone for EfficientNet {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let mut x = silu(&self.stem.forward(images, context)?, context)?;
         for block in &self.blocks {
             x = block.forward(&x, context)?;
@@ -141,18 +139,17 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let mut y = x.shallow_clone();
+    fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let mut y = x.share();
         if let Some(expand) = &self.expand {
             y = silu(&expand.forward(&y, context)?, context)?;
         }
         let y = silu(&self.depthwise.forward(&y, context)?, context)?;
-        let gate = y.f_mean_dim([2_i64, 3].as_slice(), true, None::<tch::Kind>)?;
-        let gate = silu(&self.squeeze.forward(&gate, context)?, context)?;
-        let gate = self.excite.forward(&gate, context)?.f_sigmoid()?;
-        let y = self.project.forward(&y.f_mul(&gate)?, context)?;
+        let gate = silu(&self.squeeze.forward(&mean_over_space(&y)?, context)?, context)?;
+        let gate = self.excite.forward(&gate, context)?.sigmoid()?;
+        let y = self.project.forward(&y.mul(&gate)?, context)?;
         match &self.residual {
-            Some(drop) => Ok(x.f_add(&drop.forward(y, context)?)?),
+            Some(drop) => x.add(&drop.forward(y, context)?),
             None => Ok(y),
         }
     }

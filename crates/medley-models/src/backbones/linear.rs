@@ -1,9 +1,7 @@
 //! No trunk at all: the features are the pixels, and the heads are logistic regressions. The floor that others must beat.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Request};
-use crate::{Context, ModelError};
+use crate::{Activation, Context, ModelError};
 
 pub(super) const ENTRY: Entry = Entry {
     smallest_input: 1,
@@ -29,10 +27,10 @@ impl Backbone for Linear {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         if let Some(recorder) = context.recorder {
             recorder.everything();
         }
-        Ok(images.f_flatten(1, -1)?)
+        images.flatten()
     }
 }

@@ -1,10 +1,8 @@
 //! Two hidden layers on the pixels, with `ReLU`: what can be learnt without knowing that pixels have neighbours.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Request};
 use crate::layers::{Linear, relu};
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
     width: Some(512),
@@ -38,11 +36,11 @@ impl Backbone for Mlp {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         if let Some(recorder) = context.recorder {
             recorder.everything();
         }
-        let x = relu(self.fc1.forward(&images.f_flatten(1, -1)?, context)?, context)?;
+        let x = relu(self.fc1.forward(&images.flatten()?, context)?, context)?;
         relu(self.fc2.forward(&x, context)?, context)
     }
 }

@@ -30,13 +30,11 @@ mod vgg;
 mod vit;
 mod wide_resnet;
 
-use tch::Tensor;
-
 pub use keys::mark_owners;
 
 use crate::config::{BackboneConfig, BatchNormScope, NetConfig};
 use crate::layers::{Space, VolumeConvolution};
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 /// A function from images to features.
 pub trait Backbone: Send {
@@ -47,7 +45,7 @@ pub trait Backbone: Send {
     ///
     /// # Errors
     /// [`ModelError::Torch`] when the images are too small or memory runs out, and what the layers report.
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError>;
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError>;
 }
 
 medley_core::choices! {

@@ -5,12 +5,10 @@
 //! torchvision's, initialisation included. Names and order of layers are torchvision's in either. The volume forms replace
 //! every convolution, norm and pool of the same net, as the official 3D benchmark does.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Pretrained, Request, Stem};
 use crate::init::Init;
 use crate::layers::{ConvNorm, ConvOptions, global_mean_pool, max_pool, relu};
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const RESNET18: Entry = Entry {
     width: Some(64),
@@ -94,7 +92,7 @@ impl Backbone for ResNet {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let mut x = relu(self.stem.forward(images, context)?, context)?;
         if self.pool {
             x = max_pool(&x, 3, 2, 1, context)?;
@@ -156,8 +154,8 @@ impl Block {
         Ok(Self { main, downsample })
     }
 
-    fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let mut inner = x.shallow_clone();
+    fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let mut inner = x.share();
         for (index, layer) in self.main.iter().enumerate() {
             inner = layer.forward(&inner, context)?;
             if index + 1 < self.main.len() {
@@ -166,9 +164,9 @@ impl Block {
         }
         let shortcut = match &self.downsample {
             Some(layer) => layer.forward(x, context)?,
-            None => x.shallow_clone(),
+            None => x.share(),
         };
         // In place: BatchNorm keeps its input for the backward pass, not its result.
-        relu(inner.f_add_(&shortcut)?, context)
+        relu(inner.add_(&shortcut)?, context)
     }
 }

@@ -6,11 +6,9 @@
 //! With `whitening`, a 2x2 convolution and a GELU come first, as in Keller Jordan's `airbench` (2024). Its weight is to be the
 //! eigenvectors of patches over the roots of their eigenvalues, and to stay so: the training loop measures and freezes it.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Request};
 use crate::layers::{Conv, ConvNorm, ConvOptions, gelu, global_max_pool, max_pool, relu};
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
     width: Some(32),
@@ -63,14 +61,14 @@ impl Backbone for ResNet9 {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let rectified = |layer: &ConvNorm, x: &Tensor| relu(layer.forward(x, context)?, context);
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let rectified = |layer: &ConvNorm, x: &Activation| relu(layer.forward(x, context)?, context);
         // ReLU after the pool sees a quarter of the values, and gives the bits that it would give before it.
         let halved =
-            |layer: &ConvNorm, x: &Tensor| relu(max_pool(&layer.forward(x, context)?, 2, 2, 0, context)?, context);
-        let residual = |x: Tensor, [first, second]: &[ConvNorm; 2]| -> Result<Tensor, ModelError> {
+            |layer: &ConvNorm, x: &Activation| relu(max_pool(&layer.forward(x, context)?, 2, 2, 0, context)?, context);
+        let residual = |x: Activation, [first, second]: &[ConvNorm; 2]| -> Result<Activation, ModelError> {
             // Not in place: the ReLU before the addition keeps its result for the backward pass.
-            Ok(x.f_add(&rectified(second, &rectified(first, &x)?)?)?)
+            x.add(&rectified(second, &rectified(first, &x)?)?)
         };
         let x = match &self.whiten {
             Some(whiten) => rectified(&self.prep, &gelu(&whiten.forward(images, context)?, context)?)?,

@@ -1,11 +1,9 @@
 //! Five 3x3 convolutions of w, 2w, 2w, 4w, 4w channels with `BatchNorm`, two max-pools between them and a global mean: the
 //! plain net that beginners and competitors start from.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Request};
 use crate::layers::{ConvNorm, ConvOptions, global_mean_pool, max_pool, relu};
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
     width: Some(32),
@@ -39,8 +37,8 @@ impl Backbone for SimpleCnn {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let mut x = images.shallow_clone();
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let mut x = images.share();
         for (index, layer) in self.layers.iter().enumerate() {
             x = relu(layer.forward(&x, context)?, context)?;
             if matches!(index, 0 | 2) {

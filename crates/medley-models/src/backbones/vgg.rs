@@ -4,12 +4,10 @@
 //! included: the features are what its last linear layer sees. The small form leaves out the last pool (28 pixels would have
 //! none left) and the hidden layers, and averages over space.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Pretrained, Request, Stem};
 use crate::init::Init;
-use crate::layers::{ConvNorm, ConvOptions, Dropout, Linear, global_mean_pool, max_pool, relu};
-use crate::{Context, ModelError, Scope};
+use crate::layers::{ConvNorm, ConvOptions, Dropout, Linear, adaptive_mean_pool, global_mean_pool, max_pool, relu};
+use crate::{Activation, Context, ModelError, Scope};
 
 /// Multiples of the width; 0 is a pool.
 const LAYERS_11: &[i64] = &[1, 0, 2, 0, 4, 4, 0, 8, 8, 0, 8, 8, 0];
@@ -83,8 +81,8 @@ impl Backbone for Vgg {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let mut x = images.shallow_clone();
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let mut x = images.share();
         for layer in &self.layers {
             x = match layer {
                 Some(layer) => relu(layer.forward(&x, context)?, context)?,
@@ -93,7 +91,7 @@ impl Backbone for Vgg {
         }
         let Some(hidden) = &self.hidden else { return global_mean_pool(&x, context) };
         context.keep_feature_map(&x);
-        x = x.f_adaptive_avg_pool2d([7, 7])?.f_flatten(1, -1)?;
+        x = adaptive_mean_pool(&x, 7)?.flatten()?;
         for (linear, dropout) in hidden {
             x = dropout.forward(relu(linear.forward(&x, context)?, context)?, context)?;
         }

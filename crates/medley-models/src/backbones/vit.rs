@@ -8,8 +8,8 @@ use tch::Tensor;
 
 use super::{Backbone, Entry, Pretrained, Request, Stem};
 use crate::init::Init;
-use crate::layers::{Conv, ConvOptions, LayerNorm, Linear, gelu};
-use crate::{Context, ModelError, Scope};
+use crate::layers::{Conv, ConvOptions, LayerNorm, Linear, attention, gelu};
+use crate::{Activation, Context, ModelError, Scope};
 
 const DEPTH: usize = 12;
 const HEAD: i64 = 64;
@@ -66,19 +66,17 @@ impl Backbone for Vit {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let patches = self.patches.forward(images, context)?.f_flatten(2, -1)?.f_transpose(1, 2)?;
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let patches = self.patches.forward(images, context)?.positions()?;
         if let Some(recorder) = context.recorder {
             recorder.everything();
         }
-        let class = self.class_token.f_to_kind(context.kind)?.f_expand([images.size()[0], -1, -1], false)?;
-        let tokens = Tensor::f_cat(&[class, patches], 1)?;
-        let mut x = tokens.f_add(&self.positions.f_to_kind(context.kind)?)?;
+        let mut x = patches.prepend(&self.class_token, context)?.add_parameter(&self.positions, context)?;
         for block in &self.blocks {
             x = block.forward(&x, context)?;
         }
         // Norms work token by token: only the class token's is needed.
-        self.norm.forward(&x.f_select(1, 0)?, context)
+        self.norm.forward(&x.select(1, 0)?, context)
     }
 }
 
@@ -104,25 +102,14 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let x = x.f_add(&self.attend(&self.norm1.forward(x, context)?, context)?)?;
+    fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        let x = x.add(&self.attend(&self.norm1.forward(x, context)?, context)?)?;
         let inner = gelu(&self.fc1.forward(&self.norm2.forward(&x, context)?, context)?, context)?;
-        Ok(x.f_add(&self.fc2.forward(&inner, context)?)?)
+        x.add(&self.fc2.forward(&inner, context)?)
     }
 
     /// Tokens `[N, T, W]` to the same shape.
-    fn attend(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let (n, tokens, width) = x.size3()?;
-        let qkv =
-            self.qkv.forward(x, context)?.f_view([n, tokens, 3, width / HEAD, HEAD])?.f_permute([2, 0, 3, 1, 4])?;
-        let part = |index| qkv.f_select(0, index);
-        let (query, key, value) = (part(0)?, part(1)?, part(2)?);
-        let y = Tensor::f_scaled_dot_product_attention(&query, &key, &value, None::<&Tensor>, 0.0, false, None, false)?;
-        if let Some(recorder) = context.recorder {
-            recorder.keep(&qkv.f_permute([1, 0, 2, 3, 4])?);
-            // Each output value is a sum over the tokens, and so was each of the weights it used, over the head.
-            recorder.product(&y, 2 * tokens);
-        }
-        self.proj.forward(&y.f_transpose(1, 2)?.f_reshape([n, tokens, width])?, context)
+    fn attend(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        self.proj.forward(&attention(&self.qkv.forward(x, context)?, HEAD, context)?, context)
     }
 }

@@ -3,12 +3,10 @@
 //! The width is that of the first group: 64 is the paper's k = 4, 160 its k = 10. Names are those of the common PyTorch port
 //! (`block1.layer.0.conv1`), and so is the initialisation, He's fan-out normal.
 
-use tch::Tensor;
-
 use super::{Backbone, Entry, Request};
 use crate::init::Init;
 use crate::layers::{BatchNorm, Conv, ConvNorm, ConvOptions, global_mean_pool, relu};
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
     width: Some(64),
@@ -49,7 +47,7 @@ impl Backbone for WideResNet {
         self.features
     }
 
-    fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let mut x = self.conv1.forward(images, context)?;
         for block in &self.blocks {
             x = block.forward(&x, context)?;
@@ -93,15 +91,15 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let normal = relu(self.bn1.forward(x, context)?, context)?;
         let inner = relu(self.conv1.forward(&normal, context)?, context)?;
-        let mut inner = self.conv2.forward(&inner, context)?;
+        let inner = self.conv2.forward(&inner, context)?;
         // Where the shape changes, the shortcut starts from the normalised input, as in the paper's code.
         let shortcut = match &self.shortcut {
             Some(shortcut) => shortcut.forward(&normal, context)?,
-            None => x.shallow_clone(),
+            None => x.share(),
         };
-        Ok(inner.f_add_(&shortcut)?)
+        inner.add_(&shortcut)
     }
 }

@@ -4,7 +4,8 @@ use super::film::Film;
 use crate::context::per_segment;
 use crate::init::Init;
 use crate::scope::Part;
-use crate::{Context, ModelError, Scope};
+use crate::trace::Traced;
+use crate::{Activation, Context, ModelError, Scope};
 
 const MOMENTUM: f64 = 0.1;
 
@@ -58,8 +59,15 @@ impl BatchNorm {
     /// `[N, C, ..]` to the same shape. In training, the running statistics move by a tenth towards those of the batch.
     ///
     /// # Errors
-    /// [`ModelError::OneValuePerChannel`] in training; [`ModelError::Torch`].
-    pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    /// [`ModelError::OneValuePerChannel`] in training; [`ModelError::Torch`]; [`ModelError::Onnx`] when a graph is written.
+    pub fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        match x {
+            Activation::Tensor(x) => Ok(self.compute(x, context)?.into()),
+            Activation::Traced(x) => self.trace(x, context.rows.first_task()),
+        }
+    }
+
+    pub(super) fn compute(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         if let Some(recorder) = context.recorder {
             recorder.keep(x);
         }
@@ -88,6 +96,18 @@ impl BatchNorm {
                 }
             }
         })
+    }
+
+    /// As a node of a graph, with the numbers of one task.
+    fn trace(&self, x: &Traced, task: usize) -> Result<Activation, ModelError> {
+        let names = x.layer(&self.affine[0].0, self.depends_on_task().then_some(task));
+        let (weights, biases) = self.tables()?;
+        let (mean, variance) = self.statistics.get(task).unwrap_or(&self.statistics[0]);
+        let scale = x.constant(&names.part("weight"), &weights.f_select(0, task as i64)?)?;
+        let shift = x.constant(&names.part("bias"), &biases.f_select(0, task as i64)?)?;
+        let mean = x.constant(&names.part("running_mean"), mean)?;
+        let variance = x.constant(&names.part("running_var"), variance)?;
+        x.then(|graph, x| graph.batch_normalization(x, [&scale, &shift, &mean, &variance], self.epsilon as f32))
     }
 
     /// Whether two tasks can see another function.

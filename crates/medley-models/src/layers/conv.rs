@@ -4,7 +4,8 @@ use super::winograd;
 use crate::context::{WeightAndBias, per_segment};
 use crate::init::Init;
 use crate::scope::Part;
-use crate::{Context, Convolutions, ModelError, Scope};
+use crate::trace::Traced;
+use crate::{Activation, Context, Convolutions, ModelError, Scope};
 
 medley_core::choices! {
     /// How a convolution of a flat net becomes one over volumes, as in the official 3D benchmark (Yang et al., *Reinventing 2D
@@ -130,8 +131,18 @@ impl Conv {
     /// `[N, in, H, W]` to `[N, out, H', W']`, or the same with depth.
     ///
     /// # Errors
-    /// [`ModelError::Torch`] when shapes do not fit or memory runs out.
-    pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    /// [`ModelError::Torch`] when shapes do not fit or memory runs out; [`ModelError::Onnx`] when a graph is written.
+    pub fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        match x {
+            Activation::Tensor(x) => Ok(self.compute(x, context)?.into()),
+            Activation::Traced(x) => {
+                let task = context.rows.first_task();
+                self.trace(x, self.masters(task)?, self.has_adapters().then_some(task))
+            }
+        }
+    }
+
+    pub(super) fn compute(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         let y = match context.prepared {
             _ if context.recorder.is_some() => self.outline(x)?,
             Some(prepared) if self.adapters.is_empty() => {
@@ -255,8 +266,6 @@ impl Conv {
         })
     }
 
-    /// The first filters lie across depth (axial), the next across height (coronal), the last across width (sagittal); when
-    /// three does not divide their number, the first planes have one more.
     fn convolve_planes(
         &self,
         x: &Tensor,
@@ -264,24 +273,58 @@ impl Conv {
         bias: Option<&Tensor>,
         p: i64,
     ) -> Result<Tensor, ModelError> {
-        let output = weight.size()[0];
-        let mut planes = Vec::with_capacity(3);
-        let mut start = 0;
-        for plane in 0..3 {
-            let len = (output + 2 - plane) / 3;
-            if len > 0 {
-                let weight = weight.f_narrow(0, start, len)?.f_unsqueeze(2 + plane)?;
-                let mut padding = [p; 3];
-                padding[plane as usize] = 0;
-                planes.push(self.convolve(x, &weight, None, &padding)?);
-            }
-            start += len;
-        }
-        let y = Tensor::f_cat(&planes, 1)?;
+        let planes = planes(weight, p)?;
+        let planes = planes.iter().map(|plane| self.convolve(x, &plane.weight, None, &plane.padding));
+        let y = Tensor::f_cat(&planes.collect::<Result<Vec<_>, _>>()?, 1)?;
         Ok(match bias {
             Some(bias) => y.f_add(&bias.f_view([1, -1, 1, 1, 1])?)?,
             None => y,
         })
+    }
+
+    /// The convolution with these weights as nodes of a graph. They are named after the layer, and after the task if they are of
+    /// one alone.
+    pub(super) fn trace(
+        &self,
+        x: &Traced,
+        (weight, bias): WeightAndBias,
+        task: Option<usize>,
+    ) -> Result<Activation, ModelError> {
+        let names = x.layer(&self.weight, task);
+        let p = self.options.padding;
+        let (weight, pads) = match self.options.space {
+            Space::Flat => (weight, vec![p, p]),
+            Space::Volume(VolumeConvolution::Full) => (weight, vec![p, p, p]),
+            Space::Volume(VolumeConvolution::Slices) => (weight, vec![0, p, p]),
+            // A pixel lies in every plane.
+            Space::Volume(VolumeConvolution::Acs) if self.options.kernel == 1 => {
+                (weight.f_unsqueeze(2)?, vec![0, 0, 0])
+            }
+            Space::Volume(VolumeConvolution::Acs) => {
+                let convolve = |(index, plane): (usize, Plane)| {
+                    let name = |part: &str| names.part(&format!("plane{index}.{part}"));
+                    let bias = bias.as_ref().map(|bias| bias.f_narrow(0, plane.start, plane.len)).transpose()?;
+                    self.node(x, (name("weight"), &plane.weight), (name("bias"), bias.as_ref()), &plane.padding)
+                };
+                let planes = planes(&weight, p)?.into_iter().enumerate().map(convolve);
+                return Activation::concat(&planes.collect::<Result<Vec<_>, _>>()?);
+            }
+        };
+        self.node(x, (names.part("weight"), &weight), (names.part("bias"), bias.as_ref()), &pads)
+    }
+
+    fn node(
+        &self,
+        x: &Traced,
+        weight: (String, &Tensor),
+        bias: (String, Option<&Tensor>),
+        pads: &[i64],
+    ) -> Result<Activation, ModelError> {
+        let weight = x.constant(&weight.0, weight.1)?;
+        let bias = bias.1.map(|tensor| x.constant(&bias.0, tensor)).transpose()?;
+        let pads: Vec<usize> = pads.iter().map(|&pad| pad as usize).collect();
+        let strides = vec![self.options.stride as usize; pads.len()];
+        x.then(|graph, x| graph.conv(x, &weight, bias.as_ref(), &strides, &pads, self.options.groups as usize))
     }
 
     pub(super) fn record(&self, x: &Tensor, y: &Tensor, context: &Context<'_>) {
@@ -292,6 +335,33 @@ impl Conv {
             recorder.window(x, y, self.options.kernel, self.options.stride);
         }
     }
+}
+
+/// Filters of an ACS convolution that lie in one plane, and the zeros around their input.
+struct Plane {
+    weight: Tensor,
+    padding: [i64; 3],
+    start: i64,
+    len: i64,
+}
+
+/// The first filters lie across depth (axial), the next across height (coronal), the last across width (sagittal); when three
+/// does not divide their number, the first planes have one more.
+fn planes(weight: &Tensor, p: i64) -> Result<Vec<Plane>, ModelError> {
+    let output = weight.size()[0];
+    let mut planes = Vec::with_capacity(3);
+    let mut start = 0;
+    for plane in 0..3 {
+        let len = (output + 2 - plane) / 3;
+        if len > 0 {
+            let mut padding = [p; 3];
+            padding[plane as usize] = 0;
+            let weight = weight.f_narrow(0, start, len)?.f_unsqueeze(2 + plane)?;
+            planes.push(Plane { weight, padding, start, len });
+        }
+        start += len;
+    }
+    Ok(planes)
 }
 
 /// Whether the kernel of a convolution is one pixel, of few input channels. With a stride and channels last, the backward pass of
@@ -358,7 +428,7 @@ mod tests {
     fn forward(conv: &Conv, x: &Tensor) -> Tensor {
         let rows = Rows::new(&[Segment { task: 0, start: 0, len: 2 }], vec![0, 1], Device::Cpu).unwrap();
         let _guard = tch::no_grad_guard();
-        conv.forward(x, &Context::new(false, Kind::Float, &rows, 0)).unwrap()
+        conv.compute(x, &Context::new(false, Kind::Float, &rows, 0)).unwrap()
     }
 
     #[test]

@@ -2,11 +2,11 @@ use tch::Tensor;
 
 use super::{BatchNorm, Conv, ConvOptions};
 use crate::context::{WeightAndBias, per_segment};
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 /// A convolution followed by `BatchNorm`. In inference the two are one convolution, with
 /// `w' = w g / sqrt(v + e)` and `b' = (b - m) g / sqrt(v + e) + h` computed in fp32 from running mean `m`, variance `v`, scale `g`
-/// and shift `h`; of each task, where tasks have their own.
+/// and shift `h`; of each task, where tasks have their own. An exported graph has that one, too.
 #[derive(Debug)]
 pub struct ConvNorm {
     conv: Conv,
@@ -33,19 +33,33 @@ impl ConvNorm {
     ///
     /// # Errors
     /// As [`Conv::forward`] and [`BatchNorm::forward`].
-    pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    pub fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        match x {
+            Activation::Tensor(x) => Ok(self.compute(x, context)?.into()),
+            Activation::Traced(x) => {
+                let task = context.rows.first_task();
+                self.conv.trace(x, self.fold(task, context)?, self.depends_on_task().then_some(task))
+            }
+        }
+    }
+
+    fn compute(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         let Some(prepared) = context.prepared else {
-            return self.norm.forward(&self.conv.forward(x, context)?, context);
+            return self.norm.compute(&self.conv.compute(x, context)?, context);
         };
         let folded = |rows: &Tensor, key: usize, task: usize| -> Result<Tensor, ModelError> {
             let (weight, bias) = prepared.get(self.conv.layer(), key, || self.fold(task, context))?;
             self.conv.apply(rows, &weight, bias.as_ref(), context)
         };
-        if self.conv.has_adapters() || self.norm.depends_on_task() {
+        if self.depends_on_task() {
             per_segment(x, context.rows.segments(), |rows, segment| folded(rows, segment.task, segment.task))
         } else {
             folded(x, usize::MAX, 0)
         }
+    }
+
+    fn depends_on_task(&self) -> bool {
+        self.conv.has_adapters() || self.norm.depends_on_task()
     }
 
     fn fold(&self, task: usize, context: &Context<'_>) -> Result<WeightAndBias, ModelError> {

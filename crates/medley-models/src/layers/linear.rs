@@ -1,7 +1,8 @@
 use tch::Tensor;
 
 use crate::init::Init;
-use crate::{Context, ModelError, Scope};
+use crate::trace::Traced;
+use crate::{Activation, Context, ModelError, Scope};
 
 /// `torch.nn.Linear`: weight `[out, in]`, bias `[out]`.
 #[derive(Debug)]
@@ -33,8 +34,29 @@ impl Linear {
     /// `[.., in]` to `[.., out]`.
     ///
     /// # Errors
-    /// [`ModelError::Torch`] when shapes do not fit or memory runs out.
-    pub fn forward(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    /// [`ModelError::Torch`] when shapes do not fit or memory runs out; [`ModelError::Onnx`] when a graph is written.
+    pub fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        match x {
+            Activation::Tensor(x) => Ok(self.compute(x, context)?.into()),
+            Activation::Traced(x) => self.trace(x),
+        }
+    }
+
+    fn trace(&self, x: &Traced) -> Result<Activation, ModelError> {
+        let names = x.layer(&self.weight, None);
+        let bias = x.constant(&names.part("bias"), &self.bias)?;
+        if x.value().shape().len() == 2 {
+            let weight = x.constant(&names.part("weight"), &self.weight)?;
+            return x.then(|graph, x| graph.gemm(x, &weight, &bias));
+        }
+        let weight = x.constant(&names.part("weight_transposed"), &self.weight.f_transpose(0, 1)?)?;
+        x.then(|graph, x| {
+            let product = graph.matmul(x, &weight)?;
+            graph.add(&product, &bias)
+        })
+    }
+
+    pub(crate) fn compute(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         if let Some(recorder) = context.recorder {
             // Its work is counted without being done.
             let (mut shape, weight) = (x.size(), self.weight.size());

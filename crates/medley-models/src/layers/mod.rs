@@ -4,7 +4,10 @@
 //! afterwards. Weights of products are cast to the dtype of the [`Context`] where they are used; the fp32 masters are what
 //! is trained and saved. Where an option gives each task something of its own (normalisation, adapters, embeddings), the
 //! layer takes care of it, so that backbones need not know.
+//!
+//! A layer computes, or writes itself into an ONNX graph, by what its input is, an [`Activation`].
 
+mod attention;
 mod batch_norm;
 mod conv;
 mod conv_norm;
@@ -12,6 +15,7 @@ mod film;
 mod layer_norm;
 mod linear;
 mod noise;
+mod pool;
 mod winograd;
 
 pub use batch_norm::BatchNorm;
@@ -21,64 +25,64 @@ pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use noise::{Dropout, StochasticDepth};
 
+pub(crate) use attention::attention;
+pub(crate) use pool::{adaptive_mean_pool, global_max_pool, global_mean_pool, max_pool, mean_over_space, mean_pool};
+
 use tch::Tensor;
 
-use crate::{Context, ModelError};
+use crate::{Activation, Context, ModelError};
 
 /// `max(x, 0)`, in place: for activations that nobody else reads.
-pub(crate) fn relu(mut x: Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-    if let Some(recorder) = context.recorder {
-        recorder.keep(&x);
+pub(crate) fn relu(x: Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+    match x {
+        Activation::Tensor(mut x) => {
+            keep(&x, context);
+            Ok(x.f_relu_()?.into())
+        }
+        Activation::Traced(x) => x.then(medley_onnx::GraphBuilder::relu),
     }
-    Ok(x.f_relu_()?)
 }
 
 /// `x sigmoid(x)` (Elfwing et al. 2018).
-pub(crate) fn silu(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-    if let Some(recorder) = context.recorder {
-        recorder.keep(x);
+pub(crate) fn silu(x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+    match x {
+        Activation::Tensor(x) => {
+            keep(x, context);
+            Ok(x.f_silu()?.into())
+        }
+        Activation::Traced(x) => x.then(|graph, x| {
+            let gate = graph.sigmoid(x)?;
+            graph.mul(x, &gate)
+        }),
     }
-    Ok(x.f_silu()?)
 }
 
 /// `x Phi(x)` (Hendrycks and Gimpel 2016), exact.
-pub(crate) fn gelu(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+pub(crate) fn gelu(x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+    match x {
+        Activation::Tensor(x) => {
+            keep(x, context);
+            Ok(x.f_gelu("none")?.into())
+        }
+        Activation::Traced(x) => {
+            // In the order in which runtimes know it for one operation: x / sqrt(2), erf, + 1, * x, * 0.5.
+            let number = |name: &str, value: f32| x.constant(name, &Tensor::from(value));
+            let root = number("gelu.sqrt_half", std::f32::consts::FRAC_1_SQRT_2)?;
+            let (one, half) = (number("gelu.one", 1.0)?, number("gelu.half", 0.5)?);
+            x.then(|graph, x| {
+                let scaled = graph.mul(x, &root)?;
+                let error = graph.erf(&scaled)?;
+                let sum = graph.add(&error, &one)?;
+                let product = graph.mul(x, &sum)?;
+                graph.mul(&product, &half)
+            })
+        }
+    }
+}
+
+/// An activation that the backward pass needs counts as work.
+fn keep(x: &Tensor, context: &Context<'_>) {
     if let Some(recorder) = context.recorder {
         recorder.keep(x);
     }
-    Ok(x.f_gelu("none")?)
-}
-
-/// The largest value of each window, along every spatial axis.
-pub(crate) fn max_pool(
-    x: &Tensor,
-    kernel: i64,
-    stride: i64,
-    padding: i64,
-    context: &Context<'_>,
-) -> Result<Tensor, ModelError> {
-    let y = if x.dim() == 4 {
-        x.f_max_pool2d([kernel; 2], [stride; 2], [padding; 2], [1; 2], false)?
-    } else {
-        x.f_max_pool3d([kernel; 3], [stride; 3], [padding; 3], [1; 3], false)?
-    };
-    if let Some(recorder) = context.recorder {
-        recorder.window(x, &y, kernel, stride);
-        recorder.keep(&y);
-    }
-    Ok(y)
-}
-
-/// `[N, C, H, W]` to `[N, C]` by the largest value over space.
-pub(crate) fn global_max_pool(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-    context.keep_feature_map(x);
-    let (x, _) = x.f_adaptive_max_pool2d([1, 1])?;
-    Ok(x.f_flatten(1, -1)?)
-}
-
-/// `[N, C, H, W]` or `[N, C, D, H, W]` to `[N, C]` by the mean over space.
-pub(crate) fn global_mean_pool(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-    context.keep_feature_map(x);
-    let space: Vec<i64> = (2..x.dim() as i64).collect();
-    Ok(x.f_mean_dim(space.as_slice(), false, None::<tch::Kind>)?)
 }

@@ -4,7 +4,7 @@
 use rand::Rng as _;
 use tch::Tensor;
 
-use crate::{Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 /// `torch.nn.Dropout` on features `[N, F]` (Srivastava et al. 2014).
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Dropout {
     ///
     /// # Errors
     /// [`ModelError::Torch`] when memory runs out.
-    pub fn forward(&self, x: Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    pub fn forward(&self, x: Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         drop_values(x, self.probability, context, self.layer, false)
     }
 }
@@ -46,21 +46,23 @@ impl StochasticDepth {
     ///
     /// # Errors
     /// [`ModelError::Torch`] when memory runs out.
-    pub fn forward(&self, x: Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    pub fn forward(&self, x: Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         drop_values(x, self.probability, context, self.layer, true)
     }
 }
 
+/// A graph has the function of evaluation.
 fn drop_values(
-    x: Tensor,
+    x: Activation,
     probability: f64,
     context: &Context<'_>,
     layer: u64,
     whole_rows: bool,
-) -> Result<Tensor, ModelError> {
+) -> Result<Activation, ModelError> {
     if !context.train || probability <= 0.0 {
         return Ok(x);
     }
+    let x = x.into_tensor()?;
     let size = x.size();
     let width = if whole_rows { 1 } else { size[1..].iter().product::<i64>() as usize };
     let kept = (1.0 / (1.0 - probability)) as f32;
@@ -72,7 +74,7 @@ fn drop_values(
     let mut shape = if whole_rows { vec![1; size.len()] } else { size };
     shape[0] = x.size()[0];
     let mask = Tensor::f_from_slice(&mask)?.f_view(shape.as_slice())?.f_to_device(x.device())?.f_to_kind(x.kind())?;
-    Ok(x.f_mul(&mask)?)
+    Ok(x.f_mul(&mask)?.into())
 }
 
 #[cfg(test)]
@@ -82,6 +84,10 @@ mod tests {
     use crate::scope::Filling;
     use crate::{BuildOptions, NetConfig, Segment};
     use tch::{Device, Kind};
+
+    fn values(activation: Result<Activation, ModelError>) -> Tensor {
+        activation.and_then(Activation::into_tensor).unwrap()
+    }
 
     fn rows(numbers: Vec<u64>) -> Rows {
         Rows::new(&[Segment { task: 0, start: 0, len: numbers.len() as i64 }], numbers, Device::Cpu).unwrap()
@@ -93,17 +99,17 @@ mod tests {
         let (first, second) = (Dropout::new(&scope, 0.25), Dropout::new(&scope, 0.25));
         let ones = |n: i64| Tensor::ones([n, 4096], (Kind::Float, Device::Cpu));
         let all = rows((0..4).collect());
-        let y = first.forward(ones(4), &Context::new(true, Kind::Float, &all, 9)).unwrap();
+        let y = values(first.forward(ones(4).into(), &Context::new(true, Kind::Float, &all, 9)));
         let mean = y.mean(Kind::Float).double_value(&[]);
         assert!((mean - 1.0).abs() < 0.02, "{mean}");
         assert!((y.eq(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]) - 0.25).abs() < 0.02);
 
         let part = rows(vec![1, 3]);
-        let z = first.forward(ones(2), &Context::new(true, Kind::Float, &part, 9)).unwrap();
+        let z = values(first.forward(ones(2).into(), &Context::new(true, Kind::Float, &part, 9)));
         assert!(z.equal(&y.index_select(0, &Tensor::from_slice(&[1_i64, 3]))));
-        assert!(!second.forward(ones(4), &Context::new(true, Kind::Float, &all, 9)).unwrap().equal(&y));
-        assert!(!first.forward(ones(4), &Context::new(true, Kind::Float, &all, 8)).unwrap().equal(&y));
-        assert!(first.forward(ones(4), &Context::new(false, Kind::Float, &all, 9)).unwrap().equal(&ones(4)));
+        assert!(!values(second.forward(ones(4).into(), &Context::new(true, Kind::Float, &all, 9))).equal(&y));
+        assert!(!values(first.forward(ones(4).into(), &Context::new(true, Kind::Float, &all, 8))).equal(&y));
+        assert!(values(first.forward(ones(4).into(), &Context::new(false, Kind::Float, &all, 9))).equal(&ones(4)));
     }
 
     #[test]
@@ -112,7 +118,7 @@ mod tests {
         let layer = StochasticDepth::new(&scope, 0.5);
         let all = rows((0..64).collect());
         let x = Tensor::ones([64, 2, 3, 3], (Kind::Float, Device::Cpu));
-        let y = layer.forward(x, &Context::new(true, Kind::Float, &all, 1)).unwrap().view([64, 18]);
+        let y = values(layer.forward(x.into(), &Context::new(true, Kind::Float, &all, 1))).view([64, 18]);
         assert!(y.amax([1], false).equal(&y.amin([1], false)));
         let kept = y.select(1, 0).sum(Kind::Float).double_value(&[]) / 2.0;
         assert!((20.0..44.0).contains(&kept), "{kept}");

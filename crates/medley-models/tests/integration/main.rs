@@ -3,5 +3,6 @@
 
 mod agreement;
 mod backbones;
+mod export;
 mod published;
 mod replicas;

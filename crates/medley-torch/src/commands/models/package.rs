@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
-use medley_package::NOTICE;
+use medley_package::{NOTICE, NumberFormat};
 use medley_predict::{Bundle, ComputeOptions, RunSource, TaskChoice, calibrate};
 use medley_predictions::record::read_manifest;
 use medley_storage::{RealFs, StorageError, create_folder};
 use serde::Serialize;
 
-use medley_cli::args::models::{ExportArguments, VerifyArguments};
+use medley_cli::args::models::{ExportArguments, ExportFormat, OnnxArguments, VerifyArguments};
+use medley_cli::failure::Usage;
 use medley_cli::{data_folder, output};
 
 /// What was written, for scripts.
@@ -23,9 +24,10 @@ struct Written {
 }
 
 pub(crate) fn export(arguments: &ExportArguments, folder: &Path) -> anyhow::Result<()> {
+    let format = numbers(arguments)?;
     let manifest = read_manifest(&RunLayout::new(&arguments.run))?;
     let data = data_folder::of_run(&arguments.run, Some(&manifest), &arguments.data);
-    let source = RunSource { run: &arguments.run, data_folder: &data, seed: arguments.seed, format: arguments.format };
+    let source = RunSource { run: &arguments.run, data_folder: &data, seed: arguments.seed, format };
     let all = manifest.data.iter().map(|data| data.task.name.clone());
     let choices: Vec<(TaskChoice, PathBuf)> = if arguments.all_tasks {
         vec![(TaskChoice::All, folder.to_owned())]
@@ -67,6 +69,21 @@ pub(crate) fn export(arguments: &ExportArguments, folder: &Path) -> anyhow::Resu
     }
     let first = written.first().map(|package| package.path.display().to_string()).unwrap_or_default();
     output::line(&format!("\n`medley predict PICTURE --model {first}` uses it. {NOTICE}."))
+}
+
+/// The numbers of a package; what is for files alone is a mistake.
+fn numbers(arguments: &ExportArguments) -> Result<NumberFormat, Usage> {
+    if arguments.onnx != OnnxArguments::default() {
+        return Err(Usage(format!("{} are for models; replace --to by --format onnx", super::export::ONNX_OPTIONS)));
+    }
+    match arguments.format {
+        None | Some(ExportFormat::Fp32) => Ok(NumberFormat::Fp32),
+        Some(ExportFormat::Bf16) => Ok(NumberFormat::Bf16),
+        Some(ExportFormat::Fp16) => Ok(NumberFormat::Fp16),
+        Some(ExportFormat::Safetensors | ExportFormat::Onnx) => Err(Usage(
+            "a package is of format fp32, bf16 or fp16; for safetensors or onnx, replace --to by --out".to_owned(),
+        )),
+    }
 }
 
 /// What was found, for scripts.
