@@ -9,7 +9,7 @@
 use tch::Tensor;
 
 use super::{Backbone, Entry, Request};
-use crate::layers::{Conv, ConvNorm, ConvOptions, gelu, global_max_pool, max_pool, relu};
+use crate::layers::{Conv, ConvNorm, ConvOptions, gelu, global_max_pool, halve, relu};
 use crate::{Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -65,9 +65,7 @@ impl Backbone for ResNet9 {
 
     fn forward(&self, images: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
         let rectified = |layer: &ConvNorm, x: &Tensor| relu(layer.forward(x, context)?, context);
-        // ReLU after the pool sees a quarter of the values, and gives the bits that it would give before it.
-        let halved =
-            |layer: &ConvNorm, x: &Tensor| relu(max_pool(&layer.forward(x, context)?, 2, 2, 0, context)?, context);
+        let halved = |layer: &ConvNorm, x: &Tensor| halve(&layer.forward(x, context)?, context);
         let residual = |x: Tensor, [first, second]: &[ConvNorm; 2]| -> Result<Tensor, ModelError> {
             // Not in place: the ReLU before the addition keeps its result for the backward pass.
             Ok(x.f_add(&rectified(second, &rectified(first, &x)?)?)?)

@@ -38,8 +38,7 @@ impl ConvNorm {
             return self.norm.forward(&self.conv.forward(x, context)?, context);
         };
         let folded = |rows: &Tensor, key: usize, task: usize| -> Result<Tensor, ModelError> {
-            let (weight, bias) = prepared.get(self.conv.layer(), key, || self.fold(task, context))?;
-            self.conv.apply(rows, &weight, bias.as_ref(), context)
+            self.conv.apply_prepared(rows, prepared, key, context, || self.fold(task, context))
         };
         if self.conv.has_adapters() || self.norm.depends_on_task() {
             per_segment(x, context.rows.segments(), |rows, segment| folded(rows, segment.task, segment.task))

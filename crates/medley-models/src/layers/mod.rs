@@ -23,7 +23,7 @@ pub use noise::{Dropout, StochasticDepth};
 
 use tch::Tensor;
 
-use crate::{Context, ModelError};
+use crate::{Context, Convolutions, ModelError};
 
 /// `max(x, 0)`, in place: for activations that nobody else reads.
 pub(crate) fn relu(mut x: Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
@@ -67,6 +67,15 @@ pub(crate) fn max_pool(
         recorder.keep(&y);
     }
     Ok(y)
+}
+
+/// The largest value of each 2x2 pixels, then `ReLU`: it sees a quarter of the values, and gives the bits that it would give before.
+pub(crate) fn halve(x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    let by_kernels = context.prepared.is_some() && context.convolutions == Convolutions::Winograd;
+    if let Some(y) = by_kernels.then(|| winograd::halve(x)).transpose()?.flatten() {
+        return Ok(y);
+    }
+    relu(max_pool(x, 2, 2, 0, context)?, context)
 }
 
 /// `[N, C, H, W]` to `[N, C]` by the largest value over space.
