@@ -16,6 +16,9 @@ use crate::replicas::{self, Pass, Pending, Replicas, Share};
 use crate::scope::{Filling, Part, Scope, Store};
 use crate::{Context, Convolutions, ModelError, environment};
 
+/// Rows of a product with a head in inference, at least: products of fewer add up in another order.
+const FEWEST_ROWS: i64 = 8;
+
 /// A shared backbone with one linear head per task (or per group of tasks that share one).
 ///
 /// Parameters of the trunk are called `backbone.` and their name in torchvision or timm, those of a head `heads.NAME.weight`
@@ -370,7 +373,15 @@ impl MultiTaskNet {
         segments
             .iter()
             .zip(&parts)
-            .map(|(segment, rows)| self.heads[self.head_of[segment.task]].forward(rows, &context))
+            .map(|(segment, rows)| {
+                let head = &self.heads[self.head_of[segment.task]];
+                let missing = FEWEST_ROWS - segment.len;
+                if context.prepared.is_none() || missing <= 0 {
+                    return head.forward(rows, &context);
+                }
+                let rows = rows.f_constant_pad_nd([0, 0, 0, missing])?;
+                Ok(head.forward(&rows, &context)?.f_narrow(0, 0, segment.len)?)
+            })
             .collect()
     }
 
@@ -416,12 +427,21 @@ pub struct Inference<'a> {
 impl Inference<'_> {
     /// As [`MultiTaskNet::forward`] in evaluation, to within rounding; nothing is recorded for a backward pass.
     ///
+    /// On a CPU, without replicas, the bits of an image do not depend on the others: libtorch has other sums for a product of one row,
+    /// or of a few, so there are always some.
+    ///
     /// # Errors
     /// As [`MultiTaskNet::forward`].
     pub fn forward(&self, images: &Tensor, segments: &[Segment]) -> Result<Vec<Tensor>, ModelError> {
         let _guard = tch::no_grad_guard();
         self.net.check(images, segments)?;
-        self.net.compute(images, segments, self.net.pass(false, 0, Some(self.number)), Some(&self.prepared), None)
+        let pass = self.net.pass(false, 0, Some(self.number));
+        let compute = |images: &Tensor, segments: &[Segment]| {
+            self.net.compute(images, segments, pass, Some(&self.prepared), None)
+        };
+        let ([segment], 1) = (segments, images.size()[0]) else { return compute(images, segments) };
+        let logits = compute(&Tensor::f_cat(&[images, images], 0)?, &[Segment { len: 2, ..*segment }])?;
+        logits.iter().map(|logits| Ok(logits.f_narrow(0, 0, 1)?)).collect()
     }
 }
 

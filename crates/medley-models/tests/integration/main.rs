@@ -3,5 +3,6 @@
 
 mod agreement;
 mod backbones;
+mod batches;
 mod published;
 mod replicas;
