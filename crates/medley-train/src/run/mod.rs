@@ -33,7 +33,7 @@ use crate::config::{Experiment, Rules};
 use crate::data::Prepared;
 use crate::distill::Teachers;
 use crate::engine::SeedRun;
-use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
+use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard, flattened};
 use crate::parent::ParentRun;
 use crate::phases;
 use crate::pretrained::Pretrained;
@@ -404,11 +404,12 @@ impl<'a> Run<'a> {
             let ranges = finished.get(&row.seed);
             ranges.is_some_and(|ranges| ranges.iter().any(|&(start, end)| row.epoch > start && row.epoch <= end))
         };
+        let settings = toml::Table::try_from(&**self.experiment).map(|table| flattened(&table)).unwrap_or_default();
         let attach = || -> anyhow::Result<_> {
             Ok((
                 JsonLines::append(&folder, &layout.events(), 50)?,
                 MetricsCsv::open(&folder, &layout.metrics(), &keep)?,
-                TensorBoard::new(layout.clone()),
+                TensorBoard::new(layout.clone()).describing(settings),
             ))
         };
         let (lines, metrics, tensorboard) = attach().map_err(TrainError::Observer)?;
