@@ -18,6 +18,7 @@
 //! ```
 
 pub mod args;
+pub mod combine;
 mod commands;
 pub mod data_folder;
 pub mod failure;

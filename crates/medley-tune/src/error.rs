@@ -35,6 +35,15 @@ pub enum TuneError {
         /// Its folder.
         path: PathBuf,
     },
+    /// The folder for results is there already.
+    #[error("`{}` exists already; give another --out, or remove it", Shown(path))]
+    OutExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// No task was named, and no config that names some.
+    #[error("name a task, such as --task breastmnist, or a config with --config")]
+    NoTasks,
     /// No trial has finished.
     #[error("`{}` has no finished trial that could be run again", Shown(path))]
     NothingToConfirm {
