@@ -22,6 +22,7 @@ pub mod combine;
 mod commands;
 pub mod data_folder;
 pub mod failure;
+pub mod look;
 pub mod findings;
 pub mod images_bar;
 mod launch;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use medley_core::record::ScoreSet;
 use medley_storage::{Storage, if_present, read_file, write_whole};
 use serde::{Deserialize, Serialize};
 
@@ -24,12 +25,16 @@ pub struct PhaseRecord {
 /// A network that was trained at the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemberRecord {
-    /// Its run folder, in `members`.
+    /// Its name.
     pub name: String,
+    /// Its run folder, in that of `auto`.
+    pub folder: String,
     /// The trial whose settings it has; `None` for the base experiment.
     pub trial: Option<u64>,
     /// Its seed.
     pub seed: u64,
+    /// Fold and way of splitting, or seed: networks of different settings with the same number are compared with each other.
+    pub unit: usize,
     /// The validation score that chose its epoch.
     pub score: f64,
 }
@@ -56,6 +61,18 @@ pub struct AutoRecord {
     pub spent: f64,
     /// How.
     pub phases: Vec<PhaseRecord>,
+    /// Epochs of each network.
+    pub epochs: usize,
+    /// Folds that networks were trained on; `None` where all were validated on the same rows.
+    pub folds: Option<usize>,
+    /// Networks that the default recipe could have trained in the time of the search.
+    pub instead: usize,
+    /// Trials that were compared.
+    pub trials: usize,
+    /// Whether the search was worth its time.
+    pub finding: String,
+    /// What the audit of the data found.
+    pub audit: Vec<String>,
     /// The networks, in the order in which they were begun.
     pub members: Vec<MemberRecord>,
     /// The folder of the ensemble, in that of `auto`.
@@ -66,6 +83,9 @@ pub struct AutoRecord {
     pub ensemble_score: Option<f64>,
     /// Rules that were accepted for it.
     pub rules: Vec<RuleRecord>,
+    /// Of the test split, once it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<ScoreSet>,
 }
 
 impl AutoRecord {

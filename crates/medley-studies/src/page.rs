@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use askama::Template;
+use medley_core::record::ScoreSet;
 use medley_core::text::{count, duration, plural};
 use medley_report::Fragment;
 use medley_search::{Study, TrialState, Value};
@@ -74,6 +75,9 @@ struct Confirmed {
 
 struct Auto {
     summary: String,
+    finding: String,
+    audit: Vec<String>,
+    test: Option<String>,
     phases: Vec<(String, String)>,
     members: Vec<(String, String)>,
     rules: Vec<String>,
@@ -257,10 +261,33 @@ fn auto(record: &AutoRecord) -> Auto {
     };
     Auto {
         summary,
+        finding: record.finding.clone(),
+        audit: record.audit.clone(),
+        test: record.test.as_ref().map(|test| tested(test, record)),
         phases: record.phases.iter().map(|phase| (phase.name.clone(), duration(phase.seconds))).collect(),
         members: record.members.iter().map(|member| (member.name.clone(), number(member.score))).collect(),
         rules: record.rules.iter().map(rule).collect(),
     }
+}
+
+/// What the test split says, and how many trials were compared before it was opened.
+fn tested(test: &ScoreSet, record: &AutoRecord) -> String {
+    let of = |task: &medley_core::record::TaskResult| {
+        let auc = task.auc.map_or_else(|| NONE.to_owned(), number);
+        format!(
+            "{}: AUC {auc}, accuracy {}, macro-F1 {} on {} images",
+            task.task,
+            number(task.accuracy),
+            number(task.macro_f1),
+            count(task.rows as u64)
+        )
+    };
+    let tasks: Vec<String> = test.tasks.iter().map(of).collect();
+    format!(
+        "The test split was opened once, for the ensemble, by the plain rule, after {} were compared on validation images: {}.",
+        plural(record.trials, "trial"),
+        tasks.join("; ")
+    )
 }
 
 fn spent(overview: &Overview) -> Vec<Spent> {

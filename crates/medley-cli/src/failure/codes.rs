@@ -144,7 +144,7 @@ pub fn ensemble(error: &EnsembleError) -> Option<Code> {
         | EnsembleError::Twice { .. }
         | EnsembleError::NothingInCommon { .. }
         | EnsembleError::Name { .. } => Code::Usage,
-        EnsembleError::OtherData { .. } | EnsembleError::Rows { .. } => Code::Data,
+        EnsembleError::OtherData { .. } | EnsembleError::Rows { .. } | EnsembleError::Members { .. } => Code::Data,
         EnsembleError::Encode { .. } => Code::Internal,
         EnsembleError::Prediction(error) => return prediction(error),
         EnsembleError::Decision(error) => decision(error),

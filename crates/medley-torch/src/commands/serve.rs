@@ -49,7 +49,7 @@ fn load(path: &Path, arguments: &ServeArguments, classifiers: &mut Vec<Box<dyn C
         threads: Some(usize::from(arguments.threads)),
     };
     for task in 0..bundle.package().models().len() {
-        classifiers.push(Box::new(bundle.classifier(task, options)?));
+        classifiers.push(bundle.classifier(task, options)?);
     }
     Ok(())
 }

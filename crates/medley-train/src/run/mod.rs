@@ -186,6 +186,23 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What the network of a finished run of one seed says of the test images, by task; `None` where a stop was asked for. Nothing is
+    /// written, and no label is opened: this is for whoever averages several runs and scores their mean.
+    ///
+    /// # Errors
+    /// [`TrainError::Unfinished`] before training has ended; else as [`Self::train`].
+    pub fn predict_test(self, mut observers: Observers, stop: &StopFlag) -> Result<Option<Vec<Scores>>, TrainError> {
+        let _threads = RestoreThreads::later();
+        compute::prepare_process(&self.plan);
+        let seed = self.experiment.seeds[0];
+        let Some(kept) = self.files().kept(seed)? else {
+            return Err(TrainError::Unfinished { run: self.layout().root().to_owned() });
+        };
+        let wanted = Wanted { validation: false, test: true };
+        let predicted = self.predict_seed(seed, (wanted, kept.result.fine_tuned), &mut observers, stop)?;
+        Ok(predicted.and_then(|predicted| predicted.test))
+    }
+
     /// The results of a run that was finished before; `None` where something is left to be trained.
     ///
     /// # Errors

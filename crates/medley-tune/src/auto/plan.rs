@@ -1,5 +1,6 @@
 //! What is searched by default, and how long trials are: pure functions of the size of the data and of the time.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,33 +8,44 @@ use medley_data::Registry;
 use medley_search::StudyDefinition;
 use medley_train::config::Experiment;
 use medley_train::dry_run::EpochTime;
+use serde::{Deserialize, Serialize};
 
 use super::AutoRequest;
 use crate::{Plan, TuneError};
 
-/// Where the search ends, as a share of the budget.
-pub const SEARCH_SHARE: f64 = 0.5;
-/// Where the last network has to be finished: the rest is for the ensemble, decision rules and the report.
-pub const TRAIN_SHARE: f64 = 0.94;
+/// The part of the time for trials and networks that the search has.
+const SEARCH_SHARE: f64 = 0.5;
 /// Trials that a worker could train to their end while the search lasts. Most are stopped early.
-const WHOLE_TRIALS: f64 = 5.0;
+const WHOLE_TRIALS: f64 = 5.5;
 /// A network takes longer while others train beside it.
 const BESIDE: f64 = 1.3;
 /// Optimizer steps after which small sets have learned what there is.
 const MOST_STEPS: usize = 2_500;
 /// Fewer epochs say nothing of a schedule.
 const LEAST_EPOCHS: usize = 3;
+/// Fewer steps of an epoch teach nothing.
+const LEAST_STEPS: f64 = 4.0;
 /// Rows that count as a small set.
 const SMALL: usize = 4_000;
+/// Rows up to which networks are trained on folds: more rows have a validation split that can tell networks apart.
+const FOLDED: usize = 20_000;
+/// Channels of the first block of the default network, and of the network for budgets with time for [`WIDER`] times as much.
+pub(super) const NARROW: usize = 16;
+pub(super) const WIDE: usize = 32;
+pub(super) const WIDER: f64 = 4.0;
+/// Seconds that ensemble, rules and report take beside what the size of the data makes them take.
+const FINISH: f64 = 1.2;
+/// Seconds that the package of a network takes.
+const FINISH_NETWORK: f64 = 0.25;
 
 /// The default recipe, as `configs/base.toml` has it.
 const RECIPE: &str = include_str!("../../../../configs/base.toml");
 
-/// The config that trials vary.
+/// The config that trials vary; `width` is that of the default network, and does not concern a base of one's own.
 ///
 /// # Errors
 /// [`TuneError::Config`] where the base cannot be read or a task is not known; [`TuneError::NoTasks`].
-pub fn base_text(request: &AutoRequest, registry: &Registry) -> Result<String, TuneError> {
+pub fn base_text(request: &AutoRequest, registry: &Registry, width: usize) -> Result<String, TuneError> {
     let tasks = |tasks: &[String]| tasks.iter().map(|task| format!("{task:?}")).collect::<Vec<_>>().join(", ");
     let Some(base) = &request.base else {
         if request.tasks.is_empty() {
@@ -44,7 +56,7 @@ pub fn base_text(request: &AutoRequest, registry: &Registry) -> Result<String, T
         let recipe = if request.tasks.iter().any(volumes) {
             RECIPE.replace("{ name = \"resnet9\", width = 32 }", "{ name = \"resnet18_3d\" }")
         } else {
-            RECIPE.to_owned()
+            RECIPE.replace("width = 32", &format!("width = {width}"))
         };
         return Ok(format!("name = \"auto\"\ntasks = [{}]\n{recipe}", tasks(&request.tasks)));
     };
@@ -61,50 +73,126 @@ pub fn base_text(request: &AutoRequest, registry: &Registry) -> Result<String, T
         train.remove("threads");
         train.remove("replicas");
     }
+    for key in ["count", "index", "repeat"] {
+        // Folds are made here.
+        table.get_mut("folds").and_then(toml::Value::as_table_mut).and_then(|folds| folds.remove(key));
+    }
     Ok(medley_train::config::load::render(&table))
 }
 
-/// How long trials are.
+/// What was measured before the plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Opened {
+    /// Of the base experiment, alone on the machine.
+    pub(super) epoch: EpochTime,
+    /// Training rows of an epoch.
+    pub(super) rows: usize,
+    /// What opening and timing took.
+    pub(super) seconds: f64,
+    /// Threads that train at the same time.
+    pub(super) workers: usize,
+}
+
+/// How long trials are, and when what ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimePlan {
-    /// Epochs of a trial.
+    /// Epochs of a trial, and of each network at the end.
     pub epochs: usize,
     /// Seconds of an epoch, beside other workers.
     pub epoch_seconds: f64,
+    /// Seconds at the end of a network.
+    pub end_seconds: f64,
     /// Training images of an epoch, where those are fewer than the rows.
     pub samples: Option<usize>,
+    /// Training rows.
+    pub rows: usize,
+    /// The search ends when so many seconds are spent.
+    pub search_until: f64,
+    /// The last network has to be finished when so many seconds are spent: the rest is for ensemble, rules, package and report.
+    pub train_until: f64,
+    /// Seconds that there would be for a trial.
+    trial_seconds: f64,
+    /// Seconds that the most epochs which are worth it would take.
+    most_seconds: f64,
 }
 
 impl TimePlan {
-    /// For a budget of so many seconds, of which the search has a share.
-    pub fn new(time: &EpochTime, budget: f64, search_share: f64) -> Self {
-        let trial = (budget * search_share / WHOLE_TRIALS / BESIDE - time.end).max(0.0);
-        let most = (MOST_STEPS / time.steps.max(1)).clamp(20, 100);
-        let epochs = trial / time.seconds().max(1e-6);
-        if epochs >= LEAST_EPOCHS as f64 {
-            let epochs = (epochs as usize).min(most);
-            return Self { epochs, epoch_seconds: time.seconds() * BESIDE, samples: None };
+    /// For a budget of so many seconds, some of which are spent.
+    ///
+    /// # Errors
+    /// [`TuneError::TooLittleTime`] where nothing could be searched and trained in it.
+    pub(super) fn new(opened: &Opened, spent: f64, budget: f64) -> Result<Self, TuneError> {
+        let Opened { epoch, rows, seconds, workers } = *opened;
+        let beside = if workers > 1 { BESIDE } else { 1.0 };
+        // The data are opened once more for labels.
+        let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
+        let train_until = budget - reserve.min(budget / 4.0);
+        let search_until = spent + (train_until - spent).max(0.0) * SEARCH_SHARE;
+        let trial = ((search_until - spent) / WHOLE_TRIALS / beside - epoch.end).max(0.0);
+        let most = (MOST_STEPS / epoch.steps.max(1)).clamp(20, 100);
+        let least_steps = LEAST_STEPS.min(epoch.steps as f64);
+        let least = (LEAST_EPOCHS as f64 * (epoch.step * least_steps + epoch.validation) + epoch.end) * beside;
+        // A trial, then the best settings and the default recipe, in turn where there is one worker.
+        let in_turn = if workers > 1 { 2.0 } else { 3.0 };
+        let needed = spent + least * in_turn / SEARCH_SHARE + reserve;
+        if budget < needed {
+            return Err(TuneError::TooLittleTime { budget, needed: needed.ceil() });
         }
-        // Shorter epochs, so that there is a schedule, and rungs.
-        let of_epoch = trial / LEAST_EPOCHS as f64;
-        let steps = ((of_epoch - time.validation) / time.step.max(1e-9)).max(4.0) as usize;
-        let steps = steps.min(time.steps.max(1));
-        let epoch_seconds = (time.step * steps as f64 + time.validation) * BESIDE;
-        Self { epochs: LEAST_EPOCHS, epoch_seconds, samples: Some(steps) }
+        let epochs = ((trial / epoch.seconds().max(1e-6)) as usize).min(most);
+        let (epochs, samples, of_epoch) = if epochs >= LEAST_EPOCHS {
+            (epochs, None, epoch.seconds())
+        } else {
+            // Shorter epochs, so that there is a schedule, and rungs.
+            let steps = (trial / LEAST_EPOCHS as f64 - epoch.validation) / epoch.step.max(1e-9);
+            let steps = steps.max(LEAST_STEPS).min(epoch.steps.max(1) as f64);
+            (LEAST_EPOCHS, Some(steps as usize), epoch.step * steps + epoch.validation)
+        };
+        Ok(Self {
+            epochs,
+            epoch_seconds: of_epoch * beside,
+            end_seconds: epoch.end * beside,
+            samples,
+            rows,
+            search_until,
+            train_until,
+            trial_seconds: trial,
+            most_seconds: epoch.seconds() * most as f64,
+        })
     }
 
-    /// The text of a config with these epochs.
+    /// Seconds of a network, as far as that is known before one was trained.
+    pub fn network_seconds(&self) -> f64 {
+        self.epoch_seconds * self.epochs as f64 + self.end_seconds
+    }
+
+    /// Whether there is time for so many times as much as is worth it.
+    pub(super) fn has_time_for(&self, times: f64) -> bool {
+        self.trial_seconds > self.most_seconds * times
+    }
+
+    /// Whether networks are trained on folds, where there is time for all of them.
+    pub(super) fn is_folded(&self) -> bool {
+        self.rows <= FOLDED
+    }
+
+    /// The text of a config with these epochs, and with files of rows that belong together, by task.
     #[must_use]
-    pub fn apply(&self, text: &str) -> String {
+    pub fn apply(&self, text: &str, groups: &BTreeMap<String, String>) -> String {
         let Ok(mut table) = text.parse::<toml::Table>() else { return text.to_owned() };
-        let mut set = |name: &str, key: &str, value: i64| {
+        let mut set = |name: &str, key: &str, value: toml::Value| {
             let entry = table.entry(name).or_insert_with(|| toml::Table::new().into());
-            entry.as_table_mut().map(|inner| inner.insert(key.to_owned(), value.into()))
+            entry.as_table_mut().map(|inner| inner.entry(key.to_owned()).or_insert(value.clone()).clone_from(&value))
         };
-        set("train", "epochs", self.epochs as i64);
+        set("train", "epochs", (self.epochs as i64).into());
         if let Some(steps) = self.samples {
-            let batch = batch_size(text);
-            set("sampler", "samples_per_epoch", (steps * batch) as i64);
+            set("sampler", "samples_per_epoch", ((steps * batch_size(text)) as i64).into());
+        }
+        let has_groups = text.parse::<toml::Table>().is_ok_and(|table| {
+            table.get("folds").and_then(|folds| folds.get("groups")).is_some()
+        });
+        if !groups.is_empty() && !has_groups {
+            let files: toml::Table = groups.iter().map(|(task, path)| (task.clone(), path.as_str().into())).collect();
+            set("folds", "groups", files.into());
         }
         medley_train::config::load::render(&table)
     }
@@ -175,25 +263,46 @@ pub fn study_text(space: &[String], epochs: usize, seed: u64) -> String {
 mod tests {
     use super::*;
 
+    fn plan(epoch: EpochTime, budget: f64) -> Result<TimePlan, TuneError> {
+        TimePlan::new(&Opened { epoch, rows: 500, seconds: 2.0, workers: 2 }, 3.0, budget)
+    }
+
     fn time(step: f64, steps: usize, validation: f64) -> EpochTime {
         EpochTime { step, steps, validation, end: validation }
     }
 
     #[test]
     fn trials_are_as_long_as_the_time_allows() {
-        // 600 s, half of it for the search: 46 s a trial.
-        assert_eq!(TimePlan::new(&time(0.1, 5, 0.1), 600.0, 0.5).epochs, 76);
-        assert_eq!(TimePlan::new(&time(0.001, 5, 0.0), 600.0, 0.5).epochs, 100, "small sets have learned by then");
-        let large = TimePlan::new(&time(0.1, 1_000, 5.0), 600.0, 0.5);
-        assert_eq!((large.epochs, large.samples), (LEAST_EPOCHS, Some(87)));
-        assert!(TimePlan::new(&time(1.0, 10, 100.0), 1.0, 0.5).samples.unwrap() >= 4);
+        let middle = plan(time(0.1, 5, 0.1), 600.0).unwrap();
+        // 594.8 s until the networks have to be finished, half of the rest for the search: 41.3 s a trial, of epochs of 0.6 s.
+        assert_eq!((middle.epochs, middle.samples), (68, None));
+        assert!((middle.train_until - 594.8).abs() < 1e-9 && (middle.search_until - 298.9).abs() < 1e-9, "{middle:?}");
+        let quick = plan(time(0.001, 5, 0.0), 600.0).unwrap();
+        assert_eq!(quick.epochs, 100, "small sets have learned by then");
+        assert!(quick.has_time_for(WIDER) && !middle.has_time_for(WIDER));
+        let large = plan(time(0.1, 1_000, 5.0), 600.0).unwrap();
+        assert_eq!((large.epochs, large.samples), (LEAST_EPOCHS, Some(71)));
+    }
+
+    #[test]
+    fn too_little_time_is_said_with_what_is_needed() {
+        let Err(TuneError::TooLittleTime { budget, needed }) = plan(time(0.1, 1_000, 5.0), 60.0) else {
+            panic!("it is enough")
+        };
+        assert!(budget == 60.0 && needed > 60.0 && needed.fract() == 0.0, "{needed}");
+        plan(time(0.1, 1_000, 5.0), needed).unwrap();
+        assert!(plan(time(0.1, 1_000, 5.0), needed - 1.0).is_err());
     }
 
     #[test]
     fn the_plan_is_written_into_the_config() {
-        let plan = TimePlan { epochs: 7, epoch_seconds: 1.0, samples: Some(10) };
-        let text = plan.apply("name = 'x'\n[train]\nbatch_size = 16\n");
+        let plan = TimePlan { epochs: 7, samples: Some(10), ..plan(time(0.1, 5, 0.1), 600.0).unwrap() };
+        let groups = BTreeMap::from([("a".to_owned(), "groups.csv".to_owned())]);
+        let text = plan.apply("name = 'x'\n[train]\nbatch_size = 16\nepochs = 2\n", &groups);
         assert!(text.contains("epochs = 7") && text.contains("samples_per_epoch = 160"), "{text}");
+        assert!(text.contains("a = \"groups.csv\""), "{text}");
+        let own = plan.apply("[folds.groups]\nb = 'own.csv'\n", &groups);
+        assert!(own.contains("own.csv") && !own.contains("groups.csv"), "{own}");
     }
 
     #[test]
