@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use medley_core::record::ScoreSet;
 use medley_core::{RunLayout, Scores, Split};
-use medley_decisions::{Decisions, FitOptions};
 use medley_decisions::ensemble::Method;
 use medley_decisions::record::TaskDecisions;
+use medley_decisions::{Decisions, FitOptions};
 pub use medley_ensembles::Built;
 use medley_ensembles::{Request, Source, build, open_test_of};
 use medley_predictions::RunFiles;

@@ -22,10 +22,10 @@ pub mod combine;
 mod commands;
 pub mod data_folder;
 pub mod failure;
-pub mod look;
 pub mod findings;
 pub mod images_bar;
 mod launch;
+pub mod look;
 pub mod output;
 pub mod study;
 

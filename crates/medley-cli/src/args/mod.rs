@@ -152,12 +152,7 @@ impl TorchCommand {
     pub fn trains(&self) -> bool {
         matches!(
             self,
-            Self::Train(_)
-                | Self::Auto(_)
-                | Self::Test(_)
-                | Self::Resume(_)
-                | Self::LrFind(_)
-                | Self::Robustness(_)
+            Self::Train(_) | Self::Auto(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_) | Self::Robustness(_)
         )
     }
 }

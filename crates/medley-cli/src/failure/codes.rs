@@ -7,6 +7,7 @@ use medley_ensembles::EnsembleError;
 use medley_fetch::FetchError;
 use medley_import::ImportError;
 use medley_metrics::MetricError;
+use medley_mlflow::MlflowError;
 use medley_predictions::{FoldsError, PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
 use medley_runs::RunsError;
@@ -81,6 +82,16 @@ pub fn fetch(error: &FetchError) -> Code {
         FetchError::Storage(error) => storage(error),
         FetchError::InTheWay { .. } => Code::Disk,
         FetchError::Download { .. } | FetchError::WrongHash { .. } => Code::Data,
+    }
+}
+
+/// Of [`MlflowError`].
+pub fn mlflow(error: &MlflowError) -> Code {
+    match error {
+        MlflowError::Record(error) => record(error),
+        MlflowError::Read(error) => read(error),
+        MlflowError::Address { .. } => Code::Usage,
+        MlflowError::Unreachable { .. } | MlflowError::Refused { .. } | MlflowError::Answer { .. } => Code::Internal,
     }
 }
 
