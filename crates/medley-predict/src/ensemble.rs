@@ -130,9 +130,10 @@ impl Ensemble {
         for (bundle, member) in &self.members {
             let own = bundle.package().models();
             let alike = own.len() == models.len()
-                && own.iter().zip(models).all(|(one, other)| {
-                    (one.task(), one.input()) == (other.task(), other.input())
-                });
+                && own
+                    .iter()
+                    .zip(models)
+                    .all(|(one, other)| (one.task(), one.input()) == (other.task(), other.input()));
             if !alike {
                 return Err(format!("`{}` has other tasks or images than the first member", member.folder));
             }

@@ -44,7 +44,7 @@ pub enum TuneError {
     },
     /// The folder was begun by another request.
     #[error(
-        "`{}` was begun with another {what}; give the same, and it continues, or another --out, and that begins anew",
+        "`{}` was begun with another {what}; give the same, and it continues, or another --out, and that begins again",
         Shown(path)
     )]
     OtherRequest {
@@ -75,7 +75,7 @@ pub enum TuneError {
     },
     /// The time was over before a network was finished.
     #[error(
-        "no network was finished within {}, as the machine was slower than when it was timed; `{}` has what was trained: begin anew with \
+        "no network was finished within {}, as the machine was slower than when it was timed; `{}` has what was trained: begin again with \
          more time and another --out",
         duration(*budget),
         Shown(path)

@@ -108,7 +108,8 @@ impl Scheme {
         let whole = |rank: Option<usize>, repeat: usize| {
             (0..self.folds.unwrap_or(1)).all(|fold| finished.contains(&Network { rank, repeat, fold }))
         };
-        let repeats = |ranks: &[Option<usize>]| (0..self.repeats).take_while(|&r| ranks.iter().all(|&k| whole(k, r))).count();
+        let repeats =
+            |ranks: &[Option<usize>]| (0..self.repeats).take_while(|&r| ranks.iter().all(|&k| whole(k, r))).count();
         let all: [&[Option<usize>]; 3] = [&[Some(0), None, Some(1)], &[Some(0), None], &[None]];
         let best = all.into_iter().max_by_key(|ranks| (repeats(ranks) * ranks.len(), ranks.len()));
         let Some(ranks) = best else { return Vec::new() };
@@ -126,6 +127,21 @@ struct Job {
     begins: Option<usize>,
 }
 
+impl Job {
+    /// What is said of it once it is trained.
+    fn record(&self) -> MemberRecord {
+        let name = self.part.name.clone();
+        MemberRecord {
+            folder: format!("{MEMBERS}/{name}"),
+            name,
+            trial: self.trial,
+            seed: self.part.seed,
+            unit: self.network.repeat * 1_000 + self.network.fold,
+            score: self.part.progress().1.unwrap_or(f64::MIN),
+        }
+    }
+}
+
 impl Members<'_> {
     /// Trains until no group of networks would be finished in time.
     pub(super) fn train(&self, outside: &StopFlag, say: &(dyn Fn(&str) + Sync)) -> Result<Trained, TuneError> {
@@ -134,7 +150,8 @@ impl Members<'_> {
         let time = self.clock.until(self.plan.train_until);
         let networks = time.as_secs_f64() * self.workers as f64 / (seconds * MARGIN).max(1e-3);
         let ranking = overview.ranking();
-        let found: Vec<_> = ranking.into_iter().filter(|trial| trial.latest().is_some()).take(MOST_RECIPES - 1).collect();
+        let found: Vec<_> =
+            ranking.into_iter().filter(|trial| trial.latest().is_some()).take(MOST_RECIPES - 1).collect();
         let scheme = self.scheme(networks as usize, found.len());
         let jobs = self.jobs(scheme, &found)?;
         say(&format!(
@@ -145,8 +162,11 @@ impl Members<'_> {
         let finished = self.train_jobs(&jobs, seconds, outside, say)?;
         let networks: Vec<Network> = finished.iter().map(|&(index, _)| jobs[index].network).collect();
         let kept = scheme.kept(&networks);
-        let members: Vec<MemberRecord> =
-            finished.into_iter().filter(|(index, _)| kept.contains(&jobs[*index].network)).map(|(_, one)| one).collect();
+        let members: Vec<MemberRecord> = finished
+            .into_iter()
+            .filter(|(index, _)| kept.contains(&jobs[*index].network))
+            .map(|(_, one)| one)
+            .collect();
         let instead = (self.searched * self.workers as f64 / seconds.max(1e-3)) as usize;
         if members.is_empty() && !outside.requested() {
             return Ok(Trained { members: self.stand_ins(&overview), folds: None, instead });
@@ -181,7 +201,7 @@ impl Members<'_> {
         (each * self.plan.epochs as f64 + self.plan.end_seconds).clamp(planned / 3.0, planned * 3.0)
     }
 
-    /// Trains jobs in turn with so many threads; their places and records in the order of jobs.
+    /// Trains jobs in turn with so many threads, but for those that are finished; their places and records in the order of jobs.
     fn train_jobs(
         &self,
         jobs: &[Job],
@@ -189,8 +209,9 @@ impl Members<'_> {
         outside: &StopFlag,
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<Vec<(usize, MemberRecord)>, TuneError> {
-        let (next, finished) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        let longest = Mutex::new(seconds);
+        let before: Vec<usize> = (0..jobs.len()).filter(|&index| self.is_finished(&jobs[index])).collect();
+        let finished = Mutex::new(before.iter().map(|&index| (index, jobs[index].record())).collect::<Vec<_>>());
+        let (next, longest) = (AtomicUsize::new(0), Mutex::new(0.0_f64));
         let (stop, done) = (StopFlag::default(), StopFlag::default());
         std::thread::scope(|scope| {
             let _ends = RequestOnDrop(&done);
@@ -201,10 +222,14 @@ impl Members<'_> {
                 loop {
                     let index = next.fetch_add(1, Ordering::SeqCst);
                     let Some(job) = jobs.get(index).filter(|_| !stop.requested()) else { return Ok(()) };
-                    let each = *longest.lock().unwrap_or_else(PoisonError::into_inner);
+                    let measured = *longest.lock().unwrap_or_else(PoisonError::into_inner);
+                    let each = if measured > 0.0 { measured } else { seconds };
                     if index > 0 && job.begins.is_some_and(|count| !self.is_time_for(count, each)) {
                         next.store(jobs.len(), Ordering::SeqCst);
                         return Ok(());
+                    }
+                    if before.contains(&index) {
+                        continue;
                     }
                     let began = self.clock.spent();
                     if job.part.advance(self.session, &stop, |_, _| Next::Epoch)? != Advanced::Finished {
@@ -212,19 +237,10 @@ impl Members<'_> {
                     }
                     let took = self.clock.spent() - began;
                     let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
-                    *longest = longest.max(took).min(if index < self.workers { took.max(1e-3) } else { f64::MAX });
+                    *longest = longest.max(took);
                     drop(longest);
-                    let score = job.part.progress().1.unwrap_or(f64::MIN);
-                    say(&format!("network {} of {}: {}, {score:.4}", index + 1, jobs.len(), job.part.name));
-                    let folder = format!("{MEMBERS}/{}", job.part.name);
-                    let member = MemberRecord {
-                        name: job.part.name.clone(),
-                        folder,
-                        trial: job.trial,
-                        seed: job.part.seed,
-                        unit: job.network.repeat * 1_000 + job.network.fold,
-                        score,
-                    };
+                    let member = job.record();
+                    say(&format!("network {} of {}: {}, {:.4}", index + 1, jobs.len(), member.name, member.score));
                     finished.lock().unwrap_or_else(PoisonError::into_inner).push((index, member));
                 }
             };
@@ -233,6 +249,12 @@ impl Members<'_> {
         let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
         finished.sort_by_key(|(index, _)| *index);
         Ok(finished)
+    }
+
+    /// Whether an earlier process has trained it.
+    fn is_finished(&self, job: &Job) -> bool {
+        let run = RunFiles::read(&RunLayout::new(self.out.join(MEMBERS).join(&job.part.name)));
+        run.is_ok_and(|run| run.results.is_some())
     }
 
     /// Whether a group of networks that take so long would be finished.
@@ -280,7 +302,14 @@ impl Members<'_> {
                 let seed = run.manifest.seeds.first().copied().unwrap_or_default();
                 let inner = root.strip_prefix(self.study.folder()).unwrap_or(&root).display().to_string();
                 let folder = format!("{SEARCH}/{inner}");
-                members.push(MemberRecord { name, folder, trial: Some(trial.number), seed, unit: members.len(), score });
+                members.push(MemberRecord {
+                    name,
+                    folder,
+                    trial: Some(trial.number),
+                    seed,
+                    unit: members.len(),
+                    score,
+                });
             }
             if members.len() == STAND_INS {
                 break;

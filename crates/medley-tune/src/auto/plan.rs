@@ -187,9 +187,9 @@ impl TimePlan {
         if let Some(steps) = self.samples {
             set("sampler", "samples_per_epoch", ((steps * batch_size(text)) as i64).into());
         }
-        let has_groups = text.parse::<toml::Table>().is_ok_and(|table| {
-            table.get("folds").and_then(|folds| folds.get("groups")).is_some()
-        });
+        let has_groups = text
+            .parse::<toml::Table>()
+            .is_ok_and(|table| table.get("folds").and_then(|folds| folds.get("groups")).is_some());
         if !groups.is_empty() && !has_groups {
             let files: toml::Table = groups.iter().map(|(task, path)| (task.clone(), path.as_str().into())).collect();
             set("folds", "groups", files.into());

@@ -39,8 +39,7 @@ pub(crate) fn run(arguments: &AutoArguments) -> anyhow::Result<ExitCode> {
         Some(path) if arguments.tasks.is_empty() => config::read(path, &[], &arguments.data.data)?.0.tasks.clone(),
         _ => arguments.tasks.clone(),
     };
-    let request =
-        AutoRequest { tasks, base: arguments.config.clone(), out: out.clone(), seed: arguments.seed };
+    let request = AutoRequest { tasks, base: arguments.config.clone(), out: out.clone(), seed: arguments.seed };
     let again = "the same command, given again,".to_owned();
     interruption.running(&again);
     let auto = Auto::begin(request.clone(), clock, &registry)?;

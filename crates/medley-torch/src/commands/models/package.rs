@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_core::RunLayout;
-use medley_package::NOTICE;
 use anyhow::Context as _;
+use medley_core::RunLayout;
 use medley_core::text::plural;
-use medley_predict::{Bundle, Ensemble, ensemble_folder, ComputeOptions, RunSource, TaskChoice, calibrate};
+use medley_package::NOTICE;
+use medley_predict::{Bundle, ComputeOptions, Ensemble, RunSource, TaskChoice, calibrate, ensemble_folder};
 use medley_predictions::record::read_manifest;
 use medley_storage::{RealFs, StorageError, create_folder};
 use serde::Serialize;
