@@ -3,6 +3,7 @@
 //! They are trained in groups that are used whole or not at all: all folds of the best settings and of the base experiment for one way of
 //! splitting, then those of the next best settings. No group is begun that would not be finished.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -40,6 +41,8 @@ pub(super) struct Members<'a> {
     pub(super) out: &'a Path,
     pub(super) clock: &'a Clock,
     pub(super) plan: TimePlan,
+    /// Files of rows that belong together, by task.
+    pub(super) groups: BTreeMap<String, String>,
     /// Seconds of the search.
     pub(super) searched: f64,
     pub(super) workers: usize,
@@ -281,6 +284,8 @@ impl Members<'_> {
                     all.push(format!("folds.count={count}"));
                     all.push(format!("folds.index={}", network.fold));
                     all.push(format!("folds.repeat={}", network.repeat));
+                    let file = |(task, path): (&String, &String)| format!("folds.groups.{task}={path:?}");
+                    all.extend(self.groups.iter().map(file));
                 }
                 let name = name(number, network, scheme.folds);
                 let part = Part::new(&base, all, self.registry, folder.clone(), name, seed)?;

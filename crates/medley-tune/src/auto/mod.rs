@@ -239,7 +239,7 @@ impl Auto {
     ) -> Result<Option<AutoRuns>, TuneError> {
         let before = self.clock.spent();
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let (plan, study) = self.prepared(session, registry, groups, workers).map_err(|error| self.undone(error))?;
+        let (plan, study) = self.prepared(session, registry, workers).map_err(|error| self.undone(error))?;
         self.add("data, timing and plan", before);
         if self.clock.spent() < plan.search_until {
             say(&format!(
@@ -258,6 +258,7 @@ impl Auto {
             return Ok(None);
         }
         let before = self.clock.spent();
+        let own = plan::groups_of(&self.request)?;
         let of = members::Members {
             study: &study,
             session,
@@ -265,6 +266,7 @@ impl Auto {
             out: &self.request.out,
             clock: &self.clock,
             plan,
+            groups: groups.iter().map(|(task, path)| (task.clone(), path.clone())).chain(own).collect(),
             searched: self.seconds_of("search"),
             workers,
         };
@@ -292,7 +294,6 @@ impl Auto {
         &self,
         session: &Session<'_>,
         registry: &Registry,
-        groups: &BTreeMap<String, String>,
         workers: usize,
     ) -> Result<(TimePlan, Study), TuneError> {
         let out = &self.request.out;
@@ -302,7 +303,7 @@ impl Auto {
             Some(plan) => plan,
             None => {
                 let (plan, text) = self.timed(session, registry, &base, workers)?;
-                write_text(&base, &plan.apply(&text, groups))?;
+                write_text(&base, &plan.apply(&text))?;
                 let space = plan::space(&base, plan.rows, registry)?;
                 write_text(&study_file, &plan::study_text(&space, plan.epochs, self.request.seed))?;
                 self.state().plan = Some(plan);

@@ -73,10 +73,8 @@ pub fn base_text(request: &AutoRequest, registry: &Registry, width: usize) -> Re
         train.remove("threads");
         train.remove("replicas");
     }
-    for key in ["count", "index", "repeat"] {
-        // Folds are made here.
-        table.get_mut("folds").and_then(toml::Value::as_table_mut).and_then(|folds| folds.remove(key));
-    }
+    // Folds are made here; `groups_of` keeps what belongs together.
+    table.remove("folds");
     Ok(medley_train::config::load::render(&table))
 }
 
@@ -175,27 +173,32 @@ impl TimePlan {
         self.rows <= FOLDED
     }
 
-    /// The text of a config with these epochs, and with files of rows that belong together, by task.
+    /// The text of a config with these epochs.
     #[must_use]
-    pub fn apply(&self, text: &str, groups: &BTreeMap<String, String>) -> String {
+    pub fn apply(&self, text: &str) -> String {
         let Ok(mut table) = text.parse::<toml::Table>() else { return text.to_owned() };
-        let mut set = |name: &str, key: &str, value: toml::Value| {
+        let mut set = |name: &str, key: &str, value: i64| {
             let entry = table.entry(name).or_insert_with(|| toml::Table::new().into());
-            entry.as_table_mut().map(|inner| inner.entry(key.to_owned()).or_insert(value.clone()).clone_from(&value))
+            entry.as_table_mut().map(|inner| inner.insert(key.to_owned(), value.into()))
         };
-        set("train", "epochs", (self.epochs as i64).into());
+        set("train", "epochs", self.epochs as i64);
         if let Some(steps) = self.samples {
-            set("sampler", "samples_per_epoch", ((steps * batch_size(text)) as i64).into());
-        }
-        let has_groups = text
-            .parse::<toml::Table>()
-            .is_ok_and(|table| table.get("folds").and_then(|folds| folds.get("groups")).is_some());
-        if !groups.is_empty() && !has_groups {
-            let files: toml::Table = groups.iter().map(|(task, path)| (task.clone(), path.as_str().into())).collect();
-            set("folds", "groups", files.into());
+            set("sampler", "samples_per_epoch", (steps * batch_size(text)) as i64);
         }
         medley_train::config::load::render(&table)
     }
+}
+
+/// The files of rows that belong together of a base of one's own, by task.
+///
+/// # Errors
+/// [`TuneError::Config`] where the base cannot be read.
+pub(super) fn groups_of(request: &AutoRequest) -> Result<BTreeMap<String, String>, TuneError> {
+    let Some(base) = &request.base else { return Ok(BTreeMap::new()) };
+    let table = medley_train::config::load::load::<medley_train::config::RawExperiment>(base, &[])?.table;
+    let groups = table.get("folds").and_then(|folds| folds.get("groups")).and_then(toml::Value::as_table);
+    let file = |(task, path): (&String, &toml::Value)| Some((task.clone(), path.as_str()?.to_owned()));
+    Ok(groups.into_iter().flatten().filter_map(file).collect())
 }
 
 fn batch_size(text: &str) -> usize {
@@ -297,12 +300,20 @@ mod tests {
     #[test]
     fn the_plan_is_written_into_the_config() {
         let plan = TimePlan { epochs: 7, samples: Some(10), ..plan(time(0.1, 5, 0.1), 600.0).unwrap() };
-        let groups = BTreeMap::from([("a".to_owned(), "groups.csv".to_owned())]);
-        let text = plan.apply("name = 'x'\n[train]\nbatch_size = 16\nepochs = 2\n", &groups);
+        let text = plan.apply("name = 'x'\n[train]\nbatch_size = 16\nepochs = 2\n");
         assert!(text.contains("epochs = 7") && text.contains("samples_per_epoch = 160"), "{text}");
-        assert!(text.contains("a = \"groups.csv\""), "{text}");
-        let own = plan.apply("[folds.groups]\nb = 'own.csv'\n", &groups);
-        assert!(own.contains("own.csv") && !own.contains("groups.csv"), "{own}");
+    }
+
+    #[test]
+    fn folds_of_the_base_are_left_out_but_for_what_belongs_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("own.toml");
+        let text = "name = 'x'\ntasks = ['breastmnist']\n[folds]\ncount = 4\ngroups = { breastmnist = 'own.csv' }\n";
+        medley_storage::write_whole(&medley_storage::RealFs, &base, text.as_bytes()).unwrap();
+        let request = AutoRequest { tasks: Vec::new(), base: Some(base), out: folder.path().join("out"), seed: 0 };
+        assert!(!base_text(&request, Registry::builtin(), NARROW).unwrap().contains("folds"));
+        assert_eq!(groups_of(&request).unwrap()["breastmnist"], "own.csv");
+        assert!(groups_of(&AutoRequest { base: None, ..request }).unwrap().is_empty());
     }
 
     #[test]
