@@ -8,12 +8,14 @@ use medley_tests::npz::{Array, Npz};
 use medley_tests::program::{self, Said, must};
 use medley_tests::repository::{files, text};
 
-/// Examples that cannot succeed here: without a network, in seconds, without published files, or ever, as they do not end.
-const NOT_RUN: [&str; 7] = [
+/// Examples that cannot succeed here: without a network, in seconds, without published files, without a terminal, or ever, as they do not end.
+const NOT_RUN: [&str; 9] = [
     "medley data fetch ",
     "--rows official",
     "medley data verify",
     "medley serve ",
+    "--tui",
+    "medley runs watch ",
     "medley auto ",
     "auto/breastmnist",
     "--mlflow ",

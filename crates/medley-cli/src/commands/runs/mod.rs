@@ -8,6 +8,7 @@ mod rm;
 mod show;
 mod tag;
 mod transfer;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
     match &arguments.subcommand {
         RunsSubcommand::List(list) => list::run(list),
         RunsSubcommand::Show(show) => show::run(show),
+        RunsSubcommand::Watch(watch) => watch::run(watch),
         RunsSubcommand::Diff(diff) => diff::run(diff),
         RunsSubcommand::Export(arguments) => export::run(arguments),
         RunsSubcommand::Transfer(transfer) => transfer::run(transfer),
