@@ -43,7 +43,7 @@ pub fn export(run: &LoggedRun, server: &Server, experiment: &str) -> Result<Expo
         1 => run.seeds.iter().next(),
         _ => None,
     };
-    let seed_tag = alone.map(|(seed, _)| seed.to_string()).unwrap_or_else(|| "all".to_owned());
+    let seed_tag = alone.map_or_else(|| "all".to_owned(), |(seed, _)| seed.to_string());
     let (run_id, artifacts, known) = found_or_made(run, server, &experiment, &run.name, &[(SEED, &seed_tag)])?;
     let series = alone.map_or(&run.means, |(_, series)| series);
     let mut values = tell(server, &run_id, series, &run.params, &run.tags)?;

@@ -81,6 +81,9 @@ enum Line {
     Other,
 }
 
+/// When an epoch ended, in milliseconds, and its values.
+type Epoch = (i64, Vec<(String, f64)>);
+
 #[derive(Deserialize)]
 struct TaskLine {
     task: String,
@@ -133,7 +136,7 @@ impl LoggedRun {
 
     /// Curves. Of an epoch that was trained again after an interruption, the last time counts; a line that is cut off does not.
     fn add_events(&mut self, bytes: &[u8]) {
-        let mut epochs: BTreeMap<(u64, usize), (i64, Vec<(String, f64)>)> = BTreeMap::new();
+        let mut epochs: BTreeMap<(u64, usize), Epoch> = BTreeMap::new();
         for line in bytes.split(|&byte| byte == b'\n') {
             match serde_json::from_slice(line) {
                 Ok(Line::EpochFinished { time, seed, epoch, train_loss, learning_rate, validation, harmonic_mean }) => {
@@ -231,7 +234,9 @@ fn tags(manifest: &Manifest, results: Option<&RunResults>) -> Vec<(String, Strin
         tags.push((format!("medley.data.{}.sha256", data.task.name), data.sha256.clone()));
     }
     tags.extend(manifest.git_revision.iter().map(|git| ("mlflow.source.git.commit".to_owned(), git.clone())));
-    tags.iter_mut().for_each(|(_, value)| cut(value, LONGEST_TAG));
+    for (_, value) in &mut tags {
+        cut(value, LONGEST_TAG);
+    }
     tags
 }
 
@@ -252,7 +257,9 @@ fn params(config: &str) -> Vec<(String, String)> {
     if let Ok(table) = config.parse::<toml::Table>() {
         add("", &toml::Value::Table(table), &mut found);
     }
-    found.iter_mut().for_each(|(_, value)| cut(value, LONGEST_PARAM));
+    for (_, value) in &mut found {
+        cut(value, LONGEST_PARAM);
+    }
     found
 }
 
