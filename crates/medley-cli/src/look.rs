@@ -60,7 +60,7 @@ fn said(set: &SetFindings, found: &Audit) -> Vec<String> {
     let mut lines = vec![format!("{name}: {train} training, {val} validation and {test} test images.")];
     let (exact, near) = (found.exact_across().count(), found.near_across().count());
     if exact > 0 {
-        lines.push(format!("{name}: {} of equal images are in more than one split.", plural(exact, "group")));
+        lines.push(format!("{name}: equal images are in more than one split: {}.", plural(exact, "group")));
     }
     if !found.near.is_empty() {
         lines.push(format!(
