@@ -4,6 +4,7 @@
 //! - [`importance`]: which keys mattered, and how sure that is.
 //! - [`confirmation`]: the winner on fresh seeds, against runners-up and the base experiment. Whoever trains writes the scores; what they
 //!   say is computed here.
+//! - [`auto`]: what `medley auto` did beside the search.
 //! - [`page`]: `report.html` of a study: one file that needs nothing else, the same for the same folder.
 //! - [`optuna`]: a journal for Optuna and its dashboard.
 //!
@@ -19,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod auto;
 pub mod confirmation;
 mod error;
 pub mod importance;

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "the comments are the program's help: what needs none there has none here")]
 
 pub mod augment;
+pub mod auto;
 pub mod compare;
 pub mod data;
 pub mod decide;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use medley_data::{CacheUse, OpenOptions};
 
 use self::augment::AugmentArguments;
+use self::auto::AutoArguments;
 use self::compare::CompareArguments;
 use self::data::DataArguments;
 use self::decide::DecideArguments;
@@ -103,6 +105,9 @@ pub enum Command {
 pub enum TorchCommand {
     /// Train the tasks of a config, score the test split and write a run folder with a report
     Train(TrainArguments),
+    /// Search, train and average within a time, without settings
+    #[command(display_order = 17)]
+    Auto(AutoArguments),
     /// Try rising learning rates and suggest one
     #[command(display_order = 18)]
     LrFind(LrFindArguments),
@@ -145,7 +150,10 @@ pub struct RobustnessRequest {
 impl TorchCommand {
     /// Whether it computes with a network for long.
     pub fn trains(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_) | Self::Robustness(_))
+        matches!(
+            self,
+            Self::Train(_) | Self::Auto(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_) | Self::Robustness(_)
+        )
     }
 }
 

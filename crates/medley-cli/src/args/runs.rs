@@ -24,6 +24,8 @@ pub enum RunsSubcommand {
     Diff(DiffArguments),
     /// Compare joint training with training alone, task by task and seed by seed, on validation images
     Transfer(TransferArguments),
+    /// Log runs to an MLflow server: curves, scores, config, report
+    Export(ExportRunsArguments),
     /// Tag runs, and note something of them
     Tag(TagArguments),
     /// Remove run folders, or the checkpoints that finished runs no longer need
@@ -68,6 +70,29 @@ pub struct ListArguments {
     /// Add up the sizes of all files of each run, which takes twice the time
     #[arg(long)]
     pub size: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs export runs/small-three-1 --mlflow http://127.0.0.1:5000
+  medley runs export runs/* --mlflow http://127.0.0.1:5000 --experiment ablation
+
+A run is logged when this command is given, and not while it trains: no run waits for a server or fails with one. Logged again, it is found, \
+and nothing is there twice. Each seed is an MLflow run; those of one run stand below it. `mlflow server --port 5000` starts a server. \
+MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, are sent if they are set.")]
+pub struct ExportRunsArguments {
+    /// Run folders
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Address of the MLflow server
+    #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URL")]
+    pub mlflow: String,
+    /// Name of the MLflow experiment, which is made if there is none
+    #[arg(long, default_value = "medley", value_name = "NAME")]
+    pub experiment: String,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

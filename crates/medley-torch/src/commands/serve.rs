@@ -12,7 +12,7 @@ use medley_cli::args::serve::ServeArguments;
 use medley_cli::failure::Code;
 use medley_cli::output;
 use medley_package::NOTICE;
-use medley_predict::{Bundle, ComputeOptions};
+use medley_predict::{ComputeOptions, Predictor};
 use medley_serve::{Batching, Hosted, Limits, ServeOptions, Server, Stop};
 
 use self::explainer::TorchExplainer;
@@ -25,10 +25,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let options = options(arguments);
     // Before any network is loaded.
     options.check()?;
-    let bundles = arguments.models.iter().map(|path| open(path, arguments)).collect::<anyhow::Result<Vec<_>>>()?;
-    let names: Vec<String> = models(&bundles).map(|(bundle, task)| name(bundle, task)).collect();
+    let predictors = arguments.models.iter().map(|path| open(path, arguments)).collect::<anyhow::Result<Vec<_>>>()?;
+    let names: Vec<String> = models(&predictors).map(|(predictor, task)| name(predictor, task)).collect();
     let workers = workers(arguments, names.len());
-    let hosted = models(&bundles).map(|(bundle, task)| host(bundle, task, workers, arguments));
+    let hosted = models(&predictors).map(|(predictor, task)| host(predictor, task, workers, arguments));
     let bound = Server::hosting(hosted.collect::<anyhow::Result<_>>()?, options)?
         .bind(SocketAddr::new(arguments.host, arguments.port))?;
     let stop = Stop::default();
@@ -47,17 +47,17 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(Code::Internal as u8))
 }
 
-fn open(path: &Path, arguments: &ServeArguments) -> anyhow::Result<Bundle> {
+fn open(path: &Path, arguments: &ServeArguments) -> anyhow::Result<Predictor> {
     bundle::open(&bundle::Source { model: path, task: None, seed: arguments.seed, data: &arguments.data })
 }
 
 /// Every task is a model of its own.
-fn models(bundles: &[Bundle]) -> impl Iterator<Item = (&Bundle, usize)> {
-    bundles.iter().flat_map(|bundle| (0..bundle.package().models().len()).map(move |task| (bundle, task)))
+fn models(predictors: &[Predictor]) -> impl Iterator<Item = (&Predictor, usize)> {
+    predictors.iter().flat_map(|predictor| (0..predictor.package().models().len()).map(move |task| (predictor, task)))
 }
 
-fn name(bundle: &Bundle, task: usize) -> String {
-    bundle.package().models()[task].name().to_owned()
+fn name(predictor: &Predictor, task: usize) -> String {
+    predictor.package().models()[task].name().to_owned()
 }
 
 /// Networks of each model that compute at the same time: those that were asked for, else as many as keep the cores busy.
@@ -73,16 +73,22 @@ fn workers(arguments: &ServeArguments, models: usize) -> usize {
     )
 }
 
-fn host(bundle: &Bundle, task: usize, workers: usize, arguments: &ServeArguments) -> anyhow::Result<Hosted> {
+fn host(predictor: &Predictor, task: usize, workers: usize, arguments: &ServeArguments) -> anyhow::Result<Hosted> {
     let options = ComputeOptions {
         device: Some(medley_models::device::parse(&arguments.device)?),
         threads: Some(usize::from(arguments.threads)),
     };
-    let mut hosted = Hosted::new(Box::new(bundle.classifier(task, options)?));
+    let mut hosted = Hosted::new(predictor.classifier(task, options)?);
     for _ in 1..workers {
-        hosted = hosted.with_replica(Box::new(bundle.classifier(task, options)?));
+        hosted = hosted.with_replica(predictor.classifier(task, options)?);
     }
-    Ok(hosted.with_explainer(Box::new(TorchExplainer::start(bundle.clone(), task)?)))
+    match predictor {
+        Predictor::One(bundle) => {
+            Ok(hosted.with_explainer(Box::new(TorchExplainer::start(bundle.as_ref().clone(), task)?)))
+        }
+        // A map is of one network.
+        Predictor::Mean(_) => Ok(hosted),
+    }
 }
 
 fn options(arguments: &ServeArguments) -> ServeOptions {

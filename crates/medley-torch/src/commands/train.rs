@@ -28,7 +28,7 @@ use medley_train::session::{RunRequest, Session};
 use medley_cli::data_folder;
 use medley_cli::failure::Usage;
 
-use super::config;
+use super::{auto, config};
 use crate::interruption::Interruption;
 use crate::progress::Progress;
 use crate::watching::Watching;
@@ -270,11 +270,19 @@ fn extend(arguments: &ResumeArguments, epochs: usize, showing: Showing) -> anyho
 pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     let mut sessions = BTreeMap::new();
     let interruption = Interruption::while_running("`medley test`")?;
-    let mut all = Vec::new();
+    let (mut all, mut tested_auto) = (Vec::new(), false);
     let mut test_all = || -> anyhow::Result<ExitCode> {
         for path in &arguments.runs {
             let command = format!("`medley test {}`", path.display());
             interruption.running(&command);
+            if auto::is_auto(path) {
+                let code = auto::test(path, arguments, &interruption)?;
+                if code != ExitCode::SUCCESS {
+                    return Ok(code);
+                }
+                tested_auto = true;
+                continue;
+            }
             let (data, experiment, folder) = open_run(path, &arguments.data)?;
             let session = sessions.entry(data.clone()).or_insert_with(|| session(&data, &arguments.reading));
             let run = session.resume(&experiment, folder)?;
@@ -294,7 +302,7 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::SUCCESS)
     };
     let end = test_all();
-    let printed = if arguments.json { output::json(&all) } else { Ok(()) };
+    let printed = if arguments.json && !(tested_auto && all.is_empty()) { output::json(&all) } else { Ok(()) };
     end.and_then(|code| printed.map(|()| code))
 }
 

@@ -2,6 +2,7 @@
 
 mod columns;
 mod diff;
+mod export;
 mod list;
 mod rm;
 mod show;
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
         RunsSubcommand::Show(show) => show::run(show),
         RunsSubcommand::Watch(watch) => watch::run(watch),
         RunsSubcommand::Diff(diff) => diff::run(diff),
+        RunsSubcommand::Export(arguments) => export::run(arguments),
         RunsSubcommand::Transfer(transfer) => transfer::run(transfer),
         RunsSubcommand::Tag(tag) => tag::run(tag),
         RunsSubcommand::Rm(remove) => rm::run(remove),
