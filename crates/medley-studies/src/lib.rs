@@ -6,6 +6,7 @@
 //!   say is computed here.
 //! - [`page`]: `report.html` of a study: one file that needs nothing else, the same for the same folder.
 //! - [`optuna`]: a journal for Optuna and its dashboard.
+//! - [`slurm`]: batch scripts that let a Slurm cluster work on it.
 //!
 //! ```
 //! use medley_search::{Study, TrialState};
@@ -24,8 +25,11 @@ mod error;
 pub mod importance;
 pub mod optuna;
 mod overview;
+mod origin;
 pub mod page;
+pub mod slurm;
 
 pub use confirmation::Confirmation;
 pub use error::StudiesError;
+pub use origin::{DATA_FOLDER, data_folder};
 pub use overview::{Overview, TrialOverview};
