@@ -53,7 +53,8 @@ pub enum TorchStudy {
 #[command(after_help = "Examples:
   medley study run study.toml
   medley study run study.toml --name second --workers 2
-  medley study run studies/study                  continue one that was begun
+  medley study run study.toml --name third --workers 0   begin it alone
+  medley study run studies/study                         continue it
 
 The file names a base experiment, a budget, and what is searched:
 
@@ -83,8 +84,8 @@ pub struct RunStudyArguments {
     /// Name of the study; by default that of the file
     #[arg(long)]
     pub name: Option<String>,
-    /// Workers, each a process of its own
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    /// Workers, each a process of its own; 0 begins a study on which others work
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=512))]
     pub workers: u16,
     /// Print the status as JSON at the end
     #[arg(long)]
@@ -224,8 +225,8 @@ pub struct ShowTrialArguments {
   medley study slurm studies/study --array 40 --time 4h --dry-run
   medley study slurm studies/study --array 8 --per-node 4 --time 1-00:00:00 --dry-run -- --partition=cpu
 
-Begins nothing here: it writes two batch scripts into a folder of the study and submits them. The study has been begun before, \
-with `medley study run`, which may be stopped at once. Each job of the array is on one node, with --per-node workers; the folder \
+It trains nothing here: it writes two batch scripts into a folder of the study and submits them. The study has been begun before, \
+by `medley study run study.toml --workers 0`. Each job of the array is on one node, with --per-node workers; the folder \
 of the study, the data and this program have to be there under the same paths.
 
 Before its time limit a job has SIGTERM from Slurm. Its workers then write checkpoints and put their trials back, and the job goes \

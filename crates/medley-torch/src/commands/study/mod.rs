@@ -41,6 +41,9 @@ fn begin(arguments: &RunStudyArguments) -> anyhow::Result<ExitCode> {
     };
     // Whoever runs it wants it to go on.
     study.resume()?;
+    if arguments.workers == 0 {
+        return finish(&study, ExitCode::SUCCESS, arguments.json);
+    }
     let again = format!("`medley study work {}`", study.folder().display());
     interruption.running(&again);
     let monitor = Monitor::start(&study, arguments.quiet);
