@@ -83,12 +83,10 @@ fn of_rows(rows: &[Row], columns: usize) -> Option<Vec<(Spread, Spread)>> {
     if rows.len() < LEAST || columns == 0 || !variance.is_finite() || variance <= 0.0 {
         return None;
     }
-    let absent = |column: usize| {
-        rows.iter().filter(|(point, _)| point[column] == ABSENT).count() as f64 / rows.len() as f64
-    };
+    let absent =
+        |column: usize| rows.iter().filter(|(point, _)| point[column] == ABSENT).count() as f64 / rows.len() as f64;
     let absent: Vec<f64> = (0..columns).map(absent).collect();
-    let forests: Vec<Vec<(f64, f64)>> =
-        (0..FORESTS).map(|forest| of_forest(rows, &absent, variance, forest)).collect();
+    let forests: Vec<Vec<(f64, f64)>> = (0..FORESTS).map(|forest| of_forest(rows, &absent, variance, forest)).collect();
     let of_column = |column: usize| {
         let spread = |number: fn(&(f64, f64)) -> f64| {
             Spread::of(&forests.iter().map(|forest| number(&forest[column])).collect::<Vec<_>>())

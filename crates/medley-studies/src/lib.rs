@@ -24,8 +24,8 @@ pub mod confirmation;
 mod error;
 pub mod importance;
 pub mod optuna;
-mod overview;
 mod origin;
+mod overview;
 pub mod page;
 pub mod slurm;
 

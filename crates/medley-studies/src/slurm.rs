@@ -59,7 +59,8 @@ pub struct Places {
 /// What is expected.
 pub fn parse_time(text: &str) -> Result<Duration, String> {
     let time = if text.contains(['-', ':']) { slurm_time(text) } else { Some(parse_duration(text)?) };
-    let expected = || format!("it is {text:?}, it must be a time such as \"4h\", \"90min\", \"4:00:00\" or \"1-12:00:00\"");
+    let expected =
+        || format!("it is {text:?}, it must be a time such as \"4h\", \"90min\", \"4:00:00\" or \"1-12:00:00\"");
     let time = time.ok_or_else(expected)?;
     if time < LEAST_TIME { Err(format!("it is {text:?}, it must be a minute or more")) } else { Ok(time) }
 }
@@ -242,7 +243,10 @@ fn quoted(path: &Path) -> Result<String, String> {
     match path.to_str() {
         // What sbatch takes for a script of Windows.
         Some(text) if !text.contains('\r') => Ok(format!("'{}'", text.replace('\'', r"'\''"))),
-        _ => Err(format!("`{}` cannot be written into a script: its name is not UTF-8, or has a carriage return", path.display())),
+        _ => Err(format!(
+            "`{}` cannot be written into a script: its name is not UTF-8, or has a carriage return",
+            path.display()
+        )),
     }
 }
 
@@ -252,7 +256,15 @@ mod tests {
 
     fn jobs() -> Jobs {
         let time = Duration::from_hours(4);
-        Jobs { array: 40, at_once: Some(8), per_node: 4, threads: 2, time, confirm: 5, options: vec!["--partition=gpu".into()] }
+        Jobs {
+            array: 40,
+            at_once: Some(8),
+            per_node: 4,
+            threads: 2,
+            time,
+            confirm: 5,
+            options: vec!["--partition=gpu".into()],
+        }
     }
 
     fn places(study: &str) -> Places {
@@ -294,7 +306,9 @@ mod tests {
     /// A shell that is given the lines of a script that name things says the same names, and runs nothing that they contain.
     #[test]
     fn odd_paths_stay_paths() {
-        for odd in ["/a b/$(touch x)", "/it's/\"q\"", "/`id`/%A_%j", "/a\n#SBATCH --array=0-999", "/-n;exit 3", "/\\n*?[a]~"] {
+        for odd in
+            ["/a b/$(touch x)", "/it's/\"q\"", "/`id`/%A_%j", "/a\n#SBATCH --array=0-999", "/-n;exit 3", "/\\n*?[a]~"]
+        {
             let script = workers_script(&places(odd), &jobs()).unwrap();
             let head: Vec<&str> = script.lines().take_while(|line| line.starts_with('#')).collect();
             assert!(!head.contains(&"#SBATCH --array=0-999"), "{script}");
@@ -330,7 +344,9 @@ mod tests {
         ] {
             assert_eq!(parse_time(text), time, "{text}");
         }
-        for text in ["", "60", "04:00", "30s", "1-", "-1:00:00", "1:60:00", "999999999999999999-1", "9999999-0", "a:b:c"] {
+        for text in
+            ["", "60", "04:00", "30s", "1-", "-1:00:00", "1:60:00", "999999999999999999-1", "9999999-0", "a:b:c"]
+        {
             assert!(parse_time(text).is_err(), "{text}");
         }
     }

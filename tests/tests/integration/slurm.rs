@@ -17,14 +17,22 @@ fn begun() -> Lab {
     let lab = Lab::with_tasks(&["breastmnist"], 48);
     lab.config("lab", &["breastmnist"], "");
     let config = std::fs::read_to_string(lab.path().join("lab.toml")).unwrap();
-    let config = config.replace("{ name = 'resnet9', width = 4 }", "{ name = 'linear' }").replace("dropout = 0.2\n", "");
+    let config =
+        config.replace("{ name = 'resnet9', width = 4 }", "{ name = 'linear' }").replace("dropout = 0.2\n", "");
     lab.write("lab.toml", &config.replace("epochs = 2", "epochs = 60"));
     lab.write("study.toml", STUDY);
     for name in ["whole", "shared"] {
-        must(lab.path(), &["study", "run", "study.toml", "--studies", STUDIES, "--name", name, "--workers", "0", "--quiet"]);
+        must(
+            lab.path(),
+            &["study", "run", "study.toml", "--studies", STUDIES, "--name", name, "--workers", "0", "--quiet"],
+        );
     }
     std::fs::create_dir(lab.path().join("fake")).unwrap();
-    fake(&lab, "sbatch", "[[ $1 == --version ]] || { echo \"$*\" >> \"$HOME\"/submitted; cp \"${!#}\" \"$HOME\"; echo 17; }");
+    fake(
+        &lab,
+        "sbatch",
+        "[[ $1 == --version ]] || { echo \"$*\" >> \"$HOME\"/submitted; cp \"${!#}\" \"$HOME\"; echo 17; }",
+    );
     fake(&lab, "squeue", "cat \"$HOME\"/state");
     fake(&lab, "scontrol", "echo \"$*\" >> \"$HOME\"/requeued");
     lab
@@ -38,21 +46,25 @@ fn fake(lab: &Lab, name: &str, line: &str) {
 
 /// Runs a line of bash, with the fakes before all other programs.
 fn shell(lab: &Lab, line: &str) -> Said {
-    let line = format!("PATH=$HOME/fake:$PATH; export SLURM_JOB_ID=18 SLURM_ARRAY_JOB_ID=17 SLURM_ARRAY_TASK_ID=3; {line}");
+    let line =
+        format!("PATH=$HOME/fake:$PATH; export SLURM_JOB_ID=18 SLURM_ARRAY_JOB_ID=17 SLURM_ARRAY_TASK_ID=3; {line}");
     program::shell(lab.path(), &line).env("STUDY", lab.path().join(STUDIES).join("shared")).output().unwrap().into()
 }
 
 /// The files of runs whose bits are promised.
 fn promised(study: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = files_under(&study.join("trials")).into_iter();
-    files.filter(|(name, _)| ["checkpoints/", "metrics.csv", "results"].iter().any(|part| name.contains(part))).collect()
+    files
+        .filter(|(name, _)| ["checkpoints/", "metrics.csv", "results"].iter().any(|part| name.contains(part)))
+        .collect()
 }
 
 #[test]
 fn a_worker_that_slurm_stops_puts_its_trial_back_and_its_job_into_the_queue() {
     let lab = begun();
     let study = |name: &str| lab.path().join(STUDIES).join(name);
-    let said = shell(&lab, "medley study slurm \"$STUDY\" --array 4 --per-node 2 --time 1h --confirm 2 -- --partition=cpu");
+    let said =
+        shell(&lab, "medley study slurm \"$STUDY\" --array 4 --per-node 2 --time 1h --confirm 2 -- --partition=cpu");
     assert_eq!(said.code, Some(0), "{said:?}");
     let submitted = std::fs::read_to_string(lab.path().join("submitted")).unwrap();
     assert!(submitted.contains("/slurm/0/workers.sh\n--parsable --dependency=afterany:17 "), "{submitted}");
@@ -78,7 +90,8 @@ fn a_worker_that_slurm_stops_puts_its_trial_back_and_its_job_into_the_queue() {
         let said = shell(&lab, &format!("bash {script}"));
         assert_eq!(said.code, Some(0), "{script}: {said:?}");
     }
-    let logs: String = files_under(&study("shared").join("slurm")).into_values().map(|log| String::from_utf8(log).unwrap()).collect();
+    let logs: String =
+        files_under(&study("shared").join("slurm")).into_values().map(|log| String::from_utf8(log).unwrap()).collect();
     for part in ["has trials left", "job 17_3 goes back", "its trials are for others", "2 finished", "report  "] {
         assert!(logs.contains(part), "{part}: {logs}");
     }
@@ -107,7 +120,10 @@ fn what_cannot_be_submitted_has_one_message_and_leaves_nothing() {
         .unwrap()
         .into();
     assert!(said.code == Some(2) && said.stderr.contains("`sbatch` is not in PATH"), "{said:?}");
-    let script = shell(&lab, "medley study slurm \"$STUDY\" --array 2 --time 1h --dry-run | bash -n && medley study stop \"$STUDY\"");
+    let script = shell(
+        &lab,
+        "medley study slurm \"$STUDY\" --array 2 --time 1h --dry-run | bash -n && medley study stop \"$STUDY\"",
+    );
     assert_eq!(script.code, Some(0), "{script:?}");
     assert!(!lab.path().join(STUDIES).join("shared/slurm").exists() && !lab.path().join("submitted").exists());
     refused("--time 1h", "is stopped");

@@ -29,8 +29,12 @@ pub(super) fn shares(root: &Node, absent: &[f64]) -> Option<Vec<f64>> {
     let share = |column: usize| {
         // What a leaf adds to the marginal wherever its side goes.
         let parts = leaves.iter().enumerate().map(|(index, leaf)| {
-            let others: f64 =
-                weights[index].iter().enumerate().filter(|(other, _)| *other != column).map(|(_, weight)| weight).product();
+            let others: f64 = weights[index]
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != column)
+                .map(|(_, weight)| weight)
+                .product();
             (leaf.sides[column], others * (leaf.value - mean))
         });
         marginal_variance(parts, absent[column]) / total

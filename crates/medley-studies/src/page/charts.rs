@@ -1,7 +1,9 @@
 //! Charts of the page.
 
 use medley_report::Fragment;
-use medley_report::svg::{self, Axis, DotChart, DotRow, Mark, ParallelChart, Point, ScatterChart, Shape, Strand, Weight};
+use medley_report::svg::{
+    self, Axis, DotChart, DotRow, Mark, ParallelChart, Point, ScatterChart, Shape, Strand, Weight,
+};
 use medley_search::{Dimension, Direction, Domain};
 
 use super::{number, short, state, value};

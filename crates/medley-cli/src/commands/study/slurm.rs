@@ -159,5 +159,6 @@ fn sbatch(options: &[&str], script: Option<&Path>) -> anyhow::Result<String> {
     }
     let words = String::from_utf8_lossy(&said.stderr);
     let place = script.map_or_else(String::new, |script| format!("; the script is `{}`", Shown(script)));
-    Err(Usage(format!("`{SBATCH}` refused ({}){place}\n  {}", said.status, medley_storage::printable(words.trim()))).into())
+    Err(Usage(format!("`{SBATCH}` refused ({}){place}\n  {}", said.status, medley_storage::printable(words.trim())))
+        .into())
 }

@@ -20,7 +20,9 @@ pub(super) fn run(arguments: &ConfirmArguments) -> anyhow::Result<ExitCode> {
     let study = Study::open(&arguments.study)?;
     if arguments.complete && !study.is_complete()? {
         let folder = Shown(study.folder());
-        let text = format!("`{folder}` has trials left: `medley study work {folder}` or `medley study slurm {folder}` continue it");
+        let text = format!(
+            "`{folder}` has trials left: `medley study work {folder}` or `medley study slurm {folder}` continue it"
+        );
         return Err(Usage(text).into());
     }
     let data = data_folder::of_study(&study, &arguments.data)?;

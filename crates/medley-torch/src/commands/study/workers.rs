@@ -22,7 +22,8 @@ pub(super) fn run(
     data: &Path,
     interruption: &Interruption,
 ) -> anyhow::Result<ExitCode> {
-    let mut workers = (0..arguments.workers).map(|_| start(study, arguments, data)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut workers =
+        (0..arguments.workers).map(|_| start(study, arguments, data)).collect::<anyhow::Result<Vec<_>>>()?;
     let (mut passed_on, mut failed) = (false, None);
     while !workers.is_empty() {
         if interruption.stop.requested() && !passed_on {
