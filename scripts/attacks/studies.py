@@ -76,7 +76,7 @@ class Studies(Kind):
         status = json.loads(self.lab.must(self.lab.folder, "study", "status", study, "--json").stdout)
         keys = ("number", "state", "value", "rungs", "message", "point")
         trials = {f"trial {trial['number']}": [trial[key] for key in keys] for trial in status["trials"]}
-        files = (path for path in (study / "trials").rglob("*") if path.is_file() and path.parent.name != ".tmp-")
+        files = (path for path in (study / "trials").rglob("*") if path.is_file())
         named = ((str(path.relative_to(study)), path) for path in files)
         return trials | {name: path.read_bytes() for name, path in named if any(part in name for part in PROMISED)}
 

@@ -67,7 +67,7 @@ fn races_are_held() {
 
 #[test]
 fn disturbed_studies_are_held() {
-    held("studies", "2", "12");
+    held("studies", "1", "12");
 }
 
 #[test]

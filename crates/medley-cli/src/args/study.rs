@@ -223,7 +223,7 @@ pub struct ShowTrialArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley study slurm studies/study --array 40 --time 4h --dry-run
-  medley study slurm studies/study --array 8 --per-node 4 --time 1-00:00:00 --dry-run -- --partition=cpu
+  medley study slurm studies/study --array 8 --per-node 4 --time 1-12 --dry-run
 
 It trains nothing here: it writes two batch scripts into a folder of the study and submits them. The study has been begun before, \
 by `medley study run study.toml --workers 0`. Each job of the array is on one node, with --per-node workers; the folder \
@@ -232,7 +232,7 @@ of the study, the data and this program have to be there under the same paths.
 Before its time limit a job has SIGTERM from Slurm. Its workers then write checkpoints and put their trials back, and the job goes \
 back into the queue by itself; a job that was cancelled does not. When all jobs have ended, one more runs the best settings on \
 fresh seeds (`medley study confirm`) and writes the report. `medley study stop` ends all workers, `scancel` some; the same \
-command again sends more, also while others work.")]
+command again sends more, also while others work. What stands after `--` is for sbatch: `-- --partition=cpu`.")]
 pub struct SlurmArguments {
     /// The folder of the study
     pub study: PathBuf,
