@@ -72,11 +72,13 @@ class Studies(Kind):
         return studies / name
 
     def result(self, study):
-        """What a study has come to, but for who did it and how long it took."""
+        """What a study has come to, but for who did it and how long it took. A paused trial whose worker was killed may have an older
+        checkpoint, from which it is trained again once it is promoted: files are those of finished trials."""
         status = json.loads(self.lab.must(self.lab.folder, "study", "status", study, "--json").stdout)
         keys = ("number", "state", "value", "rungs", "message", "point")
         trials = {f"trial {trial['number']}": [trial[key] for key in keys] for trial in status["trials"]}
-        files = (path for path in (study / "trials").rglob("*") if path.is_file())
+        finished = [study / f"trials/{trial['number']}" for trial in status["trials"] if trial["state"] == "finished"]
+        files = (path for folder in finished for path in folder.rglob("*") if path.is_file())
         named = ((str(path.relative_to(study)), path) for path in files)
         return trials | {name: path.read_bytes() for name, path in named if any(part in name for part in PROMISED)}
 
@@ -140,9 +142,10 @@ class Studies(Kind):
             study = self.begin(attack, "several", room.work)
             workers = [attack.start(*self.work_command(study)) for _ in range(2)]
             while not all(worker.wait_until(0) for worker in workers):
-                for lease in study.glob("trials/*/lease-*"):
-                    moment = room.random.choice((0, 315_532_800, 4_102_444_800))
-                    with contextlib.suppress(OSError):
+                # Folders come and go meanwhile.
+                with contextlib.suppress(OSError):
+                    for lease in study.glob("trials/*/lease-*"):
+                        moment = room.random.choice((0, 315_532_800, 4_102_444_800))
                         os.utime(lease, (moment, moment))
             for worker in workers:
                 attack.check(worker.wait(), worker.limits, {0})
@@ -181,11 +184,13 @@ class Studies(Kind):
 
     def diverges(self, room):
         """A trial whose loss is not finite fails, is counted once, and takes no other with it."""
-        with room.attack("one of two rates diverges", limits=PATIENT) as attack:
-            text = STUDY % ("[sampler]\nname = 'grid'", "{ choice = [1e-3, 1e30] }")
+        with room.attack("one of two trials diverges", limits=PATIENT) as attack:
+            text = STUDY % ("[sampler]\nname = 'grid'", "{ choice = [1e-3, 1000.0] }")
             file = room.work / "diverges.toml"
             file.write_text(text)
-            (room.work / "base.toml").write_text(BASE)
+            # Each step multiplies the weights by 1 less the product of both.
+            base = BASE.replace("epochs = 6", "epochs = 30")
+            (room.work / "base.toml").write_text(base + "[optimizer]\nweight_decay = 1.0\n")
             command = ["study", "run", file, "--studies", room.work, "--data", self.lab.data, "--quiet"]
             attack.run(*command, codes={0})
             once = self.result(room.work / "diverges")
