@@ -17,6 +17,7 @@ mod predict;
 mod same_bits;
 mod score;
 mod serve;
+mod slurm;
 mod weights;
 mod whole_runs;
 mod wrong_inputs;

@@ -165,10 +165,10 @@ pub struct DataFolder {
     pub data: PathBuf,
 }
 
-/// Where the data files lie, for what is done with a run: it remembers where its own were.
+/// Where the data files lie, for what is done with a run or a study: it remembers where its own were.
 #[derive(Debug, Args)]
 pub struct RunDataFolder {
-    /// Folder with the .npz files; by default that of the run while it is there, else data
+    /// Folder with the .npz files; by default that of the run or study while it is there, else data
     #[arg(long = "data", env = "MEDLEY_DATA", value_name = "DIR")]
     pub named: Option<PathBuf>,
 }
