@@ -25,6 +25,7 @@ pub struct Model {
     pub(crate) unlike: Option<UnlikeThreshold>,
     pub(crate) data: DataOrigin,
     pub(crate) metrics: BTreeMap<String, TaskMetrics>,
+    pub(crate) over_seeds: BTreeMap<String, OverSeeds>,
     pub(crate) known_answer: Option<KnownAnswer>,
     pub(crate) lineage: Arc<Lineage>,
 }
@@ -87,6 +88,18 @@ pub struct TaskMetrics {
     pub accuracy: f64,
     /// As scikit-learn defines it.
     pub macro_f1: f64,
+}
+
+/// Scores of all seeds of the run that a network is of: what to expect of the recipe rather than of one network.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverSeeds {
+    /// How many there are, at least 2.
+    pub seeds: usize,
+    /// The mean of each metric.
+    pub mean: TaskMetrics,
+    /// Its sample standard deviation, with `seeds - 1` in the denominator.
+    pub standard_deviation: TaskMetrics,
 }
 
 /// Where a network comes from.
@@ -221,6 +234,11 @@ impl Model {
     /// Scores by split (`val`, `test`).
     pub fn metrics(&self) -> &BTreeMap<String, TaskMetrics> {
         &self.metrics
+    }
+
+    /// Mean and spread over the seeds of its run, by split (`val`, `test`); empty where the run has one seed.
+    pub fn over_seeds(&self) -> &BTreeMap<String, OverSeeds> {
+        &self.over_seeds
     }
 
     /// What the network said of [`Self::known_image`] when the package was made.

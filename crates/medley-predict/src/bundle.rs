@@ -82,6 +82,23 @@ impl Bundle {
         Self::new(document, stored, &path)
     }
 
+    /// A package whose files are in memory: the text of its `model.toml` and the bytes of its weights. `place` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn from_bytes(description: &str, weights: Vec<u8>, place: &Path) -> Result<Self, PredictError> {
+        let document = Document::parse(description);
+        Self::new(document.map_err(|error| PredictError::Package { path: place.to_owned(), error })?, weights, place)
+    }
+
+    /// The same network under another name.
+    ///
+    /// # Errors
+    /// [`PredictError::Package`] where that is not a name.
+    pub fn named(self, name: &str) -> Result<Self, PredictError> {
+        self.described_by(|document| name.clone_into(&mut document.name), Path::new(name))
+    }
+
     /// Writes a package, a folder that must not be there yet: it appears whole or not at all.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
 mod attacks;
+mod builtin;
 mod commands;
 mod companion;
 mod data_commands;
