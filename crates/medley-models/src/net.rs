@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use crate::backbones::Backbone;
 use crate::config::{NetConfig, ValidatedNet};
-use crate::context::{FeatureMap, Prepared, Recorder, Rows, Work};
+use crate::context::{FeatureMap, Levels, Prepared, Recorder, Rows, Work};
 use crate::layers::{Dropout, Linear};
 use crate::options::{BuildOptions, Segment};
 use crate::replicas::{self, Pass, Pending, Replicas, Share};
@@ -422,6 +422,33 @@ impl Inference<'_> {
         let _guard = tch::no_grad_guard();
         self.net.check(images, segments)?;
         self.net.compute(images, segments, self.net.pass(false, 0, Some(self.number)), Some(&self.prepared), None)
+    }
+
+    /// [`Self::forward`] without replicas, and what the network sees on its way `[N, features]`, fp32: the mean over space of what each
+    /// layer makes that shortens the sides (a pool or a convolution with a stride), of as many layers from the first on as have 256
+    /// channels together. `None` for networks without such layers.
+    ///
+    /// # Errors
+    /// As [`MultiTaskNet::forward`].
+    pub fn forward_with_levels(
+        &self,
+        images: &Tensor,
+        segments: &[Segment],
+    ) -> Result<(Vec<Tensor>, Option<Tensor>), ModelError> {
+        let (_guard, net) = (tch::no_grad_guard(), self.net);
+        net.check(images, segments)?;
+        let compute = || {
+            let (pass, device) = (net.pass(false, 0, Some(self.number)), net.options.plan.device);
+            let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), device)?;
+            let (levels, context) = (Levels::default(), Context::new(false, pass.kind, &rows, pass.noise));
+            let prepared = Some(&self.prepared);
+            let context = Context { prepared, levels: Some(&levels), convolutions: pass.convolutions, ..context };
+            let features = net.backbone.forward(&pass.input(&images.f_to_device(device)?)?, &context)?;
+            let logits = net.logits(features, &context)?;
+            Ok((logits, levels.joined()?))
+        };
+        compute()
+            .map_err(|error: ModelError| error.while_doing(|| format!("computing images of size {:?}", images.size())))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use medley_core::{Origin, TaskKind};
 
-use crate::{Model, NOTICE, OverSeeds, Package, TaskMetrics};
+use crate::{Model, NOTICE, OverSeeds, Package, TaskMetrics, UnlikeScore};
 
 /// Whom users of MedMNIST are asked to name.
 const CITATION: &str = "MedMNIST: Yang et al., *MedMNIST v2: A large-scale lightweight benchmark for 2D and 3D biomedical image \
@@ -173,9 +173,15 @@ fn of_task(model: &Model) -> String {
     );
     match model.unlike() {
         Some(unlike) => {
+            let what = match unlike.score {
+                UnlikeScore::Energy => "energy",
+                UnlikeScore::Features => {
+                    "distance in the space of the network's features (of Mahalanobis, about 1 for them)"
+                }
+            };
             let _ = writeln!(
                 text,
-                "- An image whose energy is above {} is called unlike the training images; so were {:.1} % of {} validation images.",
+                "- An image whose {what} is above {:.4} is called unlike the training images; so were {:.1} % of {} validation images.",
                 unlike.threshold,
                 100.0 * unlike.false_alarm_rate,
                 unlike.rows

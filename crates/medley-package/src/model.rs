@@ -30,13 +30,34 @@ pub struct Model {
     pub(crate) lineage: Arc<Lineage>,
 }
 
+medley_core::choices! {
+    /// By what an image is compared with the training images.
+    ///
+    /// Energy is that of the logits, `-ln(sum(exp(logit)))` (Liu, Wang, Owens and Li, *Energy-based Out-of-distribution Detection*, `NeurIPS`
+    /// 2020); of multi-label tasks the sum of `-ln(1 + exp(logit))` over the labels (Wang, Liu, Bocchieri and Li, *Can multi-label
+    /// classification networks know what they don't know?*, `NeurIPS` 2021). Packages that do not say have it.
+    ///
+    /// Features are what the network sees on its way: the score is the Mahalanobis distance from the training images over the root of the
+    /// number of features, about 1 for images like those. Mean and factor are in the file of weights, as `unlike.TASK.mean` and
+    /// `unlike.TASK.factor`.
+    #[derive(Default)]
+    pub enum UnlikeScore {
+        /// The energy of the logits.
+        #[default]
+        Energy = "energy",
+        /// The distance of features from those of the training images.
+        Features = "features",
+    }
+}
+
 /// When an image is called unlike the training images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnlikeThreshold {
-    /// Scores above it bring a warning. The score is the energy of the logits, `-ln(sum(exp(logit)))` (Liu, Wang, Owens and Li,
-    /// *Energy-based Out-of-distribution Detection*, `NeurIPS` 2020); of multi-label tasks the sum of `-ln(1 + exp(logit))` over the
-    /// labels (Wang, Liu, Bocchieri and Li, *Can multi-label classification networks know what they don't know?*, `NeurIPS` 2021).
+    /// By what it is compared.
+    #[serde(default)]
+    pub score: UnlikeScore,
+    /// Scores above it bring a warning.
     pub threshold: f64,
     /// The share of validation images above it, 0 to 1: so often an image like those is called unlike.
     pub false_alarm_rate: f64,

@@ -21,6 +21,7 @@ mod bundle;
 mod calibrate;
 mod classifier;
 mod error;
+mod gaussian;
 mod inputs;
 mod network;
 mod run;

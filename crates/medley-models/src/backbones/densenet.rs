@@ -93,6 +93,7 @@ impl Backbone for DenseNet {
                 if let Some(recorder) = context.recorder {
                     recorder.window(&y, &x, 2, 2);
                 }
+                context.keep_level(&x, 2)?;
             }
         }
         global_mean_pool(&relu(self.norm.forward(&x, context)?, context)?, context)

@@ -145,6 +145,7 @@ impl Conv {
             None => self.adapted(x, context)?,
         };
         self.record(x, &y, context);
+        context.keep_level(&y, self.options.stride)?;
         Ok(y)
     }
 
@@ -282,6 +283,11 @@ impl Conv {
             Some(bias) => y.f_add(&bias.f_view([1, -1, 1, 1, 1])?)?,
             None => y,
         })
+    }
+
+    /// Step along every axis.
+    pub(super) fn stride(&self) -> i64 {
+        self.options.stride
     }
 
     pub(super) fn record(&self, x: &Tensor, y: &Tensor, context: &Context<'_>) {

@@ -41,11 +41,13 @@ impl ConvNorm {
             let (weight, bias) = prepared.get(self.conv.layer(), key, || self.fold(task, context))?;
             self.conv.apply(rows, &weight, bias.as_ref(), context)
         };
-        if self.conv.has_adapters() || self.norm.depends_on_task() {
+        let y = if self.conv.has_adapters() || self.norm.depends_on_task() {
             per_segment(x, context.rows.segments(), |rows, segment| folded(rows, segment.task, segment.task))
         } else {
             folded(x, usize::MAX, 0)
-        }
+        }?;
+        context.keep_level(&y, self.conv.stride())?;
+        Ok(y)
     }
 
     fn fold(&self, task: usize, context: &Context<'_>) -> Result<WeightAndBias, ModelError> {

@@ -66,6 +66,7 @@ pub(crate) fn max_pool(
         recorder.window(x, &y, kernel, stride);
         recorder.keep(&y);
     }
+    context.keep_level(&y, stride)?;
     Ok(y)
 }
 

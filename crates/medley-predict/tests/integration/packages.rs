@@ -69,6 +69,19 @@ fn validation_images_tell_what_is_unlike() {
     assert_eq!(alarms as f64 / threshold.rows as f64, threshold.false_alarm_rate);
     let folder = finished.data().join("half");
     bundle.write(&RealFs, &folder).unwrap();
+    // Noise is unlike them, by what the network sees of it; a package that does not say by what it compares does so by energy.
+    let noise: Vec<u8> = (0..784_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let text = std::fs::read_to_string(folder.join(MODEL)).unwrap();
+    assert!(text.contains("score = \"features\"\n"), "{text}");
+    let unlike = |bundle: &Bundle| {
+        let mut classifier = bundle.classifier(0, ComputeOptions::default()).unwrap();
+        classifier.classify(&noise).unwrap()[0].unlike.unwrap()
+    };
+    let read = Bundle::read(&folder).unwrap();
+    assert!(unlike(&read).warning && unlike(&read) == unlike(&bundle));
+    std::fs::write(folder.join(MODEL), text.replace("score = \"features\"\n", "")).unwrap();
+    assert_ne!(unlike(&Bundle::read(&folder).unwrap()).score, unlike(&read).score);
+    std::fs::write(folder.join(MODEL), text).unwrap();
     let size = |path: &Path| std::fs::metadata(path.join("model.safetensors")).unwrap().len();
     let whole = Bundle::of_run(&finished.source(NumberFormat::Fp32), &TaskChoice::All).unwrap();
     whole.write(&RealFs, &finished.data().join("whole")).unwrap();
