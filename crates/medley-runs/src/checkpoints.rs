@@ -21,10 +21,71 @@ use crate::{RunsError, removal, size};
 pub struct Checkpoint {
     /// Its seed.
     pub seed: u64,
-    /// Its folder, such as `best-000012`.
+    /// Its folder in that of the seed, such as `best-000012`, or `phase-1-breastmnist/best-000012`.
     pub name: String,
     /// The sum of the sizes of its files.
     pub bytes: u64,
+}
+
+/// The checkpoints of one network of a seed: that of the joint training, or that of a later phase.
+struct NetworkFolder {
+    path: PathBuf,
+    /// Its name in the folder of the seed, such as `phase-1-breastmnist`; `None` for the joint training, whose checkpoints lie there directly.
+    stage: Option<String>,
+    /// Names of its checkpoints in alphabetical order, which is that of their epochs.
+    checkpoints: Vec<String>,
+}
+
+impl NetworkFolder {
+    fn read(run: &RunLayout, path: PathBuf, stage: Option<String>) -> Result<Self, ReadError> {
+        let checkpoints = names(run, &path)?.into_iter().filter(|name| is_checkpoint(name)).collect();
+        Ok(Self { path, stage, checkpoints })
+    }
+
+    /// A checkpoint of this network as people read it.
+    fn shown(&self, checkpoint: &str) -> String {
+        self.stage.as_ref().map_or_else(|| checkpoint.to_owned(), |stage| format!("{stage}/{checkpoint}"))
+    }
+
+    /// Why its `last` checkpoint must stay; `None` where it can go.
+    fn reason_to_keep(&self, result: &SeedResult) -> Option<String> {
+        let chosen = |stage: &str| result.fine_tuned.values().find(|one| one.stage == stage).map(|one| one.epoch);
+        // No result is of a network that no task chose.
+        let epoch = self.stage.as_ref().map_or(Some(result.best_epoch), |stage| chosen(stage))?;
+        let expected = format!("best-{epoch:06}");
+        match self.checkpoints.iter().rfind(|name| name.starts_with("best-")) {
+            None => Some("there is no best checkpoint".to_owned()),
+            Some(newest) if *newest != expected => {
+                Some(format!("the newest best checkpoint is `{newest}`, and the results are of `{expected}`"))
+            }
+            Some(newest) => {
+                let folder = self.path.join(newest);
+                let has = |name: &str| folder.join(name).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+                let missing = ["state.json", "model.safetensors"].into_iter().find(|name| !has(name))?;
+                Some(format!("`{newest}` has no {missing}"))
+            }
+        }
+    }
+}
+
+fn is_checkpoint(name: &str) -> bool {
+    name.starts_with("best-") || name.starts_with("last-")
+}
+
+/// The networks of a seed, the joint training first.
+fn networks(run: &RunLayout, seed: u64) -> Result<Vec<NetworkFolder>, ReadError> {
+    let folder = run.checkpoints(seed);
+    let stages = names(run, &folder)?.into_iter().filter(|name| name.starts_with("phase-"));
+    let joint = NetworkFolder::read(run, folder.clone(), None);
+    std::iter::once(joint)
+        .chain(stages.map(|stage| NetworkFolder::read(run, folder.join(&stage), Some(stage))))
+        .collect()
+}
+
+/// What lies in a folder of a run, in alphabetical order.
+fn names(run: &RunLayout, folder: &Path) -> Result<Vec<String>, ReadError> {
+    let names = if_present(ConfinedFolder::new(run.root()).list(folder))?.unwrap_or_default();
+    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
 }
 
 /// Those of some seeds, by seed and name.
@@ -34,19 +95,15 @@ pub struct Checkpoint {
 pub(crate) fn of_seeds(run: &RunLayout, seeds: &[u64]) -> Result<Vec<Checkpoint>, ReadError> {
     let mut all = Vec::new();
     for &seed in seeds {
-        for name in names(run, seed)? {
-            let bytes = size::of_folder(&run.checkpoints(seed).join(&name));
-            all.push(Checkpoint { seed, name, bytes });
+        for network in networks(run, seed)? {
+            all.extend(network.checkpoints.iter().map(|name| Checkpoint {
+                seed,
+                name: network.shown(name),
+                bytes: size::of_folder(&network.path.join(name)),
+            }));
         }
     }
     Ok(all)
-}
-
-/// Names in the folder of a seed that are of checkpoints, in alphabetical order, which is that of their epochs.
-fn names(run: &RunLayout, seed: u64) -> Result<Vec<String>, ReadError> {
-    let names = if_present(ConfinedFolder::new(run.root()).list(&run.checkpoints(seed)))?.unwrap_or_default();
-    let names = names.into_iter().filter_map(|name| name.into_string().ok());
-    Ok(names.filter(|name| name.starts_with("best-") || name.starts_with("last-")).collect())
 }
 
 /// The checkpoints of a finished run that can be freed. Other processes are kept from the run until it is dropped.
@@ -87,16 +144,17 @@ impl Checkpoints {
         }
         let (mut free, mut bytes, mut kept) = (Vec::new(), 0, Vec::new());
         for result in &results.seeds {
-            let names = names(&run, result.seed)?;
-            let last: Vec<_> = names.iter().filter(|name| name.starts_with("last-")).collect();
-            if let (Some(reason), false) = (reason_to_keep(&run, &names, result), last.is_empty()) {
-                kept.push(format!("seed {}: {reason}, so `{}` is kept", result.seed, last[0]));
-                continue;
-            }
-            for name in last {
-                let folder = run.checkpoints(result.seed).join(name);
-                bytes += size::of_folder(&folder);
-                free.push(folder);
+            for network in networks(&run, result.seed)? {
+                let last: Vec<_> = network.checkpoints.iter().filter(|name| name.starts_with("last-")).collect();
+                if let (Some(reason), false) = (network.reason_to_keep(result), last.is_empty()) {
+                    kept.push(format!("seed {}: {reason}, so `{}` is kept", result.seed, network.shown(last[0])));
+                    continue;
+                }
+                for name in last {
+                    let folder = network.path.join(name);
+                    bytes += size::of_folder(&folder);
+                    free.push(folder);
+                }
             }
         }
         Ok(Self { run, free, bytes, kept, _held: held })
@@ -139,22 +197,5 @@ impl Checkpoints {
             fs_err::remove_dir_all(&rest).map_err(|source| RunsError::Rest { path: path.clone(), rest, source })?;
         }
         Ok(Freed { path: self.run.root().to_owned(), checkpoints: self.free.len(), bytes: self.bytes })
-    }
-}
-
-/// Why the `last` checkpoint of a seed must stay; `None` where it can go.
-fn reason_to_keep(run: &RunLayout, names: &[String], result: &SeedResult) -> Option<String> {
-    let expected = format!("best-{:06}", result.best_epoch);
-    match names.iter().rfind(|name| name.starts_with("best-")) {
-        None => Some("there is no best checkpoint".to_owned()),
-        Some(newest) if *newest != expected => {
-            Some(format!("the newest best checkpoint is `{newest}`, and the results are of `{expected}`"))
-        }
-        Some(newest) => {
-            let folder = run.checkpoints(result.seed).join(newest);
-            let has = |name: &str| folder.join(name).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
-            let missing = ["state.json", "model.safetensors"].into_iter().find(|name| !has(name))?;
-            Some(format!("`{newest}` has no {missing}"))
-        }
     }
 }

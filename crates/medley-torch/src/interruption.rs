@@ -73,6 +73,7 @@ impl Interruption {
                 match answer(&phase, stop.requested()) {
                     Answer::Stop => stop.request(),
                     Answer::End(words) => {
+                        medley_monitor::restore_terminal();
                         output::note(&words);
                         // Other threads compute, and have nothing to put away.
                         signal_hook::low_level::exit(i32::from(code(number)));

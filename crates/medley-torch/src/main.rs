@@ -9,6 +9,7 @@ mod hint;
 mod interruption;
 mod memory;
 mod progress;
+mod watching;
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -208,7 +208,10 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
   medley train configs/small-three.toml --data ~/medmnist
   medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first
   medley train configs/small-three.toml --from runs/small-three-1
-  medley train configs/small-three.toml --set folds.count=5 --all-folds")]
+  medley train configs/small-three.toml --set folds.count=5 --all-folds
+
+With --tui, `e` stops after the epoch and `q` after the batch in progress; `medley resume` continues from either. \
+`medley runs watch` shows the same of a run that another process trains.")]
 #[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub struct TrainArguments {
     /// The config, a TOML file
@@ -251,6 +254,9 @@ pub struct TrainArguments {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+    /// Show curves by task and the log on the whole terminal, with keys to stop
+    #[arg(long, conflicts_with_all = ["quiet", "all_folds"])]
+    pub tui: bool,
 }
 
 #[derive(Debug, Args)]
@@ -282,6 +288,9 @@ pub struct ResumeArguments {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+    /// Show curves by task and the log on the whole terminal, with keys to stop
+    #[arg(long, conflicts_with = "quiet")]
+    pub tui: bool,
 }
 
 #[derive(Debug, Args)]

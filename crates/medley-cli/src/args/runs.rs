@@ -18,6 +18,8 @@ pub enum RunsSubcommand {
     List(ListArguments),
     /// Show a run at a glance: config, data, environment, seeds, scores, checkpoints
     Show(ShowArguments),
+    /// Watch a run that another process trains: curves by task and the log on the whole terminal
+    Watch(WatchArguments),
     /// Compare runs: what differs in config, environment and data, and their scores side by side
     Diff(DiffArguments),
     /// Compare joint training with training alone, task by task and seed by seed, on validation images
@@ -109,6 +111,21 @@ pub struct ShowArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs watch runs/small-three-1
+  medley runs watch runs/small-three-1 --once    the screen as text, and end
+
+Up and down choose a task, l its loss, q closes; the run goes on. `medley train --tui` shows the same of the run \
+that it trains.")]
+pub struct WatchArguments {
+    /// The run folder
+    pub run: PathBuf,
+    /// Print what there is now, 100 columns wide, and end
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Debug, Args)]

@@ -77,8 +77,9 @@ pub struct TruthArguments {
     #[arg(long, value_enum, requires = "labels")]
     pub kind: Option<KindArgument>,
     /// Split of score files whose names do not say it; for a folder, the split to score
-    #[arg(long, value_enum, default_value = "test")]
-    pub split: SplitArgument,
+    /// [default: test; with --corruptions, val, and no other]
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArgument>,
     /// Edge length of the images in pixels, where file names do not say it
     #[arg(long, default_value_t = 28, value_name = "PIXELS")]
     pub size: usize,

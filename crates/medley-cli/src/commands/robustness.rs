@@ -34,8 +34,13 @@ pub(crate) fn run<T: Torch>(arguments: &ScoreArguments) -> anyhow::Result<ExitCo
             Usage("--corruptions is for one run folder; name a run to compare it with by --reference".into()).into()
         );
     };
-    if arguments.truth.split == SplitArgument::Train {
-        return Err(Usage("--corruptions takes validation images, not those that the run was trained on".into()).into());
+    let refused = match arguments.truth.split {
+        None | Some(SplitArgument::Val) => None,
+        Some(SplitArgument::Train) => Some("not those that the run was trained on"),
+        Some(SplitArgument::Test) => Some("so that the test split stays shut; leave out --split"),
+    };
+    if let Some(why) = refused {
+        return Err(Usage(format!("--corruptions takes validation images, {why}")).into());
     }
     let data = &arguments.truth.data;
     for path in std::iter::once(run).chain(&arguments.reference) {

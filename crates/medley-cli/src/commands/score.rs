@@ -4,6 +4,7 @@ mod truth;
 
 use std::process::ExitCode;
 
+use medley_core::Split;
 use medley_metrics::Metric;
 use medley_metrics::bootstrap::Resampling;
 use medley_metrics::metrics::{self, ALL};
@@ -79,7 +80,7 @@ pub(super) fn request(arguments: &TruthArguments) -> MatchRequest {
     MatchRequest {
         task: arguments.task.clone(),
         kind: arguments.kind.map(Into::into),
-        split: arguments.split.into(),
+        split: arguments.split.map_or(Split::Test, Split::from),
         size: arguments.size,
         labels: arguments.labels.clone(),
         sample: arguments.like.clone(),

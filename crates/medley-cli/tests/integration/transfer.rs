@@ -97,6 +97,9 @@ fn measured_errors_are_shown_beside_a_reference_without_libtorch() {
         assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
     };
     refused(2, "for one run folder", &["score", "runs/breast-1", "runs/ref-1", "--corruptions"]);
+    refused(2, "the test split stays shut", &[&arguments[..], &["--split", "test"]].concat());
+    refused(2, "not those that the run was trained on", &[&arguments[..], &["--split", "train"]].concat());
+    must(lab.path(), &[&arguments[..], &["--split", "val"]].concat());
     refused(4, "is not a run folder", &["score", "data", "--corruptions"]);
     refused(2, "--corruptions", &["score", "runs/breast-1", "--reference", "runs/ref-1"]);
     let text = std::fs::read_to_string(reference.robustness()).unwrap();

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use medley_core::RunLayout;
+use medley_core::record::FineTuned;
 use medley_runs::{Checkpoints, Removal, RunsError, sweep_removed};
 use medley_storage::{Fault, FaultyFs, RealFs};
 
@@ -164,6 +166,39 @@ fn a_checkpoint_stays_where_the_best_is_not_that_of_the_results() {
     }
     assert_eq!(found.free(&RealFs).unwrap().checkpoints, 0);
     assert!(fixture.layout.checkpoints(2).join("last-000020-000000").exists());
+}
+
+#[test]
+fn checkpoints_of_later_phases_are_freed_too() {
+    let mut fixture = with_checkpoints();
+    let checkpoint = |layout: &RunLayout, stage: &str, name: &str| {
+        let folder = layout.checkpoints(0).join(stage).join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        for file in ["model.safetensors", "state.json"] {
+            std::fs::write(folder.join(file), [7; 100]).unwrap();
+        }
+        folder
+    };
+    // One phase was chosen, of one the results are of another epoch, and one was no better than the joint training.
+    for (stage, chosen) in [("breastmnist", Some(2)), ("pneumoniamnist", Some(3)), ("retinamnist", None)] {
+        let stage_name = format!("phase-1-{stage}");
+        checkpoint(&fixture.layout, &stage_name, "best-000002");
+        checkpoint(&fixture.layout, &stage_name, "last-000004-000000");
+        if let Some(epoch) = chosen {
+            fixture.results.seeds[0].fine_tuned.insert(stage.into(), FineTuned { stage: stage_name, epoch });
+        }
+    }
+    fixture.write_results();
+    let found = Checkpoints::find(fixture.layout.root()).unwrap();
+    assert_eq!((found.count(), found.bytes()), (3 + 2, 900 + 400));
+    let kept = "seed 0: the newest best checkpoint is `best-000002`, and the results are of `best-000003`, so \
+                `phase-1-pneumoniamnist/last-000004-000000` is kept";
+    assert_eq!(found.kept(), [kept]);
+    found.free(&RealFs).unwrap();
+    let left = |stage: &str| names(&fixture.layout.checkpoints(0).join(format!("phase-1-{stage}")));
+    assert_eq!(left("breastmnist"), ["best-000002"]);
+    assert_eq!(left("pneumoniamnist"), ["best-000002", "last-000004-000000"]);
+    assert_eq!(left("retinamnist"), ["best-000002"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod rm;
 mod show;
 mod tag;
 mod transfer;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
     match &arguments.subcommand {
         RunsSubcommand::List(list) => list::run(list),
         RunsSubcommand::Show(show) => show::run(show),
+        RunsSubcommand::Watch(watch) => watch::run(watch),
         RunsSubcommand::Diff(diff) => diff::run(diff),
         RunsSubcommand::Transfer(transfer) => transfer::run(transfer),
         RunsSubcommand::Tag(tag) => tag::run(tag),
