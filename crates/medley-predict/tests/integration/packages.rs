@@ -142,6 +142,15 @@ fn what_lies_is_refused() {
     std::fs::write(folder.join(MODEL), text.replacen("Not for clinical use", "Safe", 1)).unwrap();
     assert!(matches!(refused(), PredictError::Package { error: PackageError::Value { .. }, .. }));
 
+    // What images are compared with is missing, or is of no task.
+    let unlike = "[tasks.unlike]\nscore = \"features\"\nthreshold = 2.0\nfalse_alarm_rate = 0.05\nrows = 78\n";
+    std::fs::write(folder.join(MODEL), format!("{text}\n{unlike}")).unwrap();
+    assert!(refused().to_string().contains("`unlike.breastmnist.mean` is missing"), "{}", refused());
+    let mut more: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+    more.push(("unlike.other.mean".to_owned(), tensors[0].1.shallow_clone()));
+    with_weights(&folder, &text, &weights::to_bytes(&more, &metadata).unwrap());
+    assert!(refused().to_string().contains("`unlike.other.mean` is of no task"), "{}", refused());
+
     // Weights that are whole, and answer otherwise than when the package was made.
     let doubled: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor * -3.0_f64)).collect();
     let lying = text
