@@ -30,18 +30,29 @@ pub struct Context<'a> {
     pub(crate) recorder: Option<&'a Recorder>,
     /// Keeps the last feature map, when someone asks.
     pub(crate) feature_map: Option<&'a FeatureMap>,
+    /// Keeps what a network sees on its way, when someone asks.
+    pub(crate) levels: Option<&'a Levels>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(train: bool, kind: Kind, rows: &'a Rows, noise: u64) -> Self {
         let convolutions = Convolutions::default();
-        Self { train, kind, convolutions, rows, noise, prepared: None, recorder: None, feature_map: None }
+        let (prepared, recorder, feature_map, levels) = (None, None, None, None);
+        Self { train, kind, convolutions, rows, noise, prepared, recorder, feature_map, levels }
     }
 
     /// What goes into the pool over space at the end of a trunk, for those who ask where in an image a network looks.
     pub(crate) fn keep_feature_map(&self, x: &Activation) {
         if let (Some(kept), Activation::Tensor(x)) = (self.feature_map, x) {
             kept.0.replace(Some(x.shallow_clone()));
+        }
+    }
+
+    /// What a layer has made with a step of `stride`: where it is above 1, a level of the network ends.
+    pub(crate) fn keep_level(&self, y: &Tensor, stride: i64) -> Result<(), ModelError> {
+        match self.levels {
+            Some(levels) if stride > 1 => levels.keep(y),
+            _ => Ok(()),
         }
     }
 }
@@ -160,6 +171,34 @@ pub(crate) struct FeatureMap(RefCell<Option<Tensor>>);
 impl FeatureMap {
     pub(crate) fn into_inner(self) -> Option<Tensor> {
         self.0.into_inner()
+    }
+}
+
+/// The mean over space of each activation whose sides a layer has made shorter: what a network sees, from edges to shapes.
+#[derive(Debug, Default)]
+pub(crate) struct Levels(RefCell<Vec<Tensor>>);
+
+impl Levels {
+    /// The most features of all levels together: a covariance of them is to stay small.
+    const WIDEST: i64 = 256;
+
+    fn keep(&self, y: &Tensor) -> Result<(), ModelError> {
+        let space: Vec<i64> = (2..y.dim() as i64).collect();
+        if !space.is_empty() {
+            self.0.borrow_mut().push(y.f_mean_dim(space.as_slice(), false, Kind::Float)?);
+        }
+        Ok(())
+    }
+
+    /// Those of the first levels that fit, `[N, features]`; `None` if none does.
+    pub(crate) fn joined(self) -> Result<Option<Tensor>, ModelError> {
+        let mut width = 0;
+        let fits = |level: &Tensor| {
+            width += level.size()[1];
+            width <= Self::WIDEST
+        };
+        let levels: Vec<Tensor> = self.0.into_inner().into_iter().take_while(fits).collect();
+        if levels.is_empty() { Ok(None) } else { Ok(Some(Tensor::f_cat(&levels, 1)?)) }
     }
 }
 

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use crate::backbones::Backbone;
 use crate::config::{NetConfig, ValidatedNet};
-use crate::context::{FeatureMap, Prepared, Recorder, Rows, Work};
+use crate::context::{FeatureMap, Levels, Prepared, Recorder, Rows, Work};
 use crate::layers::{Dropout, Linear};
 use crate::options::{BuildOptions, Segment};
 use crate::replicas::{self, Pass, Pending, Replicas, Share};
@@ -458,6 +458,43 @@ impl Inference<'_> {
         let ([segment], 1) = (segments, images.size()[0]) else { return compute(images, segments) };
         let logits = compute(&Tensor::f_cat(&[images, images], 0)?, &[Segment { len: 2, ..*segment }])?;
         logits.iter().map(|logits| Ok(logits.f_narrow(0, 0, 1)?)).collect()
+    }
+
+    /// [`Self::forward`] without replicas, and what the network sees on its way `[N, features]`, fp32: the mean over space of what each
+    /// layer makes that shortens the sides (a pool or a convolution with a stride), of as many layers from the first on as have 256
+    /// channels together. `None` for networks without such layers.
+    ///
+    /// # Errors
+    /// As [`MultiTaskNet::forward`].
+    pub fn forward_with_levels(
+        &self,
+        images: &Tensor,
+        segments: &[Segment],
+    ) -> Result<(Vec<Tensor>, Option<Tensor>), ModelError> {
+        let _guard = tch::no_grad_guard();
+        self.net.check(images, segments)?;
+        let ([segment], 1) = (segments, images.size()[0]) else { return self.levels(images, segments) };
+        let twice = Tensor::f_cat(&[images, images], 0)?;
+        let (logits, levels) = self.levels(&twice, &[Segment { len: 2, ..*segment }])?;
+        let first = |tensor: &Tensor| tensor.f_narrow(0, 0, 1);
+        Ok((logits.iter().map(first).collect::<Result<_, _>>()?, levels.as_ref().map(first).transpose()?))
+    }
+
+    fn levels(&self, images: &Tensor, segments: &[Segment]) -> Result<(Vec<Tensor>, Option<Tensor>), ModelError> {
+        let net = self.net;
+        let compute = || {
+            let (pass, device) = (net.pass(false, 0, Some(self.number)), net.options.plan.device);
+            let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), device)?;
+            let (levels, context) = (Levels::default(), Context::new(false, pass.kind, &rows, pass.noise));
+            let prepared = Some(&self.prepared);
+            let context = Context { prepared, levels: Some(&levels), convolutions: pass.convolutions, ..context };
+            let images = pass.input(&images.f_to_device(device)?)?;
+            let features = net.backbone.forward(&images.into(), &context)?.into_tensor()?;
+            let logits = net.logits(features, &context)?;
+            Ok((logits, levels.joined()?))
+        };
+        compute()
+            .map_err(|error: ModelError| error.while_doing(|| format!("computing images of size {:?}", images.size())))
     }
 }
 

@@ -40,12 +40,12 @@ impl Answer {
 }
 
 impl Model {
-    /// Answers, of what a network computes: probabilities `[N, C]` f32 before any temperature, and the energies `[N]` of the logits
-    /// (see [`UnlikeThreshold`](crate::UnlikeThreshold)); none, where nobody needs them.
+    /// Answers, of what a network computes: probabilities `[N, C]` f32 before any temperature, and how unlike each image is `[N]`
+    /// (see [`UnlikeScore`](crate::UnlikeScore)); none, where nobody needs them.
     ///
     /// # Errors
     /// [`ClassifierError::Answer`] where they are not finite, or not one for each class.
-    pub fn answers(&self, probabilities: &[f32], energies: &[f32]) -> Result<Vec<Answer>, ClassifierError> {
+    pub fn answers(&self, probabilities: &[f32], unlike: &[f32]) -> Result<Vec<Answer>, ClassifierError> {
         let (kind, width) = (self.task.kind, self.task.outputs());
         let rows = probabilities.len() / width;
         if let Some(at) = probabilities.iter().position(|value| !value.is_finite()) {
@@ -62,7 +62,7 @@ impl Model {
             Answer {
                 entropy: entropy(kind, &probabilities),
                 labels: self.labels(&decided, row),
-                unlike: energies.get(row).and_then(|&energy| self.unlike_at(energy)),
+                unlike: unlike.get(row).and_then(|&score| self.unlike_at(score)),
                 probabilities,
             }
         };
@@ -78,9 +78,9 @@ impl Model {
         (0..).zip(of_row).filter(|(_, set)| **set == 1).map(|(label, _)| label).collect()
     }
 
-    fn unlike_at(&self, energy: f32) -> Option<Unlike> {
+    fn unlike_at(&self, score: f32) -> Option<Unlike> {
         let threshold = self.unlike.as_ref()?.threshold;
-        Some(Unlike { score: energy, warning: f64::from(energy) > threshold })
+        Some(Unlike { score, warning: f64::from(score) > threshold })
     }
 }
 

@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use medley_core::{Origin, TaskKind};
 
-use crate::{Model, NOTICE, Package, TaskMetrics};
+use crate::{Model, NOTICE, OverSeeds, Package, TaskMetrics, UnlikeScore};
+
+/// Whom users of MedMNIST are asked to name.
+const CITATION: &str = "MedMNIST: Yang et al., *MedMNIST v2: A large-scale lightweight benchmark for 2D and 3D biomedical image \
+                        classification*, Scientific Data 10, 41 (2023).";
 
 impl Package {
     /// The text of `README.md`: metadata in YAML with a `model-index` (data set, metrics, licence), then what people should know.
@@ -34,7 +38,31 @@ impl Package {
             self.weights().file,
             self.weights().bytes,
         );
+        self.licences(&mut text);
         text
+    }
+
+    /// What those who share the weights have to say and to heed.
+    fn licences(&self, text: &mut String) {
+        text.push_str(
+            "\n## Licence\n\nThe weights are derived from the training images and are shared under their licence:\n\n",
+        );
+        for model in self.models() {
+            let (title, licence) = (&model.task().title, &model.data().licence);
+            let address = match licence.name() {
+                "CC BY 4.0" => " (<https://creativecommons.org/licenses/by/4.0/>)",
+                "CC BY-NC 4.0" => " (<https://creativecommons.org/licenses/by-nc/4.0/>)",
+                _ => "",
+            };
+            let _ = write!(text, "- {title}: {}{address}.", licence.name());
+            if licence.is_noncommercial() {
+                text.push_str(" **Commercial use is excluded.**");
+            }
+            text.push('\n');
+        }
+        if self.models().iter().any(|model| model.task().origin == Origin::Official) {
+            let _ = write!(text, "\n{CITATION}\n");
+        }
     }
 
     fn metadata(&self) -> String {
@@ -117,8 +145,10 @@ fn of_task(model: &Model) -> String {
         data.sha256,
         data.licence.name()
     );
-    if data.licence.is_noncommercial() {
-        text.push_str("- **Commercial use is excluded** by that licence.\n");
+    if data.release.is_none() && task.origin == Origin::Official {
+        text.push_str(
+            "- That file is none that MedMNIST has published, so its scores are not those of a published set.\n",
+        );
     }
     for (split, metrics) in model.metrics() {
         let auc = metrics.auc.map_or_else(|| "not defined".to_owned(), |auc| format!("{auc:.4}"));
@@ -126,17 +156,32 @@ fn of_task(model: &Model) -> String {
         let chosen = if split == "val" { " (the epoch was chosen by it: optimistic)" } else { "" };
         let _ = writeln!(text, "- Scores on {split}{chosen}: AUC {auc}, accuracy {accuracy:.4}, macro-F1 {f1:.4}.");
     }
+    for (split, OverSeeds { seeds, mean, standard_deviation }) in model.over_seeds() {
+        let auc = mean.auc.zip(standard_deviation.auc);
+        let auc = auc.map_or_else(String::new, |(mean, deviation)| format!("AUC {mean:.3} ± {deviation:.3}, "));
+        let _ = writeln!(
+            text,
+            "- Mean and standard deviation of the {seeds} seeds of the run on {split}: {auc}accuracy {:.3} ± {:.3}, macro-F1 {:.3} ± {:.3}.",
+            mean.accuracy, standard_deviation.accuracy, mean.macro_f1, standard_deviation.macro_f1
+        );
+    }
     let _ = writeln!(
         text,
-        "- Decision: rule {}, temperature {}.",
+        "- Decision: rule {}, temperature {}. The scores above are of the most probable class.",
         model.decision().rule().name(),
         model.decision().temperature().temperature
     );
     match model.unlike() {
         Some(unlike) => {
+            let what = match unlike.score {
+                UnlikeScore::Energy => "energy",
+                UnlikeScore::Features => {
+                    "distance in the space of the network's features (of Mahalanobis, about 1 for them)"
+                }
+            };
             let _ = writeln!(
                 text,
-                "- An image whose energy is above {} is called unlike the training images; so were {:.1} % of {} validation images.",
+                "- An image whose {what} is above {:.4} is called unlike the training images; so were {:.1} % of {} validation images.",
                 unlike.threshold,
                 100.0 * unlike.false_alarm_rate,
                 unlike.rows
@@ -166,6 +211,12 @@ mod tests {
         // There are no scores on the test split, so those of validation are there, by their name.
         assert!(metadata.contains("split: validation") && metadata.contains("value: 0.8700"), "{metadata}");
         assert!(card.contains("**Not for clinical use.**"));
+        assert!(
+            card.contains(
+                "of the 5 seeds of the run on test: AUC 0.901 ± 0.007, accuracy 0.890 ± 0.020, macro-F1 0.860 ± 0.030."
+            ),
+            "{card}"
+        );
     }
 
     #[test]
@@ -173,6 +224,10 @@ mod tests {
         let card = |licence: &str| Package::parse(&EXAMPLE.replace("CC BY 4.0", licence)).unwrap().card();
         assert!(card("CC BY-NC 4.0").contains("license: cc-by-nc-4.0"));
         assert!(card("CC BY-NC 4.0").contains("Commercial use is excluded"));
+        assert!(
+            card("CC BY 4.0").contains("- BreastMNIST: CC BY 4.0 (<https://creativecommons.org/licenses/by/4.0/>).\n")
+        );
+        assert!(card("CC BY 4.0").contains("\n\nMedMNIST: Yang et al."));
         assert!(card("my \\\"own\\\"").contains("license: other\nlicense_name: \"my \\\"own\\\"\""));
     }
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::KnownAnswer;
 use crate::{
-    Compute, DataOrigin, Decision, Licence, Lineage, Model, NOTICE, PackageError, TaskMetrics, UnlikeThreshold, Weights,
+    Compute, DataOrigin, Decision, Licence, Lineage, Model, NOTICE, OverSeeds, PackageError, TaskMetrics,
+    UnlikeThreshold, Weights,
 };
 
 /// What `format` is in every description.
@@ -84,6 +85,9 @@ pub struct Task {
     /// Scores by split.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, TaskMetrics>,
+    /// Mean and spread over the seeds of the run, by split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub over_seeds: BTreeMap<String, OverSeeds>,
     /// What the network says of a test image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_answer: Option<KnownAnswer>,
@@ -277,6 +281,7 @@ impl Task {
             unlike: self.unlike,
             data: DataOrigin { file, sha256, md5, release, licence: Licence { name: licence } },
             metrics: self.metrics,
+            over_seeds: self.over_seeds,
             known_answer: self.known_answer,
             lineage,
         })

@@ -42,7 +42,8 @@ pub use document::{DataKeys, Document, LONGEST, Package, PictureKeys, Task};
 pub use error::PackageError;
 pub use medley_decisions::Decision;
 pub use model::{
-    Compute, DataOrigin, KnownAnswer, Licence, Lineage, Model, NumberFormat, TaskMetrics, UnlikeThreshold, Weights,
+    Compute, DataOrigin, KnownAnswer, Licence, Lineage, Model, NumberFormat, OverSeeds, TaskMetrics, UnlikeScore,
+    UnlikeThreshold, Weights,
 };
 
 /// What everybody is told who is given an answer.

@@ -25,17 +25,39 @@ pub struct Model {
     pub(crate) unlike: Option<UnlikeThreshold>,
     pub(crate) data: DataOrigin,
     pub(crate) metrics: BTreeMap<String, TaskMetrics>,
+    pub(crate) over_seeds: BTreeMap<String, OverSeeds>,
     pub(crate) known_answer: Option<KnownAnswer>,
     pub(crate) lineage: Arc<Lineage>,
+}
+
+medley_core::choices! {
+    /// By what an image is compared with the training images.
+    ///
+    /// Energy is that of the logits, `-ln(sum(exp(logit)))` (Liu, Wang, Owens and Li, *Energy-based Out-of-distribution Detection*, `NeurIPS`
+    /// 2020); of multi-label tasks the sum of `-ln(1 + exp(logit))` over the labels (Wang, Liu, Bocchieri and Li, *Can multi-label
+    /// classification networks know what they don't know?*, `NeurIPS` 2021). Packages that do not say have it.
+    ///
+    /// Features are what the network sees on its way: the score is the Mahalanobis distance from the training images over the root of the
+    /// number of features, about 1 for images like those. Mean and factor are in the file of weights, as `unlike.TASK.mean` and
+    /// `unlike.TASK.factor`.
+    #[derive(Default)]
+    pub enum UnlikeScore {
+        /// The energy of the logits.
+        #[default]
+        Energy = "energy",
+        /// The distance of features from those of the training images.
+        Features = "features",
+    }
 }
 
 /// When an image is called unlike the training images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnlikeThreshold {
-    /// Scores above it bring a warning. The score is the energy of the logits, `-ln(sum(exp(logit)))` (Liu, Wang, Owens and Li,
-    /// *Energy-based Out-of-distribution Detection*, `NeurIPS` 2020); of multi-label tasks the sum of `-ln(1 + exp(logit))` over the
-    /// labels (Wang, Liu, Bocchieri and Li, *Can multi-label classification networks know what they don't know?*, `NeurIPS` 2021).
+    /// By what it is compared.
+    #[serde(default)]
+    pub score: UnlikeScore,
+    /// Scores above it bring a warning.
     pub threshold: f64,
     /// The share of validation images above it, 0 to 1: so often an image like those is called unlike.
     pub false_alarm_rate: f64,
@@ -87,6 +109,18 @@ pub struct TaskMetrics {
     pub accuracy: f64,
     /// As scikit-learn defines it.
     pub macro_f1: f64,
+}
+
+/// Scores of all seeds of the run that a network is of: what to expect of the recipe rather than of one network.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverSeeds {
+    /// How many there are, at least 2.
+    pub seeds: usize,
+    /// The mean of each metric.
+    pub mean: TaskMetrics,
+    /// Its sample standard deviation, with `seeds - 1` in the denominator.
+    pub standard_deviation: TaskMetrics,
 }
 
 /// Where a network comes from.
@@ -221,6 +255,11 @@ impl Model {
     /// Scores by split (`val`, `test`).
     pub fn metrics(&self) -> &BTreeMap<String, TaskMetrics> {
         &self.metrics
+    }
+
+    /// Mean and spread over the seeds of its run, by split (`val`, `test`); empty where the run has one seed.
+    pub fn over_seeds(&self) -> &BTreeMap<String, OverSeeds> {
+        &self.over_seeds
     }
 
     /// What the network said of [`Self::known_image`] when the package was made.

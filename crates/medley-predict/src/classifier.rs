@@ -76,7 +76,7 @@ impl Classifier for TorchClassifier {
             PredictError::Classifier(error) => error,
             error => ClassifierError::Failed(Box::new(error)),
         })?;
-        self.model.answers(&raw.probabilities, &raw.energies)
+        self.model.answers(&raw.probabilities, &raw.unlike)
     }
 }
 

@@ -15,10 +15,16 @@ use medley_train::config::load::ConfigError;
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// A path that is neither.
-    #[error("`{}` is neither a run folder (it has no manifest.json) nor a package (it has no model.toml)", Shown(path))]
+    #[error(
+        "`{}` is neither a run folder (it has no manifest.json) nor a package (it has no model.toml), nor one of the models that come with \
+         the program: {known}",
+        Shown(path)
+    )]
     Neither {
         /// As given.
         path: PathBuf,
+        /// The names of those models.
+        known: String,
     },
     /// A description that cannot be used.
     #[error("`{}`: {error}", Shown(path))]

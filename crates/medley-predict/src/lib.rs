@@ -22,6 +22,7 @@ mod calibrate;
 mod classifier;
 mod ensemble;
 mod error;
+mod gaussian;
 mod inputs;
 mod network;
 mod run;

@@ -16,6 +16,7 @@ use medley_train::data::INPUT_CHANNELS;
 use tch::{Device, Kind, Tensor};
 
 use crate::PredictError;
+use crate::gaussian::{Gaussian, numbers};
 
 /// The most values of images, as the network sees them, that are computed at once whatever the package says: 1 GiB in fp32.
 const MOST_VALUES: usize = 1 << 28;
@@ -47,11 +48,13 @@ impl ComputeOptions {
     }
 }
 
-/// What a network answers: probabilities `[N, C]` before any temperature, and energies `[N]`.
+/// What a network answers: probabilities `[N, C]` before any temperature, and how unlike the training images each image is `[N]`. What it
+/// sees on its way `[N * views, features]`, for those who asked.
 #[derive(Debug, Default)]
 pub(crate) struct Raw {
     pub(crate) probabilities: Vec<f32>,
-    pub(crate) energies: Vec<f32>,
+    pub(crate) unlike: Vec<f32>,
+    pub(crate) features: Vec<f32>,
 }
 
 /// A network of one task. It belongs to the thread that made it: libtorch's number of threads does.
@@ -64,6 +67,9 @@ pub(crate) struct Network {
     views: Vec<TestTimeView>,
     batch_size: usize,
     device: Device,
+    replicas: usize,
+    gaussian: Option<Gaussian>,
+    keep_features: bool,
 }
 
 /// What [`Network::build`] needs; it may be sent to the thread that computes.
@@ -72,6 +78,10 @@ pub(crate) struct Blueprint {
     pub(crate) weights: Arc<Vec<u8>>,
     pub(crate) task: usize,
     pub(crate) options: ComputeOptions,
+    /// What images are compared with; without it, their energy counts.
+    pub(crate) gaussian: Option<Gaussian>,
+    /// Whether features are handed over.
+    pub(crate) keep_features: bool,
 }
 
 /// The `[net]` table, checked.
@@ -81,7 +91,7 @@ pub(crate) fn net_config(table: &toml::Table) -> Result<NetConfig, String> {
 
 impl Network {
     pub(crate) fn build(blueprint: &Blueprint) -> Result<Self, PredictError> {
-        let Blueprint { package, weights, task, options } = blueprint;
+        let Blueprint { package, weights, task, options, gaussian, keep_features } = blueprint;
         let model = &package.models()[*task];
         let plan = options.plan(package.compute());
         environment::keep_freed_memory();
@@ -98,6 +108,9 @@ impl Network {
             normalisation: normalisation(model),
             views: model.views().to_vec(),
             device: plan.device,
+            replicas: plan.replicas,
+            gaussian: gaussian.clone(),
+            keep_features: *keep_features,
         })
     }
 
@@ -129,8 +142,8 @@ impl Network {
         Ok(raw)
     }
 
-    /// The mean of the probabilities over all views, as the run averages them. Small batches are computed with all their views at
-    /// once: more images in a pass take less time each, and no bit depends on it.
+    /// The mean of the probabilities over all views, as the run averages them, and of how unlike the training images they are. Small batches are
+    /// computed with all their views at once: more images in a pass take less time each, and no bit depends on it.
     fn compute_batch(
         &self,
         inference: &Inference<'_>,
@@ -139,21 +152,23 @@ impl Network {
         raw: &mut Raw,
     ) -> Result<(), PredictError> {
         let rows = request.samples.len();
-        let (mut sums, mut energies) = (Vec::new(), vec![0.0_f64; rows]);
+        let (mut sums, mut unlike) = (Vec::new(), vec![0.0_f64; rows]);
         let at_once = (self.batch_size / rows.max(1)).clamp(1, self.views.len().max(1));
         for views in self.views.chunks(at_once) {
             let pixels = views_of(assembler, request, views)?;
-            let (probabilities, energy) = self.forward(inference, &pixels, rows * views.len())?;
+            let Seen { probabilities, unlike: scores, features } =
+                self.forward(inference, &pixels, rows * views.len())?;
             let width = probabilities.len() / (rows * views.len()).max(1);
             sums.resize(rows * width, 0.0_f64);
-            for (probabilities, energy) in probabilities.chunks(sums.len().max(1)).zip(energy.chunks(rows.max(1))) {
+            for (probabilities, scores) in probabilities.chunks(sums.len().max(1)).zip(scores.chunks(rows.max(1))) {
                 sums.iter_mut().zip(probabilities).for_each(|(sum, &value)| *sum += f64::from(value));
-                energies.iter_mut().zip(energy).for_each(|(sum, &value)| *sum += f64::from(value));
+                unlike.iter_mut().zip(scores).for_each(|(sum, &value)| *sum += f64::from(value));
             }
+            raw.features.extend(features);
         }
         let count = self.views.len() as f64;
         raw.probabilities.extend(sums.iter().map(|sum| (sum / count) as f32));
-        raw.energies.extend(energies.iter().map(|sum| (sum / count) as f32));
+        raw.unlike.extend(unlike.iter().map(|sum| (sum / count) as f32));
         Ok(())
     }
 }
@@ -179,14 +194,16 @@ fn views_of(
     Ok(all)
 }
 
+/// Of one view of a batch: as [`Raw`].
+struct Seen {
+    probabilities: Vec<f32>,
+    unlike: Vec<f32>,
+    features: Vec<f32>,
+}
+
 impl Network {
-    /// Probabilities `[rows, C]`, computed as the run computes them, and energies `[rows]`.
-    fn forward(
-        &self,
-        inference: &Inference<'_>,
-        pixels: &[f32],
-        rows: usize,
-    ) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+    /// Probabilities are computed as the run computes them.
+    fn forward(&self, inference: &Inference<'_>, pixels: &[f32], rows: usize) -> Result<Seen, ModelError> {
         let _guard = tch::no_grad_guard();
         let ImageShape { depth, height, width, .. } = self.shape;
         let [count, height, width] = [rows, height, width].map(|side| side as i64);
@@ -196,21 +213,42 @@ impl Network {
             None => image_batch(pixels, count, height, width, channels)?,
         };
         let segment = Segment { task: self.task, start: 0, len: count };
-        let logits = inference.forward(&images.f_to_device(self.device)?, &[segment])?;
+        let (logits, features) = self.pass(inference, &images.f_to_device(self.device)?, segment)?;
         let exclusive = self.kind != TaskKind::MultiLabel;
-        let energies = if exclusive {
-            logits[0].f_logsumexp([-1_i64].as_slice(), false)?.f_neg()?
-        } else {
+        let unlike = match &self.gaussian {
+            Some(gaussian) if features.len() == rows * gaussian.width() => gaussian.distances(&features),
+            Some(gaussian) => {
+                let actual = format!("{} for {rows} images", features.len());
+                let expected = format!("{} for each", gaussian.width());
+                return Err(ModelError::Input { what: "features that images are compared by are", actual, expected });
+            }
+            None if exclusive => numbers(&logits.f_logsumexp([-1_i64].as_slice(), false)?.f_neg()?)?,
             // The softplus of each label.
-            logits[0].f_softplus()?.f_sum_dim_intlist([-1_i64].as_slice(), false, Kind::Float)?.f_neg()?
+            None => {
+                let sums = logits.f_softplus()?.f_sum_dim_intlist([-1_i64].as_slice(), false, Kind::Float)?;
+                numbers(&sums.f_neg()?)?
+            }
         };
-        Ok((numbers(&probabilities(exclusive, &logits[0])?)?, numbers(&energies)?))
+        let features = if self.keep_features { features } else { Vec::new() };
+        Ok(Seen { probabilities: numbers(&probabilities(exclusive, &logits)?)?, unlike, features })
     }
-}
 
-fn numbers(tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let flat = tensor.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?.f_reshape([-1])?;
-    Ok(Vec::try_from(flat)?)
+    /// Logits `[rows, C]`, and features where they are needed. Replicas compute no features: these take a pass of their own then.
+    fn pass(
+        &self,
+        inference: &Inference<'_>,
+        images: &Tensor,
+        segment: Segment,
+    ) -> Result<(Tensor, Vec<f32>), ModelError> {
+        if self.gaussian.is_none() && !self.keep_features {
+            return Ok((inference.forward(images, &[segment])?.swap_remove(0), Vec::new()));
+        }
+        let (mut logits, levels) = inference.forward_with_levels(images, &[segment])?;
+        if self.replicas > 1 {
+            logits = inference.forward(images, &[segment])?;
+        }
+        Ok((logits.swap_remove(0), levels.map_or_else(|| Ok(Vec::new()), |levels| numbers(&levels))?))
+    }
 }
 
 pub(crate) fn load(net: &MultiTaskNet, bytes: &[u8]) -> Result<(), ModelError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use medley_core::record::{ChannelStatistics, DataRecord, Manifest, RunResults, TaskResult};
+use medley_core::record::{ChannelStatistics, DataRecord, Manifest, RunResults, ScoreSet, SeedResult, TaskResult};
 use medley_core::text::hex;
 use medley_core::{Origin, RunLayout, TaskSpec};
 use medley_data::Registry;
@@ -11,7 +11,7 @@ use medley_data::registry::user::UserEntry;
 use medley_decisions::record::DecisionRecord;
 use medley_models::{ModelError, MultiTaskNet, NetConfig};
 use medley_package::{
-    Compute, DataKeys, Decision, Document, Lineage, NumberFormat, PictureKeys, Task, TaskMetrics, Weights,
+    Compute, DataKeys, Decision, Document, Lineage, NumberFormat, OverSeeds, PictureKeys, Task, TaskMetrics, Weights,
 };
 use medley_pictures::Fit;
 use medley_predictions::record::{read_json, read_manifest, read_results};
@@ -39,7 +39,7 @@ pub struct RunSource<'a> {
     pub run: &'a Path,
     /// Where its data lie; only the entries of a user's own sets are read.
     pub data_folder: &'a Path,
-    /// One of its seeds; by default the first.
+    /// One of its seeds; by default the one that did best on validation, see [`best_seed`].
     pub seed: Option<u64>,
     /// What the weights are written in.
     pub format: NumberFormat,
@@ -68,7 +68,8 @@ impl OpenedRun {
         let manifest = read_manifest(&layout)?;
         let registry = Registry::of_folder(source.data_folder)?;
         let experiment = Experiment::load_recorded(&layout.config(), &manifest.environment.medley, &registry)?;
-        let seed = source.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
+        let best = || best_seed(read_results(&layout, &manifest).ok().flatten().as_ref());
+        let seed = source.seed.or_else(best).or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
         Ok(Self { layout, manifest, experiment, seed })
     }
 }
@@ -108,6 +109,13 @@ impl Bundle {
         document.weights.sha256 = hex(&Sha256::digest(&bytes));
         Self::new(document, bytes, source.run)?.with_known_answers(source.run)
     }
+}
+
+/// The seed with the highest harmonic mean of macro-F1 on validation; of equals, the first. Test scores play no part.
+fn best_seed(results: Option<&RunResults>) -> Option<u64> {
+    let score = |seed: &SeedResult| seed.validation.harmonic_mean;
+    let seeds = results?.seeds.iter().filter(|seed| score(seed).is_finite());
+    seeds.reduce(|best, seed| if score(seed) > score(best) { seed } else { best }).map(|seed| seed.seed)
 }
 
 fn chosen<'a>(manifest: &'a Manifest, choice: &TaskChoice) -> Result<Vec<&'a DataRecord>, PredictError> {
@@ -220,6 +228,7 @@ fn task(
             licence,
         },
         metrics: metrics(run.seed, spec, results),
+        over_seeds: over_seeds(spec, results),
         known_answer: None,
     })
 }
@@ -274,9 +283,57 @@ fn metrics(seed: u64, spec: &TaskSpec, results: Option<&RunResults>) -> BTreeMap
         return BTreeMap::new();
     };
     let sets = [("val", Some(&result.validation)), ("test", result.test.as_ref())];
-    let of = |task: &TaskResult| TaskMetrics { auc: task.auc, accuracy: task.accuracy, macro_f1: task.macro_f1 };
-    let found = sets.into_iter().filter_map(|(split, set)| {
-        set?.tasks.iter().find(|task| task.task == spec.name).map(|task| (split.to_owned(), of(task)))
-    });
+    let found = sets.into_iter().filter_map(|(split, set)| Some((split.to_owned(), metrics_of(spec, set?)?)));
     found.collect()
+}
+
+fn metrics_of(spec: &TaskSpec, set: &ScoreSet) -> Option<TaskMetrics> {
+    let of = |task: &TaskResult| TaskMetrics { auc: task.auc, accuracy: task.accuracy, macro_f1: task.macro_f1 };
+    set.tasks.iter().find(|task| task.task == spec.name).map(of)
+}
+
+/// Mean and spread, where there are several seeds: on the test split if all are scored on it.
+fn over_seeds(spec: &TaskSpec, results: Option<&RunResults>) -> BTreeMap<String, OverSeeds> {
+    let Some(results) = results else { return BTreeMap::new() };
+    let val = results.seeds.iter().map(|seed| &seed.validation).collect();
+    let test = if results.is_tested() { results.test_sets().collect() } else { Vec::new() };
+    let spread = |(split, sets): (&str, Vec<&ScoreSet>)| {
+        let metrics: Vec<TaskMetrics> = sets.into_iter().filter_map(|set| metrics_of(spec, set)).collect();
+        Some((split.to_owned(), spread(&metrics)?))
+    };
+    [("val", val), ("test", test)].into_iter().filter_map(spread).collect()
+}
+
+fn spread(all: &[TaskMetrics]) -> Option<OverSeeds> {
+    if all.len() < 2 {
+        return None;
+    }
+    let count = all.len() as f64;
+    let of = |value: fn(&TaskMetrics) -> Option<f64>| {
+        let values: Vec<f64> = all.iter().filter_map(value).collect();
+        let mean = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        (values.len() == all.len()).then(|| (mean, (squares / (count - 1.0)).sqrt()))
+    };
+    let auc = of(|one| one.auc);
+    let (accuracy, macro_f1) = (of(|one| Some(one.accuracy))?, of(|one| Some(one.macro_f1))?);
+    Some(OverSeeds {
+        seeds: all.len(),
+        mean: TaskMetrics { auc: auc.map(|auc| auc.0), accuracy: accuracy.0, macro_f1: macro_f1.0 },
+        standard_deviation: TaskMetrics { auc: auc.map(|auc| auc.1), accuracy: accuracy.1, macro_f1: macro_f1.1 },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spread_is_that_of_a_sample() {
+        let of = |value: f64| TaskMetrics { auc: None, accuracy: value, macro_f1: 1.0 - value };
+        assert_eq!(spread(&[of(0.5)]), None);
+        let spread = spread(&[of(0.25), of(0.5), of(0.75)]).unwrap();
+        assert_eq!((spread.seeds, spread.mean), (3, of(0.5)));
+        assert_eq!(spread.standard_deviation, TaskMetrics { auc: None, accuracy: 0.25, macro_f1: 0.25 });
+    }
 }

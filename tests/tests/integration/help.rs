@@ -116,6 +116,8 @@ fn furnished() -> Lab {
     );
     run("cp picture.png photo.jpg && mkdir pictures && cp photos/benign/*.png pictures");
     run("medley models export runs/small-three-1 --task breastmnist --to packages");
+    // Model cards call the package that they lie in DIR.
+    run("ln -s packages/breastmnist DIR");
     let members = [("images", Array::bytes(&[40, 28, 28], vec![9; 40 * 784])), ("labels", labels(40))];
     let members = members.into_iter().map(|(name, array)| (name.to_owned(), array)).collect();
     Npz { members }.write(&at("arrays.npz"));

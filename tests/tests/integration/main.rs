@@ -3,6 +3,7 @@
 
 mod attacks;
 mod auto;
+mod builtin;
 mod commands;
 mod companion;
 mod data_commands;

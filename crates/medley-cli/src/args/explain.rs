@@ -9,7 +9,7 @@ use super::{Reading, RunDataFolder};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley explain picture.png --model packages/breastmnist --out maps
+  medley explain picture.png --model breastmnist --out maps
   medley explain runs/small-three-1 --task breastmnist --rows 3,7 --out rows
   medley explain runs/small-three-1 --gallery
 
@@ -21,13 +21,14 @@ pub struct ExplainArguments {
     /// Pictures or folders of them, with --model; else the run folder whose images are explained
     #[arg(required = true, value_name = "IMAGE|RUN")]
     pub inputs: Vec<PathBuf>,
-    /// The network that explains pictures: a run folder, or a package that `medley models export RUN --to DIR` wrote
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["gallery", "rows", "split"])]
+    /// The network that explains pictures: a run folder, a package that `medley models export RUN --to DIR` wrote, or a built-in model \
+    /// of `medley models list`
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["gallery", "rows", "split"])]
     pub model: Option<PathBuf>,
     /// Task; needed where the network has several
     #[arg(long, value_name = "NAME", conflicts_with = "gallery")]
     pub task: Option<String>,
-    /// Seed of a run; by default the first
+    /// Seed of a run; by default the first, and for pictures the best on validation
     #[arg(long)]
     pub seed: Option<u64>,
     /// By default grad-cam, and integrated-gradients for networks without a feature map

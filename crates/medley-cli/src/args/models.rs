@@ -14,7 +14,7 @@ pub struct ModelsArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum ModelsSubcommand {
-    /// List all networks
+    /// List the trained models that are part of the program, and all networks that can be trained
     #[command(after_help = "Example:
   medley models list")]
     List {
@@ -37,9 +37,12 @@ pub enum ModelsSubcommand {
   medley models export runs/small-three-1 --to all --all-tasks --format bf16
   medley models export runs/small-three-1 --seed 1 --out weights
   medley models export runs/small-three-1 --format onnx
+  medley models export retinamnist --to mine
 
 With --to, each task becomes a folder of its own with model.toml, model.safetensors and README.md, a model card that the Hugging Face \
 Hub reads. The decision rule, the temperature and the threshold for unlike images are fitted on the validation images of the run.
+
+A built-in model of `medley models list` is written as it is.
 
 Without it, the files are safetensors, with the classes and the normalisation in their metadata. A run starts from \
 such a file, or from torchvision's own weights, with `net.pretrained = \"FILE\"`.
@@ -48,17 +51,21 @@ With `--format onnx`, a file is a whole model for onnxruntime and others: it tak
 `uint8` of shape [N, channels, height, width] (volumes [N, channels, depth, height, width]), normalises them, \
 and gives probabilities. Test-time views and decision rules of the run are not part of it.")]
 pub struct ExportArguments {
-    /// Run folder
+    /// Run folder, or a built-in model
+    #[arg(value_name = "RUN|MODEL")]
     pub run: PathBuf,
     /// Task of the run; may be repeated; by default all
     #[arg(long, value_name = "NAME")]
     pub task: Vec<String>,
-    /// Seed of the run; by default the first
+    /// Seed of the run; by default the best on validation for packages, and the first for plain weights
     #[arg(long)]
     pub seed: Option<u64>,
     /// Folder to write packages to
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
+    /// Name of the package; by default those of run and task
+    #[arg(long, requires = "to")]
+    pub name: Option<String>,
     /// One package with all tasks, in --to itself
     #[arg(long, requires = "to", conflicts_with = "task")]
     pub all_tasks: bool,
@@ -147,10 +154,11 @@ pub struct ShowArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  medley models verify packages/breastmnist")]
+#[command(after_help = "Examples:
+  medley models verify packages/breastmnist
+  medley models verify breastmnist")]
 pub struct VerifyArguments {
-    /// Package
+    /// Package, or a built-in model
     pub package: PathBuf,
     /// Print JSON
     #[arg(long)]

@@ -9,6 +9,7 @@ use super::data::images::word;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  medley predict picture.png --model breastmnist
   medley predict picture.png --model runs/small-three-1 --task breastmnist
   medley predict pictures/ --model packages/breastmnist --csv > answers.csv
   medley predict arrays.npz --member images --model packages/breastmnist --json
@@ -21,13 +22,13 @@ pub struct PredictArguments {
     /// Pictures, folders of them, .npz or .npy files; - is a picture on standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Run folder, or package that `medley models export RUN --to DIR` wrote
-    #[arg(long, value_name = "DIR")]
+    /// Run folder, package that `medley models export RUN --to DIR` wrote, or a built-in model of `medley models list`
+    #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
     /// Task; needed where the model has several
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// Seed of a run; by default the first
+    /// Seed of a run; by default the best on validation
     #[arg(long)]
     pub seed: Option<u64>,
     /// The array of an .npz

@@ -9,7 +9,8 @@ use super::{RunDataFolder, size};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  medley serve runs/small-three-1              answer at http://127.0.0.1:8080
+  medley serve breastmnist                     answer at http://127.0.0.1:8080
+  medley serve runs/small-three-1
   medley serve packages/breastmnist packages/retinamnist --port 9000
 
 Then, from another terminal:
@@ -22,7 +23,8 @@ password and no encryption: by default only programs of this machine can connect
 SIGINT (Ctrl-C) and SIGTERM stop it: nothing more is accepted, what was accepted is answered, and the exit code is 0. The second signal \
 ends it at once, with exit code 1 if something was lost.")]
 pub struct ServeArguments {
-    /// Run folders, or packages that `medley models export RUN --to DIR` wrote; every task is a model of its own
+    /// Run folders, packages that `medley models export RUN --to DIR` wrote, or built-in models of `medley models list`; every task is \
+    /// a model of its own
     #[arg(required = true, value_name = "MODEL")]
     pub models: Vec<PathBuf>,
     /// Address to listen at; 0.0.0.0 for all of this machine
@@ -49,7 +51,7 @@ pub struct ServeArguments {
     /// Most open connections
     #[arg(long, default_value_t = 1024, value_name = "CONNECTIONS")]
     pub connections: usize,
-    /// Seed of a run; by default the first
+    /// Seed of a run; by default the best on validation
     #[arg(long)]
     pub seed: Option<u64>,
     /// cpu or cuda:0

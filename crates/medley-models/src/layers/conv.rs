@@ -155,6 +155,7 @@ impl Conv {
             None => self.adapted(x, context)?,
         };
         self.record(x, &y, context);
+        context.keep_level(&y, self.options.stride)?;
         Ok(y)
     }
 
@@ -339,6 +340,11 @@ impl Conv {
         let pads: Vec<usize> = pads.iter().map(|&pad| pad as usize).collect();
         let strides = vec![self.options.stride as usize; pads.len()];
         x.then(|graph, x| graph.conv(x, &weight, bias.as_ref(), &strides, &pads, self.options.groups as usize))
+    }
+
+    /// Step along every axis.
+    pub(super) fn stride(&self) -> i64 {
+        self.options.stride
     }
 
     pub(super) fn record(&self, x: &Tensor, y: &Tensor, context: &Context<'_>) {

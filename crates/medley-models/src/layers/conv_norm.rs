@@ -50,11 +50,13 @@ impl ConvNorm {
         let folded = |rows: &Tensor, key: usize, task: usize| -> Result<Tensor, ModelError> {
             self.conv.apply_prepared(rows, prepared, key, context, || self.fold(task, context))
         };
-        if self.depends_on_task() {
+        let y = if self.depends_on_task() {
             per_segment(x, context.rows.segments(), |rows, segment| folded(rows, segment.task, segment.task))
         } else {
             folded(x, usize::MAX, 0)
-        }
+        }?;
+        context.keep_level(&y, self.conv.stride())?;
+        Ok(y)
     }
 
     fn depends_on_task(&self) -> bool {

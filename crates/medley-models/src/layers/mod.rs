@@ -45,7 +45,9 @@ pub(crate) fn relu(x: Activation, context: &Context<'_>) -> Result<Activation, M
 
 /// The largest value of each 2x2 pixels, then `ReLU`: it sees a quarter of the values, and gives the bits that it would give before.
 pub(crate) fn halve(x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
-    let by_kernels = context.prepared.is_some() && context.convolutions == Convolutions::Winograd;
+    // What is kept of a level is kept before the ReLU.
+    let by_kernels =
+        context.prepared.is_some() && context.levels.is_none() && context.convolutions == Convolutions::Winograd;
     if let Activation::Tensor(x) = x
         && by_kernels
         && let Some(y) = winograd::halve(x)?

@@ -28,6 +28,7 @@ pub(crate) fn max_pool(
         recorder.window(x, &y, kernel, stride);
         recorder.keep(&y);
     }
+    context.keep_level(&y, stride)?;
     Ok(y.into())
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn mean_pool(x: &Activation, side: i64, context: &Context<'_>) -> Res
     if let Some(recorder) = context.recorder {
         recorder.window(x, &y, side, side);
     }
+    context.keep_level(&y, side)?;
     Ok(y.into())
 }
 

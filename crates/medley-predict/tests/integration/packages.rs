@@ -69,6 +69,19 @@ fn validation_images_tell_what_is_unlike() {
     assert_eq!(alarms as f64 / threshold.rows as f64, threshold.false_alarm_rate);
     let folder = finished.data().join("half");
     bundle.write(&RealFs, &folder).unwrap();
+    // Noise is unlike them, by what the network sees of it; a package that does not say by what it compares does so by energy.
+    let noise: Vec<u8> = (0..784_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let text = std::fs::read_to_string(folder.join(MODEL)).unwrap();
+    assert!(text.contains("score = \"features\"\n"), "{text}");
+    let unlike = |bundle: &Bundle| {
+        let mut classifier = bundle.classifier(0, ComputeOptions::default()).unwrap();
+        classifier.classify(&noise).unwrap()[0].unlike.unwrap()
+    };
+    let read = Bundle::read(&folder).unwrap();
+    assert!(unlike(&read).warning && unlike(&read) == unlike(&bundle));
+    std::fs::write(folder.join(MODEL), text.replace("score = \"features\"\n", "")).unwrap();
+    assert_ne!(unlike(&Bundle::read(&folder).unwrap()).score, unlike(&read).score);
+    std::fs::write(folder.join(MODEL), text).unwrap();
     let size = |path: &Path| std::fs::metadata(path.join("model.safetensors")).unwrap().len();
     let whole = Bundle::of_run(&finished.source(NumberFormat::Fp32), &TaskChoice::All).unwrap();
     whole.write(&RealFs, &finished.data().join("whole")).unwrap();
@@ -128,6 +141,15 @@ fn what_lies_is_refused() {
     }
     std::fs::write(folder.join(MODEL), text.replacen("Not for clinical use", "Safe", 1)).unwrap();
     assert!(matches!(refused(), PredictError::Package { error: PackageError::Value { .. }, .. }));
+
+    // What images are compared with is missing, or is of no task.
+    let unlike = "[tasks.unlike]\nscore = \"features\"\nthreshold = 2.0\nfalse_alarm_rate = 0.05\nrows = 78\n";
+    std::fs::write(folder.join(MODEL), format!("{text}\n{unlike}")).unwrap();
+    assert!(refused().to_string().contains("`unlike.breastmnist.mean` is missing"), "{}", refused());
+    let mut more: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+    more.push(("unlike.other.mean".to_owned(), tensors[0].1.shallow_clone()));
+    with_weights(&folder, &text, &weights::to_bytes(&more, &metadata).unwrap());
+    assert!(refused().to_string().contains("`unlike.other.mean` is of no task"), "{}", refused());
 
     // Weights that are whole, and answer otherwise than when the package was made.
     let doubled: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor * -3.0_f64)).collect();

@@ -49,6 +49,6 @@ fn files_are_answered_in_order_and_bad_ones_named() {
     assert_eq!(skipped.len(), 1);
     assert!(skipped[0].0.ends_with("3a.png") && skipped[0].1.contains("not a PNG"), "{skipped:?}");
     // What `take` refuses ends it, and nothing waits for ever.
-    let stop = |_, _| Err(PredictError::Neither { path: "x".into() });
+    let stop = |_, _| Err(PredictError::Neither { path: "x".into(), known: String::new() });
     assert!(classify_all::<PredictError>(&mut classifier, &inputs, &rules, 7, stop).is_err());
 }

@@ -1,10 +1,11 @@
-//! A network to be used, be it in a run folder or in a package.
+//! A network to be used: in a run folder, in a package, or part of the program.
 
 use std::path::Path;
 
+use medley_builtin::BuiltIn;
 use medley_cli::args::RunDataFolder;
-use medley_cli::data_folder;
 use medley_cli::failure::Usage;
+use medley_cli::{data_folder, output};
 use medley_core::RunLayout;
 use medley_package::NumberFormat;
 use medley_predict::{Bundle, Ensemble, MODEL, PredictError, Predictor, RunSource, TaskChoice, ensemble_folder};
@@ -12,36 +13,70 @@ use medley_predictions::record::read_manifest;
 
 /// Which network is meant.
 pub(crate) struct Source<'a> {
-    /// Run folder or package.
+    /// Run folder, package or name of a built-in model.
     pub(crate) model: &'a Path,
     /// The only task that is needed; all, where none is named.
     pub(crate) task: Option<&'a str>,
-    /// Seed of a run; the first, where none is named.
+    /// Seed of a run; the best on validation, where none is named.
     pub(crate) seed: Option<u64>,
     /// Where the data of a run lie.
     pub(crate) data: &'a RunDataFolder,
 }
 
+/// What a path or a name stands for.
+pub(crate) enum Found {
+    Package,
+    Run,
+    BuiltIn(&'static BuiltIn),
+}
+
+/// A folder that has a network is taken before a built-in model of that name: whoever has one there means it. People are told; a folder
+/// with anything else in it, such as pictures, is not in the way. `./NAME` is always the folder.
+pub(crate) fn find(model: &Path) -> anyhow::Result<Found> {
+    let built_in = model.to_str().and_then(medley_builtin::find);
+    let found = if model.join(MODEL).symlink_metadata().is_ok() {
+        Found::Package
+    } else if RunLayout::new(model).manifest().symlink_metadata().is_ok() {
+        Found::Run
+    } else if let Some(built_in) = built_in {
+        return Ok(Found::BuiltIn(built_in));
+    } else {
+        return Err(PredictError::Neither { path: model.to_owned(), known: medley_builtin::names() }.into());
+    };
+    if let Some(BuiltIn { name, .. }) = built_in {
+        output::note(&format!("`{name}` is the folder of that name, and not the built-in model"));
+    }
+    Ok(found)
+}
+
 /// Reads it.
 pub(crate) fn open(source: &Source<'_>) -> anyhow::Result<Predictor> {
-    let folder = source.model;
-    if let Some(folder) = ensemble_folder(folder) {
+    if let Some(folder) = ensemble_folder(source.model) {
         if source.seed.is_some() {
             return Err(Usage("--seed is for run folders; an ensemble averages its networks".to_owned()).into());
         }
         return Ok(Predictor::Mean(Box::new(Ensemble::read(&folder)?)));
     }
-    if folder.join(MODEL).symlink_metadata().is_ok() {
-        if source.seed.is_some() {
-            return Err(Usage("--seed is for run folders; a package has one network".to_owned()).into());
-        }
-        return Ok(Predictor::One(Box::new(Bundle::read(folder)?)));
+    let found = find(source.model)?;
+    if source.seed.is_some() && !matches!(found, Found::Run) {
+        return Err(Usage("--seed is for run folders; a package has one network".to_owned()).into());
     }
-    let layout = RunLayout::new(folder);
-    if layout.manifest().symlink_metadata().is_err() {
-        return Err(PredictError::Neither { path: folder.to_owned() }.into());
-    }
-    let manifest = read_manifest(&layout)?;
+    let bundle = match found {
+        Found::Package => Bundle::read(source.model)?,
+        Found::BuiltIn(model) => of_program(model)?,
+        Found::Run => of_run(source)?,
+    };
+    Ok(Predictor::One(Box::new(bundle)))
+}
+
+/// A built-in model.
+pub(crate) fn of_program(model: &BuiltIn) -> anyhow::Result<Bundle> {
+    Ok(Bundle::from_bytes(model.description, model.weights.to_vec(), Path::new(model.name))?)
+}
+
+fn of_run(source: &Source<'_>) -> anyhow::Result<Bundle> {
+    let folder = source.model;
+    let manifest = read_manifest(&RunLayout::new(folder))?;
     let data_folder = &data_folder::of_run(folder, Some(&manifest), source.data);
     // A network of all tasks is not needed for one.
     let choice = match source.task {
@@ -49,5 +84,5 @@ pub(crate) fn open(source: &Source<'_>) -> anyhow::Result<Predictor> {
         _ => TaskChoice::All,
     };
     let source = RunSource { run: folder, data_folder, seed: source.seed, format: NumberFormat::Fp32 };
-    Ok(Predictor::One(Box::new(Bundle::of_run(&source, &choice)?)))
+    Ok(Bundle::of_run(&source, &choice)?)
 }

@@ -1,5 +1,6 @@
 //! `medley models`: what there is to choose from, and what it costs.
 
+mod builtin;
 mod export;
 mod package;
 
@@ -11,8 +12,11 @@ use medley_models::{BackboneConfig, BackboneDescription, BackboneSummary, ModelE
 use medley_cli::args::models::{ModelsArguments, ModelsSubcommand, ShowArguments};
 use medley_cli::failure::Usage;
 use medley_cli::output;
-use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::bundle;
 
 /// What published files have; with other sizes each network says no for itself.
 const SIZES: [i64; 4] = [28, 64, 128, 224];
@@ -22,20 +26,31 @@ pub(crate) fn run(arguments: &ModelsArguments) -> anyhow::Result<ExitCode> {
     match &arguments.subcommand {
         ModelsSubcommand::List { json } => list(*json)?,
         ModelsSubcommand::Show(show) => self::show(show)?,
-        ModelsSubcommand::Export(export) => match &export.to {
-            Some(folder) => package::export(export, folder)?,
-            None => export::run(export)?,
+        ModelsSubcommand::Export(export) => match (bundle::find(&export.run)?, &export.to) {
+            (bundle::Found::BuiltIn(model), _) => builtin::export(model, export)?,
+            (_, Some(folder)) => package::export(export, folder)?,
+            (_, None) => export::run(export)?,
         },
         ModelsSubcommand::Verify(verify) => package::verify(verify)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What there is, for scripts.
+#[derive(Serialize)]
+struct Listed {
+    built_in: Vec<Value>,
+    networks: Vec<BackboneSummary>,
+}
+
 fn list(json: bool) -> anyhow::Result<()> {
     let models = registry();
     if json {
-        return output::json(&models);
+        return output::json(&Listed { built_in: builtin::documents()?, networks: models });
     }
+    output::line("Trained, and part of the program: `medley predict PICTURE --model NAME` uses one\n")?;
+    output::line(&builtin::table()?)?;
+    output::line("\nNetworks that a config may name\n")?;
     let rows: Vec<Vec<String>> = models
         .iter()
         .map(|model| {

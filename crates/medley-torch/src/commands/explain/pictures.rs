@@ -1,26 +1,27 @@
-//! Pictures of a user, explained by the network of a run or a package.
+//! Pictures of a user, explained by the network of a run or a package, or by a built-in model.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use medley_augment::Normalisation;
+use medley_core::Images;
 use medley_core::record::ChannelStatistics;
-use medley_core::{Images, RunLayout};
 use medley_models::environment;
-use medley_package::NumberFormat;
-use medley_predict::{Bundle, Inputs, MODEL, PredictError, RunSource, TaskChoice};
-use medley_predictions::record::read_manifest;
+use medley_predict::Inputs;
 
 use medley_cli::args::explain::ExplainArguments;
 use medley_cli::failure::Usage;
-use medley_cli::{data_folder, output};
+use medley_cli::output;
 
+use super::super::bundle;
 use super::asked::Asked;
 use super::rows::MOST_ROWS;
 
 /// Reads the network, and the pictures that can be read; the others are named and passed over.
 pub(super) fn open(arguments: &ExplainArguments, folder: &Path) -> anyhow::Result<Asked> {
-    let bundle = bundle(arguments, folder)?;
+    let source =
+        bundle::Source { model: folder, task: arguments.task.as_deref(), seed: arguments.seed, data: &arguments.data };
+    let bundle = bundle::open(&source)?;
     let task = bundle.task(arguments.task.as_deref())?;
     let model = &bundle.package().models()[task];
     let rules = model.picture_rules();
@@ -61,27 +62,6 @@ pub(super) fn open(arguments: &ExplainArguments, folder: &Path) -> anyhow::Resul
         notes,
         skipped,
     })
-}
-
-fn bundle(arguments: &ExplainArguments, folder: &Path) -> anyhow::Result<Bundle> {
-    if folder.join(MODEL).symlink_metadata().is_ok() {
-        if arguments.seed.is_some() {
-            return Err(Usage("--seed is for run folders; a package has one network".to_owned()).into());
-        }
-        return Ok(Bundle::read(folder)?);
-    }
-    let layout = RunLayout::new(folder);
-    if layout.manifest().symlink_metadata().is_err() {
-        return Err(PredictError::Neither { path: folder.to_owned() }.into());
-    }
-    let manifest = read_manifest(&layout)?;
-    let data_folder = data_folder::of_run(folder, Some(&manifest), &arguments.data);
-    let choice = match &arguments.task {
-        Some(task) if manifest.data.len() > 1 => TaskChoice::One(task.clone()),
-        _ => TaskChoice::All,
-    };
-    let source = RunSource { run: folder, data_folder: &data_folder, seed: arguments.seed, format: NumberFormat::Fp32 };
-    Ok(Bundle::of_run(&source, &choice)?)
 }
 
 /// The name of a file without its folder and ending, in letters that every file system has.

@@ -15,6 +15,8 @@ use medley_cli::args::models::{ExportArguments, ExportFormat, OnnxArguments, Ver
 use medley_cli::failure::Usage;
 use medley_cli::{data_folder, output};
 
+use crate::commands::bundle::{self, Found};
+
 /// What was written, for scripts.
 #[derive(Serialize)]
 struct Written {
@@ -37,6 +39,13 @@ pub(crate) fn export(arguments: &ExportArguments, folder: &Path) -> anyhow::Resu
         let tasks = if arguments.task.is_empty() { all.collect() } else { arguments.task.clone() };
         tasks.into_iter().map(|task| (TaskChoice::One(task.clone()), folder.join(task))).collect()
     };
+    if arguments.name.is_some() && choices.len() > 1 {
+        return Err(Usage(format!(
+            "--name is for one package, and these are {}: choose one with --task",
+            choices.len()
+        ))
+        .into());
+    }
     // What is in the way is said before anything is computed.
     if let Some((_, path)) = choices.iter().find(|(_, path)| path.symlink_metadata().is_ok()) {
         return Err(StorageError::Exists { path: path.clone() }.into());
@@ -44,6 +53,7 @@ pub(crate) fn export(arguments: &ExportArguments, folder: &Path) -> anyhow::Resu
     let mut bundles = Vec::new();
     for (choice, path) in choices {
         let bundle = Bundle::of_run(&source, &choice)?;
+        let bundle = arguments.name.as_deref().map_or_else(|| Ok(bundle.clone()), |name| bundle.clone().named(name))?;
         let bundle = if arguments.no_calibration { bundle } else { calibrate(bundle, &source, &RealFs)? };
         bundles.push((bundle, path));
     }
@@ -102,7 +112,10 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
     if let Some(folder) = ensemble_folder(&arguments.package) {
         return verify_ensemble(&Ensemble::read(&folder)?, arguments.json);
     }
-    let bundle = Bundle::read(&arguments.package)?;
+    let bundle = match bundle::find(&arguments.package)? {
+        Found::BuiltIn(model) => bundle::of_program(model)?,
+        Found::Run | Found::Package => Bundle::read(&arguments.package)?,
+    };
     let verified = bundle.verify(ComputeOptions::default())?;
     let package = bundle.package();
     let tasks: Vec<&str> = package.models().iter().map(|model| model.task().name.as_str()).collect();
