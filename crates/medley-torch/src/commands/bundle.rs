@@ -69,6 +69,17 @@ pub(crate) fn open(source: &Source<'_>) -> anyhow::Result<Predictor> {
     Ok(Predictor::One(Box::new(bundle)))
 }
 
+/// Reads one network: a map is not of the mean of several.
+pub(crate) fn open_one(source: &Source<'_>) -> anyhow::Result<Bundle> {
+    match open(source)? {
+        Predictor::One(bundle) => Ok(*bundle),
+        Predictor::Mean(_) => {
+            let problem = "an ensemble has no map of its own; name one of the packages in its folder".to_owned();
+            Err(Usage(problem).into())
+        }
+    }
+}
+
 /// A built-in model.
 pub(crate) fn of_program(model: &BuiltIn) -> anyhow::Result<Bundle> {
     Ok(Bundle::from_bytes(model.description, model.weights.to_vec(), Path::new(model.name))?)

@@ -21,7 +21,7 @@ use super::rows::MOST_ROWS;
 pub(super) fn open(arguments: &ExplainArguments, folder: &Path) -> anyhow::Result<Asked> {
     let source =
         bundle::Source { model: folder, task: arguments.task.as_deref(), seed: arguments.seed, data: &arguments.data };
-    let bundle = bundle::open(&source)?;
+    let bundle = bundle::open_one(&source)?;
     let task = bundle.task(arguments.task.as_deref())?;
     let model = &bundle.package().models()[task];
     let rules = model.picture_rules();

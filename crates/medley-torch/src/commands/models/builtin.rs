@@ -101,7 +101,7 @@ fn export_folder(arguments: &ExportArguments) -> Result<Option<&Path>, Usage> {
         (arguments.all_tasks, "--all-tasks"),
         (arguments.name.is_some(), "--name"),
         (arguments.no_calibration, "--no-calibration"),
-        (arguments.format != medley_package::NumberFormat::default(), "--format"),
+        (arguments.format.is_some(), "--format"),
     ];
     match given.iter().find(|(given, _)| *given) {
         Some((_, option)) => Err(Usage(format!("{option} is for run folders; a built-in model is written as it is"))),
