@@ -14,7 +14,9 @@ pub fn known_image_rule(pixels: Pixels) -> String {
         Pixels::Unit => "b / 255",
         Pixels::Normalised => "b / 64 - 2",
     };
-    format!("one image; value i, counted from 0 in the order of the input's axes, is {value} with b = ((i * i // 7 + 31 * i) % 509) // 2")
+    format!(
+        "one image; value i, counted from 0 in the order of the input's axes, is {value} with b = ((i * i // 7 + 31 * i) % 509) // 2"
+    )
 }
 
 /// A pattern of bytes, as dark as bright, without a period that a network could overlook. `Model::known_image` of `medley-package`

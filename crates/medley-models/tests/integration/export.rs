@@ -95,7 +95,12 @@ fn the_known_answer_is_that_of_the_graph() {
         let normalisation = Some(ChannelStatistics { mean: vec![0.4], std: vec![0.2] });
         let tasks = vec![TaskExport { normalisation, ..TaskExport::new(1, answer) }, TaskExport::new(0, answer)];
         let first = tasks[..1].to_vec();
-        let wanted = Export { tasks: if pixels == Pixels::Normalised { tasks } else { first }, pixels, channels, ..Export::default() };
+        let wanted = Export {
+            tasks: if pixels == Pixels::Normalised { tasks } else { first },
+            pixels,
+            channels,
+            ..Export::default()
+        };
         // By the words of the rule, apart from the function.
         let byte = |i: i64| ((i * i / 7 + 31 * i) % 509 / 2) as f32;
         let len = channels * 28 * 28;
