@@ -3,7 +3,7 @@
 import importlib
 import random
 
-NAMES = ("kills", "signals", "disk", "files", "runs", "configs", "servers", "images", "races")
+NAMES = ("kills", "signals", "disk", "files", "runs", "configs", "servers", "images", "races", "studies")
 
 
 class Kind:

@@ -1,8 +1,9 @@
-//! Which data folder belongs to a run.
+//! Which data folder belongs to a run, or to a study.
 
 use std::path::{Path, PathBuf};
 
 use medley_core::record::Manifest;
+use medley_search::{SearchError, Study};
 use medley_storage::Shown;
 
 use crate::args::RunDataFolder;
@@ -17,7 +18,23 @@ pub fn of_run(path: &Path, manifest: Option<&Manifest>, folder: &RunDataFolder) 
     if let Some(named) = &folder.named {
         return named.clone();
     }
-    match manifest.and_then(|manifest| manifest.data_folder.as_deref()).map(Path::new) {
+    remembered(path, manifest.and_then(|manifest| manifest.data_folder.as_deref()).map(Path::new))
+}
+
+/// The folder that was named; else that with which a study began, as long as it is there; else `data`.
+///
+/// # Errors
+/// A text of the study that was changed.
+pub fn of_study(study: &Study, folder: &RunDataFolder) -> Result<PathBuf, SearchError> {
+    if let Some(named) = &folder.named {
+        return Ok(named.clone());
+    }
+    Ok(remembered(study.folder(), medley_studies::data_folder(study)?.as_deref()))
+}
+
+/// What a run or a study at `path` remembers, if it is there.
+fn remembered(path: &Path, folder: Option<&Path>) -> PathBuf {
+    match folder {
         Some(remembered) if remembered.is_dir() => remembered.to_owned(),
         Some(gone) => {
             let (path, gone) = (Shown(path), Shown(gone));

@@ -89,6 +89,7 @@ pub fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
     (cause.is::<io::Error>().then_some(Code::Disk))
         .or_else(|| cause.downcast_ref().map(codes::data))
         .or_else(|| cause.downcast_ref().map(codes::fetch))
+        .or_else(|| cause.downcast_ref().map(codes::mlflow))
         .or_else(|| cause.downcast_ref().map(codes::synth))
         .or_else(|| cause.downcast_ref().map(codes::import))
         .or_else(|| cause.downcast_ref().map(codes::metric))

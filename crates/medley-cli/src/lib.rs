@@ -18,12 +18,14 @@
 //! ```
 
 pub mod args;
+pub mod combine;
 mod commands;
 pub mod data_folder;
 pub mod failure;
 pub mod findings;
 pub mod images_bar;
 mod launch;
+pub mod look;
 pub mod output;
 pub mod study;
 

@@ -12,6 +12,7 @@ use medley_decisions::record::{DecisionRecord, TaskDecisions};
 use medley_decisions::{Decisions, FitOptions, Rows, fit};
 use medley_metrics::uncertainty::SetResamples;
 use medley_metrics::{Sample, evaluate, score_set};
+use medley_predictions::record::read_json;
 use medley_predictions::{RunFiles, TruthSource, result_file};
 use medley_storage::{Storage, StorageError, create_folder, fill_directory};
 use sha2::{Digest as _, Sha256};
@@ -23,6 +24,8 @@ use crate::{EnsembleError, Folds, Record, TaskEnsemble, TaskPlan, plan};
 pub(crate) const RECORD: &str = "ensemble.json";
 /// Name of the record of decision rules, as in a run folder.
 pub(crate) const DECISIONS: &str = "decisions.json";
+/// Largest record that is read.
+const LARGEST: u64 = 256 << 20;
 /// Folders of one name that are tried.
 const MOST_OF_ONE_NAME: usize = 100_000;
 
@@ -68,6 +71,28 @@ pub struct Built {
     /// What `decisions.json` says, if rules were asked for.
     pub decisions: Option<DecisionRecord>,
     pub(crate) plans: Vec<TaskPlan>,
+}
+
+impl Built {
+    /// An ensemble that was written earlier, of the runs that it was made of, in their order.
+    ///
+    /// # Errors
+    /// Records that cannot be read; [`EnsembleError::Members`] for other runs.
+    pub fn read(layout: &RunLayout, sources: &[Source<'_>]) -> Result<Self, EnsembleError> {
+        let record: Option<Record> = read_json(layout, &layout.root().join(RECORD), LARGEST)?;
+        let decisions: Option<DecisionRecord> = read_json(layout, &layout.decisions(), LARGEST)?;
+        let runs: Vec<RunFiles> = sources.iter().map(|source| source.run.clone()).collect();
+        let plans = plan(&runs, true)?;
+        let changed = |task: &str| EnsembleError::Members { task: task.to_owned() };
+        let record = record.ok_or_else(|| changed(&layout.name()))?;
+        let names: Vec<String> = runs.iter().map(|run| run.layout.name()).collect();
+        let alike = record.tasks.len() == plans.len()
+            && record.tasks.iter().zip(&plans).all(|(task, plan)| task.task == plan.data.task.name);
+        if record.runs != names || !alike {
+            return Err(changed(record.tasks.first().map_or("", |task| &task.task)));
+        }
+        Ok(Self { layout: layout.clone(), record, decisions, plans })
+    }
 }
 
 /// One task, averaged.

@@ -64,6 +64,12 @@ pub enum EnsembleError {
         /// Its rows.
         other_rows: usize,
     },
+    /// The runs are not those that it was made of, or have not predicted alike.
+    #[error("the members of `{task}` are not those that the ensemble was made of; make it again")]
+    Members {
+        /// Task name.
+        task: String,
+    },
     /// A name that no folder can have.
     #[error("{name:?} cannot be the name of an ensemble: {NAME_RULE}")]
     Name {

@@ -31,7 +31,7 @@ pub use build::{Built, Request, Source, build};
 pub use error::EnsembleError;
 pub use plan::{TaskPlan, plan};
 pub use record::{Folds, Member, PredictionFile, Record, TaskEnsemble};
-pub use test_split::open_test;
+pub use test_split::{open_test, open_test_of};
 
 /// The example of the README runs.
 #[cfg(doctest)]

@@ -43,17 +43,67 @@ pub fn open_test(
     now: &str,
     storage: &dyn Storage,
 ) -> Result<Option<WrittenSubmission>, EnsembleError> {
-    let members = members(built, sources)?;
+    let averages = members(built, sources)?;
+    score(built, sources, averages, ("ensemble", now), storage)
+}
+
+/// [`open_test`] of predictions that are in no run folder: `predicted[i]` are those of the run `i` of `sources`, which has one seed, by task
+/// in the order of its data. `by` is the subcommand that the record names.
+///
+/// # Errors
+/// As [`open_test`].
+pub fn open_test_of(
+    built: &mut Built,
+    sources: &[Source<'_>],
+    predicted: &[Vec<Scores>],
+    (by, now): (&str, &str),
+    storage: &dyn Storage,
+) -> Result<Option<WrittenSubmission>, EnsembleError> {
+    let mut averages = Vec::new();
+    for (plan, task) in built.plans.iter().zip(&built.record.tasks) {
+        let of_run = |run: &usize| {
+            let place = sources[*run].run.data().iter().position(|data| data.task.name == plan.data.task.name)?;
+            predicted.get(*run)?.get(place).cloned()
+        };
+        let of_member = |runs: &[usize]| {
+            let all: Option<Vec<Scores>> = runs.iter().map(of_run).collect();
+            all.as_deref().and_then(Scores::mean)
+        };
+        let members: Option<Vec<Scores>> = if plan.recipes.is_empty() {
+            plan.runs.iter().map(|run| of_member(&[*run])).collect()
+        } else {
+            plan.recipes.iter().map(|recipe| of_member(&recipe.runs)).collect()
+        };
+        let members = members.filter(|members| members.len() == task.weighed.weights.len());
+        let members = members.ok_or_else(|| EnsembleError::Members { task: plan.data.task.name.clone() })?;
+        let size = plan.data.task.shape.height;
+        averages.push((as_printed(&average(&members, &task.weighed.weights)?)?, size));
+    }
+    score(built, sources, averages, (by, now), storage)
+}
+
+/// Writes the averages, records the opening, opens and scores.
+fn score(
+    built: &mut Built,
+    sources: &[Source<'_>],
+    averages: Vec<(Scores, usize)>,
+    (by, now): (&str, &str),
+    storage: &dyn Storage,
+) -> Result<Option<WrittenSubmission>, EnsembleError> {
     let folder = ConfinedFolder::new(built.layout.root());
     let confined = ConfinedFs::new(folder.clone(), storage);
-    let pending = write_pending(built, members, &folder, &confined)?;
+    let pending = write_pending(built, averages, &folder, &confined)?;
     let sha256 = pending.iter().zip(&built.plans).map(|(one, plan)| (plan.data.task.name.clone(), one.sha256.clone()));
-    built.record.test_openings.push(TestOpening {
+    let opening = TestOpening {
         when: now.to_owned(),
-        by: "ensemble".to_owned(),
+        by: by.to_owned(),
         predictor: "ensemble".to_owned(),
         sha256: sha256.collect::<BTreeMap<_, _>>(),
-    });
+    };
+    // A process that was killed while it scored has opened them for the same predictions.
+    if built.record.test_openings.last().is_none_or(|last| last.sha256 != opening.sha256) {
+        built.record.test_openings.push(opening);
+    }
     let record_path = built.layout.root().join(RECORD);
     write_whole(&confined, &record_path, &encode(&built.record)?)?;
 

@@ -9,7 +9,7 @@
 //! are tried again after a pause, which doubles, or which the server names. Processes that want the same file wait for
 //! each other: the part is locked while it grows.
 //!
-//! This is the only crate that knows the network. Decisions (`policy`) are apart from it (`transfer`) and from the disk (`part`).
+//! This is the only crate that downloads. Decisions (`policy`) are apart from it (`transfer`) and from the disk (`part`).
 //!
 //! ```
 //! use medley_data::Registry;

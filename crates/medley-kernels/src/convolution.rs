@@ -79,6 +79,28 @@ impl<'a> Kernel<'a> {
     }
 }
 
+/// A weight in the basis in which the products are computed, for layers whose weight stays as it is.
+#[derive(Debug, Clone)]
+pub struct TransformedKernel {
+    numbers: Vec<f32>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl TransformedKernel {
+    /// Transforms a weight `[outputs, inputs, 3, 3]`.
+    ///
+    /// # Errors
+    /// [`KernelError`] when it has not so many numbers, or the channels are not multiples of sixteen.
+    pub fn new(w: Kernel<'_>, inputs: usize, outputs: usize) -> Result<Self, KernelError> {
+        let layer = Convolution { images: 0, height: 0, width: 0, inputs, outputs, threads: 1 };
+        layer.check(&[], &[], w.weight)?;
+        let mut numbers = vec![0.0; kernel_len(outputs, inputs)];
+        layer.transform(&layer.side(w), &mut numbers);
+        Ok(Self { numbers, inputs, outputs })
+    }
+}
+
 /// A weight as the output sees it, or as the input does when gradients go back.
 struct Side<'a> {
     weight: &'a [f32],
@@ -101,12 +123,27 @@ impl Convolution {
     /// [`KernelError`] when slices do not fit.
     pub fn forward(&self, x: &[f32], w: Kernel<'_>, bias: Option<&[f32]>, y: &mut [f32]) -> Result<(), KernelError> {
         self.check(x, y, w.weight)?;
-        if let Some(bias) = bias {
-            length("bias", bias.len(), self.outputs)?;
-        }
-        let taps = Taps { lane: w.order.output, depth: w.order.input, tap: w.order.tap, rotated: false };
-        let side = Side { weight: w.weight, taps, depth: self.inputs, lanes: self.outputs };
-        self.convolve(side, x, bias, y);
+        self.check_bias(bias)?;
+        self.convolve(&self.side(w), x, bias, y);
+        Ok(())
+    }
+
+    /// As [`Self::forward`], to the same bits, with a weight that was transformed before.
+    ///
+    /// # Errors
+    /// [`KernelError`] when slices do not fit, or the weight is of another layer.
+    pub fn forward_transformed(
+        &self,
+        x: &[f32],
+        w: &TransformedKernel,
+        bias: Option<&[f32]>,
+        y: &mut [f32],
+    ) -> Result<(), KernelError> {
+        self.check_pixels(x, y)?;
+        length("the input channels of the weight", w.inputs, self.inputs)?;
+        length("the output channels of the weight", w.outputs, self.outputs)?;
+        self.check_bias(bias)?;
+        self.products(&w.numbers, self.inputs, self.outputs, x, bias, y);
         Ok(())
     }
 
@@ -118,7 +155,7 @@ impl Convolution {
         self.check(dx, dy, w.weight)?;
         let taps = Taps { lane: w.order.input, depth: w.order.output, tap: w.order.tap, rotated: true };
         let side = Side { weight: w.weight, taps, depth: self.outputs, lanes: self.inputs };
-        self.convolve(side, dy, None, dx);
+        self.convolve(&side, dy, None, dx);
         Ok(())
     }
 
@@ -168,34 +205,48 @@ impl Convolution {
         Ok(())
     }
 
+    /// The weight as the output sees it.
+    fn side<'a>(&self, w: Kernel<'a>) -> Side<'a> {
+        let taps = Taps { lane: w.order.output, depth: w.order.input, tap: w.order.tap, rotated: false };
+        Side { weight: w.weight, taps, depth: self.inputs, lanes: self.outputs }
+    }
+
     /// `y = x * w + bias`, with the channels that are summed over and those that come out as the weight's axes have them.
-    fn convolve(&self, side: Side<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
-        let Side { weight, taps, depth, lanes } = side;
+    fn convolve(&self, side: &Side<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        with_scratch(kernel_len(side.lanes, side.depth), |kernel| {
+            self.transform(side, kernel);
+            self.products(kernel, side.depth, side.lanes, x, bias, y);
+        });
+    }
+
+    fn transform(&self, side: &Side<'_>, kernel: &mut [f32]) {
+        let &Side { weight, taps, depth, lanes } = side;
+        let (all, element) = (Shared::new(kernel), depth * lanes);
+        for_each(self.threads, lanes / LANES, |panel| transform_kernel(weight, taps, panel, depth, all, element));
+    }
+
+    /// As [`Self::convolve`], with a transformed kernel.
+    fn products(&self, kernel: &[f32], depth: usize, lanes: usize, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (from, to) = (self.grid(depth), self.grid(lanes));
-        let tiles = from.tiles();
-        let element = depth * lanes;
-        with_scratch(kernel_len(lanes, depth), |kernel| {
-            let all = Shared::new(kernel);
-            for_each(self.threads, lanes / LANES, |panel| transform_kernel(weight, taps, panel, depth, all, element));
-            let (kernel, y) = (&*kernel, Shared::new(y));
-            let block = self.block(tiles, self.threads);
-            for_each(self.threads, tiles.div_ceil(block.max(1)), |turn| {
-                let first = turn * block;
-                let count = block.min(tiles - first);
-                // One cache line more between rows, so that they do not fall on the same ones.
-                let (left, right) = (depth + LANES, lanes + LANES);
-                with_scratch(ELEMENTS * count * (left + right), |scratch| {
-                    let (v, m) = scratch.split_at_mut(ELEMENTS * count * left);
-                    let layout = Layout { element: count * left, tile: left, group: LANES };
-                    transform_input(&from, x, first, count, v, layout);
-                    for index in 0..ELEMENTS {
-                        let v = &v[index * count * left..][..count * left];
-                        let m = &mut m[index * count * right..][..count * right];
-                        multiply(count, depth, v, left, &kernel[index * element..][..element], m, right);
-                    }
-                    let layout = Layout { element: count * right, tile: right, group: LANES };
-                    transform_output(&to, m, layout, bias, first, count, y);
-                });
+        let (tiles, element) = (from.tiles(), depth * lanes);
+        let y = Shared::new(y);
+        let block = self.block(tiles, self.threads);
+        for_each(self.threads, tiles.div_ceil(block.max(1)), |turn| {
+            let first = turn * block;
+            let count = block.min(tiles - first);
+            // One cache line more between rows, so that they do not fall on the same ones.
+            let (left, right) = (depth + LANES, lanes + LANES);
+            with_scratch(ELEMENTS * count * (left + right), |scratch| {
+                let (v, m) = scratch.split_at_mut(ELEMENTS * count * left);
+                let layout = Layout { element: count * left, tile: left, group: LANES };
+                transform_input(&from, x, first, count, v, layout);
+                for index in 0..ELEMENTS {
+                    let v = &v[index * count * left..][..count * left];
+                    let m = &mut m[index * count * right..][..count * right];
+                    multiply(count, depth, v, left, &kernel[index * element..][..element], m, right);
+                }
+                let layout = Layout { element: count * right, tile: right, group: LANES };
+                transform_output(&to, m, layout, bias, first, count, y);
             });
         });
     }
@@ -217,14 +268,22 @@ impl Convolution {
     }
 
     fn check(&self, x: &[f32], y: &[f32], w: &[f32]) -> Result<(), KernelError> {
+        self.check_pixels(x, y)?;
+        length("the weight", w.len(), self.inputs * self.outputs * KERNEL * KERNEL)
+    }
+
+    fn check_bias(&self, bias: Option<&[f32]>) -> Result<(), KernelError> {
+        bias.map_or(Ok(()), |bias| length("bias", bias.len(), self.outputs))
+    }
+
+    fn check_pixels(&self, x: &[f32], y: &[f32]) -> Result<(), KernelError> {
         for (what, channels) in [("an input", self.inputs), ("an output", self.outputs)] {
             if !Self::takes(channels, channels) {
                 return Err(KernelError::Channels { what, channels });
             }
         }
         length("the input", x.len(), self.grid(self.inputs).len())?;
-        length("the output", y.len(), self.grid(self.outputs).len())?;
-        length("the weight", w.len(), self.inputs * self.outputs * KERNEL * KERNEL)
+        length("the output", y.len(), self.grid(self.outputs).len())
     }
 }
 

@@ -24,6 +24,17 @@ impl Lanes {
         to[..LANES].copy_from_slice(&self.0);
     }
 
+    /// The larger one of each two; what is no number stays so.
+    #[inline(always)]
+    pub(crate) fn larger(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            let (own, other) = (self.0[lane], other.0[lane]);
+            // Not `f32::max`, which forgets NaN.
+            self.0[lane] = if own.is_nan() || own > other { own } else { other };
+        }
+        self
+    }
+
     /// `self + factor * other`, rounded once.
     #[inline(always)]
     pub(crate) fn plus(mut self, factor: f32, other: Self) -> Self {

@@ -6,6 +6,9 @@
 //! channels last and channels in multiples of sixteen: a tile is transformed for sixteen channels at a time, and what the transforms write
 //! is what the products read.
 //!
+//! Where a convolution is followed by max-pooling and `ReLU`, [`halve`] computes both. A weight that stays as it is may be transformed
+//! once: [`TransformedKernel`].
+//!
 //! Numbers are fp32. Results differ from those of the sum as it is written by some 1e-6 of their norm, as other points than
 //! 0 and 1 magnify rounding (measured in the tests of this crate). They do not depend on the number of threads.
 //!
@@ -27,13 +30,15 @@
 
 mod convolution;
 mod lanes;
+mod pool;
 mod processor;
 mod product;
 mod shared;
 mod tiles;
 mod transforms;
 
-pub use convolution::{Convolution, Kernel, KernelError};
+pub use convolution::{Convolution, Kernel, KernelError, TransformedKernel};
+pub use pool::halve;
 
 /// Whether this processor has instructions for which these kernels were written. They work on any other too, but slowly.
 pub fn is_fast_here() -> bool {

@@ -53,14 +53,25 @@ pub(crate) fn strips<const ROWS: usize>(
     accumulate: bool,
 ) {
     let mut row = 0;
+    macro_rules! strip_of {
+        ($rows:expr) => {{
+            let a = Left { data: &a.data[row * a.rows..], ..a };
+            strip::<{ $rows }>(depth, a, b, &mut c[row * c_rows..], c_rows, accumulate);
+            row += $rows;
+        }};
+    }
     while row + ROWS <= rows {
-        let a = Left { data: &a.data[row * a.rows..], ..a };
-        strip::<ROWS>(depth, a, b, &mut c[row * c_rows..], c_rows, accumulate);
-        row += ROWS;
+        strip_of!(ROWS);
     }
-    while row < rows {
-        let a = Left { data: &a.data[row * a.rows..], ..a };
-        strip::<1>(depth, a, b, &mut c[row * c_rows..], c_rows, accumulate);
-        row += 1;
+    // What is left, beside each other too: alone, each row would wait for its own sums.
+    while row + 4 <= rows {
+        strip_of!(4);
     }
+    match rows - row {
+        3 => strip_of!(3),
+        2 => strip_of!(2),
+        1 => strip_of!(1),
+        _ => {}
+    }
+    debug_assert_eq!(row, rows);
 }

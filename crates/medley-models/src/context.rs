@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use medley_core::seed::{ChaCha8Rng, Purpose, stream};
+use medley_kernels::TransformedKernel;
 use tch::{Device, Kind, Tensor};
 
 use crate::options::Segment;
@@ -114,6 +116,7 @@ pub(crate) type WeightAndBias = (Tensor, Option<Tensor>);
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
     weights: RefCell<BTreeMap<(u64, usize), WeightAndBias>>,
+    transformed: RefCell<BTreeMap<(u64, usize), Arc<TransformedKernel>>>,
 }
 
 impl Prepared {
@@ -132,6 +135,21 @@ impl Prepared {
         let result = clone(&fresh);
         self.weights.borrow_mut().insert((layer, task), fresh);
         Ok(result)
+    }
+
+    /// The same weight as Winograd's algorithm takes it.
+    pub(crate) fn transformed(
+        &self,
+        layer: u64,
+        task: usize,
+        make: impl FnOnce() -> Result<TransformedKernel, ModelError>,
+    ) -> Result<Arc<TransformedKernel>, ModelError> {
+        if let Some(found) = self.transformed.borrow().get(&(layer, task)) {
+            return Ok(Arc::clone(found));
+        }
+        let fresh = Arc::new(make()?);
+        self.transformed.borrow_mut().insert((layer, task), Arc::clone(&fresh));
+        Ok(fresh)
     }
 }
 

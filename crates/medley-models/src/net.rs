@@ -16,6 +16,9 @@ use crate::replicas::{self, Pass, Pending, Replicas, Share};
 use crate::scope::{Filling, Part, Scope, Store};
 use crate::{Context, Convolutions, ModelError, environment};
 
+/// Rows of a product with a head in inference, at least: products of fewer add up in another order.
+const FEWEST_ROWS: i64 = 8;
+
 /// A shared backbone with one linear head per task (or per group of tasks that share one).
 ///
 /// Parameters of the trunk are called `backbone.` and their name in torchvision or timm, those of a head `heads.NAME.weight`
@@ -366,7 +369,16 @@ impl MultiTaskNet {
         let segments = context.rows.segments();
         let lens: Vec<i64> = segments.iter().map(|segment| segment.len).collect();
         let parts = features.f_split_with_sizes(lens.as_slice(), 0)?;
-        segments.iter().zip(&parts).map(|(segment, rows)| self.head(segment.task).compute(rows, &context)).collect()
+        let logits = segments.iter().zip(&parts).map(|(segment, rows)| {
+            let head = self.head(segment.task);
+            let missing = FEWEST_ROWS - segment.len;
+            if context.prepared.is_none() || missing <= 0 {
+                return head.compute(rows, &context);
+            }
+            let rows = rows.f_constant_pad_nd([0, 0, 0, missing])?;
+            Ok(head.compute(&rows, &context)?.f_narrow(0, 0, segment.len)?)
+        });
+        logits.collect()
     }
 
     pub(crate) fn trunk(&self) -> &dyn Backbone {
@@ -431,12 +443,21 @@ pub struct Inference<'a> {
 impl Inference<'_> {
     /// As [`MultiTaskNet::forward`] in evaluation, to within rounding; nothing is recorded for a backward pass.
     ///
+    /// On a CPU, without replicas, the bits of an image do not depend on the others: libtorch has other sums for a product of one row,
+    /// or of a few, so there are always some.
+    ///
     /// # Errors
     /// As [`MultiTaskNet::forward`].
     pub fn forward(&self, images: &Tensor, segments: &[Segment]) -> Result<Vec<Tensor>, ModelError> {
         let _guard = tch::no_grad_guard();
         self.net.check(images, segments)?;
-        self.net.compute(images, segments, self.net.pass(false, 0, Some(self.number)), Some(&self.prepared), None)
+        let pass = self.net.pass(false, 0, Some(self.number));
+        let compute = |images: &Tensor, segments: &[Segment]| {
+            self.net.compute(images, segments, pass, Some(&self.prepared), None)
+        };
+        let ([segment], 1) = (segments, images.size()[0]) else { return compute(images, segments) };
+        let logits = compute(&Tensor::f_cat(&[images, images], 0)?, &[Segment { len: 2, ..*segment }])?;
+        logits.iter().map(|logits| Ok(logits.f_narrow(0, 0, 1)?)).collect()
     }
 }
 

@@ -37,7 +37,7 @@ mod error;
 mod model;
 
 pub use answer::{Answer, Unlike};
-pub use classifier::{Classifier, ClassifierError};
+pub use classifier::{Classifier, ClassifierError, Explainer, Look};
 pub use document::{DataKeys, Document, LONGEST, Package, PictureKeys, Task};
 pub use error::PackageError;
 pub use medley_decisions::Decision;

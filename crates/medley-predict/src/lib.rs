@@ -2,7 +2,7 @@
 //!
 //! A [`Bundle`] is a network with its description: [`Bundle::of_run`] takes it from a run folder, [`Bundle::read`] from a package, and
 //! [`Bundle::write`] makes a package of it. [`Bundle::classifier`] starts a [`TorchClassifier`] for one task: a
-//! [`Classifier`](medley_package::Classifier) that computes as the run did. [`calibrate`] adds what only the validation images tell: the
+//! [`Classifier`](medley_package::Classifier) that computes as the run did. An [`Ensemble`] is several of them, and a [`Predictor`] either. [`calibrate`] adds what only the validation images tell: the
 //! decision, and from when on an image is called unlike the training images.
 //!
 //! ```no_run
@@ -20,6 +20,7 @@
 mod bundle;
 mod calibrate;
 mod classifier;
+mod ensemble;
 mod error;
 mod inputs;
 mod network;
@@ -29,6 +30,7 @@ mod stream;
 pub use bundle::{Bundle, MODEL, README, Verified};
 pub use calibrate::{FALSE_ALARM_RATE, calibrate};
 pub use classifier::TorchClassifier;
+pub use ensemble::{ENSEMBLE, Ensemble, Member, Predictor, ensemble_folder};
 pub use error::PredictError;
 pub use inputs::Inputs;
 pub use network::ComputeOptions;

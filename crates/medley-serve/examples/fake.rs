@@ -10,10 +10,9 @@ use std::error::Error;
 use std::io::Write as _;
 use std::time::Duration;
 
-use medley_package::Classifier;
-use medley_serve::{ServeOptions, Server, Stop};
+use medley_serve::{Hosted, ServeOptions, Server, Stop};
 
-use crate::fake::{Fake, Kind, model};
+use crate::fake::{Fake, FakeExplainer, Kind, model};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut port, mut models, mut delay) = (0, "breast".to_owned(), Duration::ZERO);
@@ -40,10 +39,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let (mut fake, _) = Fake::new(model(name, kind));
         fake.delay = delay;
-        Box::new(fake) as Box<dyn Classifier>
+        Hosted::new(Box::new(fake)).with_explainer(Box::new(FakeExplainer::new().0))
     };
-    let bound =
-        Server::new(models.split(',').map(classifier).collect(), options)?.bind(([127, 0, 0, 1], port).into())?;
+    let hosted = models.split(',').map(classifier).collect();
+    let bound = Server::hosting(hosted, options)?.bind(([127, 0, 0, 1], port).into())?;
     let stop = Stop::default();
     bound.stop_at_signals(stop.clone())?;
     writeln!(std::io::stdout(), "http://{}", bound.address())?;

@@ -1,5 +1,6 @@
 //! Why a server does not start.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 
@@ -57,4 +58,16 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address: choose another --host",
         _ => "",
     }
+}
+
+/// An error and what caused it.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message.push_str(": ");
+        message.push_str(&error.to_string());
+        cause = error.source();
+    }
+    message
 }

@@ -54,6 +54,8 @@
 mod answers;
 mod batching;
 mod error;
+mod explaining;
+mod hosted;
 mod http;
 mod metrics;
 mod models;
@@ -63,6 +65,7 @@ mod server;
 
 pub use batching::Batching;
 pub use error::ServeError;
+pub use hosted::Hosted;
 pub use options::{Limits, ServeOptions};
 pub use server::{Bound, Ended, Server, Stop};
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use medley_package::{Classifier, Model};
+use medley_package::Model;
 use medley_pictures::{Budget, Rules};
 
 use crate::batching::{self, Queue};
+use crate::explaining::Explaining;
 use crate::metrics::{Metrics, ModelMetrics};
 use crate::protocol::Signature;
-use crate::{ServeError, ServeOptions};
+use crate::{Hosted, ServeError, ServeOptions};
 
 /// A model that is being served.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct Served {
     pub signature: Signature,
     pub rules: Rules,
     pub queue: Arc<Queue>,
+    pub explaining: Option<Explaining>,
     pub metrics: ModelMetrics,
 }
 
@@ -37,23 +39,19 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// Starts a thread for each.
-    pub(crate) fn start(
-        classifiers: Vec<Box<dyn Classifier>>,
-        options: &ServeOptions,
-        metrics: &Metrics,
-    ) -> Result<Self, ServeError> {
-        if classifiers.is_empty() {
+    /// Starts a thread for each classifier.
+    pub(crate) fn start(hosted: Vec<Hosted>, options: &ServeOptions, metrics: &Metrics) -> Result<Self, ServeError> {
+        if hosted.is_empty() {
             return Err(ServeError::NoModel);
         }
         let mut names = BTreeSet::new();
-        if let Some(twice) = classifiers.iter().find(|classifier| !names.insert(classifier.model().name())) {
-            return Err(ServeError::Twice { name: twice.model().name().to_owned() });
+        if let Some(twice) = hosted.iter().find(|hosted| !names.insert(hosted.name())) {
+            return Err(ServeError::Twice { name: twice.name().to_owned() });
         }
-        let pictures = options.limits.pictures / classifiers.len() as u64;
+        let pictures = options.limits.pictures / hosted.len() as u64;
         let mut models = Self { all: Vec::new(), threads: Vec::new() };
-        for classifier in classifiers {
-            if let Err(error) = models.add(classifier, pictures, options, metrics) {
+        for hosted in hosted {
+            if let Err(error) = models.add(hosted, pictures, options, metrics) {
                 models.close();
                 return Err(error);
             }
@@ -63,21 +61,27 @@ impl Models {
 
     fn add(
         &mut self,
-        classifier: Box<dyn Classifier>,
+        hosted: Hosted,
         pictures: u64,
         options: &ServeOptions,
         metrics: &Metrics,
     ) -> Result<(), ServeError> {
-        let model = classifier.model().clone();
+        let Hosted { classifiers, explainer } = hosted;
+        let model = classifiers.first().ok_or(ServeError::NoModel)?.model().clone();
+        let explaining = explainer.map(|explainer| Explaining::new(explainer, options.limits.explanations));
         let signature = Signature::of(&model);
         let rules =
             Rules { max_pixels: options.limits.max_pixels, budget: Budget::new(pictures), ..model.picture_rules() };
         let queue = Arc::new(Queue::new(options.batching));
         let metrics = metrics.of_model(model.name());
         let (image, max_batch) = (signature.input.image(), options.batching.max_batch);
-        let thread = batching::start(classifier, image, max_batch, Arc::clone(&queue), metrics.clone())?;
-        self.threads.push(thread);
-        self.all.push(Arc::new(Served { model, signature, rules, queue, metrics }));
+        let served =
+            Served { model, signature, rules, queue: Arc::clone(&queue), explaining, metrics: metrics.clone() };
+        self.all.push(Arc::new(served));
+        for classifier in classifiers {
+            let thread = batching::start(classifier, image, max_batch, Arc::clone(&queue), metrics.clone())?;
+            self.threads.push(thread);
+        }
         Ok(())
     }
 

@@ -16,12 +16,16 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Bytes of all pictures that are being decoded; who needs more waits.
     pub pictures: u64,
+    /// Maps of one model that are drawn or waited for; beyond, 429.
+    pub explanations: usize,
     /// Open connections; whoever comes beyond waits to be let in.
     pub connections: usize,
     /// Time for the headers of a request, and for which an idle connection stays open.
     pub header_timeout: Duration,
     /// Time for a body; beyond, 408.
     pub body_timeout: Duration,
+    /// Time for which a client may leave an answer in the line without reading on.
+    pub write_timeout: Duration,
     /// Time from a whole body to its answer; beyond, 504.
     pub answer_timeout: Duration,
     /// Time for what has been accepted once the server is told to stop.
@@ -35,9 +39,11 @@ impl Default for Limits {
             bodies: 256 << 20,
             max_pixels: 1 << 26,
             pictures: 512 << 20,
+            explanations: 8,
             connections: 1024,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(30),
         }

@@ -15,9 +15,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::http::{App, router};
-use crate::{ServeError, ServeOptions};
+use crate::{Hosted, ServeError, ServeOptions};
 
 /// For so long requests are read, once nobody is let in any more.
 const LINGER: Duration = Duration::from_millis(100);
@@ -66,7 +67,15 @@ impl Server {
     /// # Errors
     /// [`ServeError`] for no classifier, two of one name, or options that cannot be.
     pub fn new(classifiers: Vec<Box<dyn Classifier>>, options: ServeOptions) -> Result<Self, ServeError> {
-        Ok(Self { app: Arc::new(App::new(classifiers, &options)?), options })
+        Self::hosting(classifiers.into_iter().map(Hosted::new).collect(), options)
+    }
+
+    /// As [`Self::new`], for models that several classifiers compute, or that are explained.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn hosting(models: Vec<Hosted>, options: ServeOptions) -> Result<Self, ServeError> {
+        Ok(Self { app: Arc::new(App::new(models, &options)?), options })
     }
 
     /// All addresses, as a service that needs no network.
@@ -159,6 +168,7 @@ async fn serve(server: &Server, listener: TcpListener, stop: &Stop) -> bool {
         graceful: GracefulShutdown::new(),
         slots: Arc::new(Semaphore::new(limits.connections)),
         header_timeout: limits.header_timeout,
+        write_timeout: limits.write_timeout,
         app: Arc::clone(app),
     };
     let asked = stop.requested(1);
@@ -186,6 +196,7 @@ struct Connections {
     graceful: GracefulShutdown,
     slots: Arc<Semaphore>,
     header_timeout: Duration,
+    write_timeout: Duration,
     app: Arc<App>,
 }
 
@@ -210,7 +221,11 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(self.header_timeout).max_buf_size(64 << 10);
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.service.clone()));
+        // Who asks and never reads would be waited for without end.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.write_timeout));
+        let stream = TokioIo::new(Box::pin(stream));
+        let connection = http.serve_connection(stream, TowerToHyperService::new(self.service.clone()));
         let connection = self.graceful.watch(connection);
         let open = Open::new(&self.app);
         tokio::spawn(async move {

@@ -1,29 +1,48 @@
-//! Which keys mattered: permutation importances over forests of extremely randomised trees.
+//! Which keys mattered: permutation importances and shares of the variance, over forests of extremely randomised trees.
 
-use medley_core::seed::{ChaCha8Rng, Purpose, stream};
+mod fanova;
+mod forest;
+
+use medley_core::seed::{Purpose, stream};
 use rand::RngExt as _;
 
+use self::forest::{grow, variance};
 use crate::Overview;
 
 /// Forests, each of so many trees.
 const FORESTS: u64 = 20;
 const TREES: u64 = 16;
-/// Rows of a node that is not split any more.
-const LEAF: usize = 2;
 /// Trials below which nothing can be said.
 const LEAST: usize = 8;
 /// Where a key is that is not there: outside the cube.
 const ABSENT: f64 = -0.5;
+
+/// A number for each forest, in short.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// Mean over forests.
+    pub mean: f64,
+    /// Standard deviation over forests.
+    pub deviation: f64,
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self { mean: mean.max(0.0), deviation: (squares / (values.len() - 1) as f64).sqrt() }
+    }
+}
 
 /// How much a key mattered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Importance {
     /// The key.
     pub key: String,
-    /// By how much the squared error rises without it, over the variance of the values: 0 where it does not matter, mean over forests.
-    pub mean: f64,
-    /// Standard deviation over forests.
-    pub deviation: f64,
+    /// By how much the squared error rises without it, over the variance of the values: 0 where it does not matter.
+    pub rise: Spread,
+    /// Which share of the variance over the whole space it explains by itself: fANOVA (Hutter, Hoos and Leyton-Brown 2014).
+    pub share: Spread,
 }
 
 /// What importances are of.
@@ -52,31 +71,39 @@ pub fn importances(overview: &Overview) -> Option<Importances> {
     let mut keys: Vec<Importance> = dimensions
         .iter()
         .zip(found)
-        .map(|(dimension, (mean, deviation))| Importance { key: dimension.key.clone(), mean, deviation })
+        .map(|(dimension, (rise, share))| Importance { key: dimension.key.clone(), rise, share })
         .collect();
-    keys.sort_by(|a, b| b.mean.total_cmp(&a.mean).then_with(|| a.key.cmp(&b.key)));
+    keys.sort_by(|a, b| b.rise.mean.total_cmp(&a.rise.mean).then_with(|| a.key.cmp(&b.key)));
     Some(Importances { trials: rows.len(), rung, keys })
 }
 
-/// Mean and deviation for each column.
-fn of_rows(rows: &[(Vec<f64>, f64)], columns: usize) -> Option<Vec<(f64, f64)>> {
+/// The rise of the error and the share of the variance, for each column.
+fn of_rows(rows: &[Row], columns: usize) -> Option<Vec<(Spread, Spread)>> {
     let variance = variance(rows.iter().map(|(_, value)| *value));
     if rows.len() < LEAST || columns == 0 || !variance.is_finite() || variance <= 0.0 {
         return None;
     }
-    let forests: Vec<Vec<f64>> = (0..FORESTS).map(|forest| of_forest(rows, columns, variance, forest)).collect();
+    let absent =
+        |column: usize| rows.iter().filter(|(point, _)| point[column] == ABSENT).count() as f64 / rows.len() as f64;
+    let absent: Vec<f64> = (0..columns).map(absent).collect();
+    let forests: Vec<Vec<(f64, f64)>> = (0..FORESTS).map(|forest| of_forest(rows, &absent, variance, forest)).collect();
     let of_column = |column: usize| {
-        let values: Vec<f64> = forests.iter().map(|forest| forest[column]).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        (mean.max(0.0), (squares / (values.len() - 1) as f64).sqrt())
+        let spread = |number: fn(&(f64, f64)) -> f64| {
+            Spread::of(&forests.iter().map(|forest| number(&forest[column])).collect::<Vec<_>>())
+        };
+        (spread(|both| both.0), spread(|both| both.1))
     };
     Some((0..columns).map(of_column).collect())
 }
 
-/// The mean over the trees of a forest of the rise of the error, for each column.
-fn of_forest(rows: &[(Vec<f64>, f64)], columns: usize, variance: f64, forest: u64) -> Vec<f64> {
+/// A point of the cube, and the value there.
+type Row = (Vec<f64>, f64);
+
+/// The mean over the trees of a forest of the rise of the error, and of the share of the variance, for each column.
+fn of_forest(rows: &[Row], absent: &[f64], variance: f64, forest: u64) -> Vec<(f64, f64)> {
+    let columns = absent.len();
     let (mut rises, mut grown) = (vec![0.0; columns], 0_usize);
+    let (mut shares, mut varied) = (vec![0.0; columns], 0_usize);
     for tree in 0..TREES {
         let mut rng = stream(forest, Purpose::Permutation, &[tree]);
         let drawn: Vec<usize> = (0..rows.len()).map(|_| rng.random_range(0..rows.len())).collect();
@@ -86,6 +113,10 @@ fn of_forest(rows: &[(Vec<f64>, f64)], columns: usize, variance: f64, forest: u6
         }
         grown += 1;
         let root = grow(rows, drawn, columns, &mut rng);
+        if let Some(found) = fanova::shares(&root, absent) {
+            varied += 1;
+            shares.iter_mut().zip(found).for_each(|(share, found)| *share += found);
+        }
         let error = |row_of: &dyn Fn(usize) -> Vec<f64>| {
             let squares = held_out.iter().map(|&row| (root.predict(&row_of(row)) - rows[row].1).powi(2));
             squares.sum::<f64>() / held_out.len() as f64
@@ -105,64 +136,8 @@ fn of_forest(rows: &[(Vec<f64>, f64)], columns: usize, variance: f64, forest: u6
             *rise += (permuted - plain) / variance;
         }
     }
-    rises.iter().map(|rise| rise / grown.max(1) as f64).collect()
-}
-
-fn variance(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let count = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    values.map(|value| (value - mean).powi(2)).sum::<f64>() / count
-}
-
-enum Node {
-    Leaf(f64),
-    Split { column: usize, threshold: f64, below: Box<Node>, above: Box<Node> },
-}
-
-impl Node {
-    fn predict(&self, values: &[f64]) -> f64 {
-        let mut at = self;
-        loop {
-            match at {
-                Self::Leaf(value) => return *value,
-                Self::Split { column, threshold, below, above } => {
-                    at = if values[*column] < *threshold { below } else { above };
-                }
-            }
-        }
-    }
-}
-
-/// Of one random threshold for each column, the one that leaves the least spread.
-fn grow(rows: &[(Vec<f64>, f64)], drawn: Vec<usize>, columns: usize, rng: &mut ChaCha8Rng) -> Node {
-    let mean = drawn.iter().map(|&row| rows[row].1).sum::<f64>() / drawn.len().max(1) as f64;
-    if drawn.len() <= LEAF {
-        return Node::Leaf(mean);
-    }
-    let mut best: Option<(f64, usize, f64)> = None;
-    for column in 0..columns {
-        let values = || drawn.iter().map(|&row| rows[row].0[column]);
-        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-        // A draw for each, so that the others do not depend on it.
-        let threshold = low + rng.random_range(0.0..1.0) * (high - low);
-        let (below, above): (Vec<usize>, Vec<usize>) = drawn.iter().partition(|row| rows[**row].0[column] < threshold);
-        if below.is_empty() || above.is_empty() {
-            continue;
-        }
-        let squares = |side: &[usize]| variance(side.iter().map(|&row| rows[row].1)) * side.len() as f64;
-        let spread = squares(&below) + squares(&above);
-        if best.is_none_or(|(least, ..)| spread < least) {
-            best = Some((spread, column, threshold));
-        }
-    }
-    let Some((_, column, threshold)) = best else { return Node::Leaf(mean) };
-    let (below, above): (Vec<usize>, Vec<usize>) = drawn.into_iter().partition(|&row| rows[row].0[column] < threshold);
-    Node::Split {
-        column,
-        threshold,
-        below: Box::new(grow(rows, below, columns, rng)),
-        above: Box::new(grow(rows, above, columns, rng)),
-    }
+    let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
+    rises.iter().zip(shares).map(|(rise, share)| (mean(*rise, grown), mean(share, varied))).collect()
 }
 
 #[cfg(test)]
@@ -182,9 +157,33 @@ mod tests {
     #[test]
     fn what_the_value_depends_on_matters_and_the_rest_does_not() {
         let found = of_rows(&rows(60, |point| 10.0 * point[1] + 2.0 * point[2]), 3).unwrap();
-        assert!(found[1].0 > 5.0 * found[2].0 && found[2].0 > found[0].0, "{found:?}");
-        assert!(found[0].0 < 0.05 && found.iter().all(|(_, deviation)| *deviation < 0.5), "{found:?}");
+        for of in [|both: &(Spread, Spread)| both.0, |both: &(Spread, Spread)| both.1] {
+            let found: Vec<Spread> = found.iter().map(of).collect();
+            assert!(found[1].mean > 5.0 * found[2].mean && found[2].mean > found[0].mean, "{found:?}");
+            assert!(found[0].mean < 0.05 && found.iter().all(|one| one.deviation < 0.5), "{found:?}");
+        }
         assert_eq!(found, of_rows(&rows(60, |point| 10.0 * point[1] + 2.0 * point[2]), 3).unwrap());
+    }
+
+    /// `scripts/fixtures/studies_optuna.py` writes the file.
+    #[test]
+    fn shares_are_those_of_optuna() {
+        let file = include_str!("../tests/fixtures/fanova.csv");
+        for name in ["additive", "curved", "together"] {
+            let (mut rows, mut theirs) = (Vec::new(), Vec::new());
+            for line in file.lines().filter(|line| line.starts_with(name)) {
+                let numbers: Vec<f64> = line.split(',').skip(2).map(|number| number.parse().unwrap()).collect();
+                match line.split(',').nth(1).unwrap() {
+                    "share" => theirs = numbers,
+                    _ => rows.push((numbers[..4].to_vec(), numbers[4])),
+                }
+            }
+            let ours = of_rows(&rows, 4).unwrap();
+            assert_eq!((rows.len(), theirs.len()), (150, 4));
+            for ((_, share), theirs) in ours.iter().zip(&theirs) {
+                assert!((share.mean - theirs).abs() < 0.05, "{name}: {share:?}, Optuna {theirs}");
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use medley_core::record::Manifest;
 use medley_predictions::record::read_manifest;
 use medley_search::{Direction, Point, Status, Study, StudyDefinition, TrialState};
 
+use crate::auto::AutoRecord;
 use crate::{Confirmation, StudiesError};
 
 /// Trials that shall have reached a rung where they are compared, unless all have reached none higher.
@@ -64,6 +65,8 @@ pub struct Overview {
     pub trials: Vec<TrialOverview>,
     /// The winner on fresh seeds, if that was looked at.
     pub confirmation: Option<Confirmation>,
+    /// What `medley auto` did, if it made the study.
+    pub auto: Option<AutoRecord>,
     /// The manifest of a run of the study: what it was trained on.
     pub manifest: Option<Manifest>,
 }
@@ -97,6 +100,7 @@ impl Overview {
             status: study.status()?,
             manifest: trials.iter().find_map(|trial| manifest_of(study, trial.number)),
             confirmation: Confirmation::read(study.folder())?,
+            auto: AutoRecord::read(study.folder())?,
             trials,
         })
     }

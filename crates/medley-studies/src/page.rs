@@ -2,14 +2,17 @@
 
 mod charts;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use askama::Template;
+use medley_core::record::ScoreSet;
 use medley_core::text::{count, duration, plural};
 use medley_report::Fragment;
 use medley_search::{Study, TrialState, Value};
 use medley_storage::{RealFs, write_whole};
 
+use crate::auto::{AutoRecord, RuleRecord};
 use crate::confirmation::signed;
 use crate::importance::importances;
 use crate::{Overview, StudiesError, TrialOverview};
@@ -35,6 +38,7 @@ struct StudyTemplate {
     winner: Option<Winner>,
     finding: Option<String>,
     confirmed: Vec<Confirmed>,
+    auto: Option<Auto>,
     compared: String,
     history: Option<Fragment>,
     importances: Option<Found>,
@@ -67,6 +71,16 @@ struct Confirmed {
     value: String,
     mean: String,
     difference: String,
+}
+
+struct Auto {
+    summary: String,
+    finding: String,
+    audit: Vec<String>,
+    test: Option<String>,
+    phases: Vec<(String, String)>,
+    members: Vec<(String, String)>,
+    rules: Vec<String>,
 }
 
 struct Found {
@@ -138,6 +152,7 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
         winner: winner(overview),
         finding: overview.confirmation.as_ref().map(crate::Confirmation::sentence),
         confirmed: confirmed(overview),
+        auto: overview.auto.as_ref().map(auto),
         compared: compared(overview),
         history: charts::history(overview),
         importances: importances(overview).and_then(|found| {
@@ -161,6 +176,7 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
 fn contents(page: &StudyTemplate) -> Vec<(&'static str, &'static str)> {
     let all = [
         (true, "result", "Result"),
+        (page.auto.is_some(), "auto", "Automatic run"),
         (page.history.is_some(), "history", "Optimisation history"),
         (page.importances.is_some(), "importance", "Importance"),
         (!page.slices.is_empty(), "slices", "Slices"),
@@ -219,6 +235,59 @@ fn confirmed(overview: &Overview) -> Vec<Confirmed> {
         }
     };
     confirmation.candidates.iter().enumerate().map(row).collect()
+}
+
+fn auto(record: &AutoRecord) -> Auto {
+    let share = record.spent / record.budget.max(1e-9) * 100.0;
+    let mut summary = format!("{} of {} were spent ({share:.1} %).", duration(record.spent), duration(record.budget));
+    if let (Some(winner), Some(base)) = record.means() {
+        let _ = write!(
+            summary,
+            " Single networks: {} by the best settings, {} by the default recipe.",
+            number(winner),
+            number(base)
+        );
+    }
+    if let (Some(score), Some(method)) = (record.ensemble_score, &record.method) {
+        let _ = write!(
+            summary,
+            " The ensemble ({method}) has a harmonic mean of macro-F1 of {} on the validation split.",
+            number(score)
+        );
+    }
+    let rule = |rule: &RuleRecord| match rule.rule.as_str() {
+        "plain" => format!("{}: the plain rule stays ({})", rule.task, number(rule.plain_macro_f1)),
+        name => format!("{}: {name}, {} in place of {}", rule.task, number(rule.macro_f1), number(rule.plain_macro_f1)),
+    };
+    Auto {
+        summary,
+        finding: record.finding.clone(),
+        audit: record.audit.clone(),
+        test: record.test.as_ref().map(|test| tested(test, record)),
+        phases: record.phases.iter().map(|phase| (phase.name.clone(), duration(phase.seconds))).collect(),
+        members: record.members.iter().map(|member| (member.name.clone(), number(member.score))).collect(),
+        rules: record.rules.iter().map(rule).collect(),
+    }
+}
+
+/// What the test split says, and how many trials were compared before it was opened.
+fn tested(test: &ScoreSet, record: &AutoRecord) -> String {
+    let of = |task: &medley_core::record::TaskResult| {
+        let auc = task.auc.map_or_else(|| NONE.to_owned(), number);
+        format!(
+            "{}: AUC {auc}, accuracy {}, macro-F1 {} on {} images",
+            task.task,
+            number(task.accuracy),
+            number(task.macro_f1),
+            count(task.rows as u64)
+        )
+    };
+    let tasks: Vec<String> = test.tasks.iter().map(of).collect();
+    format!(
+        "The test split was opened once, for the ensemble, by the plain rule, after {} were compared on validation images: {}.",
+        plural(record.trials, "trial"),
+        tasks.join("; ")
+    )
 }
 
 fn spent(overview: &Overview) -> Vec<Spent> {

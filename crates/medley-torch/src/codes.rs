@@ -44,7 +44,10 @@ fn tune(error: &TuneError) -> Code {
         TuneError::Config(error) => config(error),
         TuneError::Train(error) => train(error),
         // The file of the study, which was named.
-        TuneError::Read(_) | TuneError::OtherStudy { .. } | TuneError::NothingToConfirm { .. } => Code::Usage,
+        TuneError::Read(_) | TuneError::OtherStudy { .. } => Code::Usage,
+        TuneError::NothingToConfirm { .. } | TuneError::NoTasks | TuneError::TooLittleTime { .. } => Code::Usage,
+        TuneError::OtherRequest { .. } | TuneError::NothingFinished { .. } => Code::Usage,
+        TuneError::OutExists { .. } | TuneError::Damaged { .. } => Code::Disk,
         TuneError::NoBase { .. } | TuneError::OtherVersion { .. } => Code::Disk,
         TuneError::Studies(error) => codes::studies(error),
     }

@@ -1,12 +1,14 @@
 //! Ctrl-C and SIGTERM, answered with words.
 //!
 //! While a run is prepared, nothing of it can be lost, and the first signal ends the program at once. While it trains, the first
-//! one asks for a stop after the batch in progress, and the second ends the program at once. Signals are received by a thread of
+//! one asks for a stop after the batch in progress, and the second ends the program at once, but for a SIGTERM within two seconds of another:
+//! schedulers send it to a script and to all that it started, and the script passes it on. Signals are received by a thread of
 //! their own, which may do what a handler may not: take a lock and write a sentence.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use medley_cli::failure::{INTERRUPTED, TERMINATED};
@@ -31,7 +33,12 @@ enum Answer {
     Stop,
     /// The program ends with these words.
     End(String),
+    /// It is the signal before, once more.
+    Nothing,
 }
+
+/// SIGTERM within this time of another is the same one.
+const SAME: Duration = Duration::from_secs(2);
 
 /// The last signal, and what it has led to.
 pub(crate) struct Interruption {
@@ -66,13 +73,20 @@ impl Interruption {
         let mut signals = Signals::new([SIGINT, SIGTERM]).context("installing the signal handlers")?;
         let (stop, signal, phase) = (watched.stop.clone(), Arc::clone(&watched.signal), Arc::clone(&watched.phase));
         let receive = move || {
+            let mut terminated: Option<Instant> = None;
             for number in signals.forever() {
+                let again = number == SIGTERM && terminated.is_some_and(|then| then.elapsed() < SAME);
+                if number == SIGTERM && !again {
+                    terminated = Some(Instant::now());
+                }
                 signal.store(number, Ordering::SeqCst);
                 // Held until the end, so that no run begins after it was said that there is none.
                 let phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
-                match answer(&phase, stop.requested()) {
+                match answer(&phase, stop.requested(), again) {
+                    Answer::Nothing => {}
                     Answer::Stop => stop.request(),
                     Answer::End(words) => {
+                        medley_monitor::restore_terminal();
                         output::note(&words);
                         // Other threads compute, and have nothing to put away.
                         signal_hook::low_level::exit(i32::from(code(number)));
@@ -97,8 +111,9 @@ impl Interruption {
     }
 }
 
-fn answer(phase: &Phase, stopping: bool) -> Answer {
+fn answer(phase: &Phase, stopping: bool, again: bool) -> Answer {
     match phase {
+        Phase::Running(_) if stopping && again => Answer::Nothing,
         Phase::Preparing(words) => Answer::End(words.clone()),
         Phase::Running(_) if !stopping => Answer::Stop,
         Phase::Running(command) => {
@@ -118,10 +133,11 @@ mod tests {
     #[test]
     fn the_second_signal_says_how_to_continue() {
         let phase = Phase::Running("`medley resume runs/a-1`".to_owned());
-        assert_eq!(answer(&phase, false), Answer::Stop);
-        let Answer::End(words) = answer(&phase, true) else { panic!("it does not end") };
+        assert_eq!(answer(&phase, false, false), Answer::Stop);
+        assert_eq!(answer(&phase, true, true), Answer::Nothing);
+        let Answer::End(words) = answer(&phase, true, false) else { panic!("it does not end") };
         assert!(words.contains("`medley resume runs/a-1`"), "{words}");
         let prepared = Phase::Preparing("nothing was written".to_owned());
-        assert_eq!(answer(&prepared, false), Answer::End("nothing was written".to_owned()));
+        assert_eq!(answer(&prepared, false, false), Answer::End("nothing was written".to_owned()));
     }
 }

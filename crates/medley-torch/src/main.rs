@@ -9,6 +9,7 @@ mod hint;
 mod interruption;
 mod memory;
 mod progress;
+mod watching;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ impl medley_cli::Torch for Here {
         }
         match command {
             TorchCommand::Train(train) => commands::train::train(train),
+            TorchCommand::Auto(auto) => commands::auto::run(auto),
             TorchCommand::LrFind(lr_find) => commands::lr_find::run(lr_find),
             TorchCommand::Test(test) => commands::train::test(test),
             TorchCommand::Resume(resume) => commands::train::resume(resume),

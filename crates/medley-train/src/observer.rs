@@ -30,6 +30,7 @@ pub use jsonl::JsonLines;
 pub use memory::Memory;
 pub use metrics_csv::MetricsCsv;
 pub use tensorboard::TensorBoard;
+pub(crate) use tensorboard::flattened;
 
 use crate::TrainError;
 

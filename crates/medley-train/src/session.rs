@@ -80,6 +80,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The folder with the data files, as it was given.
+    pub fn data_folder(&self) -> &Path {
+        &self.data_folder
+    }
+
     /// Whether runs may begin for which there is too little memory by its estimate.
     #[must_use]
     pub fn allow_memory(self, allow_memory: bool) -> Self {

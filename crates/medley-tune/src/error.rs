@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use medley_core::text::duration;
 use medley_search::SearchError;
 use medley_storage::{ReadError, Shown};
 use medley_train::TrainError;
@@ -35,6 +36,59 @@ pub enum TuneError {
         /// Its folder.
         path: PathBuf,
     },
+    /// The folder for results is there already.
+    #[error("`{}` exists already, and `medley auto` did not make it; give another --out", Shown(path))]
+    OutExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder was begun by another request.
+    #[error(
+        "`{}` was begun with another {what}; give the same, and it continues, or another --out, and that begins again",
+        Shown(path)
+    )]
+    OtherRequest {
+        /// The folder.
+        path: PathBuf,
+        /// The option that differs.
+        what: &'static str,
+    },
+    /// What is known of a run of `auto` cannot be read.
+    #[error("`{}` is damaged: {problem}; remove the folder, or give another --out", Shown(path))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Nothing could be searched and trained in the time.
+    #[error(
+        "a budget of {} is too little for these data and this network: it needs at least {}, and more is better",
+        duration(*budget),
+        duration(*needed)
+    )]
+    TooLittleTime {
+        /// Seconds that are allowed.
+        budget: f64,
+        /// Seconds that would be enough, about.
+        needed: f64,
+    },
+    /// The time was over before a network was finished.
+    #[error(
+        "no network was finished within {}, as the machine was slower than when it was timed; `{}` has what was trained: begin again with \
+         more time and another --out",
+        duration(*budget),
+        Shown(path)
+    )]
+    NothingFinished {
+        /// The folder.
+        path: PathBuf,
+        /// Seconds that were allowed.
+        budget: f64,
+    },
+    /// No task was named, and no config that names some.
+    #[error("name a task, such as --task breastmnist, or a config with --config")]
+    NoTasks,
     /// No trial has finished.
     #[error("`{}` has no finished trial that could be run again", Shown(path))]
     NothingToConfirm {

@@ -7,6 +7,7 @@
 //! - [`Trainer`]: the objective. A trial is an ordinary run folder, or one per seed or fold, inside that of the trial; it reports
 //!   epochs to the pruner, and goes on from its checkpoints, whoever has it.
 //! - [`confirm()`]: the winner on fresh seeds, against runners-up and the base experiment.
+//! - [`auto`]: the whole thing within a time: a default space, a search, networks by what it found.
 //!
 //! Data are opened once per worker. The test split stays shut: no trial predicts it, and no label of it is opened.
 //!
@@ -27,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod auto;
 mod confirm;
 mod error;
 mod objective;

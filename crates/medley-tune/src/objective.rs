@@ -133,6 +133,10 @@ fn defined(score: f64) -> f64 {
 }
 
 impl Objective for Trainer<'_> {
+    fn is_interrupted(&self) -> bool {
+        self.stop.requested()
+    }
+
     fn evaluate(&mut self, trial: &Trial, report: &mut dyn FnMut(u64, f64) -> Verdict) -> Result<Evaluation, String> {
         let mut answer = |rung: u64, value: f64| match report(rung, defined(value)) {
             Verdict::Continue => Next::Epoch,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use medley_data::Registry;
 use medley_search::{SearchError, Study, StudyDefinition};
 use medley_storage::{ReadError, RealFs, read_text};
+use medley_studies::DATA_FOLDER;
 use medley_train::config::{Experiment, RawExperiment, load};
 use medley_train::session::Session;
 use toml::{Table, Value};
@@ -54,11 +55,20 @@ pub fn begin_with(
     let base = path.parent().unwrap_or(Path::new("")).join(&plan.base);
     plan.check_base(&definition, &base, registry)?;
     let base = fixed(&base, session, registry)?;
-    match Study::create_with(&RealFs, studies, name, path, text, &[(BASE, &base)]) {
+    let data = remembered(session.data_folder());
+    let mut texts = vec![(BASE, base.as_str())];
+    texts.extend(data.as_deref().map(|data| (DATA_FOLDER, data)));
+    match Study::create_with(&RealFs, studies, name, path, text, &texts) {
         // Another process was faster.
         Err(SearchError::Exists { path }) => reopen(&path, text),
         study => Ok(study?),
     }
+}
+
+/// The text of [`DATA_FOLDER`]; `None` of a folder whose name it could not hold.
+fn remembered(data: &Path) -> Option<String> {
+    let path = std::path::absolute(data).ok()?.into_os_string().into_string().ok()?;
+    Some(format!("{path}\n"))
 }
 
 fn reopen(folder: &Path, text: &str) -> Result<Study, TuneError> {

@@ -66,6 +66,11 @@ fn races_are_held() {
 }
 
 #[test]
+fn disturbed_studies_are_held() {
+    held("studies", "1", "12");
+}
+
+#[test]
 fn what_is_not_held_is_said_with_how_to_repeat_it() {
     if !has_python("scripts/attack") {
         return;

@@ -155,7 +155,8 @@ fn lists_are_json() {
 fn every_config_resolves() {
     let lab = Lab::new();
     let mut seen = 0;
-    for entry in std::fs::read_dir(root().join("configs")).unwrap() {
+    let folders = ["configs", "configs/joint"].map(|folder| std::fs::read_dir(root().join(folder)).unwrap());
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
         // A base is no experiment.
         if path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("base.toml") {
@@ -165,7 +166,7 @@ fn every_config_resolves() {
             seen += 1;
         }
     }
-    assert!(seen >= 3);
+    assert!(seen >= 6);
 }
 
 #[test]

@@ -8,8 +8,18 @@ use medley_tests::npz::{Array, Npz};
 use medley_tests::program::{self, Said, must};
 use medley_tests::repository::{files, text};
 
-/// Examples that cannot succeed here: without a network, in seconds, without published files, or ever, as they do not end.
-const NOT_RUN: [&str; 4] = ["medley data fetch ", "--rows official", "medley data verify", "medley serve "];
+/// Examples that cannot succeed here: without a network, in seconds, without published files, without a terminal, or ever, as they do not end.
+const NOT_RUN: [&str; 9] = [
+    "medley data fetch ",
+    "--rows official",
+    "medley data verify",
+    "medley serve ",
+    "--tui",
+    "medley runs watch ",
+    "medley auto ",
+    "auto/breastmnist",
+    "--mlflow ",
+];
 
 /// The help of `medley` and of all subcommands, depth first.
 fn all_help(folder: &Path) -> Vec<(Vec<String>, String)> {

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
 mod attacks;
+mod auto;
 mod commands;
 mod companion;
 mod data_commands;
@@ -16,6 +17,7 @@ mod predict;
 mod same_bits;
 mod score;
 mod serve;
+mod slurm;
 mod weights;
 mod whole_runs;
 mod wrong_inputs;

@@ -72,6 +72,12 @@ fn served_answers_are_those_of_predict() {
     };
     assert_eq!(numbers(&answer["probabilities"]), numbers(&expected["results"][0]["probabilities"]));
     assert_eq!((&answer["synthetic"], &answer["notice"]), (&Value::Bool(true), &"Not for clinical use".into()));
+    let (status, explained) =
+        serving.ask("POST", "/models/breastmnist/predict?explain=grad-cam", &fs_err::read(&picture).unwrap());
+    assert_eq!((status, &explained["map"]["class"]), (200, &answer["label"]), "{explained}");
+    assert!(explained["map"]["data"].as_str().unwrap().starts_with("iVBORw0KGgo"), "{explained}");
+    let (status, index) = serving.ask("POST", "/v2/repository/index", b"");
+    assert_eq!((status, index.as_array().map(Vec::len)), (200, Some(2)), "{index}");
     let (status, error) = serving.ask("POST", "/predict", b"no picture");
     assert_eq!(status, 400);
     assert!(error["error"].as_str().unwrap().contains("several models"), "{error}");

@@ -129,7 +129,16 @@ fn a_run_is_exported_as_onnx_models() {
     let pairs = [(breast, "breastmnist_probabilities"), (blood, "bloodmnist_probabilities")];
     assert_eq!(written(&[]), pairs.map(|(path, output)| (path.to_owned(), output.to_owned())));
     let model = read(&lab, blood);
-    for known in ["basophil", "Not for clinical use", "config_sha256", "synthetic", "known_answer", "CC BY 4.0", "Conv", "Softmax"] {
+    for known in [
+        "basophil",
+        "Not for clinical use",
+        "config_sha256",
+        "synthetic",
+        "known_answer",
+        "CC BY 4.0",
+        "Conv",
+        "Softmax",
+    ] {
         assert!(model.contains(known), "{known} is not in the model");
     }
     // Again: the same bytes are there already. Others are not overwritten.

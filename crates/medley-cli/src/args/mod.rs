@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "the comments are the program's help: what needs none there has none here")]
 
 pub mod augment;
+pub mod auto;
 pub mod compare;
 pub mod data;
 pub mod decide;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use medley_data::{CacheUse, OpenOptions};
 
 use self::augment::AugmentArguments;
+use self::auto::AutoArguments;
 use self::compare::CompareArguments;
 use self::data::DataArguments;
 use self::decide::DecideArguments;
@@ -103,6 +105,9 @@ pub enum Command {
 pub enum TorchCommand {
     /// Train the tasks of a config, score the test split and write a run folder with a report
     Train(TrainArguments),
+    /// Search, train and average within a time, without settings
+    #[command(display_order = 17)]
+    Auto(AutoArguments),
     /// Try rising learning rates and suggest one
     #[command(display_order = 18)]
     LrFind(LrFindArguments),
@@ -145,7 +150,10 @@ pub struct RobustnessRequest {
 impl TorchCommand {
     /// Whether it computes with a network for long.
     pub fn trains(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_) | Self::Robustness(_))
+        matches!(
+            self,
+            Self::Train(_) | Self::Auto(_) | Self::Test(_) | Self::Resume(_) | Self::LrFind(_) | Self::Robustness(_)
+        )
     }
 }
 
@@ -157,10 +165,10 @@ pub struct DataFolder {
     pub data: PathBuf,
 }
 
-/// Where the data files lie, for what is done with a run: it remembers where its own were.
+/// Where the data files lie, for what is done with a run or a study: it remembers where its own were.
 #[derive(Debug, Args)]
 pub struct RunDataFolder {
-    /// Folder with the .npz files; by default that of the run while it is there, else data
+    /// Folder with the .npz files; by default that of the run or study while it is there, else data
     #[arg(long = "data", env = "MEDLEY_DATA", value_name = "DIR")]
     pub named: Option<PathBuf>,
 }
@@ -208,7 +216,10 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
   medley train configs/small-three.toml --data ~/medmnist
   medley train configs/tensor-reloaded.toml --set train.epochs=1 --name first
   medley train configs/small-three.toml --from runs/small-three-1
-  medley train configs/small-three.toml --set folds.count=5 --all-folds")]
+  medley train configs/small-three.toml --set folds.count=5 --all-folds
+
+With --tui, `e` stops after the epoch and `q` after the batch in progress; `medley resume` continues from either. \
+`medley runs watch` shows the same of a run that another process trains.")]
 #[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub struct TrainArguments {
     /// The config, a TOML file
@@ -251,6 +262,9 @@ pub struct TrainArguments {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+    /// Show curves by task and the log on the whole terminal, with keys to stop
+    #[arg(long, conflicts_with_all = ["quiet", "all_folds"])]
+    pub tui: bool,
 }
 
 #[derive(Debug, Args)]
@@ -282,6 +296,9 @@ pub struct ResumeArguments {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+    /// Show curves by task and the log on the whole terminal, with keys to stop
+    #[arg(long, conflicts_with = "quiet")]
+    pub tui: bool,
 }
 
 #[derive(Debug, Args)]

@@ -18,10 +18,14 @@ pub enum RunsSubcommand {
     List(ListArguments),
     /// Show a run at a glance: config, data, environment, seeds, scores, checkpoints
     Show(ShowArguments),
+    /// Watch a run that another process trains: curves by task and the log on the whole terminal
+    Watch(WatchArguments),
     /// Compare runs: what differs in config, environment and data, and their scores side by side
     Diff(DiffArguments),
     /// Compare joint training with training alone, task by task and seed by seed, on validation images
     Transfer(TransferArguments),
+    /// Log runs to an MLflow server: curves, scores, config, report
+    Export(ExportRunsArguments),
     /// Tag runs, and note something of them
     Tag(TagArguments),
     /// Remove run folders, or the checkpoints that finished runs no longer need
@@ -71,6 +75,29 @@ pub struct ListArguments {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs export runs/small-three-1 --mlflow http://127.0.0.1:5000
+  medley runs export runs/* --mlflow http://127.0.0.1:5000 --experiment ablation
+
+A run is logged when this command is given, and not while it trains: no run waits for a server or fails with one. Logged again, it is found, \
+and nothing is there twice. Each seed is an MLflow run; those of one run stand below it. `mlflow server --port 5000` starts a server. \
+MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, are sent if they are set.")]
+pub struct ExportRunsArguments {
+    /// Run folders
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Address of the MLflow server
+    #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URL")]
+    pub mlflow: String,
+    /// Name of the MLflow experiment, which is made if there is none
+    #[arg(long, default_value = "medley", value_name = "NAME")]
+    pub experiment: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SortArgument {
     /// The newest first
@@ -109,6 +136,21 @@ pub struct ShowArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley runs watch runs/small-three-1
+  medley runs watch runs/small-three-1 --once    the screen as text, and end
+
+Up and down choose a task, l its loss, q closes; the run goes on. `medley train --tui` shows the same of the run \
+that it trains.")]
+pub struct WatchArguments {
+    /// The run folder
+    pub run: PathBuf,
+    /// Print what there is now, 100 columns wide, and end
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Debug, Args)]

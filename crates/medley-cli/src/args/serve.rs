@@ -58,6 +58,10 @@ pub struct ServeArguments {
     /// Threads of each network; the answers of the run itself, to the last bit, need as many as it had
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
+    /// Networks of each model that compute at the same time, each with memory of its own; by default the
+    /// cores divided by --threads and the models, at most 8
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: Option<u16>,
     #[command(flatten)]
     pub data: RunDataFolder,
     /// Form of the log on standard error

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use medley_core::text::parse_duration;
+use medley_studies::slurm::{check_option, parse_time};
 
-use super::{DataFolder, Reading};
+use super::{Reading, RunDataFolder};
 
 #[derive(Debug, Args)]
 pub struct StudyArguments {
@@ -29,6 +30,8 @@ pub enum StudySubcommand {
     Report(ReportStudyArguments),
     /// Export a study for Optuna and its dashboard
     Export(ExportStudyArguments),
+    /// Let a Slurm cluster work on a study: an array of jobs, and one that ends it
+    Slurm(SlurmArguments),
     /// Stop a study: its workers put their trials back after the epoch in progress, and end
     Stop(StopArguments),
     /// Allow a study more trials or more time
@@ -50,6 +53,8 @@ pub enum TorchStudy {
 #[command(after_help = "Examples:
   medley study run study.toml
   medley study run study.toml --name second --workers 2
+  medley study run study.toml --name third --workers 0   begin it alone
+  medley study run studies/study                         continue it
 
 The file names a base experiment, a budget, and what is searched:
 
@@ -67,10 +72,10 @@ The file names a base experiment, a budget, and what is searched:
 The test split stays shut. With one worker, the same study has the same trials and values, however often it was interrupted; \
 given again, the command continues. Each worker is a process with one core, unless the base sets train.threads.")]
 pub struct RunStudyArguments {
-    /// The study, a TOML file
+    /// The study: a TOML file, or the folder of one that was begun
     pub file: PathBuf,
     #[command(flatten)]
-    pub data: DataFolder,
+    pub data: RunDataFolder,
     #[command(flatten)]
     pub reading: Reading,
     /// Folder for studies
@@ -79,8 +84,8 @@ pub struct RunStudyArguments {
     /// Name of the study; by default that of the file
     #[arg(long)]
     pub name: Option<String>,
-    /// Workers, each a process of its own
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    /// Workers, each a process of its own; 0 begins a study on which others work
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=512))]
     pub workers: u16,
     /// Print the status as JSON at the end
     #[arg(long)]
@@ -95,12 +100,14 @@ pub struct RunStudyArguments {
   medley study work studies/study
 
 Any number of workers may work on a study, on any number of machines that share its folder. A worker that is killed loses \
-nothing: another one continues its trial from the last checkpoint.")]
+nothing: another one continues its trial from the last checkpoint. SIGTERM or Ctrl-C end a worker after the batch in progress: it \
+writes a checkpoint, puts its trial back for anyone, and ends with exit code 143 (130 after Ctrl-C). A scheduler that starts it \
+again after 143 loses nothing; `medley study slurm` writes scripts that do.")]
 pub struct WorkArguments {
     /// The folder of the study
     pub study: PathBuf,
     #[command(flatten)]
-    pub data: DataFolder,
+    pub data: RunDataFolder,
     #[command(flatten)]
     pub reading: Reading,
     /// End when there is nothing to take, though trials of other workers go on
@@ -155,7 +162,7 @@ pub struct ConfirmArguments {
     /// The folder of the study
     pub study: PathBuf,
     #[command(flatten)]
-    pub data: DataFolder,
+    pub data: RunDataFolder,
     #[command(flatten)]
     pub reading: Reading,
     /// Fresh seeds; of a study of folds, fresh ways to split
@@ -164,6 +171,9 @@ pub struct ConfirmArguments {
     /// Trials that are run again: the winner and the next best
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     pub top: u16,
+    /// Do nothing, with exit code 2, while the study has trials left
+    #[arg(long)]
+    pub complete: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -208,6 +218,54 @@ pub struct ShowTrialArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  medley study slurm studies/study --array 40 --time 4h --dry-run
+  medley study slurm studies/study --array 8 --per-node 4 --time 1-12 --dry-run
+
+It trains nothing here: it writes two batch scripts into a folder of the study and submits them. The study has been begun before, \
+by `medley study run study.toml --workers 0`. Each job of the array is on one node, with --per-node workers; the folder \
+of the study, the data and this program have to be there under the same paths.
+
+Before its time limit a job has SIGTERM from Slurm. Its workers then write checkpoints and put their trials back, and the job goes \
+back into the queue by itself; a job that was cancelled does not. When all jobs have ended, one more runs the best settings on \
+fresh seeds (`medley study confirm`) and writes the report. `medley study stop` ends all workers, `scancel` some; the same \
+command again sends more, also while others work. What stands after `--` is for sbatch: `-- --partition=cpu`.")]
+pub struct SlurmArguments {
+    /// The folder of the study
+    pub study: PathBuf,
+    /// Jobs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub array: u32,
+    /// Jobs at the same time; by default all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub at_once: Option<u32>,
+    /// Workers in each job, each with as many cores as the base experiment has threads
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub per_node: u32,
+    /// Time limit of each job: 4h, 90min, or as Slurm has it: 4:00:00, 1-12:00:00
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub time: Duration,
+    /// Fresh seeds of the last job; 0 for the report alone
+    #[arg(long, default_value_t = 5, value_name = "SEEDS", value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub confirm: u32,
+    #[command(flatten)]
+    pub data: RunDataFolder,
+    /// Print the scripts; write and submit nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the numbers of the jobs as JSON
+    #[arg(long, conflicts_with = "dry_run")]
+    pub json: bool,
+    /// More options of sbatch, after `--`
+    #[arg(last = true, value_name = "OPTION", value_parser = sbatch_option)]
+    pub options: Vec<String>,
+}
+
+fn sbatch_option(text: &str) -> Result<String, String> {
+    check_option(text).map(|()| text.to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &EnsembleArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The time now as RFC 3339 in UTC, to the second; no result depends on it.
-fn now() -> String {
+pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

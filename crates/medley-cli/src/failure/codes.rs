@@ -7,6 +7,7 @@ use medley_ensembles::EnsembleError;
 use medley_fetch::FetchError;
 use medley_import::ImportError;
 use medley_metrics::MetricError;
+use medley_mlflow::MlflowError;
 use medley_predictions::{FoldsError, PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
 use medley_runs::RunsError;
@@ -84,6 +85,16 @@ pub fn fetch(error: &FetchError) -> Code {
     }
 }
 
+/// Of [`MlflowError`].
+pub fn mlflow(error: &MlflowError) -> Code {
+    match error {
+        MlflowError::Record(error) => record(error),
+        MlflowError::Read(error) => read(error),
+        MlflowError::Address { .. } => Code::Usage,
+        MlflowError::Unreachable { .. } | MlflowError::Refused { .. } | MlflowError::Answer { .. } => Code::Internal,
+    }
+}
+
 /// Of [`SynthError`].
 pub fn synth(error: &SynthError) -> Code {
     match error {
@@ -144,7 +155,7 @@ pub fn ensemble(error: &EnsembleError) -> Option<Code> {
         | EnsembleError::Twice { .. }
         | EnsembleError::NothingInCommon { .. }
         | EnsembleError::Name { .. } => Code::Usage,
-        EnsembleError::OtherData { .. } | EnsembleError::Rows { .. } => Code::Data,
+        EnsembleError::OtherData { .. } | EnsembleError::Rows { .. } | EnsembleError::Members { .. } => Code::Data,
         EnsembleError::Encode { .. } => Code::Internal,
         EnsembleError::Prediction(error) => return prediction(error),
         EnsembleError::Decision(error) => decision(error),

@@ -138,3 +138,32 @@ fn nothing_is_removed_without_a_word_or_if_one_of_several_is_refused() {
     left.sort();
     assert_eq!(left, ["evil\u{1b}[2J", "photos"]);
 }
+
+#[test]
+fn a_run_is_watched_by_the_lines_that_its_process_writes() {
+    let fixture = common::small_three();
+    let run = fixture.layout.root().to_str().unwrap();
+    let _ = std::fs::remove_file(fixture.layout.events());
+    let said = medley(fixture.folder.path(), &["runs", "watch", run, "--once"]);
+    assert_eq!(said.code, Some(4), "{}", said.stderr);
+    assert!(said.stderr.contains("events.jsonl"), "{}", said.stderr);
+    let line = |time: f64, event: &str| format!("{{\"time\":{time},\"event\":{event}}}\n");
+    let started = r#""run_started","run":"small-three-1","tasks":["breastmnist"],"seeds":[0],"epochs":4,"steps_per_epoch":10,"resumed":false"#;
+    let step = |at: usize| {
+        format!(
+            r#""step","seed":0,"epoch":1,"step":{at},"loss":0.5,"learning_rate":1e-3,"gradient_norm":1.0,"images":8"#
+        )
+    };
+    let text = [line(10.0, started), line(10.0, &step(0)), line(20.0, &step(5)), "{\"time\":".into()].concat();
+    std::fs::write(fixture.layout.events(), text).unwrap();
+    let shown = must(fixture.folder.path(), &["runs", "watch", run, "--once"]);
+    // 15 of 40 steps, and 2 s for each.
+    for part in ["38 %  10 s elapsed, 50 s left", "> all tasks", "breastmnist", "small-three-1 begins"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+    let unseen = medley(fixture.folder.path(), &["runs", "watch", run]);
+    assert_eq!((unseen.code, unseen.stdout.as_str()), (Some(2), ""));
+    assert!(unseen.stderr.contains("--once"), "{}", unseen.stderr);
+    assert_eq!(medley(fixture.folder.path(), &["runs", "watch", "nowhere"]).code, Some(4));
+}

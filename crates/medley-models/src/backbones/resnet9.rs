@@ -7,7 +7,7 @@
 //! eigenvectors of patches over the roots of their eigenvalues, and to stay so: the training loop measures and freezes it.
 
 use super::{Backbone, Entry, Request};
-use crate::layers::{Conv, ConvNorm, ConvOptions, gelu, global_max_pool, max_pool, relu};
+use crate::layers::{Conv, ConvNorm, ConvOptions, gelu, global_max_pool, halve, relu};
 use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -63,9 +63,7 @@ impl Backbone for ResNet9 {
 
     fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let rectified = |layer: &ConvNorm, x: &Activation| relu(layer.forward(x, context)?, context);
-        // ReLU after the pool sees a quarter of the values, and gives the bits that it would give before it.
-        let halved =
-            |layer: &ConvNorm, x: &Activation| relu(max_pool(&layer.forward(x, context)?, 2, 2, 0, context)?, context);
+        let halved = |layer: &ConvNorm, x: &Activation| halve(&layer.forward(x, context)?, context);
         let residual = |x: Activation, [first, second]: &[ConvNorm; 2]| -> Result<Activation, ModelError> {
             // Not in place: the ReLU before the addition keeps its result for the backward pass.
             x.add(&rectified(second, &rectified(first, &x)?)?)

@@ -1,7 +1,7 @@
 use tch::Tensor;
 
 use super::winograd;
-use crate::context::{WeightAndBias, per_segment};
+use crate::context::{Prepared, WeightAndBias, per_segment};
 use crate::init::Init;
 use crate::scope::Part;
 use crate::trace::Traced;
@@ -146,12 +146,11 @@ impl Conv {
         let y = match context.prepared {
             _ if context.recorder.is_some() => self.outline(x)?,
             Some(prepared) if self.adapters.is_empty() => {
-                let (weight, bias) = prepared.get(self.layer, usize::MAX, || self.merged(0, context))?;
-                self.apply(x, &weight, bias.as_ref(), context)?
+                self.apply_prepared(x, prepared, usize::MAX, context, || self.merged(0, context))?
             }
             Some(prepared) => per_segment(x, context.rows.segments(), |rows, segment| {
-                let (weight, bias) = prepared.get(self.layer, segment.task, || self.merged(segment.task, context))?;
-                self.apply(rows, &weight, bias.as_ref(), context)
+                let task = segment.task;
+                self.apply_prepared(rows, prepared, task, context, || self.merged(task, context))
             })?,
             None => self.adapted(x, context)?,
         };
@@ -206,12 +205,25 @@ impl Conv {
         !self.adapters.is_empty()
     }
 
-    pub(super) fn layer(&self) -> u64 {
-        self.layer
+    /// The convolution alone, with weights that are made once, in the form in which they are used.
+    pub(super) fn apply_prepared(
+        &self,
+        x: &Tensor,
+        prepared: &Prepared,
+        task: usize,
+        context: &Context<'_>,
+        make: impl FnOnce() -> Result<WeightAndBias, ModelError>,
+    ) -> Result<Tensor, ModelError> {
+        let (weight, bias) = prepared.get(self.layer, task, make)?;
+        if !self.uses_winograd(context) {
+            return self.apply(x, &weight, bias.as_ref(), context);
+        }
+        let kernel = prepared.transformed(self.layer, task, || winograd::transform(&weight))?;
+        winograd::convolve_transformed(x, &weight, &kernel, bias.as_ref())
     }
 
     /// The convolution alone, with these weights.
-    pub(super) fn apply(
+    fn apply(
         &self,
         x: &Tensor,
         weight: &Tensor,
@@ -220,14 +232,16 @@ impl Conv {
     ) -> Result<Tensor, ModelError> {
         let ConvOptions { padding: p, space, .. } = self.options;
         match space {
-            Space::Flat if context.convolutions == Convolutions::Winograd && self.suits_winograd() => {
-                winograd::convolve(x, weight, bias)
-            }
+            Space::Flat if self.uses_winograd(context) => winograd::convolve(x, weight, bias),
             Space::Flat => self.convolve(x, weight, bias, &[p, p]),
             Space::Volume(VolumeConvolution::Full) => self.convolve(x, weight, bias, &[p, p, p]),
             Space::Volume(VolumeConvolution::Slices) => self.convolve(x, weight, bias, &[0, p, p]),
             Space::Volume(VolumeConvolution::Acs) => self.convolve_planes(x, weight, bias, p),
         }
+    }
+
+    fn uses_winograd(&self, context: &Context<'_>) -> bool {
+        context.convolutions == Convolutions::Winograd && self.suits_winograd()
     }
 
     /// Whether Winograd's algorithm can compute this layer.

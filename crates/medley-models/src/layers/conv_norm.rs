@@ -48,8 +48,7 @@ impl ConvNorm {
             return self.norm.compute(&self.conv.compute(x, context)?, context);
         };
         let folded = |rows: &Tensor, key: usize, task: usize| -> Result<Tensor, ModelError> {
-            let (weight, bias) = prepared.get(self.conv.layer(), key, || self.fold(task, context))?;
-            self.conv.apply(rows, &weight, bias.as_ref(), context)
+            self.conv.apply_prepared(rows, prepared, key, context, || self.fold(task, context))
         };
         if self.depends_on_task() {
             per_segment(x, context.rows.segments(), |rows, segment| folded(rows, segment.task, segment.task))

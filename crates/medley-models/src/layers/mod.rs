@@ -30,7 +30,7 @@ pub(crate) use pool::{adaptive_mean_pool, global_max_pool, global_mean_pool, max
 
 use tch::Tensor;
 
-use crate::{Activation, Context, ModelError};
+use crate::{Activation, Context, Convolutions, ModelError};
 
 /// `max(x, 0)`, in place: for activations that nobody else reads.
 pub(crate) fn relu(x: Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
@@ -41,6 +41,18 @@ pub(crate) fn relu(x: Activation, context: &Context<'_>) -> Result<Activation, M
         }
         Activation::Traced(x) => x.then(medley_onnx::GraphBuilder::relu),
     }
+}
+
+/// The largest value of each 2x2 pixels, then `ReLU`: it sees a quarter of the values, and gives the bits that it would give before.
+pub(crate) fn halve(x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+    let by_kernels = context.prepared.is_some() && context.convolutions == Convolutions::Winograd;
+    if let Activation::Tensor(x) = x
+        && by_kernels
+        && let Some(y) = winograd::halve(x)?
+    {
+        return Ok(y.into());
+    }
+    relu(max_pool(x, 2, 2, 0, context)?, context)
 }
 
 /// `x sigmoid(x)` (Elfwing et al. 2018).

@@ -1,6 +1,6 @@
 //! 3x3 convolutions by the kernels of `medley-kernels`, in place of libtorch's.
 
-use medley_kernels::{Convolution, Kernel, KernelError};
+use medley_kernels::{Convolution, Kernel, KernelError, TransformedKernel};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::scope::in_layout;
@@ -38,6 +38,43 @@ pub(super) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Re
         }
         Ok(gradients)
     })?)
+}
+
+/// A weight in the basis of the products, for [`convolve_transformed`].
+pub(super) fn transform(weight: &Tensor) -> Result<TransformedKernel, ModelError> {
+    let weight = kernel_order(weight)?;
+    let (outputs, inputs) = (weight.size()[0] as usize, weight.size()[1] as usize);
+    let kernel = kernel(&weight, inputs)?;
+    Ok(TransformedKernel::new(kernel, inputs, outputs).map_err(refused)?)
+}
+
+/// As [`convolve`] to the same bits, without a backward pass.
+pub(super) fn convolve_transformed(
+    x: &Tensor,
+    weight: &Tensor,
+    kernel: &TransformedKernel,
+    bias: Option<&Tensor>,
+) -> Result<Tensor, ModelError> {
+    let x = in_layout(x, MemoryLayout::ChannelsLast)?;
+    let layer = geometry(&x, weight)?;
+    let bias = bias.map(Tensor::f_contiguous).transpose()?;
+    let bias = bias.as_ref().map(numbers).transpose()?;
+    let mut y = pixels(layer, layer.outputs)?;
+    layer.forward_transformed(numbers(&x)?, kernel, bias, numbers_mut(&mut y)?).map_err(refused)?;
+    Ok(y)
+}
+
+/// Max-pooling of 2x2 pixels and `ReLU` in one, without a backward pass; `None` where the kernels do not take the input.
+pub(super) fn halve(x: &Tensor) -> Result<Option<Tensor>, ModelError> {
+    let fits = x.dim() == 4 && x.size()[1] % 16 == 0 && x.kind() == Kind::Float && x.device() == Device::Cpu;
+    if !fits || !is_channels_last(x) {
+        return Ok(None);
+    }
+    let (images, channels, height, width) = x.size4()?;
+    let mut y = Tensor::f_empty([images, height / 2, width / 2, channels], (Kind::Float, Device::Cpu))?;
+    let shape = [images, height, width, channels].map(|size| size as usize);
+    medley_kernels::halve(numbers(x)?, shape, numbers_mut(&mut y)?).map_err(refused)?;
+    Ok(Some(y.f_permute([0, 3, 1, 2])?))
 }
 
 fn input_gradient(layer: Convolution, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
@@ -144,6 +181,28 @@ mod tests {
         }
         let gradients = [x, weight, shift].into_iter().map(|leaf| leaf.grad()).filter(Tensor::defined);
         std::iter::once(y.detach()).chain(gradients).collect()
+    }
+
+    #[test]
+    fn halves_are_those_of_libtorch_to_the_bit() {
+        for (height, width) in [(7, 6), (2, 2), (1, 4)] {
+            let x = in_layout(&noise(&[3, 32, height, width], 1), MemoryLayout::ChannelsLast).unwrap();
+            let found = halve(&x).unwrap().unwrap();
+            assert_eq!(found.size(), [3, 32, height / 2, width / 2]);
+            if height > 1 {
+                assert_eq!(found, x.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false).relu());
+            }
+        }
+        assert!(halve(&noise(&[3, 20, 4, 4], 1)).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_weight_that_was_transformed_gives_the_same_bits() {
+        let (x, weight, bias) = (noise(&[3, 16, 7, 6], 1), noise(&[32, 16, 3, 3], 2), noise(&[32], 3));
+        let kernel = transform(&weight).unwrap();
+        for bias in [None, Some(&bias)] {
+            assert_eq!(convolve_transformed(&x, &weight, &kernel, bias).unwrap(), convolve(&x, &weight, bias).unwrap());
+        }
     }
 
     #[test]

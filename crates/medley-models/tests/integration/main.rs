@@ -3,6 +3,7 @@
 
 mod agreement;
 mod backbones;
+mod batches;
 mod export;
 mod published;
 mod replicas;

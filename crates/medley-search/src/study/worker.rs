@@ -53,6 +53,12 @@ pub trait Objective {
     /// # Errors
     /// Why the trial has no value; it has failed then.
     fn evaluate(&mut self, trial: &Trial, report: &mut dyn FnMut(u64, f64) -> Verdict) -> Result<Evaluation, String>;
+
+    /// Whether the worker is to end, for a reason of the objective's own such as a signal. It is asked between trials, and while there is
+    /// none to take; by default never.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// How a worker works.
@@ -163,6 +169,47 @@ fn next_step(
     if trials.iter().any(|trial| trial.state == TrialState::Running) { Step::Wait } else { Step::Done }
 }
 
+/// A paused trial that its pruner wants to go on.
+fn promoted(study: &Study, trials: &Trials) -> Option<u64> {
+    let histories: Vec<History> = trials.iter().map(TrialRecord::history).collect();
+    study.definition().pruner.promote(study.definition().direction, &histories)
+}
+
+impl Study {
+    /// Whether there is nothing left for a worker to do: each trial that there may be has ended, or was paused for good, or the time of
+    /// workers is over and none is at work.
+    ///
+    /// # Errors
+    /// As [`Study::trials`] and [`Study::budget`].
+    pub fn is_complete(&self) -> Result<bool, SearchError> {
+        let mut trials = Trials::default();
+        trials.refresh(self)?;
+        let is_left = |trial: &TrialRecord| matches!(trial.state, TrialState::Running | TrialState::Waiting);
+        if let Some(allowed) = self.time()?.filter(|_| !trials.iter().any(|trial| trial.state == TrialState::Running))
+            && self.clock()?.seconds >= allowed.as_secs_f64()
+        {
+            return Ok(true);
+        }
+        if trials.iter().any(is_left) || promoted(self, &trials).is_some() {
+            return Ok(false);
+        }
+        let next = trials.next_number();
+        Ok(next >= self.budget()? || self.propose(next, &trials).1.is_none())
+    }
+
+    /// The point of the next trial, and what its sampler saw; no point where it has no more.
+    fn propose(&self, number: u64, trials: &Trials) -> (Seen, Option<Point>) {
+        let (mut seen, mut observations) = (Seen::default(), Vec::new());
+        if self.definition.sampler.sees_others() {
+            let records = trials.records();
+            seen = Seen::of(&records);
+            observations = seen.observations(&self.definition.space, &records);
+        }
+        let point = self.definition.sampler.propose(&self.ask(number, &observations));
+        (seen, point)
+    }
+}
+
 struct Worker<'a> {
     study: &'a Study,
     storage: &'a dyn Storage,
@@ -222,6 +269,9 @@ impl<'a> Worker<'a> {
             if self.study.is_stopped() {
                 return Ok(Work { reason: Reason::Stopped, ..work });
             }
+            if objective.is_interrupted() {
+                return Ok(Work { reason: Reason::Interrupted, ..work });
+            }
             if self.is_time_over()? {
                 return Ok(Work { reason: Reason::TimeOver, ..work });
             }
@@ -268,10 +318,7 @@ impl<'a> Worker<'a> {
     fn next(&mut self) -> Result<Step, SearchError> {
         let budget = self.study.budget()?.min(self.exhausted.unwrap_or(u64::MAX));
         let dead = self.dead()?;
-        let promoted = || {
-            let histories: Vec<History> = self.trials.iter().map(TrialRecord::history).collect();
-            self.study.definition().pruner.promote(self.direction(), &histories)
-        };
+        let promoted = || promoted(self.study, &self.trials);
         Ok(next_step(&self.trials, |number| dead.contains(&number), promoted, budget))
     }
 
@@ -315,14 +362,8 @@ impl<'a> Worker<'a> {
 
     /// Makes a trial; `None` where another worker has just made that of this number, or there are no more points.
     fn begin(&mut self, number: u64) -> Result<Option<Lease<'a>>, SearchError> {
-        let StudyParts { sampler, space } = self.parts();
-        let (mut seen, mut observations) = (Seen::default(), Vec::new());
-        if sampler.sees_others() {
-            let records = self.trials.records();
-            seen = Seen::of(&records);
-            observations = seen.observations(space, &records);
-        }
-        let Some(point) = sampler.propose(&self.study.ask(number, &observations)) else {
+        let (seen, point) = self.study.propose(number, &self.trials);
+        let Some(point) = point else {
             self.exhausted = Some(number);
             return Ok(None);
         };
@@ -336,11 +377,6 @@ impl<'a> Worker<'a> {
             Err(_) if folder.join("proposal.json").exists() && !folder.join(name.to_string()).exists() => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn parts(&self) -> StudyParts<'a> {
-        let definition = self.study.definition();
-        StudyParts { sampler: &definition.sampler, space: &definition.space }
     }
 
     fn evaluate(&mut self, number: u64, lease: Lease<'a>, objective: &mut dyn Objective) -> Result<Left, SearchError> {
@@ -376,11 +412,6 @@ impl<'a> Worker<'a> {
         };
         run.settle(trial.point, result)
     }
-}
-
-struct StudyParts<'a> {
-    sampler: &'a crate::SamplerConfig,
-    space: &'a crate::Space,
 }
 
 /// Why a run ended before its objective said so.

@@ -1,6 +1,6 @@
 //! Single requests, computed in batches.
 //!
-//! Each model has a [`Queue`] and a thread of its own, which owns the classifier: [`worker`]. When a batch is computed is decided in
+//! Each model has a [`Queue`], and threads that take from it, each of which owns a classifier: [`worker`]. When a batch is computed is decided in
 //! [`policy`], which knows no clock and no lock.
 
 mod policy;

@@ -67,7 +67,9 @@ struct State {
     jobs: VecDeque<Job>,
     images: usize,
     gate: Gate,
-    /// Images per second, as a moving average.
+    /// Threads that take from it.
+    workers: usize,
+    /// Images per second of one of them, as a moving average.
     rate: f64,
 }
 
@@ -81,8 +83,13 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(batching: Batching) -> Self {
-        let state = State { jobs: VecDeque::new(), images: 0, gate: Gate::Open, rate: 0.0 };
+        let state = State { jobs: VecDeque::new(), images: 0, gate: Gate::Open, workers: 0, rate: 0.0 };
         Self { batching, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// One thread more takes from it.
+    pub(crate) fn begin(&self) {
+        self.lock().workers += 1;
     }
 
     /// Takes images in, or says why not. What was taken is answered, also after [`Self::close`].
@@ -101,7 +108,7 @@ impl Queue {
             Gate::Ended => return Err(Refusal::Ended),
         }
         if state.images + count > self.batching.queue {
-            return Err(Refusal::Full { retry_after: retry_after(state.images, state.rate) });
+            return Err(Refusal::Full { retry_after: retry_after(state.images, state.rate * state.workers as f64) });
         }
         let (answer, receiver) = oneshot::channel();
         let first = state.jobs.is_empty();
@@ -139,6 +146,10 @@ impl Queue {
             batch.extend(state.jobs.pop_front());
         }
         state.images -= images;
+        // What is left is for another one to take.
+        if !state.jobs.is_empty() {
+            self.changed.notify_one();
+        }
         batch
     }
 
@@ -165,12 +176,16 @@ impl Queue {
         if state.gate == Gate::Open {
             state.gate = Gate::Closed;
         }
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
-    /// Nobody computes any more: what waits learns of it, and so does whoever comes.
+    /// A thread has ended. After the last one nobody computes any more: what waits learns of it, and so does whoever comes.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
+        state.workers = state.workers.saturating_sub(1);
+        if state.workers > 0 {
+            return;
+        }
         state.gate = Gate::Ended;
         state.images = 0;
         for job in state.jobs.drain(..) {

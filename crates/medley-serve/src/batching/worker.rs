@@ -1,6 +1,5 @@
 //! The thread of a model: it owns the classifier, takes batches and answers them.
 
-use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -10,9 +9,10 @@ use medley_package::{Answer, Classifier};
 
 use super::queue::{Failure, Job, Queue};
 use crate::ServeError;
+use crate::error::chain;
 use crate::metrics::ModelMetrics;
 
-/// Starts the thread. It ends when the queue is closed and empty, or when the classifier panics.
+/// Starts a thread. It ends when the queue is closed and empty, or when the classifier panics.
 pub(crate) fn start(
     classifier: Box<dyn Classifier>,
     image: usize,
@@ -21,18 +21,17 @@ pub(crate) fn start(
     metrics: ModelMetrics,
 ) -> Result<JoinHandle<()>, ServeError> {
     let name = classifier.model().name().to_owned();
+    queue.begin();
     let mut worker = Worker { name: name.clone(), classifier, image, max_batch, queue, metrics };
     let run = move || {
         // What the classifier was doing is not known any more, so it is not asked again.
         if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
-            tracing::error!(model = worker.name, "the classifier panicked; the model answers no more");
+            tracing::error!(model = worker.name, "a classifier panicked and is not asked again");
         }
         worker.queue.end();
     };
-    thread::Builder::new()
-        .name(format!("model {name}"))
-        .spawn(run)
-        .map_err(|source| ServeError::Thread { model: name, source })
+    let started = thread::Builder::new().name(format!("model {name}")).spawn(run);
+    started.map_err(|source| ServeError::Thread { model: name, source })
 }
 
 struct Worker {
@@ -107,16 +106,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// An error and what caused it.
-fn chain(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message.push_str(": ");
-        message.push_str(&error.to_string());
-        cause = error.source();
-    }
-    message
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use bytes::Bytes;
-use medley_package::{Answer, Classifier};
+use medley_package::Answer;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ use crate::batching::{Failure, Refusal};
 use crate::metrics::Metrics;
 use crate::models::{Models, Served};
 use crate::options::Limits;
-use crate::{ServeError, ServeOptions};
+use crate::{Hosted, ServeError, ServeOptions};
 
 /// The server, as requests see it.
 #[derive(Debug)]
@@ -35,10 +35,10 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(classifiers: Vec<Box<dyn Classifier>>, options: &ServeOptions) -> Result<Self, ServeError> {
+    pub(crate) fn new(models: Vec<Hosted>, options: &ServeOptions) -> Result<Self, ServeError> {
         options.check()?;
         let metrics = Metrics::new();
-        let models = Models::start(classifiers, options, &metrics)?;
+        let models = Models::start(models, options, &metrics)?;
         let cores = thread::available_parallelism().map_or(2, usize::from);
         Ok(Self {
             models,

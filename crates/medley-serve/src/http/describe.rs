@@ -49,6 +49,8 @@ pub(crate) struct ModelDescription {
     pub input: Vec<usize>,
     /// Whether it warns of images that are unlike those of the training.
     pub warns: bool,
+    /// Whether it shows where it looked.
+    pub explains: bool,
     /// Whether it learned from generated images, so that its answers mean nothing.
     pub synthetic: bool,
     /// The licence of the training images.
@@ -69,6 +71,7 @@ impl ModelDescription {
             classes: task.classes.clone(),
             input: served.signature.input.shape.clone(),
             warns: model.unlike().is_some(),
+            explains: served.explaining.is_some(),
             synthetic: is_synthetic(model),
             data_licence: model.data().licence.name().to_owned(),
             macro_f1: model.metrics().iter().map(|(split, of)| (split.clone(), of.macro_f1)).collect(),

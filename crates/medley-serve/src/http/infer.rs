@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::app::{Named, classify};
@@ -15,6 +15,7 @@ use super::body::receive;
 use super::error::ErrorBody;
 use super::observe::Counted;
 use super::{ApiError, App};
+use crate::models::Served;
 use crate::protocol::{self, BINARY_LENGTH, ModelMetadata, ServerMetadata};
 
 /// Whether the server lives.
@@ -72,6 +73,54 @@ pub(crate) async fn metadata(Named(served): Named) -> Json<ModelMetadata> {
 pub(crate) async fn model_ready(State(app): State<Arc<App>>, Named(served): Named) -> Response {
     let ready = !app.is_stopping() && served.queue.is_open();
     (status(ready), Json(ModelReady { name: served.name().to_owned(), ready })).into_response()
+}
+
+/// A model in the index, as Triton lists it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IndexedModel {
+    name: String,
+    version: String,
+    /// `READY` or `UNAVAILABLE`.
+    state: &'static str,
+    /// Why it is not ready; empty where it is.
+    reason: &'static str,
+}
+
+/// Which models are wanted.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(crate) struct IndexRequest {
+    /// Those alone that take requests.
+    #[serde(default)]
+    ready: bool,
+}
+
+/// All models and whether they take requests, by Triton's model repository extension. Models cannot be loaded or unloaded.
+#[utoipa::path(post, path = "/v2/repository/index", tag = "Open Inference Protocol", request_body = Option<IndexRequest>,
+    responses((status = 200, body = [IndexedModel]), (status = 400, body = ErrorBody)))]
+pub(crate) async fn index(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Vec<IndexedModel>>, ApiError> {
+    let received = receive(&headers, body, &app.limits, &app.bodies).await?;
+    // tritonclient sends nothing.
+    let wanted = if received.bytes.is_empty() {
+        IndexRequest::default()
+    } else {
+        let parsed = serde_json::from_slice(&received.bytes);
+        parsed.map_err(|error| ApiError::bad_request(format!("the body is not {{\"ready\": true}}: {error}")))?
+    };
+    let of = |served: &Arc<Served>| {
+        let (version, open) = (protocol::VERSION.to_owned(), served.queue.is_open());
+        let (state, reason) = match (open, app.is_stopping()) {
+            (_, true) => ("UNAVAILABLE", "the server is stopping"),
+            (false, false) => ("UNAVAILABLE", "the model has failed"),
+            (true, false) => ("READY", ""),
+        };
+        IndexedModel { name: served.name().to_owned(), version, state, reason }
+    };
+    let models = app.models.all.iter().map(of).filter(|model| !wanted.ready || model.state == "READY");
+    Ok(Json(models.collect()))
 }
 
 const fn status(ready: bool) -> StatusCode {

@@ -42,6 +42,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v2", get(infer::server))
         .route("/v2/health/live", get(infer::live))
         .route("/v2/health/ready", get(infer::ready))
+        .route("/v2/repository/index", post(infer::index))
         .route("/v2/models/{model}", get(infer::metadata))
         .route("/v2/models/{model}/ready", get(infer::model_ready))
         .route("/v2/models/{model}/infer", post(infer::infer))

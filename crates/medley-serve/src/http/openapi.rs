@@ -25,6 +25,7 @@ use super::{describe, infer, predict};
         infer::server,
         infer::live,
         infer::ready,
+        infer::index,
         infer::metadata,
         infer::model_ready,
         infer::infer,

@@ -24,6 +24,7 @@ use super::error::ErrorBody;
 use super::observe::Counted;
 use super::{ApiError, App};
 use crate::answers::{is_synthetic, warning};
+use crate::explaining::NoLook;
 use crate::models::Served;
 
 /// What a client may want besides.
@@ -34,6 +35,17 @@ pub(crate) struct PredictQuery {
     /// Whether the answer has the pixels that the model saw.
     #[serde(default)]
     pixels: bool,
+    /// Whether, and how, the answer shows where in the picture the model looked.
+    #[param(inline)]
+    explain: Option<ExplainBy>,
+}
+
+/// How maps are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ExplainBy {
+    /// Grad-CAM, or integrated gradients for networks that it cannot explain.
+    GradCam,
 }
 
 /// What a model says of a picture.
@@ -68,6 +80,20 @@ pub(crate) struct Prediction {
     /// What the model saw, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixels: Option<Pixels>,
+    /// Where the model looked, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<Map>,
+}
+
+/// A map of what the model used, which need not be what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Map {
+    /// How it was made.
+    pub method: String,
+    /// The class that it is about: the answer, or the most probable class where there is none.
+    pub class: String,
+    /// The map over the pixels that the model saw: a PNG in base64.
+    pub data: String,
 }
 
 /// A class and how probable it is.
@@ -161,9 +187,35 @@ async fn answer(
         let shape = served.signature.input.shape.clone();
         prediction.pixels = Some(Pixels { shape, data: STANDARD.encode(&pixels) });
     }
+    if let Some(ExplainBy::GradCam) = query.explain {
+        prediction.map =
+            Some(timeout(app.limits.answer_timeout, map(served, answer, pixels)).await.unwrap_or_else(|_| {
+                Err(ApiError::slow_model("there was no map in time; ask again, or without `explain`"))
+            })?);
+    }
     let mut response = Json(prediction).into_response();
     response.extensions_mut().insert(Counted(1));
     Ok(response)
+}
+
+/// Where the model looked for what it answered.
+async fn map(served: &Served, answer: &Answer, pixels: Bytes) -> Result<Map, ApiError> {
+    let Some(explaining) = &served.explaining else {
+        return Err(ApiError::bad_request(format!("`{}` is not explained on this server", served.name())));
+    };
+    let most =
+        |best: usize, (index, &value): (usize, &f32)| if value > answer.probabilities[best] { index } else { best };
+    let class = answer
+        .labels
+        .first()
+        .map_or_else(|| answer.probabilities.iter().enumerate().fold(0, most), |&class| usize::from(class));
+    let look = explaining.look(pixels, class).await.map_err(|none| match none {
+        NoLook::Full => ApiError::busy("too many maps are waited for; try again after 1 s, or without `explain`", 1),
+        NoLook::Failed(message) => ApiError::internal(format!("the map cannot be made: {message}")),
+        NoLook::Ended => ApiError::unavailable("what explains this model has failed; start the server again"),
+    })?;
+    let class = served.model.classes().get(class).cloned().unwrap_or_default();
+    Ok(Map { method: look.method, class, data: STANDARD.encode(&look.png) })
 }
 
 fn prediction(served: &Served, answer: &Answer) -> Prediction {
@@ -186,6 +238,7 @@ fn prediction(served: &Served, answer: &Answer) -> Prediction {
         synthetic: is_synthetic(model),
         notice: NOTICE.to_owned(),
         pixels: None,
+        map: None,
     }
 }
 

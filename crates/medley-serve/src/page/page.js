@@ -69,6 +69,7 @@ async function classify(file) {
     // A later picture has overtaken it.
     if (number !== state.latest) return;
     present(answer, file, chosen);
+    if (chosen.explains) look(file, chosen, number);
     const warned = answer.warning ? "; there is a warning" : "";
     at("status").textContent = `Answer for ${file.name || "the picture"}: ${at("verdict").textContent}${warned}.`;
   } catch (error) {
@@ -91,9 +92,26 @@ function present(answer, file, chosen) {
   if (answer.unlike !== undefined) measures.push(`Unlikeness to the training images ${answer.unlike.toFixed(3)}.`);
   at("measures").textContent = measures.join(" ");
   at("notice").textContent = answer.notice;
+  at("map-figure").hidden = true;
+  show("map-problem", "");
   original(file);
   seen(answer.pixels, chosen);
   at("answer").hidden = false;
+}
+
+/** Asks for the map on the side: the answer does not wait for it. */
+async function look(file, chosen, number) {
+  try {
+    const address = `models/${encodeURIComponent(chosen.name)}/predict?explain=grad-cam`;
+    const { map } = await json(await fetch(address, { method: "POST", body: file, headers: { "content-type": "application/octet-stream" } }));
+    if (number !== state.latest) return;
+    at("map").src = `data:image/png;base64,${map.data}`;
+    at("map").alt = `Map over the picture: where the model looked for ${map.class}, by ${map.method}`;
+    at("map-about").textContent = `For ${map.class}, by ${map.method}. It shows what the model used, not what is there.`;
+    at("map-figure").hidden = false;
+  } catch (error) {
+    if (number === state.latest) show("map-problem", `There is no map: ${error.message}`);
+  }
 }
 
 function verdict(answer) {

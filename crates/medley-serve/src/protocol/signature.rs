@@ -136,7 +136,7 @@ impl ServerMetadata {
         Self {
             name: "medley".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            extensions: vec!["classification".into(), "binary_tensor_data".into()],
+            extensions: vec!["classification".into(), "binary_tensor_data".into(), "model_repository".into()],
         }
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use medley_core::TaskKind;
-use medley_package::{Answer, Classifier, ClassifierError, Model, Package};
+use medley_package::{Answer, Classifier, ClassifierError, Explainer, Look, Model, Package};
 
 /// What kind of model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +113,38 @@ impl Classifier for Fake {
         let energies: Vec<f32> =
             images.chunks(image).map(|image| f32::from(image[image.len() - 1]) / 255.0 - 1.0).collect();
         self.model.answers(&probabilities, &energies)
+    }
+}
+
+/// A PNG of one pixel, which stands for a map.
+pub(crate) const MAP: &[u8] = b"\
+    \x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\
+    \x00\x1f\x15\xc4\x89\x00\x00\x00\x0d\x49\x44\x41\x54\x78\xda\x63\x64\xf8\xcf\x50\x0f\x00\x03\x86\x01\x80\x5a\x34\
+    \x7d\x6b\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
+
+/// Draws nothing, and tells how much is asked of it.
+pub(crate) struct FakeExplainer {
+    log: Arc<Log>,
+}
+
+impl FakeExplainer {
+    pub(crate) fn new() -> (Self, Arc<Log>) {
+        let log = Arc::new(Log::default());
+        (Self { log: Arc::clone(&log) }, log)
+    }
+}
+
+impl Explainer for FakeExplainer {
+    fn explain(&mut self, _: &[u8], class: usize) -> Result<Look, ClassifierError> {
+        self.log.batches.lock().unwrap().push(class);
+        while self.log.held.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!self.log.panics.swap(false, Ordering::SeqCst), "as it was asked to");
+        if self.log.fails.swap(false, Ordering::SeqCst) {
+            return Err(ClassifierError::Failed("as it was asked to".into()));
+        }
+        Ok(Look { method: "guessing".into(), png: MAP.to_vec() })
     }
 }
 

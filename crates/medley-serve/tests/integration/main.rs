@@ -9,4 +9,5 @@ mod batches;
 mod hostile;
 mod pictures;
 mod protocol;
+mod replicas;
 mod stopping;

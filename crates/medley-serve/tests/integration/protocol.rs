@@ -18,7 +18,7 @@ fn the_server_and_its_models_describe_themselves() {
     runtime().block_on(async {
         let about = get(&router, "/v2").await.ok().json();
         assert_eq!((&about["name"], &about["version"]), (&json!("medley"), &json!(env!("CARGO_PKG_VERSION"))));
-        assert_eq!(about["extensions"], json!(["classification", "binary_tensor_data"]));
+        assert_eq!(about["extensions"], json!(["classification", "binary_tensor_data", "model_repository"]));
         assert_eq!(get(&router, "/v2/health/live").await.ok().json(), json!({"live": true}));
         assert_eq!(get(&router, "/v2/health/ready").await.ok().json(), json!({"ready": true}));
         let ready = get(&router, "/v2/models/breast/ready").await.ok().json();

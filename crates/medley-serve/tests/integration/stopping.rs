@@ -136,6 +136,50 @@ fn clients_that_send_slowly_are_told() {
     assert!(thread.join().unwrap().complete);
 }
 
+/// Clients that hold on to connections without an end give them back, and whoever waits to be let in is answered.
+#[test]
+fn connections_that_nothing_comes_of_are_free_again() {
+    let mut options = ServeOptions::default();
+    options.limits.connections = 6;
+    options.limits.header_timeout = Duration::from_millis(300);
+    options.limits.body_timeout = Duration::from_millis(300);
+    options.limits.write_timeout = Duration::from_millis(300);
+    let Running { address, stop, thread, .. } = run(options);
+    let connect = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+        let _ = stream.write_all(bytes);
+        stream
+    };
+    // Headers and a body that never end, byte by byte; nothing at all; half a connection; and one that asks and never reads.
+    let dripping = |head: &'static [u8]| {
+        let mut stream = connect(head);
+        thread::spawn(move || {
+            while stream.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        })
+    };
+    let dripping =
+        [dripping(b"GET /models HTTP/1.1\r\nX: "), dripping(b"POST /predict HTTP/1.1\r\nContent-Length: 9999\r\n\r\n")];
+    let idle = [connect(b""), connect(b"")];
+    let half = connect(&infer(1)[..200]);
+    half.shutdown(std::net::Shutdown::Write).unwrap();
+    let deaf = connect(&b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000));
+    // There is no place for it until others are gone.
+    assert_eq!(status(address, "/v2/health/live"), "HTTP/1.1 200 OK");
+    for stream in dripping {
+        stream.join().unwrap();
+    }
+    until(|| {
+        let metrics = exchange(address, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        metrics.lines().any(|line| line == "medley_connections 1")
+    });
+    drop((idle, half, deaf));
+    stop.request();
+    assert!(thread.join().unwrap().complete);
+}
+
 #[test]
 fn a_body_that_is_too_large_is_told_to_who_sends_all_of_it_first() {
     let mut options = ServeOptions::default();

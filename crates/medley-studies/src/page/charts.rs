@@ -1,7 +1,9 @@
 //! Charts of the page.
 
 use medley_report::Fragment;
-use medley_report::svg::{Axis, DotChart, DotRow, Mark, ParallelChart, Point, ScatterChart, Shape, Strand, Weight};
+use medley_report::svg::{
+    self, Axis, DotChart, DotRow, Mark, ParallelChart, Point, ScatterChart, Shape, Strand, Weight,
+};
 use medley_search::{Dimension, Direction, Domain};
 
 use super::{number, short, state, value};
@@ -35,7 +37,14 @@ pub(super) fn history(overview: &Overview) -> Option<Fragment> {
     let label = "Value of each trial by its number, with the best so far".to_owned();
     let points = points.take(MOST).collect();
     let x_label = "trial".to_owned();
-    ScatterChart { label, x_label, x_ticks: Vec::new(), points, steps, size: (720.0, 280.0) }.draw()
+    let x_ticks = overview.trials.last().map_or_else(Vec::new, |last| numbers_up_to(last.number));
+    ScatterChart { label, x_label, x_ticks, points, steps, size: (720.0, 280.0) }.draw()
+}
+
+/// Ticks at round numbers of trials, none of them half.
+fn numbers_up_to(last: u64) -> Vec<(f64, String)> {
+    let all = svg::ticks((0.0, last.max(1) as f64), 5).into_iter().map(|(at, _)| at);
+    all.filter(|at| at.fract() == 0.0 && *at <= last as f64).map(|at| (at, format!("{at:.0}"))).collect()
 }
 
 fn weight(trial: &TrialOverview, best: Option<u64>) -> Weight {
@@ -56,20 +65,27 @@ pub(super) fn importances(found: &Importances) -> Option<Fragment> {
     let row = |one: &crate::importance::Importance| DotRow {
         label: one.key.clone(),
         interval: Some((
-            (one.mean - 2.0 * one.deviation).max(0.0),
-            one.mean + 2.0 * one.deviation,
-            format!("two standard deviations: {:.3}", one.deviation),
+            (one.rise.mean - 2.0 * one.rise.deviation).max(0.0),
+            one.rise.mean + 2.0 * one.rise.deviation,
+            format!("standard deviation over forests: {:.3}", one.rise.deviation),
         )),
-        marks: vec![Mark { value: one.mean, shape: Shape::Disc, title: format!("{}: {:.3}", one.key, one.mean) }],
-        note: format!("{:.2}", one.mean),
+        marks: vec![
+            Mark { value: one.rise.mean, shape: Shape::Disc, title: format!("{}: rise {:.3}", one.key, one.rise.mean) },
+            Mark {
+                value: one.share.mean,
+                shape: Shape::Diamond,
+                title: format!("{}: share {:.3}, deviation {:.3}", one.key, one.share.mean, one.share.deviation),
+            },
+        ],
+        note: format!("{:.2} / {:.2}", one.rise.mean, one.share.mean),
     };
     DotChart {
         label: "Importance of each setting".to_owned(),
-        x_label: "rise of the squared error over the variance".to_owned(),
+        x_label: "rise of the squared error / share of the variance".to_owned(),
         rows: found.keys.iter().map(row).collect(),
         width: 680.0,
         label_width: 210.0,
-        note_width: 52.0,
+        note_width: 84.0,
     }
     .draw()
 }
@@ -152,4 +168,18 @@ pub(super) fn parallel(overview: &Overview) -> Option<Fragment> {
         height: 300.0,
     }
     .draw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_trial_is_half() {
+        let numbers = |last: u64| numbers_up_to(last).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+        assert_eq!([numbers(0), numbers(1), numbers(2)], [vec!["0"], vec!["0", "1"], vec!["0", "1", "2"]]);
+        for last in 3..300 {
+            assert!((3..=13).contains(&numbers(last).len()), "{last}: {:?}", numbers(last));
+        }
+    }
 }

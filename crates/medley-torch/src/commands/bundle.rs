@@ -7,7 +7,7 @@ use medley_cli::data_folder;
 use medley_cli::failure::Usage;
 use medley_core::RunLayout;
 use medley_package::NumberFormat;
-use medley_predict::{Bundle, MODEL, PredictError, RunSource, TaskChoice};
+use medley_predict::{Bundle, Ensemble, MODEL, PredictError, Predictor, RunSource, TaskChoice, ensemble_folder};
 use medley_predictions::record::read_manifest;
 
 /// Which network is meant.
@@ -23,13 +23,19 @@ pub(crate) struct Source<'a> {
 }
 
 /// Reads it.
-pub(crate) fn open(source: &Source<'_>) -> anyhow::Result<Bundle> {
+pub(crate) fn open(source: &Source<'_>) -> anyhow::Result<Predictor> {
     let folder = source.model;
+    if let Some(folder) = ensemble_folder(folder) {
+        if source.seed.is_some() {
+            return Err(Usage("--seed is for run folders; an ensemble averages its networks".to_owned()).into());
+        }
+        return Ok(Predictor::Mean(Box::new(Ensemble::read(&folder)?)));
+    }
     if folder.join(MODEL).symlink_metadata().is_ok() {
         if source.seed.is_some() {
             return Err(Usage("--seed is for run folders; a package has one network".to_owned()).into());
         }
-        return Ok(Bundle::read(folder)?);
+        return Ok(Predictor::One(Box::new(Bundle::read(folder)?)));
     }
     let layout = RunLayout::new(folder);
     if layout.manifest().symlink_metadata().is_err() {
@@ -43,5 +49,5 @@ pub(crate) fn open(source: &Source<'_>) -> anyhow::Result<Bundle> {
         _ => TaskChoice::All,
     };
     let source = RunSource { run: folder, data_folder, seed: source.seed, format: NumberFormat::Fp32 };
-    Ok(Bundle::of_run(&source, &choice)?)
+    Ok(Predictor::One(Box::new(Bundle::of_run(&source, &choice)?)))
 }

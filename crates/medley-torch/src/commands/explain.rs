@@ -1,6 +1,6 @@
 //! `medley explain`.
 
-mod asked;
+pub(crate) mod asked;
 mod gallery;
 mod pictures;
 mod rows;

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod augment;
+pub(crate) mod auto;
 pub(crate) mod bundle;
 pub(crate) mod config;
 pub(crate) mod doctor;

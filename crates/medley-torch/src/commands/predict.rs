@@ -5,7 +5,7 @@ mod form;
 use std::process::ExitCode;
 
 use medley_models::device;
-use medley_package::{Classifier as _, NOTICE};
+use medley_package::NOTICE;
 use medley_pictures::Rules;
 use medley_predict::{ComputeOptions, Inputs, Outcome, classify_all};
 
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     let (mut skipped, mut unlike) = (0, 0);
     form.begin(classifier.model(), inputs.len())?;
     let batch_size = bundle.package().compute().batch_size;
-    classify_all::<anyhow::Error>(&mut classifier, &inputs, &rules, batch_size, |index, outcome| {
+    classify_all::<anyhow::Error>(classifier.as_mut(), &inputs, &rules, batch_size, |index, outcome| {
         bar.inc(1);
         let name = inputs.name(index);
         match outcome {

@@ -1,29 +1,36 @@
 //! `medley serve`.
 
+mod explainer;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use medley_cli::args::serve::ServeArguments;
 use medley_cli::failure::Code;
 use medley_cli::output;
-use medley_package::{Classifier, NOTICE};
-use medley_predict::ComputeOptions;
-use medley_serve::{Batching, Limits, ServeOptions, Server, Stop};
+use medley_package::NOTICE;
+use medley_predict::{ComputeOptions, Predictor};
+use medley_serve::{Batching, Hosted, Limits, ServeOptions, Server, Stop};
 
+use self::explainer::TorchExplainer;
 use super::bundle;
+
+/// More networks of one model than this there are only if they are asked for.
+const MOST_WORKERS: usize = 8;
 
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let options = options(arguments);
     // Before any network is loaded.
     options.check()?;
-    let mut classifiers = Vec::new();
-    for path in &arguments.models {
-        load(path, arguments, &mut classifiers)?;
-    }
-    let names: Vec<String> = classifiers.iter().map(|classifier| classifier.model().name().to_owned()).collect();
-    let bound = Server::new(classifiers, options)?.bind(SocketAddr::new(arguments.host, arguments.port))?;
+    let predictors = arguments.models.iter().map(|path| open(path, arguments)).collect::<anyhow::Result<Vec<_>>>()?;
+    let names: Vec<String> = models(&predictors).map(|(predictor, task)| name(predictor, task)).collect();
+    let workers = workers(arguments, names.len());
+    let hosted = models(&predictors).map(|(predictor, task)| host(predictor, task, workers, arguments));
+    let bound = Server::hosting(hosted.collect::<anyhow::Result<_>>()?, options)?
+        .bind(SocketAddr::new(arguments.host, arguments.port))?;
     let stop = Stop::default();
     bound.stop_at_signals(stop.clone())?;
     output::note(&format!("serving {}; Ctrl-C stops. {NOTICE}.", names.join(", ")));
@@ -40,18 +47,48 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(Code::Internal as u8))
 }
 
-/// Adds a classifier for each task.
-fn load(path: &Path, arguments: &ServeArguments, classifiers: &mut Vec<Box<dyn Classifier>>) -> anyhow::Result<()> {
-    let source = bundle::Source { model: path, task: None, seed: arguments.seed, data: &arguments.data };
-    let bundle = bundle::open(&source)?;
+fn open(path: &Path, arguments: &ServeArguments) -> anyhow::Result<Predictor> {
+    bundle::open(&bundle::Source { model: path, task: None, seed: arguments.seed, data: &arguments.data })
+}
+
+/// Every task is a model of its own.
+fn models(predictors: &[Predictor]) -> impl Iterator<Item = (&Predictor, usize)> {
+    predictors.iter().flat_map(|predictor| (0..predictor.package().models().len()).map(move |task| (predictor, task)))
+}
+
+fn name(predictor: &Predictor, task: usize) -> String {
+    predictor.package().models()[task].name().to_owned()
+}
+
+/// Networks of each model that compute at the same time: those that were asked for, else as many as keep the cores busy.
+fn workers(arguments: &ServeArguments, models: usize) -> usize {
+    arguments.workers.map_or_else(
+        || {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            let on_cpu = arguments.device.trim().eq_ignore_ascii_case("cpu");
+            let fair = cores / (usize::from(arguments.threads) * models.max(1));
+            if on_cpu { fair.clamp(1, MOST_WORKERS) } else { 1 }
+        },
+        usize::from,
+    )
+}
+
+fn host(predictor: &Predictor, task: usize, workers: usize, arguments: &ServeArguments) -> anyhow::Result<Hosted> {
     let options = ComputeOptions {
         device: Some(medley_models::device::parse(&arguments.device)?),
         threads: Some(usize::from(arguments.threads)),
     };
-    for task in 0..bundle.package().models().len() {
-        classifiers.push(Box::new(bundle.classifier(task, options)?));
+    let mut hosted = Hosted::new(predictor.classifier(task, options)?);
+    for _ in 1..workers {
+        hosted = hosted.with_replica(predictor.classifier(task, options)?);
     }
-    Ok(())
+    match predictor {
+        Predictor::One(bundle) => {
+            Ok(hosted.with_explainer(Box::new(TorchExplainer::start(bundle.as_ref().clone(), task)?)))
+        }
+        // A map is of one network.
+        Predictor::Mean(_) => Ok(hosted),
+    }
 }
 
 fn options(arguments: &ServeArguments) -> ServeOptions {

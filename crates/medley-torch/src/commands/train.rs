@@ -9,6 +9,7 @@ use medley_core::record::{Environment, Inheritance, Parent, RunResults, ScoreSet
 use medley_core::text::plural;
 use medley_core::{Convolutions, RunLayout};
 use medley_metrics::{summarise_sets, undefined_auc};
+use medley_monitor::can_be_shown;
 use medley_predictions::SubmissionError;
 use medley_predictions::record::read_results;
 use medley_predictions::submission::{SubmissionOrder, write_submission};
@@ -27,13 +28,43 @@ use medley_train::session::{RunRequest, Session};
 use medley_cli::data_folder;
 use medley_cli::failure::Usage;
 
-use super::config;
+use super::{auto, config};
 use crate::interruption::Interruption;
 use crate::progress::Progress;
+use crate::watching::Watching;
 use medley_cli::args::{Reading, ResumeArguments, RunDataFolder, TestArguments, TrainArguments};
 use medley_cli::output;
 
+/// How a run is shown.
+#[derive(Clone, Copy)]
+struct Showing {
+    quiet: bool,
+    tui: bool,
+    json: bool,
+}
+
+impl Showing {
+    /// `--tui` is refused before anything is read, where there is no terminal.
+    fn check(self) -> anyhow::Result<Self> {
+        if self.tui && !can_be_shown() {
+            let problem = "--tui needs a terminal, on standard input and standard error; leave it out for plain lines";
+            return Err(Usage(problem.to_owned()).into());
+        }
+        Ok(self)
+    }
+
+    fn observers(self, run: &RunLayout, doing: &'static str, interruption: &Interruption) -> anyhow::Result<Observers> {
+        if !self.tui {
+            return Ok(observers(self.quiet, doing));
+        }
+        let mut observers = Observers::default();
+        observers.push("screen", Box::new(Watching::open(run, &interruption.stop)?));
+        Ok(observers)
+    }
+}
+
 pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    let showing = Showing { quiet: arguments.quiet, tui: arguments.tui, json: arguments.json }.check()?;
     let interruption = Interruption::while_preparing("stopped before the run began; nothing was written")?;
     let (mut experiment, mut config_text) = config::read(&arguments.config, &arguments.set, &arguments.data.data)?;
     let choices = if arguments.no_cache { None } else { kept::default_folder() };
@@ -59,7 +90,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if let Some(choice) = run.choice().filter(|choice| !arguments.quiet && !choice.trials.is_empty()) {
         output::note(&compute_plan(&run, choice));
     }
-    train_whole(run, &interruption, arguments.quiet, arguments.json)
+    train_whole(run, &interruption, showing)
 }
 
 /// The run to begin from, if one was named.
@@ -160,14 +191,15 @@ fn train_folds(
 }
 
 /// Trains a run that was just made.
-fn train_whole(run: Run<'_>, interruption: &Interruption, quiet: bool, json: bool) -> anyhow::Result<ExitCode> {
-    if let Some(parent) = run.parent().filter(|_| !quiet) {
+fn train_whole(run: Run<'_>, interruption: &Interruption, showing: Showing) -> anyhow::Result<ExitCode> {
+    if let Some(parent) = run.parent().filter(|_| !showing.quiet) {
         output::note(&origin(parent));
     }
     let layout = run.layout().clone();
     interruption.running(&resume_command(layout.root()));
-    let end = run.train(observers(quiet, "run"), &interruption.stop)?;
-    finish(end, &layout, interruption, json)
+    let observers = showing.observers(&layout, "run", interruption)?;
+    let end = run.train(observers, &interruption.stop)?;
+    finish(end, &layout, interruption, showing.json)
 }
 
 /// What a run begins from, in a sentence.
@@ -190,8 +222,9 @@ fn origin(parent: &Parent) -> String {
 }
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
+    let showing = Showing { quiet: arguments.quiet, tui: arguments.tui, json: arguments.json }.check()?;
     if let Some(epochs) = arguments.epochs {
-        return extend(arguments, epochs);
+        return extend(arguments, epochs, showing);
     }
     let command = resume_command(&arguments.run);
     let interruption = Interruption::while_preparing(&format!("stopped; {command} continues from what was saved"))?;
@@ -204,12 +237,13 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCode> {
     }
     let layout = run.layout().clone();
     interruption.running(&command);
-    let end = run.train(observers(arguments.quiet, "resuming"), &interruption.stop)?;
-    finish(end, &layout, &interruption, arguments.json)
+    let observers = showing.observers(&layout, "resuming", &interruption)?;
+    let end = run.train(observers, &interruption.stop)?;
+    finish(end, &layout, &interruption, showing.json)
 }
 
 /// Goes on with a finished run in a new folder.
-fn extend(arguments: &ResumeArguments, epochs: usize) -> anyhow::Result<ExitCode> {
+fn extend(arguments: &ResumeArguments, epochs: usize, showing: Showing) -> anyhow::Result<ExitCode> {
     let interruption = Interruption::while_preparing("stopped before the run began; nothing was written")?;
     let parent = ParentRun::open(&arguments.run, Inheritance::Everything)?;
     let layout = RunLayout::new(&arguments.run);
@@ -229,18 +263,26 @@ fn extend(arguments: &ResumeArguments, epochs: usize) -> anyhow::Result<ExitCode
         no_test: parent.manifest().no_test,
     };
     let session = session(&data, &arguments.reading).allow_memory(arguments.allow_memory);
-    train_whole(session.start(&request)?, &interruption, arguments.quiet, arguments.json)
+    train_whole(session.start(&request)?, &interruption, showing)
 }
 
 /// Runs on the same folder share what is read of the data. What was done before one fails is printed.
 pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     let mut sessions = BTreeMap::new();
     let interruption = Interruption::while_running("`medley test`")?;
-    let mut all = Vec::new();
+    let (mut all, mut tested_auto) = (Vec::new(), false);
     let mut test_all = || -> anyhow::Result<ExitCode> {
         for path in &arguments.runs {
             let command = format!("`medley test {}`", path.display());
             interruption.running(&command);
+            if auto::is_auto(path) {
+                let code = auto::test(path, arguments, &interruption)?;
+                if code != ExitCode::SUCCESS {
+                    return Ok(code);
+                }
+                tested_auto = true;
+                continue;
+            }
             let (data, experiment, folder) = open_run(path, &arguments.data)?;
             let session = sessions.entry(data.clone()).or_insert_with(|| session(&data, &arguments.reading));
             let run = session.resume(&experiment, folder)?;
@@ -260,7 +302,7 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::SUCCESS)
     };
     let end = test_all();
-    let printed = if arguments.json { output::json(&all) } else { Ok(()) };
+    let printed = if arguments.json && !(tested_auto && all.is_empty()) { output::json(&all) } else { Ok(()) };
     end.and_then(|code| printed.map(|()| code))
 }
 

@@ -2,8 +2,10 @@
 //!
 //! The format is small and has not changed since 2016: records of a length, a checksum of the length, a protocol-buffer
 //! message `tensorflow.Event` and a checksum of the message (`tensorflow/core/lib/io/record_writer.h`,
-//! `tensorflow/core/util/event.proto`, `tensorflow/core/framework/summary.proto`). Only the five fields that scalars need are
-//! encoded here.
+//! `tensorflow/core/util/event.proto`, `tensorflow/core/framework/summary.proto`). Only the fields that scalars
+//! and the settings of a run need are encoded here.
+
+mod hparams;
 
 use std::io::Write as _;
 
@@ -15,6 +17,7 @@ use medley_storage::{Access, ConfinedFolder, ReadError};
 use super::Observer;
 use super::checksum::masked;
 use super::jsonl::seconds_since_epoch;
+pub(crate) use hparams::flattened;
 
 /// Steps from one training scalar to the next.
 const EVERY_STEPS: usize = 10;
@@ -29,13 +32,21 @@ pub struct TensorBoard {
     layout: RunLayout,
     steps_per_epoch: usize,
     current: Option<(u64, EventFile)>,
+    /// For the hparams page; empty, there is none.
+    settings: Vec<(String, toml::Value)>,
     clock: fn() -> f64,
 }
 
 impl TensorBoard {
     /// Writes under the run's folder. Files are made when there is something to write.
     pub fn new(layout: RunLayout) -> Self {
-        Self { layout, steps_per_epoch: 0, current: None, clock: seconds_since_epoch }
+        Self { layout, steps_per_epoch: 0, current: None, settings: Vec::new(), clock: seconds_since_epoch }
+    }
+
+    /// Writes these settings, by their dotted keys, at the beginning of each seed: they make the hparams page of TensorBoard.
+    #[must_use]
+    pub fn describing(self, settings: Vec<(String, toml::Value)>) -> Self {
+        Self { settings, ..self }
     }
 
     /// The file of a seed, whose first point has this step.
@@ -46,6 +57,10 @@ impl TensorBoard {
                 let mut file = EventFile::create(&self.layout, seed, (self.clock)())?;
                 if step > 1 {
                     file.write((self.clock)(), step, &Content::SessionStart)?;
+                } else if !self.settings.is_empty() {
+                    let (time, run) = ((self.clock)(), self.layout.name());
+                    let summary = hparams::summary(&self.settings, &run, time);
+                    file.write(time, 0, &Content::Settings(&summary))?;
                 }
                 (seed, file)
             }
@@ -106,6 +121,8 @@ enum Content<'a> {
     FileVersion,
     /// Points of this step or later in earlier files do not count.
     SessionStart,
+    /// An encoded summary.
+    Settings(&'a [u8]),
     /// Tags and values.
     Scalars(&'a [(String, f64)]),
 }
@@ -159,6 +176,7 @@ fn encode_event(time: f64, step: u64, content: &Content<'_>) -> Vec<u8> {
         Content::FileVersion => put_bytes(&mut event, 3, b"brain.Event:2"),
         // `SessionLog`: `SessionStatus status = 1;`, where START is 1.
         Content::SessionStart => put_bytes(&mut event, 7, &[1 << 3, 1]),
+        Content::Settings(summary) => put_bytes(&mut event, 5, summary),
         Content::Scalars(scalars) => put_bytes(&mut event, 5, &encode_summary(scalars)),
     }
     event

@@ -33,7 +33,7 @@ use crate::config::{Experiment, Rules};
 use crate::data::Prepared;
 use crate::distill::Teachers;
 use crate::engine::SeedRun;
-use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard};
+use crate::observer::{JsonLines, MetricsCsv, Observers, TensorBoard, flattened};
 use crate::parent::ParentRun;
 use crate::phases;
 use crate::pretrained::Pretrained;
@@ -184,6 +184,23 @@ impl<'a> Run<'a> {
             Some(results) if results.is_tested() => Ok(RunEnd::Finished(Box::new(results))),
             Some(_) => self.carry_out(Order { by: "test", test: true }, observers, stop),
         }
+    }
+
+    /// What the network of a finished run of one seed says of the test images, by task; `None` where a stop was asked for. Nothing is
+    /// written, and no label is opened: this is for whoever averages several runs and scores their mean.
+    ///
+    /// # Errors
+    /// [`TrainError::Unfinished`] before training has ended; else as [`Self::train`].
+    pub fn predict_test(self, mut observers: Observers, stop: &StopFlag) -> Result<Option<Vec<Scores>>, TrainError> {
+        let _threads = RestoreThreads::later();
+        compute::prepare_process(&self.plan);
+        let seed = self.experiment.seeds[0];
+        let Some(kept) = self.files().kept(seed)? else {
+            return Err(TrainError::Unfinished { run: self.layout().root().to_owned() });
+        };
+        let wanted = Wanted { validation: false, test: true };
+        let predicted = self.predict_seed(seed, (wanted, kept.result.fine_tuned), &mut observers, stop)?;
+        Ok(predicted.and_then(|predicted| predicted.test))
     }
 
     /// The results of a run that was finished before; `None` where something is left to be trained.
@@ -404,11 +421,12 @@ impl<'a> Run<'a> {
             let ranges = finished.get(&row.seed);
             ranges.is_some_and(|ranges| ranges.iter().any(|&(start, end)| row.epoch > start && row.epoch <= end))
         };
+        let settings = toml::Table::try_from(&**self.experiment).map(|table| flattened(&table)).unwrap_or_default();
         let attach = || -> anyhow::Result<_> {
             Ok((
                 JsonLines::append(&folder, &layout.events(), 50)?,
                 MetricsCsv::open(&folder, &layout.metrics(), &keep)?,
-                TensorBoard::new(layout.clone()),
+                TensorBoard::new(layout.clone()).describing(settings),
             ))
         };
         let (lines, metrics, tensorboard) = attach().map_err(TrainError::Observer)?;

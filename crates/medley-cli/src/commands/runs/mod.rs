@@ -2,11 +2,13 @@
 
 mod columns;
 mod diff;
+mod export;
 mod list;
 mod rm;
 mod show;
 mod tag;
 mod transfer;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -18,7 +20,9 @@ pub(crate) fn run(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
     match &arguments.subcommand {
         RunsSubcommand::List(list) => list::run(list),
         RunsSubcommand::Show(show) => show::run(show),
+        RunsSubcommand::Watch(watch) => watch::run(watch),
         RunsSubcommand::Diff(diff) => diff::run(diff),
+        RunsSubcommand::Export(arguments) => export::run(arguments),
         RunsSubcommand::Transfer(transfer) => transfer::run(transfer),
         RunsSubcommand::Tag(tag) => tag::run(tag),
         RunsSubcommand::Rm(remove) => rm::run(remove),

@@ -2,6 +2,7 @@
 
 mod best;
 mod show;
+mod slurm;
 pub(crate) mod status;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ pub(crate) fn run(
             write_new(&RealFs, &arguments.optuna, optuna::journal(&overview).as_bytes())?;
             output::line(&format!("{} trials: {}", overview.trials.len(), arguments.optuna.display()))?;
         }
+        StudySubcommand::Slurm(arguments) => slurm::run(arguments)?,
         StudySubcommand::Stop(arguments) => stop(arguments)?,
         StudySubcommand::Extend(arguments) => extend(arguments)?,
     }

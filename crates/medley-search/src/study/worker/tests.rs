@@ -119,6 +119,43 @@ fn whatever_fails_the_next_worker_comes_to_the_same_end() {
 }
 
 #[test]
+fn a_study_is_complete_when_a_worker_would_find_nothing() {
+    let grid = "[sampler]\nname = \"grid\"\nlevels = 2";
+    for kind in KINDS.iter().copied().chain([grid]) {
+        let (_folder, study) = study(3, kind);
+        let mut workers = 0;
+        while !study.is_complete().unwrap() {
+            let mut objective = Curve { stops_at: Some(2), ..Curve::default() };
+            assert!(work(&study, &mut objective, QUICK).unwrap().evaluations > 0, "{kind} after {workers} workers");
+            workers += 1;
+        }
+        assert!(workers >= if kind == grid { 2 } else { 3 }, "{kind}");
+        assert_eq!(work(&study, &mut Curve::default(), QUICK).unwrap().evaluations, 0, "{kind}");
+    }
+}
+
+/// A signal is heeded while there is nothing to take, and before a trial is made.
+#[test]
+fn an_interrupted_worker_does_not_wait_for_others() {
+    struct Interrupted(usize);
+    impl Objective for Interrupted {
+        fn evaluate(&mut self, _: &Trial, _: &mut dyn FnMut(u64, f64) -> Verdict) -> Result<Evaluation, String> {
+            self.0 += 1;
+            Ok(Evaluation::Stopped)
+        }
+
+        fn is_interrupted(&self) -> bool {
+            true
+        }
+    }
+    let (_folder, study) = study(1, KINDS[0]);
+    let waiting = WorkOptions { wait: true, ..QUICK };
+    let mut objective = Interrupted(0);
+    assert_eq!(work(&study, &mut objective, waiting).unwrap().reason, Reason::Interrupted);
+    assert_eq!((objective.0, study.trials().unwrap().len()), (0, 0));
+}
+
+#[test]
 fn a_stopped_study_goes_on_where_it_was() {
     let (_folder, study) = study(4, KINDS[0]);
     study.stop().unwrap();

@@ -68,7 +68,7 @@ impl Asked {
 }
 
 /// Rows of a source, normalised: `[N, C, H, W]` or `[N, C, D, H, W]`.
-pub(super) fn normalised(
+pub(crate) fn normalised(
     images: &Arc<dyn ImageSource>,
     normalisation: &Normalisation,
     rows: &[usize],

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use medley_core::RunLayout;
+use medley_core::text::plural;
 use medley_package::{NOTICE, NumberFormat};
-use medley_predict::{Bundle, ComputeOptions, RunSource, TaskChoice, calibrate};
+use medley_predict::{Bundle, ComputeOptions, Ensemble, RunSource, TaskChoice, calibrate, ensemble_folder};
 use medley_predictions::record::read_manifest;
 use medley_storage::{RealFs, StorageError, create_folder};
 use serde::Serialize;
@@ -97,6 +99,9 @@ struct Report<'a> {
 }
 
 pub(crate) fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
+    if let Some(folder) = ensemble_folder(&arguments.package) {
+        return verify_ensemble(&Ensemble::read(&folder)?, arguments.json);
+    }
     let bundle = Bundle::read(&arguments.package)?;
     let verified = bundle.verify(ComputeOptions::default())?;
     let package = bundle.package();
@@ -112,4 +117,22 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
         Some(most) => format!("  the test image gets the probabilities that it got then, to {most:.1e}"),
         None => "  the package does not say what the test image got".to_owned(),
     })
+}
+
+/// Each member of an ensemble by itself.
+fn verify_ensemble(ensemble: &Ensemble, json: bool) -> anyhow::Result<()> {
+    let mut reports = Vec::new();
+    for (bundle, folder) in ensemble.members() {
+        let verified = bundle.verify(ComputeOptions::default()).with_context(|| format!("member `{folder}`"))?;
+        let package = bundle.package();
+        let tasks = package.models().iter().map(|model| model.task().name.as_str()).collect();
+        let (tensors, largest_difference) = (verified.tensors, verified.difference);
+        reports.push(Report { name: folder, tasks, tensors, largest_difference });
+    }
+    if json {
+        return output::json(&reports);
+    }
+    let most = reports.iter().filter_map(|report| report.largest_difference).fold(0.0, f32::max);
+    output::line(&format!("an ensemble of {}, each as its model.toml says", plural(reports.len(), "network")))?;
+    output::line(&format!("  test images get the probabilities that they got then, to {most:.1e}"))
 }

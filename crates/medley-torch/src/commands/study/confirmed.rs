@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use medley_cli::args::study::ConfirmArguments;
-use medley_cli::output;
+use medley_cli::failure::Usage;
+use medley_cli::{data_folder, output};
 use medley_data::Registry;
 use medley_search::Study;
+use medley_storage::Shown;
 use medley_studies::Confirmation;
 use medley_tune::{ConfirmOptions, Confirmed, confirm};
 
@@ -16,8 +18,16 @@ pub(super) fn run(arguments: &ConfirmArguments) -> anyhow::Result<ExitCode> {
     let again = format!("`medley study confirm {}`", arguments.study.display());
     let interruption = Interruption::while_running(&again)?;
     let study = Study::open(&arguments.study)?;
-    let session = session(&arguments.data.data, &arguments.reading);
-    let registry = Registry::of_folder(&arguments.data.data)?;
+    if arguments.complete && !study.is_complete()? {
+        let folder = Shown(study.folder());
+        let text = format!(
+            "`{folder}` has trials left: `medley study work {folder}` or `medley study slurm {folder}` continue it"
+        );
+        return Err(Usage(text).into());
+    }
+    let data = data_folder::of_study(&study, &arguments.data)?;
+    let session = session(&data, &arguments.reading);
+    let registry = Registry::of_folder(&data)?;
     let options = ConfirmOptions { seeds: arguments.seeds.into(), top: arguments.top.into() };
     let said = |confirmed: &Confirmed| {
         if !arguments.quiet {

@@ -1,5 +1,6 @@
 //! Several workers of a study on this machine, each a process.
 
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -18,9 +19,11 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub(super) fn run(
     study: &Study,
     arguments: &RunStudyArguments,
+    data: &Path,
     interruption: &Interruption,
 ) -> anyhow::Result<ExitCode> {
-    let mut workers = (0..arguments.workers).map(|_| start(study, arguments)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut workers =
+        (0..arguments.workers).map(|_| start(study, arguments, data)).collect::<anyhow::Result<Vec<_>>>()?;
     let (mut passed_on, mut failed) = (false, None);
     while !workers.is_empty() {
         if interruption.stop.requested() && !passed_on {
@@ -53,13 +56,7 @@ pub(super) fn run(
 /// A worker that failed is of no consequence where the others came to the end.
 fn end(study: &Study, failed: Option<ExitStatus>) -> anyhow::Result<ExitCode> {
     let Some(failed) = failed else { return Ok(ExitCode::SUCCESS) };
-    let status = study.status()?;
-    let begun: usize = status.counts.values().sum();
-    let is_left = status
-        .counts
-        .iter()
-        .any(|(state, _)| matches!(state, medley_search::TrialState::Running | medley_search::TrialState::Waiting));
-    if !is_left && status.budget.is_some_and(|budget| begun as u64 >= budget) {
+    if study.is_complete()? {
         return Ok(ExitCode::SUCCESS);
     }
     match failed.code().and_then(|code| u8::try_from(code).ok()) {
@@ -68,10 +65,10 @@ fn end(study: &Study, failed: Option<ExitStatus>) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn start(study: &Study, arguments: &RunStudyArguments) -> anyhow::Result<Child> {
+fn start(study: &Study, arguments: &RunStudyArguments, data: &Path) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("finding this program")?;
     let mut command = Command::new(program);
-    command.args(["study", "work", "--quiet"]).arg(study.folder()).arg("--data").arg(&arguments.data.data);
+    command.args(["study", "work", "--quiet"]).arg(study.folder()).arg("--data").arg(data);
     if let Some(memory) = arguments.reading.memory {
         command.arg("--memory").arg(memory.to_string());
     }

@@ -219,3 +219,27 @@ proptest! {
         prop_assert_eq!(read, Record { time, step, version: None, session_start: false, scalars: tags });
     }
 }
+
+#[test]
+fn settings_stand_before_the_first_point() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = RunLayout::new(folder.path());
+    let settings =
+        "name = 'x'\n[train]\nepochs = 3\nrate = 0.5\nbest = true\nseeds = [0, 1]".parse::<toml::Table>().unwrap();
+    let mut observer = TensorBoard::new(layout.clone()).describing(flattened(&settings));
+    observer.clock = || 1_700_000_000.25;
+    observer.file(0, 1).unwrap();
+    let bytes = fs_err::read(&files(&layout.tensorboard(0))[0]).unwrap();
+    // tag, plugin and each key once, with the texts of what is no number. scripts/compare/tensorboard_hparams reads it with TensorBoard.
+    let shown = String::from_utf8_lossy(&bytes).into_owned();
+    for part in ["_hparams_/session_start_info", "train.epochs", "train.rate", "train.best", "train.seeds", "[0, 1]"] {
+        assert_eq!(shown.matches(part).count(), 1, "{part}");
+    }
+    let number = bytes.windows(8).any(|window| window == 0.5_f64.to_le_bytes());
+    assert!(number, "0.5 is there as a double");
+    // One that goes on says nothing of them again.
+    observer.current = None;
+    observer.file(0, 7).unwrap();
+    let second = fs_err::read(&files(&layout.tensorboard(0))[1]).unwrap();
+    assert!(!String::from_utf8_lossy(&second).contains("_hparams_"));
+}

@@ -1,0 +1,3 @@
+//! Screens drawn without a terminal, and events of any order.
+
+mod drawing;

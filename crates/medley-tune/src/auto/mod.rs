@@ -1,0 +1,412 @@
+//! `medley auto`: a search, and networks trained by what it found, within a time that counts everything.
+//!
+//! The clock decides three things, which are then recorded: how long trials are ([`plan`]), when the search ends, and how many networks are
+//! trained at the end. So a run of `auto` cannot be repeated to the bit; each of its networks can, from its own run folder.
+//!
+//! Half of the time that is left after the data were opened and timed goes to the search. Then networks are trained by the best settings and
+//! by the base experiment, on the same folds and with the same epochs, so that their scores can be compared in pairs. A part of the time is
+//! kept for what follows. Whatever ends the process, the next one continues: `progress.json` says what was spent.
+
+mod members;
+pub mod plan;
+mod state;
+mod test_split;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use medley_data::Registry;
+use medley_search::{Study, WorkOptions, work};
+use medley_storage::{RealFs, create_folder, write_whole};
+use medley_studies::auto::{MemberRecord, PhaseRecord};
+use medley_train::config::Experiment;
+use medley_train::session::Session;
+use medley_train::stop::StopFlag;
+
+pub use self::members::Network;
+use self::plan::{Opened, TimePlan};
+pub use self::state::{FILE as PROGRESS, State};
+pub use self::test_split::predict_test;
+use crate::{Trainer, TuneError, study};
+
+/// How often the time that was spent is written.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How often a stop is looked for.
+const PAUSE: Duration = Duration::from_millis(20);
+/// The folder of the search in that of `auto`.
+pub const SEARCH: &str = "search";
+/// The folder of networks in that of `auto`.
+pub const MEMBERS: &str = "members";
+
+/// The time that there is, from the start of the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    began: Instant,
+    budget: f64,
+    /// By earlier processes.
+    before: f64,
+}
+
+impl Clock {
+    /// A clock that has begun some time ago.
+    pub fn new(budget: Duration, ago: Duration) -> Self {
+        let now = Instant::now();
+        Self { began: now.checked_sub(ago).unwrap_or(now), budget: budget.as_secs_f64(), before: 0.0 }
+    }
+
+    /// Seconds since it began, with those of earlier processes.
+    pub fn spent(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
+    }
+
+    /// Seconds in all.
+    pub fn budget(&self) -> f64 {
+        self.budget
+    }
+
+    /// From now until so many seconds are spent.
+    pub fn until(&self, seconds: f64) -> Duration {
+        Duration::from_secs_f64((seconds - self.spent()).max(0.0))
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct AutoRequest {
+    /// Tasks, in the order of heads; empty where the base names them.
+    pub tasks: Vec<String>,
+    /// A config to begin from, in place of the default recipe.
+    pub base: Option<PathBuf>,
+    /// A folder that does not exist yet, or that was begun by the same request.
+    pub out: PathBuf,
+    /// Of the search.
+    pub seed: u64,
+}
+
+/// What was trained.
+#[derive(Debug)]
+pub struct AutoRuns {
+    /// The study of the search.
+    pub study: Study,
+    /// Finished runs that belong to the predictor.
+    pub members: Vec<MemberRecord>,
+    /// How the time was spent.
+    pub phases: Vec<PhaseRecord>,
+    /// Epochs of each network.
+    pub epochs: usize,
+    /// Folds that the networks were trained on; `None` where they were validated on the same rows.
+    pub folds: Option<usize>,
+    /// Networks that the default recipe could have trained in the time of the search.
+    pub instead: usize,
+}
+
+/// A folder that is worked on.
+#[derive(Debug)]
+pub struct Auto {
+    request: AutoRequest,
+    state: Mutex<State>,
+    clock: Clock,
+    /// Whether this process made the folder.
+    made: bool,
+}
+
+impl Auto {
+    /// Makes the folder, or opens that of the same request. What is wrong with the request is found before anything is written.
+    ///
+    /// # Errors
+    /// [`TuneError::NoTasks`], an unknown task, a base that cannot be read; [`TuneError::OutExists`] for a folder of something else,
+    /// [`TuneError::OtherRequest`] for one of another request; the disk.
+    pub fn begin(request: AutoRequest, clock: Clock, registry: &Registry) -> Result<Self, TuneError> {
+        for task in &request.tasks {
+            registry.find(task).map_err(medley_train::TrainError::from)?;
+        }
+        let base = match &request.base {
+            Some(_) => Some(plan::base_text(&request, registry, plan::NARROW)?),
+            None if request.tasks.is_empty() => return Err(TuneError::NoTasks),
+            None => None,
+        };
+        let asked = State::new(request.tasks.clone(), base, clock.budget(), request.seed);
+        if request.out.symlink_metadata().is_err() {
+            create_folder(&request.out).map_err(medley_search::SearchError::from)?;
+            let begun = Self { request, state: Mutex::new(asked), clock, made: true };
+            return match begun.write_state() {
+                Ok(()) => Ok(begun),
+                Err(error) => Err(begun.undone(error)),
+            };
+        }
+        let Some(state) = State::read(&request.out)? else { return Err(TuneError::OutExists { path: request.out }) };
+        if let Some(what) = state.difference(&asked) {
+            return Err(TuneError::OtherRequest { path: request.out, what });
+        }
+        let clock = Clock { before: state.spent, ..clock };
+        Ok(Self { request, state: Mutex::new(state), clock, made: false })
+    }
+
+    /// Its clock, which knows of earlier processes.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether there is nothing left to do.
+    pub fn is_finished(&self) -> bool {
+        self.state().finished
+    }
+
+    /// Writes that there is nothing left to do.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn finish(&self) -> Result<(), TuneError> {
+        self.state().finished = true;
+        self.write_state()
+    }
+
+    /// What was done before the plan: where that fails, the folder of this process goes.
+    ///
+    /// # Errors
+    /// That of the result.
+    pub fn guarded<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
+        if result.is_err() && self.state().plan.is_none() {
+            self.remove();
+        }
+        result
+    }
+
+    /// Adds the time since some moment to a phase.
+    pub fn add(&self, phase: &str, since: f64) {
+        self.state().add(phase, self.clock.spent() - since);
+    }
+
+    /// How the time was spent.
+    pub fn phases(&self) -> Vec<PhaseRecord> {
+        self.state().phases.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_state(&self) -> Result<(), TuneError> {
+        let mut state = self.state();
+        state.spent = self.clock.spent();
+        state.write(&self.request.out)
+    }
+
+    /// Nothing was done yet: the folder of this process goes.
+    fn undone(&self, error: TuneError) -> TuneError {
+        if self.state().plan.is_none() {
+            self.remove();
+        }
+        error
+    }
+
+    fn remove(&self) {
+        if self.made {
+            let _ = fs_err::remove_dir_all(&self.request.out);
+        }
+    }
+
+    /// Searches, and trains networks by what was found; `None` where a stop was asked for. `groups` are files of rows that belong together,
+    /// by task; `say` is told what goes on.
+    ///
+    /// # Errors
+    /// [`TuneError::TooLittleTime`], [`TuneError::NothingFinished`]; whatever is wrong with the base, the data or the disk.
+    pub fn run(
+        &self,
+        session: &Session<'_>,
+        registry: &Registry,
+        groups: &BTreeMap<String, String>,
+        stop: &StopFlag,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<Option<AutoRuns>, TuneError> {
+        let over = StopFlag::default();
+        std::thread::scope(|scope| {
+            let _ends = RequestOnDrop(&over);
+            scope.spawn(|| self.keep_time(&over));
+            self.carry_out(session, registry, groups, stop, say)
+        })
+    }
+
+    fn carry_out(
+        &self,
+        session: &Session<'_>,
+        registry: &Registry,
+        groups: &BTreeMap<String, String>,
+        stop: &StopFlag,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<Option<AutoRuns>, TuneError> {
+        let before = self.clock.spent();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let (plan, study) = self.prepared(session, registry, workers).map_err(|error| self.undone(error))?;
+        self.add("data, timing and plan", before);
+        if self.clock.spent() < plan.search_until {
+            say(&format!(
+                "searching {} settings in trials of {} epochs, up to {:.1} s each, with {workers} workers for {:.0} s",
+                study.definition().space.keys().count(),
+                plan.epochs,
+                plan.network_seconds(),
+                self.clock.until(plan.search_until).as_secs_f64(),
+            ));
+            let before = self.clock.spent();
+            search(&study, session, registry, workers, self.clock.until(plan.search_until), stop)?;
+            self.add("search", before);
+        }
+        if stop.requested() {
+            self.write_state()?;
+            return Ok(None);
+        }
+        let before = self.clock.spent();
+        let own = plan::groups_of(&self.request)?;
+        let of = members::Members {
+            study: &study,
+            session,
+            registry,
+            out: &self.request.out,
+            clock: &self.clock,
+            plan,
+            groups: groups.iter().map(|(task, path)| (task.clone(), path.clone())).chain(own).collect(),
+            searched: self.seconds_of("search"),
+            workers,
+        };
+        let trained = of.train(stop, say)?;
+        self.add("networks by what was found", before);
+        self.write_state()?;
+        if stop.requested() {
+            return Ok(None);
+        }
+        let phases = self.phases();
+        let members::Trained { members, folds, instead } = trained;
+        if members.is_empty() {
+            let (path, budget) = (self.request.out.clone(), self.clock.budget());
+            return Err(TuneError::NothingFinished { path, budget });
+        }
+        Ok(Some(AutoRuns { study, members, phases, epochs: plan.epochs, folds, instead }))
+    }
+
+    fn seconds_of(&self, phase: &str) -> f64 {
+        self.state().phases.iter().find(|one| one.name == phase).map_or(0.0, |one| one.seconds)
+    }
+
+    /// The plan and the study, made now or earlier.
+    fn prepared(
+        &self,
+        session: &Session<'_>,
+        registry: &Registry,
+        workers: usize,
+    ) -> Result<(TimePlan, Study), TuneError> {
+        let out = &self.request.out;
+        let (base, study_file) = (out.join("config.toml"), out.join("study.toml"));
+        let known = self.state().plan;
+        let plan = match known {
+            Some(plan) => plan,
+            None => {
+                let (plan, text) = self.timed(session, registry, &base, workers)?;
+                write_text(&base, &plan.apply(&text))?;
+                let space = plan::space(&base, plan.rows, registry)?;
+                write_text(&study_file, &plan::study_text(&space, plan.epochs, self.request.seed))?;
+                self.state().plan = Some(plan);
+                self.write_state()?;
+                plan
+            }
+        };
+        Ok((plan, study::begin(out, SEARCH, &study_file, session, registry)?))
+    }
+
+    /// Times the default recipe, or the base; a wider network where there is time for it.
+    fn timed(
+        &self,
+        session: &Session<'_>,
+        registry: &Registry,
+        base: &Path,
+        workers: usize,
+    ) -> Result<(TimePlan, String), TuneError> {
+        let time = |width: usize| -> Result<(TimePlan, String), TuneError> {
+            let began = Instant::now();
+            let text = plan::base_text(&self.request, registry, width)?;
+            write_text(base, &text)?;
+            let one_core = ["train.threads=1".to_owned(), "train.replicas=1".to_owned()];
+            let experiment = Experiment::load(base, &one_core, registry)?;
+            let epoch = session.time_epoch(&experiment)?;
+            let rows = epoch.steps * experiment.train.batch_size;
+            let opened = Opened { epoch, rows, seconds: began.elapsed().as_secs_f64(), workers };
+            TimePlan::new(&opened, self.clock.spent(), self.clock.budget()).map(|plan| (plan, text))
+        };
+        let (narrow, text) = time(plan::NARROW)?;
+        if self.request.base.is_none() && narrow.has_time_for(plan::WIDER) {
+            return time(plan::WIDE);
+        }
+        Ok((narrow, text))
+    }
+
+    /// Writes the time that was spent now and then: a process that is killed has spent it, too.
+    fn keep_time(&self, over: &StopFlag) {
+        let mut written = Instant::now();
+        while !over.requested() {
+            std::thread::sleep(PAUSE);
+            if written.elapsed() >= INTERVAL {
+                written = Instant::now();
+                // A full disk is said by what needs it.
+                let _ = self.request.out.symlink_metadata().map(|_| self.write_state());
+            }
+        }
+    }
+}
+
+/// Asks for a stop however its scope ends.
+struct RequestOnDrop<'a>(&'a StopFlag);
+
+impl Drop for RequestOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}
+
+fn write_text(path: &Path, text: &str) -> Result<(), TuneError> {
+    Ok(write_whole(&RealFs, path, text.as_bytes()).map_err(medley_search::SearchError::from)?)
+}
+
+/// Works on a study with so many threads, each a worker, for a time.
+fn search(
+    study: &Study,
+    session: &Session<'_>,
+    registry: &Registry,
+    workers: usize,
+    time: Duration,
+    outside: &StopFlag,
+) -> Result<(), TuneError> {
+    let (stop, done) = (StopFlag::default(), StopFlag::default());
+    std::thread::scope(|scope| {
+        let _ends = RequestOnDrop(&done);
+        let (stop_flag, done_flag) = (&stop, &done);
+        scope.spawn(move || watch(stop_flag, done_flag, outside, time));
+        let work_one = || {
+            let mut trainer = Trainer::new(study, session, registry, stop.clone())?;
+            let options = WorkOptions { wait: false, ..WorkOptions::default() };
+            let worked = work(study, &mut trainer, options).map_err(TuneError::from);
+            trainer.into_failure()?;
+            worked.map(drop)
+        };
+        let threads = (0..workers).map(|_| scope.spawn(work_one)).collect();
+        joined(threads).map(drop)
+    })
+}
+
+/// What threads have come to, all of them.
+fn joined<T>(threads: Vec<std::thread::ScopedJoinHandle<'_, Result<T, TuneError>>>) -> Result<Vec<T>, TuneError> {
+    let results: Vec<Result<T, TuneError>> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        .collect();
+    results.into_iter().collect()
+}
+
+/// Asks for a stop when the time is over, or when one is asked for outside.
+fn watch(stop: &StopFlag, done: &StopFlag, outside: &StopFlag, time: Duration) {
+    let began = Instant::now();
+    while !done.requested() && began.elapsed() < time && !outside.requested() {
+        std::thread::sleep(PAUSE);
+    }
+    stop.request();
+}

@@ -1,0 +1,333 @@
+//! What is searched by default, and how long trials are: pure functions of the size of the data and of the time.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use medley_data::Registry;
+use medley_search::StudyDefinition;
+use medley_train::config::Experiment;
+use medley_train::dry_run::EpochTime;
+use serde::{Deserialize, Serialize};
+
+use super::AutoRequest;
+use crate::{Plan, TuneError};
+
+/// The part of the time for trials and networks that the search has.
+const SEARCH_SHARE: f64 = 0.5;
+/// Trials that a worker could train to their end while the search lasts. Most are stopped early.
+const WHOLE_TRIALS: f64 = 5.5;
+/// A network takes longer while others train beside it.
+const BESIDE: f64 = 1.3;
+/// Optimizer steps after which small sets have learned what there is.
+const MOST_STEPS: usize = 2_500;
+/// Fewer epochs say nothing of a schedule.
+const LEAST_EPOCHS: usize = 3;
+/// Fewer steps of an epoch teach nothing.
+const LEAST_STEPS: f64 = 4.0;
+/// Rows that count as a small set.
+const SMALL: usize = 4_000;
+/// Rows up to which networks are trained on folds: more rows have a validation split that can tell networks apart.
+const FOLDED: usize = 20_000;
+/// Channels of the first block of the default network, and of the network for budgets with time for [`WIDER`] times as much.
+pub(super) const NARROW: usize = 16;
+pub(super) const WIDE: usize = 32;
+pub(super) const WIDER: f64 = 4.0;
+/// Seconds that ensemble, rules and report take beside what the size of the data makes them take.
+const FINISH: f64 = 1.2;
+/// Seconds that the package of a network takes.
+const FINISH_NETWORK: f64 = 0.25;
+
+/// The default recipe, as `configs/base.toml` has it.
+const RECIPE: &str = include_str!("../../../../configs/base.toml");
+
+/// The config that trials vary; `width` is that of the default network, and does not concern a base of one's own.
+///
+/// # Errors
+/// [`TuneError::Config`] where the base cannot be read or a task is not known; [`TuneError::NoTasks`].
+pub fn base_text(request: &AutoRequest, registry: &Registry, width: usize) -> Result<String, TuneError> {
+    let tasks = |tasks: &[String]| tasks.iter().map(|task| format!("{task:?}")).collect::<Vec<_>>().join(", ");
+    let Some(base) = &request.base else {
+        if request.tasks.is_empty() {
+            return Err(TuneError::NoTasks);
+        }
+        let volumes =
+            |task: &String| registry.get(task).is_some_and(|entry| entry.spec(28, entry.origin).shape.depth.is_some());
+        let recipe = if request.tasks.iter().any(volumes) {
+            RECIPE.replace("{ name = \"resnet9\", width = 32 }", "{ name = \"resnet18_3d\" }")
+        } else {
+            RECIPE.replace("width = 32", &format!("width = {width}"))
+        };
+        return Ok(format!("name = \"auto\"\ntasks = [{}]\n{recipe}", tasks(&request.tasks)));
+    };
+    let loaded = medley_train::config::load::load::<medley_train::config::RawExperiment>(base, &[])?;
+    let mut table = loaded.table;
+    if !request.tasks.is_empty() {
+        let tasks: Vec<toml::Value> = request.tasks.iter().map(|task| task.as_str().into()).collect();
+        table.insert("tasks".to_owned(), tasks.into());
+    }
+    table.insert("name".to_owned(), "auto".into());
+    if let Some(train) = table.get_mut("train").and_then(toml::Value::as_table_mut) {
+        // The budget is that of the whole.
+        train.remove("budget");
+        train.remove("threads");
+        train.remove("replicas");
+    }
+    // Folds are made here; `groups_of` keeps what belongs together.
+    table.remove("folds");
+    Ok(medley_train::config::load::render(&table))
+}
+
+/// What was measured before the plan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Opened {
+    /// Of the base experiment, alone on the machine.
+    pub(super) epoch: EpochTime,
+    /// Training rows of an epoch.
+    pub(super) rows: usize,
+    /// What opening and timing took.
+    pub(super) seconds: f64,
+    /// Threads that train at the same time.
+    pub(super) workers: usize,
+}
+
+/// How long trials are, and when what ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimePlan {
+    /// Epochs of a trial, and of each network at the end.
+    pub epochs: usize,
+    /// Seconds of an epoch, beside other workers.
+    pub epoch_seconds: f64,
+    /// Seconds at the end of a network.
+    pub end_seconds: f64,
+    /// Training images of an epoch, where those are fewer than the rows.
+    pub samples: Option<usize>,
+    /// Training rows.
+    pub rows: usize,
+    /// The search ends when so many seconds are spent.
+    pub search_until: f64,
+    /// The last network has to be finished when so many seconds are spent: the rest is for ensemble, rules, package and report.
+    pub train_until: f64,
+    /// Seconds that there would be for a trial.
+    trial_seconds: f64,
+    /// Seconds that the most epochs which are worth it would take.
+    most_seconds: f64,
+}
+
+impl TimePlan {
+    /// For a budget of so many seconds, some of which are spent.
+    ///
+    /// # Errors
+    /// [`TuneError::TooLittleTime`] where nothing could be searched and trained in it.
+    pub(super) fn new(opened: &Opened, spent: f64, budget: f64) -> Result<Self, TuneError> {
+        let Opened { epoch, rows, seconds, workers } = *opened;
+        let beside = if workers > 1 { BESIDE } else { 1.0 };
+        // The data are opened once more for labels.
+        let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
+        let train_until = budget - reserve.min(budget / 4.0);
+        let search_until = spent + (train_until - spent).max(0.0) * SEARCH_SHARE;
+        let trial = ((search_until - spent) / WHOLE_TRIALS / beside - epoch.end).max(0.0);
+        let most = (MOST_STEPS / epoch.steps.max(1)).clamp(20, 100);
+        let least_steps = LEAST_STEPS.min(epoch.steps as f64);
+        let least = (LEAST_EPOCHS as f64 * (epoch.step * least_steps + epoch.validation) + epoch.end) * beside;
+        // A trial, then the best settings and the default recipe, in turn where there is one worker.
+        let in_turn = if workers > 1 { 2.0 } else { 3.0 };
+        let needed = spent + least * in_turn / SEARCH_SHARE + reserve;
+        if budget < needed {
+            return Err(TuneError::TooLittleTime { budget, needed: needed.ceil() });
+        }
+        let epochs = ((trial / epoch.seconds().max(1e-6)) as usize).min(most);
+        let (epochs, samples, of_epoch) = if epochs >= LEAST_EPOCHS {
+            (epochs, None, epoch.seconds())
+        } else {
+            // Shorter epochs, so that there is a schedule, and rungs.
+            let steps = (trial / LEAST_EPOCHS as f64 - epoch.validation) / epoch.step.max(1e-9);
+            let steps = steps.max(LEAST_STEPS).min(epoch.steps.max(1) as f64);
+            (LEAST_EPOCHS, Some(steps as usize), epoch.step * steps + epoch.validation)
+        };
+        Ok(Self {
+            epochs,
+            epoch_seconds: of_epoch * beside,
+            end_seconds: epoch.end * beside,
+            samples,
+            rows,
+            search_until,
+            train_until,
+            trial_seconds: trial,
+            most_seconds: epoch.seconds() * most as f64,
+        })
+    }
+
+    /// Seconds of a network, as far as that is known before one was trained.
+    pub fn network_seconds(&self) -> f64 {
+        self.epoch_seconds * self.epochs as f64 + self.end_seconds
+    }
+
+    /// Whether there is time for so many times as much as is worth it.
+    pub(super) fn has_time_for(&self, times: f64) -> bool {
+        self.trial_seconds > self.most_seconds * times
+    }
+
+    /// Whether networks are trained on folds, where there is time for all of them.
+    pub(super) fn is_folded(&self) -> bool {
+        self.rows <= FOLDED
+    }
+
+    /// The text of a config with these epochs.
+    #[must_use]
+    pub fn apply(&self, text: &str) -> String {
+        let Ok(mut table) = text.parse::<toml::Table>() else { return text.to_owned() };
+        let mut set = |name: &str, key: &str, value: i64| {
+            let entry = table.entry(name).or_insert_with(|| toml::Table::new().into());
+            entry.as_table_mut().map(|inner| inner.insert(key.to_owned(), value.into()))
+        };
+        set("train", "epochs", self.epochs as i64);
+        if let Some(steps) = self.samples {
+            set("sampler", "samples_per_epoch", (steps * batch_size(text)) as i64);
+        }
+        medley_train::config::load::render(&table)
+    }
+}
+
+/// The files of rows that belong together of a base of one's own, by task.
+///
+/// # Errors
+/// [`TuneError::Config`] where the base cannot be read.
+pub(super) fn groups_of(request: &AutoRequest) -> Result<BTreeMap<String, String>, TuneError> {
+    let Some(base) = &request.base else { return Ok(BTreeMap::new()) };
+    let table = medley_train::config::load::load::<medley_train::config::RawExperiment>(base, &[])?.table;
+    let groups = table.get("folds").and_then(|folds| folds.get("groups")).and_then(toml::Value::as_table);
+    let file = |(task, path): (&String, &toml::Value)| Some((task.clone(), path.as_str()?.to_owned()));
+    Ok(groups.into_iter().flatten().filter_map(file).collect())
+}
+
+fn batch_size(text: &str) -> usize {
+    let table = text.parse::<toml::Table>().unwrap_or_default();
+    let written = table.get("train").and_then(|train| train.get("batch_size")).and_then(toml::Value::as_integer);
+    written.and_then(|size| usize::try_from(size).ok()).unwrap_or(128)
+}
+
+/// The default space: lines of `[space]`, those that the base takes. Small sets are helped by regularisation, large ones less.
+///
+/// # Errors
+/// Where the base cannot be used by itself.
+pub fn space(base: &Path, rows: usize, registry: &Registry) -> Result<Vec<String>, TuneError> {
+    let experiment = Experiment::load(base, &[], registry)?;
+    let rate = experiment.optimizer.learning_rate;
+    let around = |factor: f64| format!("{{ log = [{:e}, {:e}] }}", rate / factor, rate * factor);
+    let small = rows <= SMALL;
+    let mut lines = vec![
+        format!("\"optimizer.learning_rate\" = {}", around(if small { 8.0 } else { 4.0 })),
+        "\"optimizer.weight_decay\" = { log = [1e-3, 0.3] }".to_owned(),
+        format!("\"net.dropout\" = {{ uniform = [0.0, {}] }}", if small { "0.5" } else { "0.3" }),
+        format!("\"loss.label_smoothing\" = {{ uniform = [0.0, {}] }}", if small { "0.2" } else { "0.1" }),
+        "\"loss.class_weight_power\" = { uniform = [0.0, 1.0] }".to_owned(),
+    ];
+    if small {
+        lines.push("\"train.batch_size\" = { choice = [32, 64, 128] }".to_owned());
+    }
+    // A base of one's own may lack some of them.
+    let fits = |line: &String| -> Result<bool, TuneError> {
+        let text = study_text(std::slice::from_ref(line), experiment.train.epochs, 0);
+        let definition = StudyDefinition::parse("auto".as_ref(), &text)?;
+        match Plan::of(&definition)?.check_base(&definition, base, registry) {
+            Ok(()) => Ok(true),
+            Err(TuneError::Search(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    };
+    let mut kept = Vec::new();
+    for line in lines {
+        if fits(&line)? {
+            kept.push(line);
+        }
+    }
+    if kept.is_empty() {
+        return Err(experiment.refuse("optimizer.learning_rate", "nothing can be searched around this base").into());
+    }
+    Ok(kept)
+}
+
+/// The study of a space.
+pub fn study_text(space: &[String], epochs: usize, seed: u64) -> String {
+    // Three levels: a ninth, a third, all.
+    let first = (epochs / 9).max(1);
+    let mut text = format!(
+        "seed = {seed}\n[budget]\ntrials = 1000\n[objective]\nbase = \"config.toml\"\n[sampler]\nname = \"tpe\"\n"
+    );
+    if epochs > first {
+        let _ = write!(text, "[pruner]\nname = \"asha\"\nfirst = {first}\nlast = {epochs}\n");
+    }
+    let _ = write!(text, "[space]\n{}\n", space.join("\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(epoch: EpochTime, budget: f64) -> Result<TimePlan, TuneError> {
+        TimePlan::new(&Opened { epoch, rows: 500, seconds: 2.0, workers: 2 }, 3.0, budget)
+    }
+
+    fn time(step: f64, steps: usize, validation: f64) -> EpochTime {
+        EpochTime { step, steps, validation, end: validation }
+    }
+
+    #[test]
+    fn trials_are_as_long_as_the_time_allows() {
+        let middle = plan(time(0.1, 5, 0.1), 600.0).unwrap();
+        // 594.8 s until the networks have to be finished, half of the rest for the search: 41.3 s a trial, of epochs of 0.6 s.
+        assert_eq!((middle.epochs, middle.samples), (68, None));
+        assert!((middle.train_until - 594.8).abs() < 1e-9 && (middle.search_until - 298.9).abs() < 1e-9, "{middle:?}");
+        let quick = plan(time(0.001, 5, 0.0), 600.0).unwrap();
+        assert_eq!(quick.epochs, 100, "small sets have learned by then");
+        assert!(quick.has_time_for(WIDER) && !middle.has_time_for(WIDER));
+        let large = plan(time(0.1, 1_000, 5.0), 600.0).unwrap();
+        assert_eq!((large.epochs, large.samples), (LEAST_EPOCHS, Some(71)));
+    }
+
+    #[test]
+    fn too_little_time_is_said_with_what_is_needed() {
+        let Err(TuneError::TooLittleTime { budget, needed }) = plan(time(0.1, 1_000, 5.0), 60.0) else {
+            panic!("it is enough")
+        };
+        assert!(budget == 60.0 && needed > 60.0 && needed.fract() == 0.0, "{needed}");
+        plan(time(0.1, 1_000, 5.0), needed).unwrap();
+        assert!(plan(time(0.1, 1_000, 5.0), needed - 1.0).is_err());
+    }
+
+    #[test]
+    fn the_plan_is_written_into_the_config() {
+        let plan = TimePlan { epochs: 7, samples: Some(10), ..plan(time(0.1, 5, 0.1), 600.0).unwrap() };
+        let text = plan.apply("name = 'x'\n[train]\nbatch_size = 16\nepochs = 2\n");
+        assert!(text.contains("epochs = 7") && text.contains("samples_per_epoch = 160"), "{text}");
+    }
+
+    #[test]
+    fn folds_of_the_base_are_left_out_but_for_what_belongs_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("own.toml");
+        let text = "name = 'x'\ntasks = ['breastmnist']\n[folds]\ncount = 4\ngroups = { breastmnist = 'own.csv' }\n";
+        medley_storage::write_whole(&medley_storage::RealFs, &base, text.as_bytes()).unwrap();
+        let request = AutoRequest { tasks: Vec::new(), base: Some(base), out: folder.path().join("out"), seed: 0 };
+        assert!(!base_text(&request, Registry::builtin(), NARROW).unwrap().contains("folds"));
+        assert_eq!(groups_of(&request).unwrap()["breastmnist"], "own.csv");
+        assert!(groups_of(&AutoRequest { base: None, ..request }).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_the_base_does_not_take_is_not_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("config.toml");
+        let write = |text: &str| medley_storage::write_whole(&medley_storage::RealFs, &base, text.as_bytes()).unwrap();
+        write("name = 'x'\ntasks = ['breastmnist']\n");
+        let all = space(&base, 500, Registry::builtin()).unwrap();
+        assert_eq!(all.len(), 6, "{all:?}");
+        assert_eq!(space(&base, 50_000, Registry::builtin()).unwrap().len(), 5);
+        write("name = 'x'\ntasks = ['breastmnist']\n[loss]\nclass_weight_beta = 0.99\n");
+        let fewer = space(&base, 50_000, Registry::builtin()).unwrap();
+        assert!(fewer.len() <= 5 && fewer[0].contains("learning_rate"), "{fewer:?}");
+        StudyDefinition::parse("x".as_ref(), &study_text(&all, 30, 1)).unwrap();
+    }
+}

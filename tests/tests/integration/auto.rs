@@ -1,0 +1,67 @@
+//! `medley auto`, from nothing to a package that predicts and a test split that is opened once.
+
+use medley_tests::lab::Lab;
+use medley_tests::program::must;
+use serde_json::Value;
+
+/// Options of a run that takes a few seconds on a small machine.
+const AUTO: [&str; 8] = ["auto", "--config", "base.toml", "--budget", "14s", "--out", "auto/first", "--json"];
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_time_makes_a_package_and_a_report_and_the_test_split_opens_once() {
+    let lab = Lab::with_tasks(&["breastmnist"], 40);
+    lab.config("base", &["breastmnist"], "");
+    let record = json(&must(lab.path(), &AUTO).stdout);
+    assert!(record["trials"].as_u64() > Some(0) && !record["finding"].as_str().unwrap().is_empty(), "{record}");
+    assert!(record["test"].is_null());
+    let folder = lab.path().join("auto/first");
+    let report = fs_err::read_to_string(folder.join("report.html")).unwrap();
+    assert!(report.contains("Automatic run") && report.contains("SYNTHETIC"));
+
+    // Given again, there is nothing to do; asked otherwise, it is refused.
+    let again = must(lab.path(), &AUTO);
+    assert_eq!(json(&again.stdout), record);
+    assert!(again.stderr.contains("nothing to do"), "{}", again.stderr);
+    let mut other = AUTO;
+    other[4] = "15s";
+    let refused = lab.run(&other);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("--budget"), "{}", refused.stderr);
+
+    // What it made is used.
+    must(lab.path(), &["models", "verify", "auto/first"]);
+    let predict = ["predict", "data/breastmnist.npz", "--member", "test_images", "--model", "auto/first", "--csv"];
+    let predicted = must(lab.path(), &predict).stdout;
+    assert_eq!(predicted.lines().count(), 41);
+
+    // Opened once, whatever is asked.
+    let tested = json(&must(lab.path(), &["test", "auto/first", "--json", "--quiet"]).stdout);
+    assert_eq!(tested["test"]["tasks"][0]["rows"], 40);
+    let once = must(lab.path(), &["test", "auto/first", "--json"]);
+    assert_eq!(json(&once.stdout), tested);
+    assert!(once.stderr.contains("tested before"), "{}", once.stderr);
+    let ensemble = fs_err::read_to_string(folder.join("ensemble-1/ensemble.json")).unwrap();
+    assert_eq!(json(&ensemble)["test_openings"].as_array().map(Vec::len), Some(1));
+    let report = fs_err::read_to_string(folder.join("report.html")).unwrap();
+    assert!(report.contains("opened once, for the ensemble"));
+    // The package says what was scored.
+    let file = fs_err::read_dir(folder.join("ensemble-1/predictions")).unwrap();
+    let file = file.map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().contains("_test_")).unwrap();
+    let odds = |line: &str, skipped: usize| -> f64 {
+        let numbers: Vec<f64> = line.split(',').skip(skipped).map(|number| number.parse().unwrap()).collect();
+        (numbers[1] / numbers[0]).ln()
+    };
+    let decisions = json(&fs_err::read_to_string(folder.join("ensemble-1/decisions.json")).unwrap());
+    // A temperature changes what is shown, and not what is scored.
+    let temperature = decisions["decide_by"]["tasks"]["breastmnist"]["temperature"].as_f64().unwrap_or(1.0);
+    let scored = fs_err::read_to_string(file).unwrap();
+    assert_eq!(scored.lines().count(), 40);
+    for (scored, said) in scored.lines().zip(predicted.lines().skip(1)) {
+        let (scored, said) = (odds(scored, 1), odds(said, 4) * temperature);
+        assert!((scored - said).abs() < 1e-3 * scored.abs().max(1.0), "{scored} {said} {temperature}");
+    }
+}
