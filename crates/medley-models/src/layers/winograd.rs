@@ -99,10 +99,10 @@ fn geometry(x: &Tensor, weight: &Tensor) -> Result<Convolution, ModelError> {
     Ok(Convolution { images, height, width, inputs, outputs, threads: tch::get_num_threads().max(1) as usize })
 }
 
-/// `[N, C, H, W]` with channels last, to be filled.
+/// `[N, C, H, W]` with channels last, to be filled. Not a view of another tensor: autograd would refuse to change it in place.
 fn pixels(layer: Convolution, channels: usize) -> Result<Tensor, TchError> {
-    let shape = [layer.images, layer.height, layer.width, channels].map(|size| size as i64);
-    Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?.f_permute([0, 3, 1, 2])
+    let [n, h, w, c] = [layer.images, layer.height, layer.width, channels].map(|size| size as i64);
+    Tensor::f_empty_strided([n, c, h, w], [h * w * c, 1, w * c, c], (Kind::Float, Device::Cpu))
 }
 
 /// A weight in one of the two orders that the kernels read.
@@ -232,6 +232,16 @@ mod tests {
         let part = x.narrow(0, 1, 2).transpose(2, 3);
         assert!(close(&convolve(&part, &weight, None).unwrap(), &part.conv2d(&weight, None::<Tensor>, 1, 1, 1, 1)));
         assert_eq!(convolve(&x.narrow(0, 0, 0), &weight, None).unwrap().size(), [0, 16, 5, 5]);
+    }
+
+    #[test]
+    fn the_result_may_be_changed_in_place() {
+        let (x, weight) = (noise(&[2, 16, 5, 5], 1), noise(&[16, 16, 3, 3], 2).set_requires_grad(true));
+        let mut y = convolve(&x, &weight, None).unwrap();
+        let y = y.f_add_(&x).unwrap();
+        let gradient = Tensor::run_backward(&[y.sum(Kind::Float)], &[&weight], false, false).remove(0);
+        let plain = x.conv2d(&weight, None::<Tensor>, 1, 1, 1, 1).sum(Kind::Float);
+        assert!(close(&gradient, &Tensor::run_backward(&[plain], &[&weight], false, false)[0]));
     }
 
     #[test]
