@@ -2,8 +2,9 @@
 //!
 //! A [`Bundle`] is a network with its description: [`Bundle::of_run`] takes it from a run folder, [`Bundle::read`] from a package, and
 //! [`Bundle::write`] makes a package of it. [`Bundle::classifier`] starts a [`TorchClassifier`] for one task: a
-//! [`Classifier`](medley_package::Classifier) that computes as the run did. An [`Ensemble`] is several of them, and a [`Predictor`] either. [`calibrate`] adds what only the validation images tell: the
-//! decision, and from when on an image is called unlike the training images.
+//! [`Classifier`](medley_package::Classifier) that computes as the run did. [`calibrate`] adds what only the validation images tell: the
+//! decision, and from when on an image is called unlike the training images. An [`Ensemble`] is several bundles whose probabilities are
+//! averaged, and a [`Predictor`] is either.
 //!
 //! ```no_run
 //! use std::path::Path;

@@ -76,7 +76,7 @@ struct Scheme {
 }
 
 impl Scheme {
-    /// For so many networks.
+    /// For about so many networks. There are more groups than that: none is begun that would not be finished.
     fn of(networks: usize, is_folded: bool, found: usize) -> Self {
         let folds = match networks {
             10.. if is_folded => Some(5),
@@ -85,7 +85,7 @@ impl Scheme {
         };
         let each = folds.unwrap_or(1);
         let recipes = if networks >= each * MOST_RECIPES { MOST_RECIPES } else { 2 }.min(found + 1);
-        Self { folds, recipes, repeats: (networks / (each * recipes)).clamp(1, MOST_REPEATS) }
+        Self { folds, recipes, repeats: MOST_REPEATS }
     }
 
     /// Groups of networks that are used whole or not at all, in the order in which they are trained.
@@ -158,9 +158,9 @@ impl Members<'_> {
         let scheme = self.scheme(networks as usize, found.len());
         let jobs = self.jobs(scheme, &found)?;
         say(&format!(
-            "training up to {} networks{} by the best settings and the default recipe, about {seconds:.1} s each",
-            jobs.len(),
+            "training networks{} by the best settings and the default recipe, about {} of {seconds:.1} s each",
             scheme.folds.map_or_else(String::new, |folds| format!(" on {folds} folds")),
+            networks as usize,
         ));
         let finished = self.train_jobs(&jobs, seconds, outside, say)?;
         let networks: Vec<Network> = finished.iter().map(|&(index, _)| jobs[index].network).collect();
@@ -186,7 +186,7 @@ impl Members<'_> {
         });
         match begun {
             Some(folds) if folds != scheme.folds => {
-                Scheme { folds, recipes: MOST_RECIPES.min(found + 1), repeats: scheme.repeats.max(1) }
+                Scheme { folds, recipes: MOST_RECIPES.min(found + 1), repeats: scheme.repeats }
             }
             _ => scheme,
         }
@@ -243,7 +243,7 @@ impl Members<'_> {
                     *longest = longest.max(took);
                     drop(longest);
                     let member = job.record();
-                    say(&format!("network {} of {}: {}, {:.4}", index + 1, jobs.len(), member.name, member.score));
+                    say(&format!("network {}: {}, {:.4}", index + 1, member.name, member.score));
                     finished.lock().unwrap_or_else(PoisonError::into_inner).push((index, member));
                 }
             };
@@ -340,18 +340,19 @@ mod tests {
     #[test]
     fn the_scheme_follows_the_time() {
         let table = [
-            (0, (None, 2, 1)),
-            (5, (None, 3, 1)),
-            (7, (Some(3), 2, 1)),
-            (11, (Some(5), 2, 1)),
-            (16, (Some(5), 3, 1)),
-            (31, (Some(5), 3, 2)),
-            (900, (Some(5), 3, MOST_REPEATS)),
+            (0, (None, 2)),
+            (5, (None, 3)),
+            (7, (Some(3), 2)),
+            (11, (Some(5), 2)),
+            (16, (Some(5), 3)),
+            (900, (Some(5), 3)),
         ];
-        for (networks, (folds, recipes, repeats)) in table {
-            assert_eq!(Scheme::of(networks, true, 9), Scheme { folds, recipes, repeats }, "{networks}");
+        for (networks, (folds, recipes)) in table {
+            let scheme = Scheme::of(networks, true, 9);
+            assert_eq!((scheme.folds, scheme.recipes), (folds, recipes), "{networks}");
         }
-        assert_eq!(Scheme::of(11, false, 9), Scheme { folds: None, recipes: 3, repeats: 3 });
+        let on_file = Scheme::of(11, false, 9);
+        assert_eq!((on_file.folds, on_file.recipes), (None, 3));
         assert_eq!(Scheme::of(11, false, 0).recipes, 1, "nothing was found");
     }
 
