@@ -100,9 +100,10 @@ class Studies(Kind):
             self.same(attack, "several", study)
 
     def killed_alone(self, room):
-        """A sampler and a pruner that look at other trials, and one worker at a time."""
+        """A sampler and a pruner that look at other trials, and one worker at a time. A paused trial may keep a half-written checkpoint until it
+        is promoted."""
         seconds = self.expected["alone"][1]
-        with room.attack("a worker is killed, then another", limits=PATIENT, may_leave=LEFT) as attack:
+        with room.attack("a worker is killed, then another", limits=PATIENT, may_leave=(*LEFT, "/checkpoints/")) as attack:
             study = self.begin(attack, "alone", room.work)
             for _ in range(KILLS):
                 kill(attack, attack.start(*self.work_command(study)), room.random.uniform(0, seconds * 0.4))
