@@ -2,6 +2,8 @@
 //!
 //! Colour is never alone: the chosen task has a mark of its own in the table, and its curve has other points.
 
+use std::fmt::Write as _;
+
 use medley_core::text::duration;
 use ratatui::backend::TestBackend;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -89,18 +91,18 @@ fn progress(history: &History) -> Gauge<'static> {
     let mut label = format!("{:.0} %  {} elapsed", 100.0 * ratio, duration(position.elapsed));
     match &history.end {
         Some(End::Finished { harmonic_mean: Some(score) }) => {
-            label = format!("finished: test harmonic mean {score:.4}")
+            label = format!("finished: test harmonic mean {score:.4}");
         }
         Some(End::Finished { harmonic_mean: None }) => "finished".clone_into(&mut label),
         Some(End::Interrupted) => "stopped".clone_into(&mut label),
         None => {
             if let Some(left) = position.left {
-                label += &format!(", {} left", duration(left));
+                let _ = write!(label, ", {} left", duration(left));
             }
             if let Some((split, share)) = &history.predicting {
-                label += &format!("  predicting {split} {:.0} %", 100.0 * share);
+                let _ = write!(label, "  predicting {split} {:.0} %", 100.0 * share);
             } else if let Some((speed, wait)) = history.speed {
-                label += &format!("  {speed:.0} images/s, {:.1} % waiting", 100.0 * wait);
+                let _ = write!(label, "  {speed:.0} images/s, {:.1} % waiting", 100.0 * wait);
             }
         }
     }
@@ -108,10 +110,13 @@ fn progress(history: &History) -> Gauge<'static> {
     Gauge::default().ratio(ratio.clamp(0.0, 1.0)).label(label).gauge_style(style).use_unicode(true)
 }
 
+/// A curve with its name, its colour and its mark.
+type Drawn = (String, Vec<(f64, f64)>, Style, Marker);
+
 fn draw_curves(history: &History, view: &View, frame: &mut Frame<'_>, area: Rect) {
     let chosen = view.task.and_then(|task| history.curves.get(task));
     let of = |curve: &Curve| if view.loss { curve.loss.clone() } else { curve.macro_f1.clone() };
-    let mut lines: Vec<(String, Vec<(f64, f64)>, Style, Marker)> = Vec::new();
+    let mut lines: Vec<Drawn> = Vec::new();
     if view.loss {
         lines.push(("training".to_owned(), history.train_loss.clone(), TRAINING, Marker::Dot));
     } else {

@@ -25,6 +25,7 @@ pub enum Action {
 
 /// What is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key that is pressed or not")]
 pub struct View {
     /// Whose run it is.
     pub watched: Watched,

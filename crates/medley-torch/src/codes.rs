@@ -43,12 +43,18 @@ fn tune(error: &TuneError) -> Code {
         TuneError::Search(error) => codes::search(error),
         TuneError::Config(error) => config(error),
         TuneError::Train(error) => train(error),
-        // The file of the study, which was named.
-        TuneError::Read(_) | TuneError::OtherStudy { .. } => Code::Usage,
-        TuneError::NothingToConfirm { .. } | TuneError::NoTasks | TuneError::TooLittleTime { .. } => Code::Usage,
-        TuneError::OtherRequest { .. } | TuneError::NothingFinished { .. } => Code::Usage,
-        TuneError::OutExists { .. } | TuneError::Damaged { .. } => Code::Disk,
-        TuneError::NoBase { .. } | TuneError::OtherVersion { .. } => Code::Disk,
+        // The first is of the file of the study, which was named.
+        TuneError::Read(_)
+        | TuneError::OtherStudy { .. }
+        | TuneError::NothingToConfirm { .. }
+        | TuneError::NoTasks
+        | TuneError::TooLittleTime { .. }
+        | TuneError::OtherRequest { .. }
+        | TuneError::NothingFinished { .. } => Code::Usage,
+        TuneError::OutExists { .. }
+        | TuneError::Damaged { .. }
+        | TuneError::NoBase { .. }
+        | TuneError::OtherVersion { .. } => Code::Disk,
         TuneError::Studies(error) => codes::studies(error),
     }
 }

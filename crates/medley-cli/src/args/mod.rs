@@ -274,6 +274,7 @@ pub struct TrainArguments {
 
 With --epochs, a finished run goes on in a new run folder, whose manifest names the old one. The schedule of the learning rate is that \
 of all epochs: where it falls to nothing at the end, it rises again first.")]
+#[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub struct ResumeArguments {
     /// The run folder
     pub run: PathBuf,

@@ -194,7 +194,7 @@ impl Members<'_> {
 
     /// Seconds of a network, by the epochs that were trained in the search.
     fn network_seconds(&self, overview: &Overview) -> f64 {
-        let epochs: u64 = overview.trials.iter().filter_map(|trial| trial.rung()).sum();
+        let epochs: u64 = overview.trials.iter().filter_map(medley_studies::TrialOverview::rung).sum();
         let planned = self.plan.network_seconds();
         if epochs < 2 * self.plan.epochs as u64 || self.searched <= 0.0 {
             return planned;

@@ -299,17 +299,16 @@ impl Auto {
         let out = &self.request.out;
         let (base, study_file) = (out.join("config.toml"), out.join("study.toml"));
         let known = self.state().plan;
-        let plan = match known {
-            Some(plan) => plan,
-            None => {
-                let (plan, text) = self.timed(session, registry, &base, workers)?;
-                write_text(&base, &plan.apply(&text))?;
-                let space = plan::space(&base, plan.rows, registry)?;
-                write_text(&study_file, &plan::study_text(&space, plan.epochs, self.request.seed))?;
-                self.state().plan = Some(plan);
-                self.write_state()?;
-                plan
-            }
+        let plan = if let Some(plan) = known {
+            plan
+        } else {
+            let (plan, text) = self.timed(session, registry, &base, workers)?;
+            write_text(&base, &plan.apply(&text))?;
+            let space = plan::space(&base, plan.rows, registry)?;
+            write_text(&study_file, &plan::study_text(&space, plan.epochs, self.request.seed))?;
+            self.state().plan = Some(plan);
+            self.write_state()?;
+            plan
         };
         Ok((plan, study::begin(out, SEARCH, &study_file, session, registry)?))
     }
