@@ -88,6 +88,7 @@ impl TryFrom<&RunLayout> for History {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests may write files")]
 mod tests {
     use std::io::Write as _;
 
