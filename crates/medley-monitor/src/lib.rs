@@ -9,7 +9,7 @@
 //! - [`draw`] makes a screen of a [`History`] and a [`View`] (which task is chosen, whether the help is open), whatever the size of the
 //!   terminal.
 //! - [`Screen`] owns the terminal: it draws several times a second, turns keys into [`Action`]s, and gives the terminal back as it was,
-//!   also after a panic. [`EventFile`] follows a file that grows.
+//!   also after a panic. [`EventReader`] follows a file that grows.
 //!
 //! ```
 //! use medley_core::record::Event;
@@ -28,13 +28,13 @@
 //! ```
 
 mod draw;
-mod event_file;
+mod event_reader;
 mod history;
 mod screen;
 mod view;
 
 pub use draw::{as_text, draw};
-pub use event_file::EventFile;
+pub use event_reader::EventReader;
 pub use history::{Curve, End, History, Position};
 pub use screen::{Screen, can_be_shown, now, restore_terminal};
 pub use view::{Action, View, Watched};

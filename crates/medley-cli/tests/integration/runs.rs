@@ -143,6 +143,7 @@ fn nothing_is_removed_without_a_word_or_if_one_of_several_is_refused() {
 fn a_run_is_watched_by_the_lines_that_its_process_writes() {
     let fixture = common::small_three();
     let run = fixture.layout.root().to_str().unwrap();
+    let _ = std::fs::remove_file(fixture.layout.events());
     let said = medley(fixture.folder.path(), &["runs", "watch", run, "--once"]);
     assert_eq!(said.code, Some(4), "{}", said.stderr);
     assert!(said.stderr.contains("events.jsonl"), "{}", said.stderr);

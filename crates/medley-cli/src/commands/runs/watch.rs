@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use medley_core::RunLayout;
-use medley_monitor::{EventFile, History, Screen, View, as_text, can_be_shown};
+use medley_monitor::{EventReader, History, Screen, View, as_text, can_be_shown};
 use medley_predictions::record::read_manifest;
 
 use crate::args::runs::WatchArguments;
@@ -22,7 +22,7 @@ const HEIGHT: u16 = 28;
 pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<ExitCode> {
     let run = RunLayout::new(&arguments.run);
     read_manifest(&run)?;
-    let mut events = EventFile::open(&run)?;
+    let mut events = EventReader::of_run(&run)?;
     let mut history = History::default();
     events.follow(&mut history)?;
     if arguments.once {

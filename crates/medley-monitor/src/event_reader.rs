@@ -17,19 +17,19 @@ const LONGEST_LINE: usize = 16 << 20;
 
 /// A file that another process appends lines to.
 #[derive(Debug)]
-pub struct EventFile {
+pub struct EventReader {
     file: File,
     /// What was read of a line that is not whole yet.
     rest: Vec<u8>,
     at: u64,
 }
 
-impl EventFile {
+impl EventReader {
     /// Opens the events of a run folder.
     ///
     /// # Errors
     /// When there is none, or it is a link or no regular file, with its path.
-    pub fn open(run: &RunLayout) -> anyhow::Result<Self> {
+    pub fn of_run(run: &RunLayout) -> anyhow::Result<Self> {
         let file = ConfinedFolder::new(run.root()).open_file(&run.events())?;
         Ok(Self { file, rest: Vec::new(), at: 0 })
     }
@@ -75,13 +75,13 @@ impl EventFile {
 /// The history of a run so far, from its file.
 ///
 /// # Errors
-/// As [`EventFile::open`] and [`EventFile::follow`].
+/// As [`EventReader::of_run`] and [`EventReader::follow`].
 impl TryFrom<&RunLayout> for History {
     type Error = anyhow::Error;
 
     fn try_from(run: &RunLayout) -> Result<Self, Self::Error> {
         let mut history = Self::default();
-        let mut file = EventFile::open(run)?;
+        let mut file = EventReader::of_run(run)?;
         file.follow(&mut history).with_context(|| format!("cannot read `{}`", run.events().display()))?;
         Ok(history)
     }
@@ -104,9 +104,9 @@ mod tests {
     fn lines_are_read_once_they_are_whole() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunLayout::new(folder.path());
-        assert!(EventFile::open(&run).is_err());
+        assert!(EventReader::of_run(&run).is_err());
         let mut written = std::fs::File::create(run.events()).unwrap();
-        let (mut history, mut file) = (History::default(), EventFile::open(&run).unwrap());
+        let (mut history, mut file) = (History::default(), EventReader::of_run(&run).unwrap());
         let (whole, half) = (line("one"), line("two"));
         write!(written, "{whole}{}", &half[..20]).unwrap();
         file.follow(&mut history).unwrap();
@@ -123,7 +123,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunLayout::new(folder.path());
         std::fs::write(run.events(), line("one") + &line("two")[..9]).unwrap();
-        let (mut history, mut file) = (History::default(), EventFile::open(&run).unwrap());
+        let (mut history, mut file) = (History::default(), EventReader::of_run(&run).unwrap());
         file.follow(&mut history).unwrap();
         std::fs::write(run.events(), line("one")).unwrap();
         file.follow(&mut history).unwrap();
