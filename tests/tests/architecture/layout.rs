@@ -89,8 +89,11 @@ fn integration_tests_of_a_crate_are_one_program() {
 fn no_large_or_generated_file_is_kept() {
     for path in files() {
         let size = fs_err::metadata(root().join(&path)).unwrap().len();
-        assert!(size <= 300_000, "{} has {size} bytes", path.display());
         let name = path.to_str().unwrap();
+        // Weights that are embedded in the program: of each model one file.
+        let built_in = name.starts_with("crates/medley-builtin/models/") && name.ends_with("/model.safetensors");
+        let most = if built_in { 3_000_000 } else { 300_000 };
+        assert!(size <= most, "{} has {size} bytes", path.display());
         for ending in [".npz.part", ".pending-snap", ".snap.new", ".so", ".whl", ".orig", ".rej", "~"] {
             assert!(!name.ends_with(ending), "{name} is a left-over");
         }
