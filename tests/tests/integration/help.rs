@@ -9,7 +9,7 @@ use medley_tests::program::{self, Said, must};
 use medley_tests::repository::{files, text};
 
 /// Examples that cannot succeed here: without a network, in seconds, without published files, without a terminal, or ever, as they do not end.
-const NOT_RUN: [&str; 9] = [
+const NOT_RUN: [&str; 10] = [
     "medley data fetch ",
     "--rows official",
     "medley data verify",
@@ -19,6 +19,7 @@ const NOT_RUN: [&str; 9] = [
     "medley auto ",
     "auto/breastmnist",
     "--mlflow ",
+    "study slurm ",
 ];
 
 /// The help of `medley` and of all subcommands, depth first.

@@ -108,7 +108,7 @@ fn what_cannot_be_submitted_has_one_message_and_leaves_nothing() {
         assert_eq!(said.code, Some(2), "{line}: {said:?}");
         assert!(said.stderr.contains(says), "{line}: {}", said.stderr);
     };
-    refused("--time 30", "90min");
+    refused("--time 30", "it must be a time such as");
     refused("--time 30s", "a minute or more");
     refused("--time 1h -- --comment='a b'", "cannot stand in a line");
     refused("--time 1h --data elsewhere", "is not there; name it with --data");

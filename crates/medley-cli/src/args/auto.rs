@@ -11,7 +11,7 @@ use super::{DataFolder, Reading};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley auto --task breastmnist --budget 20s
-  medley auto --task breastmnist --task pneumoniamnist --budget 30s --out auto/two
+  medley auto --task breastmnist --task retinamnist --budget 30s --out two
   medley auto --config my-config.toml --budget 20s --out auto/mine
 
 The budget counts everything. Half of it goes to a search with successive halving over a space by the size of the data; then networks are \
