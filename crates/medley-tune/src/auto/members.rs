@@ -185,10 +185,9 @@ impl Members<'_> {
             self.out.join(MEMBERS).join(name(None, first, folds)).exists()
         });
         match begun {
-            Some(folds) if folds != scheme.folds => {
-                Scheme { folds, recipes: MOST_RECIPES.min(found + 1), repeats: scheme.repeats }
-            }
-            _ => scheme,
+            // As many recipes as it can have had time for: what it has finished is used.
+            Some(folds) => Scheme { folds, recipes: MOST_RECIPES.min(found + 1), repeats: scheme.repeats },
+            None => scheme,
         }
     }
 
