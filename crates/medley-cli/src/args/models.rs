@@ -37,7 +37,7 @@ pub enum ModelsSubcommand {
   medley models export runs/small-three-1 --to all --all-tasks --format bf16
   medley models export runs/small-three-1 --seed 1 --out weights
   medley models export runs/small-three-1 --format onnx
-  medley models export retinamnist --to mine
+  medley models export retinamnist --to packed
 
 With --to, each task becomes a folder of its own with model.toml, model.safetensors and README.md, a model card that the Hugging Face \
 Hub reads. The decision rule, the temperature and the threshold for unlike images are fitted on the validation images of the run.
