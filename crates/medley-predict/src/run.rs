@@ -39,7 +39,7 @@ pub struct RunSource<'a> {
     pub run: &'a Path,
     /// Where its data lie; only the entries of a user's own sets are read.
     pub data_folder: &'a Path,
-    /// One of its seeds; by default the one that did best on validation, see [`best_seed`].
+    /// One of its seeds; by default the one with the highest harmonic mean on validation.
     pub seed: Option<u64>,
     /// What the weights are written in.
     pub format: NumberFormat,
