@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use medley_storage::{
-    RealFs, Storage, StorageError, commit_directory, create_folder, is_temporary, write_once, write_whole,
+    RealFs, Storage, StorageError, commit_directory, create_folder, is_temporary, sweep_abandoned, write_once,
+    write_whole,
 };
 use toml::Value;
 
@@ -109,7 +110,9 @@ pub struct Work {
 /// [`SearchError`]: a disk that is full, a folder that is gone. The trial is put back where that can be done, else another worker takes
 /// it when the lease ends.
 pub fn work(study: &Study, objective: &mut dyn Objective, options: WorkOptions) -> Result<Work, SearchError> {
-    Worker::new(study, &RealFs, options)?.run(objective)
+    let worked = Worker::new(study, &RealFs, options)?.run(objective);
+    sweep_clocks(&study.folder().join("workers"));
+    worked
 }
 
 /// How often a worker writes how long it has worked, while a trial goes on.
@@ -128,6 +131,14 @@ fn sweep(trials: &Path, fresh: &Path) {
         if is_ours && age.is_some_and(|age| age > ABANDONED) {
             let _ = fs_err::remove_dir_all(entry.path());
         }
+    }
+}
+
+/// Removes what workers left that were killed while they wrote their clocks: nobody writes those again. Processes of another machine look
+/// gone from here, and one that loses what it is writing writes it once more. Best effort, as above.
+fn sweep_clocks(workers: &Path) {
+    for entry in fs_err::read_dir(workers).into_iter().flatten().flatten() {
+        sweep_abandoned(&entry.path(), |name| name == clock::FILE);
     }
 }
 
@@ -305,7 +316,14 @@ impl<'a> Worker<'a> {
         self.clock.seconds = now.as_secs_f64();
         self.written = now;
         let path = self.study.folder().join(format!("workers/{}", self.holder.worker)).join(clock::FILE);
-        Ok(write_whole(self.storage, &path, &records::to_bytes(&self.clock))?)
+        let bytes = records::to_bytes(&self.clock);
+        let write = || write_whole(self.storage, &path, &bytes);
+        match write() {
+            // See `sweep_clocks`.
+            Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => write()?,
+            written => written?,
+        }
+        Ok(())
     }
 
     /// Whether workers have spent the time of the study.

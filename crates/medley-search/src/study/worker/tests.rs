@@ -356,6 +356,22 @@ fn time_that_is_over_ends_the_study_and_more_lets_it_go_on() {
 }
 
 #[test]
+fn half_a_clock_of_a_process_that_is_gone_is_removed() {
+    let (_folder, study) = study(1, "");
+    let workers = study.folder().join("workers");
+    std::fs::create_dir_all(workers.join("7")).unwrap();
+    // A number that no process can have, and this one.
+    let of = |process: u32, name: &str| workers.join("7").join(format!(".tmp-{process}-0a-0-{name}"));
+    let gone = of(i32::MAX as u32, "clock.json");
+    let kept = [of(std::process::id(), "clock.json"), of(i32::MAX as u32, "notes.txt")];
+    for path in kept.iter().chain([&gone]) {
+        std::fs::write(path, "{").unwrap();
+    }
+    work(&study, &mut Curve::default(), QUICK).unwrap();
+    assert!(!gone.exists() && kept.iter().all(|path| path.exists()));
+}
+
+#[test]
 fn what_a_killed_worker_left_is_removed_when_it_is_old() {
     let (_folder, study) = study(1, "");
     let temporary = |trial: &str| {
