@@ -78,7 +78,8 @@ impl Overview {
     /// [`StudiesError`]; a trial that is damaged counts as failed, and hides no other.
     pub fn read(study: &Study) -> Result<Self, StudiesError> {
         let (clock, space) = (study.clock()?, &study.definition().space);
-        let trials = study.trials()?.into_iter().map(|trial| TrialOverview {
+        let (status, trials) = study.status_and_trials()?;
+        let trials = trials.into_iter().map(|trial| TrialOverview {
             number: trial.number,
             state: trial.state,
             value: trial.value,
@@ -97,7 +98,7 @@ impl Overview {
             name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             texts,
             definition: study.definition().clone(),
-            status: study.status()?,
+            status,
             manifest: trials.iter().find_map(|trial| manifest_of(study, trial.number)),
             confirmation: Confirmation::read(study.folder())?,
             auto: AutoRecord::read(study.folder())?,

@@ -50,20 +50,29 @@ impl Study {
     /// # Errors
     /// As [`Study::trials`] and [`Study::budget`].
     pub fn status(&self) -> Result<Status, SearchError> {
+        Ok(self.status_and_trials()?.0)
+    }
+
+    /// [`Study::status`] and [`Study::trials`], of one reading: each counted trial is in the list as it was counted.
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn status_and_trials(&self) -> Result<(Status, Vec<TrialRecord>), SearchError> {
         let mut trials = Trials::default();
         trials.refresh(self)?;
         let mut counts = BTreeMap::new();
         for trial in trials.iter() {
             *counts.entry(trial.state).or_insert(0) += 1;
         }
-        Ok(Status {
+        let status = Status {
             budget: Some(self.budget()?).filter(|trials| *trials < u64::MAX),
             seconds_allowed: self.time()?.map(|time| time.as_secs_f64()),
             seconds: self.clock()?.seconds,
             counts,
             stopped: self.is_stopped(),
             best: self.best_of(&trials),
-        })
+        };
+        Ok((status, trials.records()))
     }
 
     fn best_of(&self, trials: &Trials) -> Option<Best> {

@@ -55,8 +55,7 @@ pub(super) fn run(arguments: &StudyFolder) -> anyhow::Result<()> {
 
 /// Prints how far a study is.
 pub(crate) fn print(study: &Study, json: bool) -> anyhow::Result<()> {
-    let status = study.status()?;
-    let trials = study.trials()?;
+    let (status, trials) = study.status_and_trials()?;
     if json {
         let clock = study.clock()?;
         let document = |trial| TrialDocument::of(trial, clock.trials.get(&trial.number).copied());
