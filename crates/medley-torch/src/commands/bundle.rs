@@ -1,6 +1,6 @@
 //! A network to be used: in a run folder, in a package, or part of the program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use medley_builtin::BuiltIn;
 use medley_cli::args::RunDataFolder;
@@ -25,6 +25,8 @@ pub(crate) struct Source<'a> {
 
 /// What a path or a name stands for.
 pub(crate) enum Found {
+    /// The folder itself, or one within it.
+    Ensemble(PathBuf),
     Package,
     Run,
     BuiltIn(&'static BuiltIn),
@@ -33,6 +35,9 @@ pub(crate) enum Found {
 /// A folder that has a network is taken before a built-in model of that name: whoever has one there means it. People are told; a folder
 /// with anything else in it, such as pictures, is not in the way. `./NAME` is always the folder.
 pub(crate) fn find(model: &Path) -> anyhow::Result<Found> {
+    if let Some(folder) = ensemble_folder(model) {
+        return Ok(Found::Ensemble(folder));
+    }
     let built_in = model.to_str().and_then(medley_builtin::find);
     let found = if model.join(MODEL).symlink_metadata().is_ok() {
         Found::Package
@@ -41,7 +46,7 @@ pub(crate) fn find(model: &Path) -> anyhow::Result<Found> {
     } else if let Some(built_in) = built_in {
         return Ok(Found::BuiltIn(built_in));
     } else {
-        return Err(PredictError::Neither { path: model.to_owned(), known: medley_builtin::names() }.into());
+        return Err(neither(model));
     };
     if let Some(BuiltIn { name, .. }) = built_in {
         output::note(&format!("`{name}` is the folder of that name, and not the built-in model"));
@@ -49,19 +54,24 @@ pub(crate) fn find(model: &Path) -> anyhow::Result<Found> {
     Ok(found)
 }
 
+/// It is none of what is wanted.
+pub(crate) fn neither(model: &Path) -> anyhow::Error {
+    PredictError::Neither { path: model.to_owned(), known: medley_builtin::names() }.into()
+}
+
 /// Reads it.
 pub(crate) fn open(source: &Source<'_>) -> anyhow::Result<Predictor> {
-    if let Some(folder) = ensemble_folder(source.model) {
-        if source.seed.is_some() {
-            return Err(Usage("--seed is for run folders; an ensemble averages its networks".to_owned()).into());
-        }
-        return Ok(Predictor::Mean(Box::new(Ensemble::read(&folder)?)));
-    }
     let found = find(source.model)?;
-    if source.seed.is_some() && !matches!(found, Found::Run) {
-        return Err(Usage("--seed is for run folders; a package has one network".to_owned()).into());
+    let without_seeds = match found {
+        Found::Run => None,
+        Found::Ensemble(_) => Some("an ensemble averages its networks"),
+        Found::Package | Found::BuiltIn(_) => Some("a package has one network"),
+    };
+    if let (Some(why), true) = (without_seeds, source.seed.is_some()) {
+        return Err(Usage(format!("--seed is for run folders; {why}")).into());
     }
     let bundle = match found {
+        Found::Ensemble(folder) => return Ok(Predictor::Mean(Box::new(Ensemble::read(&folder)?))),
         Found::Package => Bundle::read(source.model)?,
         Found::BuiltIn(model) => of_program(model)?,
         Found::Run => of_run(source)?,

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &ModelsArguments) -> anyhow::Result<ExitCode> {
         ModelsSubcommand::List { json } => list(*json)?,
         ModelsSubcommand::Show(show) => self::show(show)?,
         ModelsSubcommand::Export(export) => match (bundle::find(&export.run)?, &export.to) {
+            (bundle::Found::Ensemble(_), _) => return Err(bundle::neither(&export.run)),
             (bundle::Found::BuiltIn(model), _) => builtin::export(model, export)?,
             (_, Some(folder)) => package::export(export, folder)?,
             (_, None) => export::run(export)?,

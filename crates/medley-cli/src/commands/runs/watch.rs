@@ -1,8 +1,6 @@
 //! `medley runs watch`: a run that another process trains, on the whole terminal.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use medley_core::RunLayout;
@@ -32,10 +30,9 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<ExitCode> {
     if !can_be_shown() {
         return Err(Usage("there is no terminal to draw on: --once prints what there is now".to_owned()).into());
     }
-    let closed = Arc::new(AtomicBool::new(false));
-    let close = Arc::clone(&closed);
-    let screen = Screen::open(history, View::of_another_process(), move |_| close.store(true, Ordering::SeqCst))?;
-    while !closed.load(Ordering::SeqCst) && screen.is_open() {
+    // All that a key can ask for here closes the screen.
+    let screen = Screen::open(history, View::of_another_process(), |_| {})?;
+    while screen.is_open() {
         let mut followed = Ok(());
         screen.update(|history| followed = events.follow(history));
         followed?;

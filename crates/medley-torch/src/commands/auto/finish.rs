@@ -7,7 +7,7 @@ use medley_cli::look::Looked;
 use medley_core::text::plural;
 use medley_package::NumberFormat;
 use medley_predict::{Bundle, Ensemble, Member, RunSource, TaskChoice};
-use medley_search::Study;
+use medley_search::{Study, TrialRecord};
 use medley_storage::{RealFs, write_whole};
 use medley_studies::auto::{AutoRecord, MemberRecord};
 use medley_studies::confirmation::Candidate;
@@ -27,8 +27,9 @@ pub(super) fn finish(
     let built = combine(&folders, data, out, "ensemble")?;
     let name = out.file_name().map_or_else(|| "auto".to_owned(), |name| name.to_string_lossy().into_owned());
     write_package(&name, &built, &runs.members, &folders, data, &out.join("package"))?;
-    let trials = runs.study.trials()?.iter().filter(|trial| !trial.rungs.is_empty()).count();
-    let confirmation = confirmation(&runs.study, &runs.members, runs.folds.is_some(), trials)?;
+    let records = runs.study.trials()?;
+    let trials = records.iter().filter(|trial| !trial.rungs.is_empty()).count();
+    let confirmation = confirmation(&records, &runs.members, runs.folds.is_some(), trials);
     if let Some(confirmation) = &confirmation {
         confirmation.write(runs.study.folder(), &RealFs)?;
     }
@@ -106,28 +107,27 @@ fn write_package(
 
 /// The best settings against the base, on the folds or seeds that both have.
 fn confirmation(
-    study: &Study,
+    records: &[TrialRecord],
     members: &[MemberRecord],
     folded: bool,
     compared: usize,
-) -> anyhow::Result<Option<Confirmation>> {
-    let winner = members.iter().find_map(|member| member.trial);
+) -> Option<Confirmation> {
+    let winner = members.iter().find_map(|member| member.trial)?;
     let scores = |trial: Option<u64>| -> Vec<(usize, f64)> {
         members.iter().filter(|member| member.trial == trial).map(|member| (member.unit, member.score)).collect()
     };
-    let Some(winner) = winner else { return Ok(None) };
     let (of_winner, of_base) = (scores(Some(winner)), scores(None));
     let pairs: Vec<(f64, f64)> = of_winner
         .iter()
         .filter_map(|(unit, score)| Some((*score, of_base.iter().find(|(other, _)| other == unit)?.1)))
         .collect();
     if pairs.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let value = study.trials()?.iter().find(|trial| trial.number == winner).and_then(|trial| trial.value);
+    let value = records.iter().find(|trial| trial.number == winner).and_then(|trial| trial.value);
     let candidates = vec![
         Candidate { trial: Some(winner), value, scores: pairs.iter().map(|pair| pair.0).collect() },
         Candidate { trial: None, value: None, scores: pairs.iter().map(|pair| pair.1).collect() },
     ];
-    Ok(Some(Confirmation::new(compared, if folded { "fold" } else { "seed" }, candidates)))
+    Some(Confirmation::new(compared, if folded { "fold" } else { "seed" }, candidates))
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use medley_core::RunLayout;
 use medley_core::text::plural;
 use medley_package::{NOTICE, NumberFormat};
-use medley_predict::{Bundle, ComputeOptions, Ensemble, RunSource, TaskChoice, calibrate, ensemble_folder};
+use medley_predict::{Bundle, ComputeOptions, Ensemble, RunSource, TaskChoice, calibrate};
 use medley_predictions::record::read_manifest;
 use medley_storage::{RealFs, StorageError, create_folder};
 use serde::Serialize;
@@ -109,10 +109,8 @@ struct Report<'a> {
 }
 
 pub(crate) fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
-    if let Some(folder) = ensemble_folder(&arguments.package) {
-        return verify_ensemble(&Ensemble::read(&folder)?, arguments.json);
-    }
     let bundle = match bundle::find(&arguments.package)? {
+        Found::Ensemble(folder) => return verify_ensemble(&Ensemble::read(&folder)?, arguments.json),
         Found::BuiltIn(model) => bundle::of_program(model)?,
         Found::Run | Found::Package => Bundle::read(&arguments.package)?,
     };
