@@ -7,11 +7,12 @@ use medley_metrics::undefined_auc;
 
 use crate::RunRecord;
 use crate::format::{self, MEAN_DECIMALS, TASK_DECIMALS};
+use crate::frame::NOT_CLINICAL;
 
 /// On everything that leaves the program.
 pub(crate) fn not_clinical(run: &RunRecord) -> &'static str {
     if has(run, Origin::User) {
-        "Not for clinical use: this is research software, not a medical device."
+        NOT_CLINICAL
     } else {
         "Not for clinical use: this is a benchmark on small public images, not a medical device."
     }

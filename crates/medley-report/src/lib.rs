@@ -37,6 +37,7 @@ mod error;
 mod facts;
 mod format;
 mod fragment;
+mod frame;
 mod page;
 mod published;
 pub mod record;
@@ -51,7 +52,8 @@ pub mod uncertainty;
 
 pub use error::ReportError;
 pub use fragment::Fragment;
-pub use page::{html, style, write_report};
+pub use frame::{Frame, NOT_CLINICAL};
+pub use page::{html, write_report};
 pub use record::{RunRecord, load_run};
 pub use robustness::{read as read_robustness, render_robustness, robustness_chart};
 pub use scorecard::{Format, Show, ShowPublished, render_comparison, render_scorecard};

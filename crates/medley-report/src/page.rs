@@ -7,6 +7,7 @@ use medley_core::RunLayout;
 use medley_storage::{ConfinedFolder, ConfinedFs, Storage, write_whole};
 
 use crate::format;
+use crate::frame::Frame;
 use crate::record::load_run;
 use crate::sections::sections;
 use crate::svg::MOST_CLASSES;
@@ -14,16 +15,7 @@ use crate::{Fragment, ReportError, RunRecord, facts};
 
 #[derive(Template)]
 #[template(path = "page.html")]
-struct PageTemplate<'a> {
-    name: &'a str,
-    date: String,
-    synthetic: bool,
-    unfinished: bool,
-    summary: String,
-    not_clinical: &'static str,
-    licences: String,
-    version: &'static str,
-    style: Fragment,
+struct SectionsTemplate {
     sections: Vec<Part>,
 }
 
@@ -72,24 +64,21 @@ pub fn html(run: &RunRecord) -> Result<String, ReportError> {
             parts.push(Part { id: section.id(), title: section.title(), body });
         }
     }
-    let page = PageTemplate {
+    let fail = |source| ReportError::Render { section: "page".to_owned(), source };
+    let frame = Frame {
+        kind: "run report",
         name: run.name(),
-        date: format::date(&run.manifest.created),
         synthetic: run.is_synthetic(),
         unfinished: run.results.is_none() && !run.untested,
         summary: summary(run),
+        date: Some(format::date(&run.manifest.created)),
         not_clinical: facts::not_clinical(run),
         licences: facts::licences(run),
-        version: env!("CARGO_PKG_VERSION"),
-        style: style(),
-        sections: parts,
+        contents: parts.iter().map(|part| (part.id, part.title)).collect(),
+        source: "the run folder",
+        body: Fragment::render(&SectionsTemplate { sections: parts }).map_err(fail)?,
     };
-    page.render().map_err(|source| ReportError::Render { section: "page".to_owned(), source })
-}
-
-/// The style sheet, for every page alike.
-pub fn style() -> Fragment {
-    Fragment::trusted(include_str!("../templates/style.css").to_owned())
+    frame.render().map_err(fail)
 }
 
 /// One line under the title.

@@ -13,7 +13,7 @@ use medley_metrics::{MetricError, Sample};
 use serde::Serialize;
 
 use crate::format::{NONE, TASK_DECIMALS, difference, number};
-use crate::page::style;
+use crate::frame::{Frame, NOT_CLINICAL};
 use crate::tables::Table;
 use crate::{Fragment, ReportError, RunRecord};
 
@@ -276,26 +276,32 @@ impl TransferReport {
     /// # Errors
     /// [`ReportError::Render`].
     pub fn html(&self) -> Result<String, ReportError> {
-        let page = TransferPage {
-            name: &self.joint,
-            synthetic: self.synthetic,
-            version: env!("CARGO_PKG_VERSION"),
-            style: style(),
+        let body = TransferTemplate {
             how: Self::how(),
             tables: vec![("Metrics", self.table()), ("Steps", self.steps_table())],
             remarks: self.remarks(),
         };
-        page.render().map_err(|source| ReportError::Render { section: "transfer".to_owned(), source })
+        let fail = |source| ReportError::Render { section: "transfer".to_owned(), source };
+        let frame = Frame {
+            kind: "transfer report",
+            name: &self.joint,
+            synthetic: self.synthetic,
+            unfinished: false,
+            summary: "Joint training beside training alone".to_owned(),
+            date: None,
+            not_clinical: NOT_CLINICAL,
+            licences: String::new(),
+            contents: vec![("result", "Transfer")],
+            source: "the run folders",
+            body: Fragment::render(&body).map_err(fail)?,
+        };
+        frame.render().map_err(fail)
     }
 }
 
 #[derive(Template)]
 #[template(path = "transfer.html")]
-struct TransferPage<'a> {
-    name: &'a str,
-    synthetic: bool,
-    version: &'static str,
-    style: Fragment,
+struct TransferTemplate {
     how: &'static str,
     tables: Vec<(&'static str, Table)>,
     remarks: Vec<String>,

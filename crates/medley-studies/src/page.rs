@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use askama::Template;
 use medley_core::record::ScoreSet;
 use medley_core::text::{count, duration, plural};
-use medley_report::Fragment;
+use medley_report::{Fragment, Frame, NOT_CLINICAL};
 use medley_search::{Study, TrialState, Value};
 use medley_storage::{RealFs, write_whole};
 
@@ -27,12 +27,6 @@ const NONE: &str = "–";
 #[derive(Template)]
 #[template(path = "study.html")]
 struct StudyTemplate {
-    version: &'static str,
-    style: Fragment,
-    name: String,
-    synthetic: bool,
-    summary: String,
-    contents: Vec<(&'static str, &'static str)>,
     unit: &'static str,
     best: Option<Best>,
     winner: Option<Winner>,
@@ -136,13 +130,7 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
         settings: keys.iter().map(|key| trial.point.get(key).map_or_else(|| NONE.to_owned(), value)).collect(),
     };
     let failed = overview.trials.iter().filter_map(|trial| Some((trial.number, trial.message.clone()?)));
-    let mut template = StudyTemplate {
-        version: env!("CARGO_PKG_VERSION"),
-        style: medley_report::style(),
-        name: overview.name.clone(),
-        synthetic: overview.manifest.as_ref().is_some_and(medley_core::record::Manifest::is_synthetic),
-        summary: summary(overview),
-        contents: Vec::new(),
+    let template = StudyTemplate {
         unit: if overview.definition.objective.contains_key("folds") { "folds" } else { "seeds" },
         best: best.map(|best| Best {
             number: best.number,
@@ -169,8 +157,20 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
         texts: overview.texts.clone(),
         keys,
     };
-    template.contents = contents(&template);
-    Ok(template.render()?)
+    let frame = Frame {
+        kind: "study",
+        name: &overview.name,
+        synthetic: overview.manifest.as_ref().is_some_and(medley_core::record::Manifest::is_synthetic),
+        unfinished: false,
+        summary: summary(overview),
+        date: None,
+        not_clinical: NOT_CLINICAL,
+        licences: String::new(),
+        contents: contents(&template),
+        source: "the folder of the study",
+        body: Fragment::render(&template)?,
+    };
+    Ok(frame.render()?)
 }
 
 fn contents(page: &StudyTemplate) -> Vec<(&'static str, &'static str)> {
