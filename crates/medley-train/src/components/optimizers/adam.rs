@@ -1,5 +1,6 @@
 use tch::TchError;
 
+use super::moments::Moments;
 use super::step::Stepper;
 use super::{Build, Number, Optimizer, Parameter, Rule, Step};
 
@@ -30,12 +31,7 @@ impl Build for Adam {
 #[derive(Debug, Clone, Copy)]
 pub struct Constants {
     decay: f32,
-    first: f32,
-    beta2: f32,
-    second: f32,
-    rate: f32,
-    correction: f32,
-    epsilon: f32,
+    moments: Moments,
 }
 
 impl Rule<2> for Adam {
@@ -44,24 +40,14 @@ impl Rule<2> for Adam {
     type Constants = Constants;
 
     fn constants(&self, step: &Step) -> Constants {
-        Constants {
-            decay: step.weight_decay as f32,
-            first: (1.0 - self.beta1) as f32,
-            beta2: self.beta2 as f32,
-            second: (1.0 - self.beta2) as f32,
-            // Both means start at zero, which is corrected here.
-            rate: (step.learning_rate / (1.0 - self.beta1.powf(step.number))) as f32,
-            correction: (1.0 / (1.0 - self.beta2.powf(step.number)).sqrt()) as f32,
-            epsilon: self.epsilon as f32,
-        }
+        let moments = Moments::new(self.beta1, self.beta2, self.epsilon, step);
+        Constants { decay: step.weight_decay as f32, moments }
     }
 
-    fn update<N: Number>(c: &Constants, parameter: N, [mean, square]: [N; 2], gradient: N) -> (N, [N; 2]) {
+    fn update<N: Number>(c: &Constants, parameter: N, means: [N; 2], gradient: N) -> (N, [N; 2]) {
         let gradient = gradient + parameter.clone() * c.decay;
-        let mean = mean.clone() + (gradient.clone() - mean) * c.first;
-        let square = square * c.beta2 + gradient.clone() * gradient * c.second;
-        let change = mean.clone() * c.rate / (square.clone().sqrt() * c.correction + c.epsilon);
-        (parameter - change, [mean, square])
+        let (change, means) = c.moments.update(means, gradient);
+        (parameter - change, means)
     }
 }
 

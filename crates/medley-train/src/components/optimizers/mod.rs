@@ -14,6 +14,7 @@ mod conformance;
 mod groups;
 mod lookahead;
 mod memory;
+mod moments;
 mod muon;
 mod number;
 mod sgd;
