@@ -1,5 +1,8 @@
 //! One trunk, many tasks.
 
+mod heads;
+mod inference;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,8 +10,10 @@ use std::fmt;
 use medley_core::TaskSpec;
 use tch::{Kind, Tensor};
 
+use self::heads::{check_segments, check_tasks, plan_heads};
+pub use self::inference::Inference;
 use crate::backbones::Backbone;
-use crate::config::{NetConfig, ValidatedNet};
+use crate::config::ValidatedNet;
 use crate::context::{FeatureMap, Levels, Prepared, Recorder, Rows, Work};
 use crate::layers::{Dropout, Linear};
 use crate::options::{BuildOptions, Segment};
@@ -39,6 +44,14 @@ pub struct MultiTaskNet {
     pending: RefCell<Option<Pending>>,
     inferences: Cell<u64>,
     winograd_layers: usize,
+}
+
+/// What a pass uses or leaves beside its logits.
+#[derive(Clone, Copy, Default)]
+struct Aside<'a> {
+    prepared: Option<&'a Prepared>,
+    recorder: Option<&'a Recorder>,
+    levels: Option<&'a Levels>,
 }
 
 /// What a network was made from, to copy its trunk.
@@ -155,7 +168,7 @@ impl MultiTaskNet {
     /// [`ModelError::Input`] when images or segments do not fit; [`ModelError::OneValuePerChannel`]; [`ModelError::Torch`].
     pub fn forward(&self, images: &Tensor, segments: &[Segment], train: bool) -> Result<Vec<Tensor>, ModelError> {
         self.check(images, segments)?;
-        self.compute(images, segments, self.pass(train, 0, None), None, None)
+        self.compute(images, segments, self.pass(train, 0, None), Aside::default())
     }
 
     /// [`Self::forward`] in training, with dropout and stochastic depth drawn as functions of `noise`: a training loop gives a
@@ -171,7 +184,7 @@ impl MultiTaskNet {
         noise: u64,
     ) -> Result<Vec<Tensor>, ModelError> {
         self.check(images, segments)?;
-        self.compute(images, segments, self.pass(true, noise, None), None, None)
+        self.compute(images, segments, self.pass(true, noise, None), Aside::default())
     }
 
     /// [`Self::forward`] in evaluation, with what explains the logits. Always in fp32 with the convolutions of libtorch and without
@@ -238,7 +251,7 @@ impl MultiTaskNet {
     /// The network for prediction: `BatchNorm` folded into convolutions, weights cast once, nothing recorded.
     pub fn inference(&self) -> Inference<'_> {
         self.inferences.set(self.inferences.get() + 1);
-        Inference { net: self, number: self.inferences.get(), prepared: Prepared::default() }
+        Inference::new(self, self.inferences.get())
     }
 
     /// The trainable tensors: fp32 masters, sorted by name, shallow clones.
@@ -312,7 +325,8 @@ impl MultiTaskNet {
         let images = Tensor::f_zeros([&[1, c], &space[..]].concat().as_slice(), (Kind::Float, plan.device))?;
         let recorder = Recorder::new(self.input_size());
         let segment = Segment { task: 0, start: 0, len: 1 };
-        self.compute(&images, &[segment], self.pass(false, 0, None), None, Some(&recorder))?;
+        let aside = Aside { recorder: Some(&recorder), ..Aside::default() };
+        self.compute(&images, &[segment], self.pass(false, 0, None), aside)?;
         Ok(recorder.into_work())
     }
 
@@ -335,15 +349,15 @@ impl MultiTaskNet {
         images: &Tensor,
         segments: &[Segment],
         pass: Pass,
-        prepared: Option<&Prepared>,
-        recorder: Option<&Recorder>,
+        aside: Aside<'_>,
     ) -> Result<Vec<Tensor>, ModelError> {
+        let Aside { prepared, recorder, levels } = aside;
         let logits = || {
             let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), self.options.plan.device)?;
             let context = Context::new(pass.train, pass.kind, &rows, pass.noise);
-            let context = Context { prepared, recorder, convolutions: pass.convolutions, ..context };
+            let context = Context { prepared, recorder, levels, convolutions: pass.convolutions, ..context };
             let features = match &self.replicas {
-                Some(replicas) if recorder.is_none() => {
+                Some(replicas) if recorder.is_none() && levels.is_none() => {
                     let own = |images: &Tensor, share: &Share| {
                         replicas::forward(self.backbone.as_ref(), images, share, pass, prepared)
                     };
@@ -431,73 +445,6 @@ pub struct Trace {
     pub feature_map: Option<Tensor>,
 }
 
-/// A network that only predicts. It keeps weights that were prepared from the parameters by its first pass: make a new one
-/// after the parameters change.
-#[derive(Debug)]
-pub struct Inference<'a> {
-    net: &'a MultiTaskNet,
-    number: u64,
-    prepared: Prepared,
-}
-
-impl Inference<'_> {
-    /// As [`MultiTaskNet::forward`] in evaluation, to within rounding; nothing is recorded for a backward pass.
-    ///
-    /// On a CPU, without replicas, the bits of an image do not depend on the others: libtorch has other sums for a product of one row,
-    /// or of a few, so there are always some.
-    ///
-    /// # Errors
-    /// As [`MultiTaskNet::forward`].
-    pub fn forward(&self, images: &Tensor, segments: &[Segment]) -> Result<Vec<Tensor>, ModelError> {
-        let _guard = tch::no_grad_guard();
-        self.net.check(images, segments)?;
-        let pass = self.net.pass(false, 0, Some(self.number));
-        let compute = |images: &Tensor, segments: &[Segment]| {
-            self.net.compute(images, segments, pass, Some(&self.prepared), None)
-        };
-        let ([segment], 1) = (segments, images.size()[0]) else { return compute(images, segments) };
-        let logits = compute(&Tensor::f_cat(&[images, images], 0)?, &[Segment { len: 2, ..*segment }])?;
-        logits.iter().map(|logits| Ok(logits.f_narrow(0, 0, 1)?)).collect()
-    }
-
-    /// [`Self::forward`] without replicas, and what the network sees on its way `[N, features]`, fp32: the mean over space of what each
-    /// layer makes that shortens the sides (a pool or a convolution with a stride), of as many layers from the first on as have 256
-    /// channels together. `None` for networks without such layers.
-    ///
-    /// # Errors
-    /// As [`MultiTaskNet::forward`].
-    pub fn forward_with_levels(
-        &self,
-        images: &Tensor,
-        segments: &[Segment],
-    ) -> Result<(Vec<Tensor>, Option<Tensor>), ModelError> {
-        let _guard = tch::no_grad_guard();
-        self.net.check(images, segments)?;
-        let ([segment], 1) = (segments, images.size()[0]) else { return self.levels(images, segments) };
-        let twice = Tensor::f_cat(&[images, images], 0)?;
-        let (logits, levels) = self.levels(&twice, &[Segment { len: 2, ..*segment }])?;
-        let first = |tensor: &Tensor| tensor.f_narrow(0, 0, 1);
-        Ok((logits.iter().map(first).collect::<Result<_, _>>()?, levels.as_ref().map(first).transpose()?))
-    }
-
-    fn levels(&self, images: &Tensor, segments: &[Segment]) -> Result<(Vec<Tensor>, Option<Tensor>), ModelError> {
-        let net = self.net;
-        let compute = || {
-            let (pass, device) = (net.pass(false, 0, Some(self.number)), net.options.plan.device);
-            let rows = Rows::new(segments, (0..images.size()[0] as u64).collect(), device)?;
-            let (levels, context) = (Levels::default(), Context::new(false, pass.kind, &rows, pass.noise));
-            let prepared = Some(&self.prepared);
-            let context = Context { prepared, levels: Some(&levels), convolutions: pass.convolutions, ..context };
-            let images = pass.input(&images.f_to_device(device)?)?;
-            let features = net.backbone.forward(&images.into(), &context)?.into_tensor()?;
-            let logits = net.logits(features, &context)?;
-            Ok((logits, levels.joined()?))
-        };
-        compute()
-            .map_err(|error: ModelError| error.while_doing(|| format!("computing images of size {:?}", images.size())))
-    }
-}
-
 impl Blueprint {
     /// A trunk and the scope it was built in.
     fn trunk(&self, options: &BuildOptions, filling: Filling) -> Result<(Scope, Box<dyn Backbone>), ModelError> {
@@ -513,90 +460,4 @@ impl fmt::Debug for MultiTaskNet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MultiTaskNet({} parameters, {} tasks)", self.parameter_count(), self.task_count())
     }
-}
-
-struct HeadPlan {
-    /// Name and number of outputs.
-    heads: Vec<(String, i64)>,
-    head_of: Vec<usize>,
-}
-
-/// Gives each task a head: a shared one if the config names it there, else its own.
-fn plan_heads(config: &NetConfig, tasks: &[TaskSpec]) -> Result<HeadPlan, ModelError> {
-    let mut heads: Vec<(String, i64)> = Vec::new();
-    let mut first_of: BTreeMap<String, (usize, &TaskSpec)> = BTreeMap::new();
-    let mut head_of = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        let shared = config.shared_heads.iter().find(|(_, members)| members.contains(&task.name));
-        let name = shared.map_or(&task.name, |(name, _)| name);
-        match first_of.get(name) {
-            None => {
-                check_name(name, task)?;
-                first_of.insert(name.clone(), (heads.len(), task));
-                head_of.push(heads.len());
-                heads.push((name.clone(), task.outputs() as i64));
-            }
-            Some((_, other)) if shared.is_none() || !config.shared_heads[name].contains(&other.name) => {
-                let problem =
-                    format!("its head would be called `{name}` like that of `{}`; rename the shared head", other.name);
-                return Err(ModelError::Task { task: task.name.clone(), problem });
-            }
-            Some((_, other)) if other.classes != task.classes || other.kind != task.kind => {
-                let problem = format!("it cannot share the head `{name}` with `{}`: their classes differ", other.name);
-                return Err(ModelError::Task { task: task.name.clone(), problem });
-            }
-            Some((head, _)) => head_of.push(*head),
-        }
-    }
-    Ok(HeadPlan { heads, head_of })
-}
-
-fn check_tasks(tasks: &[TaskSpec]) -> Result<(), ModelError> {
-    if tasks.is_empty() {
-        return Err(ModelError::Input {
-            what: "the number of tasks is",
-            actual: "0".into(),
-            expected: "at least 1".into(),
-        });
-    }
-    for (index, task) in tasks.iter().enumerate() {
-        check_name(&task.name, task)?;
-        if task.classes.is_empty() {
-            return Err(ModelError::Task { task: task.name.clone(), problem: "it has no classes".into() });
-        }
-        if tasks[..index].iter().any(|other| other.name == task.name) {
-            return Err(ModelError::Task { task: task.name.clone(), problem: "the task is listed twice".into() });
-        }
-    }
-    Ok(())
-}
-
-/// Names become parts of tensor names, where dots separate.
-fn check_name(name: &str, task: &TaskSpec) -> Result<(), ModelError> {
-    let legal = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if !name.is_empty() && name.chars().all(legal) {
-        return Ok(());
-    }
-    let problem = format!("`{name}` cannot name a head: use letters, digits, `_` and `-`");
-    Err(ModelError::Task { task: task.name.clone(), problem })
-}
-
-/// Segments must cover the rows in order, without gaps.
-fn check_segments(segments: &[Segment], rows: i64, tasks: usize) -> Result<(), ModelError> {
-    let mut next = 0;
-    for segment in segments {
-        if segment.task >= tasks {
-            let expected = format!("below the number of tasks, {tasks}");
-            return Err(ModelError::Input { what: "a segment has task", actual: segment.task.to_string(), expected });
-        }
-        if segment.start != next || segment.len < 1 || segment.len > rows - next {
-            let expected = format!("rows from {next} on, at least 1, within the {rows} rows of the batch");
-            return Err(ModelError::Input { what: "segments hold", actual: format!("{segment:?}"), expected });
-        }
-        next += segment.len;
-    }
-    if next == rows {
-        return Ok(());
-    }
-    Err(ModelError::Input { what: "segments cover", actual: format!("{next} rows"), expected: format!("{rows}") })
 }
