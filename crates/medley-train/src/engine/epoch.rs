@@ -60,7 +60,8 @@ impl SeedRun<'_> {
             state.finish_epoch();
         }
         let (result, losses, selected) = self.validated(predictions)?;
-        let best = self.progress.best.is_none_or(|best| best.selected().is_beaten_by(&selected));
+        let best =
+            self.progress.best.is_none_or(|best| self.experiment.select.choice.prefers(&best.selected(), &selected));
         self.progress = Progress {
             epoch: epoch + 1,
             best: if best {

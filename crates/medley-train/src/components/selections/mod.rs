@@ -1,10 +1,11 @@
 //! Selections: which epoch is kept, by its validation.
 //!
 //! A [`Selection`] gives a validation one number, and the epoch with the highest is kept; of several, the one with the lower
-//! validation loss, and then the earlier. To add one: a file here, and a line in the registry.
+//! validation loss, and then the earlier. `last` keeps the last epoch. To add one: a file here, and a line in the registry.
 
 mod accuracy;
 mod auc;
+mod last;
 mod loss;
 mod macro_f1;
 
@@ -16,6 +17,7 @@ use super::{Component, registry};
 
 pub use accuracy::Accuracy;
 pub use auc::Auc;
+pub use last::Last;
 pub use loss::ValidationLoss;
 pub use macro_f1::MacroF1;
 
@@ -26,6 +28,11 @@ pub type SelectConfig = Component<SelectionChoice, SelectionKeys>;
 pub trait Selection {
     /// Higher is better. NaN, where the metric is not defined, is worse than everything.
     fn score(&self, validation: &Validation<'_>) -> f64;
+
+    /// Whether a later epoch takes the place of the one that is kept.
+    fn prefers(&self, kept: &Selected, later: &Selected) -> bool {
+        kept.is_beaten_by(later)
+    }
 }
 
 /// A network on the validation split.
@@ -44,11 +51,12 @@ registry! {
         Auc(Auc) = "auc",
         Accuracy(Accuracy) = "accuracy",
         Loss(ValidationLoss) = "loss",
+        Last(Last) = "last",
     }
 }
 
 medley_core::keys! {
-    /// Which epoch of a run is kept and scored: the best on the validation split. Of equals, the one with the lower validation
+    /// Which epoch of a run is kept and scored: the best on the validation split, or the last. Of equals, the one with the lower validation
     /// loss is kept, and then the earlier.
     pub struct SelectionKeys {}
 }
