@@ -17,8 +17,8 @@ pub enum Watched {
 pub enum Action {
     /// Stop after the batch in progress.
     StopNow,
-    /// Stop after the epoch in progress, or no longer, if that was asked for already.
-    StopAfterEpoch,
+    /// Whether to stop after the epoch in progress: a second press takes it back.
+    StopAfterEpoch(bool),
     /// Close the screen; the run goes on.
     Close,
 }
@@ -60,7 +60,7 @@ impl View {
             KeyCode::Char('q') => return Some(self.quit()),
             KeyCode::Char('e') if self.watched == Watched::Own => {
                 self.stops_after_epoch = !self.stops_after_epoch;
-                return Some(Action::StopAfterEpoch);
+                return Some(Action::StopAfterEpoch(self.stops_after_epoch));
             }
             KeyCode::Char('l') => self.loss = !self.loss,
             KeyCode::Char('?' | 'h') => self.help = !self.help,
@@ -126,9 +126,9 @@ mod tests {
         let mut own = View::default();
         assert_eq!(own.press(control_c, 1, 0), Some(Action::StopNow));
         assert!(own.stops_now);
-        assert_eq!(press(&mut own, KeyCode::Char('e')), Some(Action::StopAfterEpoch));
+        assert_eq!(press(&mut own, KeyCode::Char('e')), Some(Action::StopAfterEpoch(true)));
         assert!(own.stops_after_epoch);
-        assert_eq!(press(&mut own, KeyCode::Char('e')), Some(Action::StopAfterEpoch));
+        assert_eq!(press(&mut own, KeyCode::Char('e')), Some(Action::StopAfterEpoch(false)));
         assert!(!own.stops_after_epoch, "the second press takes it back");
         let mut other = View::of_another_process();
         assert_eq!(other.press(control_c, 1, 0), Some(Action::Close));

@@ -30,9 +30,7 @@ impl Watching {
             Action::StopNow => {
                 let _ = signal_hook::low_level::raise(SIGINT);
             }
-            Action::StopAfterEpoch => {
-                asked.fetch_xor(true, Ordering::SeqCst);
-            }
+            Action::StopAfterEpoch(stops) => asked.store(stops, Ordering::SeqCst),
             Action::Close => {}
         };
         let screen = Screen::open(history, View::default(), act)?;
