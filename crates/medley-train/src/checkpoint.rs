@@ -5,6 +5,8 @@
 //! `state.json`, as `sha256sum --check` reads it; loading verifies both. A newer checkpoint is committed before older ones are
 //! removed, so one good one is always there.
 
+mod error;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -14,12 +16,13 @@ use medley_core::record::SCHEMA_VERSION;
 use medley_core::text::hex;
 use medley_models::{ModelError, weights};
 use medley_storage::{
-    ConfinedFolder, ConfinedFs, ReadError, Shown, Storage, StorageError, check_size, fill_directory, if_present,
+    ConfinedFolder, ConfinedFs, ReadError, Storage, StorageError, check_size, fill_directory, if_present,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tch::Tensor;
 
+pub use self::error::CheckpointError;
 use crate::components::selections::Selected;
 use crate::components::task_weights::WeightState;
 
@@ -138,57 +141,6 @@ struct State {
     /// Whether `state.sha256` belongs to it; not in checkpoints of older programs.
     #[serde(default)]
     hashed: bool,
-}
-
-/// Why a checkpoint could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// Writing failed; older checkpoints are untouched.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// A file is missing or cannot be read, or is not read: a link, a pipe, a file larger than such a file can be.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The state is not what this program writes.
-    #[error("checkpoint `{}` has a bad {STATE_FILE}: {problem}", Shown(path))]
-    BadState {
-        /// The checkpoint.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A file was changed or damaged after it was written.
-    #[error("checkpoint file `{}` does not have the SHA-256 that was recorded with it: it is damaged", Shown(path))]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The tensors do not fit the network of the config.
-    #[error("checkpoint `{}` does not fit: {problem}", Shown(path))]
-    Misfit {
-        /// The checkpoint.
-        path: PathBuf,
-        /// The lists of names.
-        problem: String,
-    },
-    /// There is none that can be used.
-    #[error("no usable {kind} checkpoint in `{}`{}", Shown(folder), skipped_text(skipped))]
-    None {
-        /// `best`, `last` or `ingredient`.
-        kind: &'static str,
-        /// Where they were looked for.
-        folder: PathBuf,
-        /// Those that were found and not used, with the reason.
-        skipped: Vec<String>,
-    },
-}
-
-fn skipped_text(skipped: &[String]) -> String {
-    if skipped.is_empty() {
-        "; one is written when an epoch has finished".to_owned()
-    } else {
-        format!("; not used: {}", skipped.join("; "))
-    }
 }
 
 /// Named groups of tensors, one file each: `model`, `optimizer`, `average`.

@@ -13,7 +13,6 @@ use std::time::Duration;
 use medley_core::RunLayout;
 
 pub use budget::{Budget, Clock, Moment};
-pub use medley_core::text::parse_duration;
 pub use range_test::{RangePoint, RangeTest, rates};
 
 use crate::TrainError;

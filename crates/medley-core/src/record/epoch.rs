@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::number_or_null;
+use super::event::number_or_null;
 
 /// One task's metrics on the validation split after an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

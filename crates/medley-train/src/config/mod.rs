@@ -6,6 +6,7 @@
 //! file, line and key. [`Rules`] are what a config does not say and versions do differently. [`document`] makes the lists of keys
 //! in documentation from the declarations.
 
+mod checks;
 pub mod document;
 mod experiment;
 pub mod load;

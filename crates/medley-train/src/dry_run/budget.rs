@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::parse_duration;
+use medley_core::text::parse_duration;
 
 /// What a run may take, as `train.budget` says.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,6 +3,7 @@
 pub mod average;
 mod bad_step;
 mod batch_loss;
+mod best;
 pub(crate) mod buffers;
 mod epoch;
 mod frozen;
@@ -18,14 +19,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use medley_augment::BatchAssembler;
 use medley_augment::mix::Mixer;
-use medley_augment::{BatchAssembler, TestTimeView};
 use medley_core::record::{Inheritance, Parent};
-use medley_core::{RunLayout, Scores, TaskSpec};
+use medley_core::{RunLayout, TaskSpec};
 use medley_models::{BuildOptions, ComputePlan, MultiTaskNet};
 use medley_storage::Storage;
 use tch::{Device, Tensor};
 
+pub use self::best::BestNetwork;
 use crate::TrainError;
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder, Progress};
 use crate::components::callbacks::Callbacks;
@@ -34,12 +36,12 @@ use crate::components::optimizers::{self, Optimizer, Parameter};
 use crate::components::patterns::Patterns;
 use crate::components::schedules::LearningRate;
 use crate::config::Experiment;
-use crate::data::{INPUT_CHANNELS, LearningData, SplitSources};
+use crate::data::{INPUT_CHANNELS, LearningData};
 use crate::distill::Teachers;
 use crate::engine::average::MovingAverage;
 use crate::engine::bad_step::EpochStart;
 use crate::engine::epoch::Throughput;
-use crate::engine::predict::{Prediction, Predictor};
+use crate::engine::predict::Predictor;
 use crate::engine::teaching::Teaching;
 use crate::observer::Observers;
 use crate::parent::{ParentError, ParentRun};
@@ -463,91 +465,6 @@ impl<'a> SeedRun<'a> {
             groups.push(("average", average.state()));
         }
         groups
-    }
-}
-
-/// A finished seed run with the network that validation chose.
-pub struct BestNetwork<'a> {
-    seed_run: SeedRun<'a>,
-    epoch: usize,
-}
-
-impl BestNetwork<'_> {
-    /// Why training ended before its last epoch, if it did.
-    pub fn stopped(&self) -> Option<&str> {
-        self.seed_run.progress.stopped.as_deref()
-    }
-
-    /// Epochs finished when it was chosen.
-    pub fn epoch(&self) -> usize {
-        self.epoch
-    }
-
-    /// The tasks that it predicts, by number.
-    pub(crate) fn tasks(&self) -> Vec<usize> {
-        self.seed_run.own_tasks()
-    }
-
-    /// Predicts validation again, to be written beside the test predictions; `None` when a stop was asked for.
-    ///
-    /// # Errors
-    /// What the network says.
-    pub fn predict_validation(
-        &self,
-        observers: &mut Observers,
-        stop: &StopFlag,
-    ) -> Result<Option<Vec<Prediction>>, TrainError> {
-        let (assembler, data) = (&self.seed_run.val_assembler, &self.seed_run.data.val);
-        match self.views() {
-            None => self.seed_run.predict_validation(observers, stop),
-            Some(views) => {
-                let predictor = self.seed_run.predictor();
-                let rows = self.seed_run.own_rows(data.rows());
-                predictor.predict_views(data.split(), assembler, &rows, &views, observers, stop)
-            }
-        }
-    }
-
-    /// Predicts test images; `None` when a stop was asked for. Their labels are not here.
-    ///
-    /// # Errors
-    /// What the network says.
-    pub fn predict_test(
-        &self,
-        images: &SplitSources,
-        observers: &mut Observers,
-        stop: &StopFlag,
-    ) -> Result<Option<Vec<Prediction>>, TrainError> {
-        let assembler = images.assembler(self.seed_run.experiment, self.seed_run.seed)?;
-        let (predictor, rows) = (self.seed_run.predictor(), self.seed_run.own_rows(images.rows()));
-        match self.views() {
-            None => predictor.predict(images.split(), &assembler, &rows, None, observers, stop),
-            Some(views) => predictor.predict_views(images.split(), &assembler, &rows, &views, observers, stop),
-        }
-    }
-
-    /// Predicts the images of one task as their policy changes them, each seen once; `None` when a stop was asked for. The changes are those
-    /// of seed 0 whatever the seed of the network, so that all networks see the same images.
-    pub(crate) fn predict_corrupted(
-        &self,
-        images: &SplitSources,
-        task: usize,
-        observers: &mut Observers,
-        stop: &StopFlag,
-    ) -> Result<Option<Scores>, TrainError> {
-        let assembler = images.assembler(self.seed_run.experiment, 0)?;
-        let mut rows = vec![0; images.rows().len()];
-        rows[task] = images.rows()[task];
-        let predictor = self.seed_run.predictor();
-        let found = predictor.predict_changed(images.split(), &assembler, &rows, observers, stop)?;
-        Ok(found.map(|mut all| all.swap_remove(task).scores))
-    }
-
-    /// The views of each task; `None` where every image is seen once, as it is.
-    fn views(&self) -> Option<Vec<Vec<TestTimeView>>> {
-        let tasks = self.seed_run.data.tasks.iter();
-        let views: Vec<_> = tasks.map(|task| self.seed_run.experiment.test_time_views(task)).collect();
-        views.iter().any(|views| views.len() > 1).then_some(views)
     }
 }
 
