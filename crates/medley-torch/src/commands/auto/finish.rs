@@ -14,6 +14,8 @@ use medley_studies::confirmation::Candidate;
 use medley_studies::{Confirmation, Overview, page};
 use medley_tune::auto::{Auto, AutoRuns};
 
+use super::rehearsal;
+
 /// Ensemble, package, records and report.
 pub(super) fn finish(
     auto: &Auto,
@@ -23,6 +25,7 @@ pub(super) fn finish(
     out: &Path,
 ) -> anyhow::Result<AutoRecord> {
     let before = auto.clock().spent();
+    rehearsal::remove(out);
     let folders: Vec<PathBuf> = runs.members.iter().map(|member| out.join(&member.folder)).collect();
     let built = combine(&folders, data, out, "ensemble")?;
     let name = out.file_name().map_or_else(|| "auto".to_owned(), |name| name.to_string_lossy().into_owned());
@@ -84,7 +87,7 @@ fn finding(confirmation: Option<&Confirmation>, runs: &AutoRuns) -> String {
 }
 
 /// The networks of all members, each a package, and how they are averaged.
-fn write_package(
+pub(super) fn write_package(
     name: &str,
     built: &Built,
     members: &[MemberRecord],
