@@ -30,6 +30,7 @@ struct StudyTemplate {
     version: &'static str,
     style: Fragment,
     name: String,
+    kind: &'static str,
     synthetic: bool,
     summary: String,
     contents: Vec<(&'static str, &'static str)>,
@@ -136,10 +137,13 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
         settings: keys.iter().map(|key| trial.point.get(key).map_or_else(|| NONE.to_owned(), value)).collect(),
     };
     let failed = overview.trials.iter().filter_map(|trial| Some((trial.number, trial.message.clone()?)));
+    let named = overview.auto.as_ref().filter(|auto| !auto.name.is_empty());
     let mut template = StudyTemplate {
         version: env!("CARGO_PKG_VERSION"),
         style: medley_report::style(),
-        name: overview.name.clone(),
+        // The study of an automatic run is always called the same.
+        name: named.map_or_else(|| overview.name.clone(), |auto| auto.name.clone()),
+        kind: if overview.auto.is_some() { "automatic run" } else { "study" },
         synthetic: overview.manifest.as_ref().is_some_and(medley_core::record::Manifest::is_synthetic),
         summary: summary(overview),
         contents: Vec::new(),
@@ -254,6 +258,9 @@ fn auto(record: &AutoRecord) -> Auto {
             " The ensemble ({method}) has a harmonic mean of macro-F1 of {} on the validation split.",
             number(score)
         );
+    }
+    if let Some(left_out) = record.left_out() {
+        let _ = write!(summary, " Left out: {left_out}.");
     }
     let rule = |rule: &RuleRecord| match rule.rule.as_str() {
         "plain" => format!("{}: the plain rule stays ({})", rule.task, number(rule.plain_macro_f1)),

@@ -124,8 +124,8 @@ impl TimePlan {
         // The data are opened once more for labels.
         let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
         let train_until = budget - reserve.min(budget / 4.0);
-        let search_until = spent + (train_until - spent).max(0.0) * SEARCH_SHARE;
-        let trial = ((search_until - spent) / WHOLE_TRIALS / beside - epoch.end).max(0.0);
+        let search = (train_until - spent).max(0.0) * SEARCH_SHARE;
+        let trial = (search / WHOLE_TRIALS / beside - epoch.end).max(0.0);
         let most = (MOST_STEPS / epoch.steps.max(1)).clamp(20, 100);
         let least_steps = LEAST_STEPS.min(epoch.steps as f64);
         let least = (LEAST_EPOCHS as f64 * (epoch.step * least_steps + epoch.validation) + epoch.end) * beside;
@@ -255,7 +255,7 @@ pub fn study_text(space: &[String], epochs: usize, seed: u64) -> String {
     // Three levels: a ninth, a third, all.
     let first = (epochs / 9).max(1);
     let mut text = format!(
-        "seed = {seed}\n[budget]\ntrials = 1000\n[objective]\nbase = \"config.toml\"\n[sampler]\nname = \"tpe\"\n"
+        "seed = {seed}\n[budget]\ntrials = 10000\n[objective]\nbase = \"config.toml\"\n[sampler]\nname = \"tpe\"\n"
     );
     if epochs > first {
         let _ = write!(text, "[pruner]\nname = \"asha\"\nfirst = {first}\nlast = {epochs}\n");

@@ -37,7 +37,10 @@ pub(super) fn finish(
         confirmation.write(runs.study.folder(), &RealFs)?;
     }
     auto.add("ensemble, rules, package and report", before);
+    let is_out = |member: &&MemberRecord| weights(&built, &member.name).values().all(|weight| *weight <= 0.0);
+    let left_out = runs.members.iter().filter(is_out).map(|member| member.name.clone()).collect();
     let auto_record = AutoRecord {
+        name,
         budget: auto.clock().budget(),
         spent: auto.clock().spent(),
         phases: auto.phases(),
@@ -50,6 +53,7 @@ pub(super) fn finish(
         members: runs.members.clone(),
         ensemble: built.layout.root().file_name().map(|name| name.to_string_lossy().into_owned()),
         method: built.record.tasks.first().map(|task| task.weighed.method.as_str().to_owned()),
+        left_out,
         ensemble_score: Some(built.record.validation.harmonic_mean),
         rules: rules(&built),
         test: None,

@@ -103,6 +103,7 @@ fn text(record: &AutoRecord, out: &std::path::Path) -> String {
         format!("validation {} best settings, {} default recipe", number(winner), number(base)),
         format!("ensemble   {} harmonic mean of macro-F1", number(record.ensemble_score)),
     ];
+    lines.extend(record.left_out().map(|left_out| format!("left out   {left_out}")));
     for rule in &record.rules {
         lines.push(format!("decision   {}: {}", rule.task, rule.rule));
     }
