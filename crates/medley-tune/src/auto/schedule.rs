@@ -13,8 +13,8 @@ const MOST_REPEATS: usize = 4;
 const MARGIN: f64 = 1.05;
 /// The part of the time for trials and networks that the search has at least.
 pub(super) const SEARCH_SHARE: f64 = 0.5;
-/// Trials count for what an epoch costs once they have had this part of their epochs: before, beginning counts for more.
-const LEAST_OF_TRIAL: f64 = 0.3;
+/// Trials count for what an epoch costs once they have had this part of their epochs, if there are such: before, beginning counts for more.
+const LEAST_OF_TRIAL: [f64; 2] = [1.0, 0.3];
 /// Settings change what a network costs by no more than this.
 const MOST_SLOWER: f64 = 4.0;
 /// What is combined at the end has more members than what was timed.
@@ -143,19 +143,18 @@ pub(super) struct TrialCost {
 /// How much longer networks take with batches of one size than with those of another, by trials; 1 where that is not known.
 pub(super) fn slower(trials: &[TrialCost], all_epochs: usize, (found, base): (Option<i64>, i64)) -> f64 {
     let Some(found) = found.filter(|found| *found != base) else { return 1.0 };
-    let of = |batch: i64| {
-        let epochs = |trial: &TrialCost| trial.epochs as f64;
-        let counts = |trial: &&TrialCost| {
-            trial.batch == Some(batch) && epochs(trial) >= (all_epochs as f64 * LEAST_OF_TRIAL).max(1.0)
-        };
-        let costs = trials.iter().filter(counts).map(|trial| trial.seconds / epochs(trial));
-        median(costs.collect())
+    let of = |batch: i64, share: f64| {
+        let least = (all_epochs as f64 * share).max(1.0);
+        let counts = |trial: &&TrialCost| trial.batch == Some(batch) && trial.epochs as f64 >= least;
+        median(trials.iter().filter(counts).map(|trial| trial.seconds / trial.epochs as f64).collect())
     };
-    match (of(found), of(base)) {
-        (Some(found), Some(base)) if base > 0.0 => (found / base).clamp(1.0 / MOST_SLOWER, MOST_SLOWER),
+    // Both of trials that were as long, as beginning is a part of it.
+    let known = |share: f64| of(found, share).zip(of(base, share).filter(|base| *base > 0.0));
+    match LEAST_OF_TRIAL.into_iter().find_map(known) {
+        Some((found, base)) => (found / base).clamp(1.0 / MOST_SLOWER, MOST_SLOWER),
         // Smaller batches are more steps.
-        _ if found < base => 1.25,
-        _ => 1.0,
+        None if found < base => 1.25,
+        None => 1.0,
     }
 }
 
