@@ -55,6 +55,9 @@ pub struct RuleRecord {
 /// `auto.json`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AutoRecord {
+    /// Its folder's name, by which people know it.
+    #[serde(default)]
+    pub name: String,
     /// Seconds that were allowed.
     pub budget: f64,
     /// Seconds that were spent when this was written.
@@ -79,6 +82,9 @@ pub struct AutoRecord {
     pub ensemble: Option<String>,
     /// How its members are weighted, as it was accepted.
     pub method: Option<String>,
+    /// Networks that have no part in it: those of settings that are far below the others, or that selection did not choose.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// Its harmonic mean of macro-F1 on the validation split.
     pub ensemble_score: Option<f64>,
     /// Rules that were accepted for it.
@@ -89,6 +95,15 @@ pub struct AutoRecord {
 }
 
 impl AutoRecord {
+    /// What is said of networks that have no part in the ensemble; `None` where all have.
+    pub fn left_out(&self) -> Option<String> {
+        let why = match self.method.as_deref() {
+            Some("guarded") => "more than two standard errors below the others, which are not worse without them",
+            _ => "not chosen",
+        };
+        (!self.left_out.is_empty()).then(|| format!("{} ({why})", self.left_out.join(", ")))
+    }
+
     /// Mean score of single networks by the best settings, and by the base experiment.
     pub fn means(&self) -> (Option<f64>, Option<f64>) {
         let winner = self.members.iter().find_map(|member| member.trial);

@@ -130,6 +130,8 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
         settings: keys.iter().map(|key| trial.point.get(key).map_or_else(|| NONE.to_owned(), value)).collect(),
     };
     let failed = overview.trials.iter().filter_map(|trial| Some((trial.number, trial.message.clone()?)));
+    // The study of an automatic run is always called the same.
+    let named = overview.auto.as_ref().filter(|auto| !auto.name.is_empty());
     let template = StudyTemplate {
         unit: if overview.definition.objective.contains_key("folds") { "folds" } else { "seeds" },
         best: best.map(|best| Best {
@@ -158,8 +160,8 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
         keys,
     };
     let frame = Frame {
-        kind: "study",
-        name: &overview.name,
+        kind: if overview.auto.is_some() { "automatic run" } else { "study" },
+        name: named.map_or(&overview.name, |auto| &auto.name),
         synthetic: overview.manifest.as_ref().is_some_and(medley_core::record::Manifest::is_synthetic),
         unfinished: false,
         summary: summary(overview),
@@ -254,6 +256,9 @@ fn auto(record: &AutoRecord) -> Auto {
             " The ensemble ({method}) has a harmonic mean of macro-F1 of {} on the validation split.",
             number(score)
         );
+    }
+    if let Some(left_out) = record.left_out() {
+        let _ = write!(summary, " Left out: {left_out}.");
     }
     let rule = |rule: &RuleRecord| match rule.rule.as_str() {
         "plain" => format!("{}: the plain rule stays ({})", rule.task, number(rule.plain_macro_f1)),

@@ -14,9 +14,9 @@ use super::{DataFolder, Reading};
   medley auto --task breastmnist --task retinamnist --budget 30s --out two
   medley auto --config my-config.toml --budget 20s --out auto/mine
 
-The budget counts everything. Half of it goes to a search with successive halving over a space by the size of the data; then networks are \
-trained on fresh seeds by the best settings and by the default recipe, as many as there is time for; they are averaged, decision rules are \
-fitted, and the report says whether the search found more than chance. Give a set minutes rather than seconds. The test split stays shut: \
+The budget counts everything. Networks are trained by the default recipe, which shows what one costs; a search with successive halving over \
+a space by the size of the data has at least half of the time, and goes on until networks by the best settings just fit. All are averaged, but \
+for those far below the others, decision rules are fitted, and the report says whether the search found more than chance. Give a set minutes rather than seconds. The test split stays shut: \
 `medley test` scores a network, `medley ensemble --test` an ensemble.")]
 pub struct AutoArguments {
     /// A task; may be repeated

@@ -2,7 +2,8 @@
 //!
 //! The plain mean of probabilities is hard to beat, and weights are easily fitted to the accidents of a small validation split. So
 //! weights of any method are cross-fitted and held against the mean by a paired bootstrap, as rules are by [`fit()`](crate::fit()), and
-//! the mean stays unless they are better by more than chance in what they are fitted for, and not worse in macro-F1.
+//! the mean stays unless they are better by more than chance in what they are fitted for, and not worse in macro-F1. In place of ensemble
+//! selection, members that are far below the others are left out of the mean ([`Method::Guarded`]).
 //!
 //! ```
 //! use medley_core::Scores;
@@ -15,6 +16,7 @@
 //! ```
 
 mod greedy;
+mod guarded;
 mod weighted;
 
 use medley_core::{Labels, Scores, TaskSpec};
@@ -40,6 +42,9 @@ pub enum Method {
     /// Ensemble selection with replacement for macro-F1, bagged over resamples of the rows (Caruana, Niculescu-Mizil, Crew and Ksikes,
     /// *Ensemble Selection from Libraries of Models*, ICML 2004).
     Greedy,
+    /// All alike but those left out: members whose macro-F1 is more than two standard errors below that of the mean of the others, which is
+    /// not worse without them.
+    Guarded,
 }
 
 impl Method {
@@ -49,6 +54,7 @@ impl Method {
             Self::Mean => "mean",
             Self::Weighted => "weighted",
             Self::Greedy => "greedy",
+            Self::Guarded => "guarded",
         }
     }
 }
@@ -144,7 +150,7 @@ pub fn weigh(
     let mean = average(members, &equal)?;
     let fallback = match method {
         _ if members.len() == 1 => Some(Fallback::OneMember),
-        Method::Weighted | Method::Greedy if labels.rows() < options.fewest_rows() => Some(Fallback::FewRows),
+        _ if method != Method::Mean && labels.rows() < options.fewest_rows() => Some(Fallback::FewRows),
         _ => None,
     };
     let by_mean = |fallback| -> Result<Weighed, DecisionError> {
@@ -174,18 +180,54 @@ pub fn weigh(
     };
     let cross_fitted = Some(found);
     if fallback.is_some() {
-        return Ok(Weighed { cross_fitted, gain: Some(gain), ..by_mean(fallback)? });
+        let instead = match method {
+            Method::Greedy => without_the_bad(rows, members, options)?,
+            _ => None,
+        };
+        let by_mean = by_mean(fallback)?;
+        let by_mean = match instead {
+            Some((weights, held_out)) => {
+                Weighed { method: Method::Guarded, weights, held_out: Some(held_out), ..by_mean }
+            }
+            None => by_mean,
+        };
+        return Ok(Weighed { cross_fitted, gain: Some(gain), ..by_mean });
     }
-    let weights = weights_of(spec, members, labels, method, options);
+    let weights = weights_of(spec, members, labels, method, options)?;
     Ok(Weighed { method, weights, cross_fitted, gain: Some(gain), held_out: Some(held_out), ..by_mean(None)? })
 }
 
-fn weights_of(spec: &TaskSpec, members: &[Scores], labels: &Labels, method: Method, options: &FitOptions) -> Vec<f64> {
-    match method {
+/// Weights and held-out predictions of the guarded mean, where a member is left out, also by rows that were not looked at for that.
+fn without_the_bad(
+    rows: &Rows<'_>,
+    members: &[Scores],
+    options: &FitOptions,
+) -> Result<Option<(Vec<f64>, Scores)>, DecisionError> {
+    let Rows { spec, labels, .. } = *rows;
+    let weights = guarded::weights(spec, members, labels, options)?;
+    if weights.iter().all(|weight| *weight > 0.0) {
+        return Ok(None);
+    }
+    let held_out = cross_fit(rows, members, Method::Guarded, options)?;
+    let equal = vec![1.0 / members.len() as f64; members.len()];
+    let mean = scored(spec, &average(members, &equal)?, labels)?;
+    let holds = scored(spec, &held_out, labels)?.macro_f1 >= mean.macro_f1;
+    Ok(holds.then_some((weights, held_out)))
+}
+
+fn weights_of(
+    spec: &TaskSpec,
+    members: &[Scores],
+    labels: &Labels,
+    method: Method,
+    options: &FitOptions,
+) -> Result<Vec<f64>, DecisionError> {
+    Ok(match method {
         Method::Mean => vec![1.0 / members.len() as f64; members.len()],
         Method::Weighted => weighted::weights(spec.kind, members, labels),
         Method::Greedy => greedy::weights(spec.kind, spec.outputs(), members, labels, options.seed),
-    }
+        Method::Guarded => guarded::weights(spec, members, labels, options)?,
+    })
 }
 
 /// Predictions of each row by weights that were fitted on other rows.
@@ -202,7 +244,8 @@ fn cross_fit(
         let of = |rows: &[usize]| members.iter().map(|member| select(member, rows)).collect::<Result<Vec<_>, _>>();
         let width = labels.width();
         let kept = others.iter().flat_map(|&row| labels.row(row)).copied().collect();
-        let weights = weights_of(spec, &of(&others)?, &Labels::multi(kept, others.len(), width)?, method, options);
+        let kept = Labels::multi(kept, others.len(), width)?;
+        let weights = weights_of(spec, &of(&others)?, &kept, method, options)?;
         let predicted = average(&of(&own)?, &weights)?;
         let predicted: Vec<f64> = predicted.view().iter().copied().collect();
         scatter(&mut values, &own, columns, &predicted);

@@ -48,6 +48,33 @@ fn among_equals_the_mean_stays() {
     assert!(weighed.gain.unwrap().interval.low <= 0.0);
 }
 
+/// One that says the same of every row, and loudly: what is left of a network that has collapsed.
+fn collapsed(rows: usize) -> Scores {
+    Scores::new([0.98, 0.01, 0.01].repeat(rows), rows, 3).unwrap()
+}
+
+#[test]
+fn a_member_far_below_the_others_is_left_out_of_the_mean() {
+    let (mut members, labels) = members(300, 2, 0);
+    members.push(collapsed(300));
+    let spec = task(TaskKind::MultiClass, 3);
+    let rows = Rows::new(&spec, &labels);
+    let weighed = weigh(&rows, &members, Method::Guarded, &FitOptions::default()).unwrap();
+    assert_eq!(weighed.weights[2], 0.0, "{weighed:?}");
+    // Selection that is a certain gain leaves it little.
+    let greedy = weigh(&rows, &members, Method::Greedy, &FitOptions::default()).unwrap();
+    assert!(greedy.method == Method::Greedy && greedy.weights[2] < 0.2, "{greedy:?}");
+    // Where it is not, the guarded mean is in the place of the plain one, and judged by rows that nobody was left out by.
+    let strict = FitOptions { level: 0.999_999, ..FitOptions::default() };
+    let guarded = weigh(&rows, &members, Method::Greedy, &strict).unwrap();
+    if guarded.fallback.is_some() {
+        assert_eq!((guarded.method, guarded.weights[2]), (Method::Guarded, 0.0), "{guarded:?}");
+    }
+    // Among equals nobody is.
+    let equals = weigh(&rows, &members[..2], Method::Greedy, &FitOptions::default()).unwrap();
+    assert_eq!((equals.method, &equals.weights[..]), (Method::Mean, &[0.5, 0.5][..]));
+}
+
 #[test]
 fn the_mean_is_the_house_mean() {
     let (members, labels) = members(50, 3, 1);

@@ -117,6 +117,8 @@ pub fn work(study: &Study, objective: &mut dyn Objective, options: WorkOptions) 
 
 /// How often a worker writes how long it has worked, while a trial goes on.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often it does so between trials, which may be short: writing to the device takes as long as all else between them.
+const CLOCK_BETWEEN: Duration = Duration::from_secs(1);
 /// Folders of trials that never got their names are removed when they are so old.
 const ABANDONED: Duration = Duration::from_hours(1);
 
@@ -229,8 +231,9 @@ struct Worker<'a> {
     trials: Trials,
     watch: Watch,
     began: Instant,
-    /// What this worker has spent, as it was last written, and when that was.
+    /// What this worker has spent, until when that is counted, and when it was last written.
     clock: Clock,
+    counted: Duration,
     written: Duration,
     /// The sampler has no more points from this number on.
     exhausted: Option<u64>,
@@ -269,12 +272,22 @@ impl<'a> Worker<'a> {
             watch,
             began: Instant::now(),
             clock: Clock::default(),
+            counted: Duration::ZERO,
             written: Duration::ZERO,
             exhausted: None,
         })
     }
 
     fn run(mut self, objective: &mut dyn Objective) -> Result<Work, SearchError> {
+        let worked = self.take_turns(objective);
+        if self.counted > self.written {
+            let written = self.write_clock();
+            return worked.and_then(|work| written.map(|()| work));
+        }
+        worked
+    }
+
+    fn take_turns(&mut self, objective: &mut dyn Objective) -> Result<Work, SearchError> {
         let mut work = Work { worker: self.holder.worker, evaluations: 0, reason: Reason::Done };
         loop {
             if self.study.is_stopped() {
@@ -300,21 +313,29 @@ impl<'a> Worker<'a> {
             work.evaluations += 1;
             let begun = self.began.elapsed();
             let left = self.evaluate(number, lease, objective)?;
-            self.note_time(number, begun)?;
+            self.count_time(number, begun);
+            if self.counted.saturating_sub(self.written) >= CLOCK_BETWEEN {
+                self.write_clock()?;
+            }
             if let Left::Interrupted = left {
                 return Ok(Work { reason: Reason::Interrupted, ..work });
             }
         }
     }
 
-    /// Writes how long this worker has worked, with the trial that it has had since `begun`.
-    fn note_time(&mut self, number: u64, begun: Duration) -> Result<(), SearchError> {
+    /// Counts how long this worker has worked, with the trial that it has had since `begun`.
+    fn count_time(&mut self, number: u64, begun: Duration) {
         let now = self.began.elapsed();
-        // What was written while the trial went on is a part of it.
-        let since = begun.max(self.written);
+        // What was counted while the trial went on is a part of it.
+        let since = begun.max(self.counted);
         *self.clock.trials.entry(number).or_default() += now.saturating_sub(since).as_secs_f64();
         self.clock.seconds = now.as_secs_f64();
-        self.written = now;
+        self.counted = now;
+    }
+
+    /// Writes what was counted.
+    fn write_clock(&mut self) -> Result<(), SearchError> {
+        self.written = self.counted;
         let path = self.study.folder().join(format!("workers/{}", self.holder.worker)).join(clock::FILE);
         let bytes = records::to_bytes(&self.clock);
         let write = || write_whole(self.storage, &path, &bytes);
@@ -329,7 +350,7 @@ impl<'a> Worker<'a> {
     /// Whether workers have spent the time of the study.
     fn is_time_over(&self) -> Result<bool, SearchError> {
         let Some(allowed) = self.study.time()? else { return Ok(false) };
-        let others = self.study.clock()?.seconds - self.clock.seconds;
+        let others = self.study.clock()?.seconds - self.written.as_secs_f64();
         Ok(others + self.began.elapsed().as_secs_f64() >= allowed.as_secs_f64())
     }
 
@@ -479,7 +500,8 @@ impl Run<'_, '_> {
         let value = self.write_rung(Rung { rung, value }).map_err(Ended::Problem)?;
         self.rungs.push((rung, value));
         if self.worker.began.elapsed().saturating_sub(self.worker.written.max(self.begun)) >= CLOCK_INTERVAL {
-            self.worker.note_time(self.number, self.begun).map_err(Ended::Problem)?;
+            self.worker.count_time(self.number, self.begun);
+            self.worker.write_clock().map_err(Ended::Problem)?;
         }
         if self.worker.study.is_stopped() || self.worker.is_time_over().map_err(Ended::Problem)? {
             return Ok(Verdict::Leave);

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 /// `HEAD` of the working directory's repository, with `-dirty` if tracked files differ from it; `None` outside a repository,
-/// without git, or when it fails for whatever reason. Never an error: it is a note for people.
+/// without git, or when it fails for whatever reason. Never an error: it is a note for people. It is looked up once by each process, as a
+/// worker begins many runs, and each time costs two processes.
 pub fn git_revision() -> Option<String> {
-    git_revision_of(Path::new("."))
+    static REVISION: LazyLock<Option<String>> = LazyLock::new(|| git_revision_of(Path::new(".")));
+    REVISION.clone()
 }
 
 /// As [`git_revision`], for another folder.

@@ -1,37 +1,34 @@
-//! Networks by what the search found, and by the base, as many as there is time for.
+//! Networks by the base, and by what the search found, as many as there is time for.
 //!
-//! They are trained in groups that are used whole or not at all: all folds of the best settings and of the base experiment for one way of
-//! splitting, then those of the next best settings. No group is begun that would not be finished.
+//! They are trained in groups that are used whole or not at all: all folds of the base experiment for each way of splitting, after the search
+//! those of the best settings, then those of the next best. No group is begun that would not be finished.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use medley_core::RunLayout;
 use medley_data::Registry;
 use medley_predictions::RunFiles;
-use medley_search::Study;
-use medley_studies::Overview;
+use medley_search::{Study, Value};
 use medley_studies::auto::MemberRecord;
+use medley_studies::{Overview, TrialOverview};
+use medley_train::config::Experiment;
 use medley_train::session::Session;
 use medley_train::stop::StopFlag;
 
 use super::plan::TimePlan;
+use super::schedule::{self, MOST_RECIPES, Network, Scheme, TrialCost};
 use super::{Clock, MEMBERS, RequestOnDrop, SEARCH, joined, watch};
 use crate::objective::FRESH_SEEDS;
 use crate::part::{Advanced, Next, Part};
 use crate::plan::overrides;
 use crate::{TuneError, study};
 
-/// Settings at most, the base among them.
-const MOST_RECIPES: usize = 3;
-/// Ways of splitting at most, or seeds where there are no folds: of more networks, an ensemble gains little.
-const MOST_REPEATS: usize = 4;
 /// Trials of the search that stand in where no group was finished.
 const STAND_INS: usize = 3;
-/// Networks take longer than they did on average.
-const MARGIN: f64 = 1.1;
+/// The setting that changes what an epoch costs.
+const BATCH: &str = "train.batch_size";
 
 /// What networks are trained with.
 pub(super) struct Members<'a> {
@@ -43,82 +40,24 @@ pub(super) struct Members<'a> {
     pub(super) plan: TimePlan,
     /// Files of rows that belong together, by task.
     pub(super) groups: BTreeMap<String, String>,
-    /// Seconds of the search.
-    pub(super) searched: f64,
     pub(super) workers: usize,
+    pub(super) outside: &'a StopFlag,
+    pub(super) say: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Networks by the base, before the search.
+pub(super) struct Base {
+    pub(super) members: Vec<MemberRecord>,
+    /// Seconds of a network, by those that were trained now; as planned where none was.
+    pub(super) seconds: f64,
+    /// Ways of splitting of which all folds are trained.
+    pub(super) repeats: usize,
 }
 
 /// What was trained.
 pub(super) struct Trained {
     pub(super) members: Vec<MemberRecord>,
     pub(super) folds: Option<usize>,
-    /// Networks that the default recipe could have trained in the time of the search.
-    pub(super) instead: usize,
-}
-
-/// Which network it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    /// The place of its settings in the ranking; `None` for the base experiment.
-    pub rank: Option<usize>,
-    /// Which way of splitting; without folds, which seed.
-    pub repeat: usize,
-    /// The fold; 0 without folds.
-    pub fold: usize,
-}
-
-/// How many networks there are to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Scheme {
-    folds: Option<usize>,
-    recipes: usize,
-    repeats: usize,
-}
-
-impl Scheme {
-    /// For about so many networks. There are more groups than that: none is begun that would not be finished.
-    fn of(networks: usize, is_folded: bool, found: usize) -> Self {
-        let folds = match networks {
-            10.. if is_folded => Some(5),
-            6.. if is_folded => Some(3),
-            _ => None,
-        };
-        let each = folds.unwrap_or(1);
-        let recipes = if networks >= each * MOST_RECIPES { MOST_RECIPES } else { 2 }.min(found + 1);
-        Self { folds, recipes, repeats: MOST_REPEATS }
-    }
-
-    /// Groups of networks that are used whole or not at all, in the order in which they are trained.
-    fn groups(&self) -> Vec<Vec<Network>> {
-        let ranks: Vec<Option<usize>> = [Some(0), None, Some(1)]
-            .into_iter()
-            .filter(|rank| self.recipes > 1 || rank.is_none())
-            .take(self.recipes.max(1))
-            .collect();
-        let (pair, rest) = ranks.split_at(ranks.len().min(2));
-        let group = |ranks: &[Option<usize>], repeat: usize| -> Vec<Network> {
-            let of_fold = |fold: usize| ranks.iter().map(move |&rank| Network { rank, repeat, fold });
-            (0..self.folds.unwrap_or(1)).flat_map(of_fold).collect()
-        };
-        (0..self.repeats)
-            .flat_map(|repeat| [group(pair, repeat), group(rest, repeat)])
-            .filter(|group| !group.is_empty())
-            .collect()
-    }
-
-    /// Of the networks that are finished, those that make a predictor: of all recipes the same repeats, each with all its folds.
-    fn kept(&self, finished: &[Network]) -> Vec<Network> {
-        let whole = |rank: Option<usize>, repeat: usize| {
-            (0..self.folds.unwrap_or(1)).all(|fold| finished.contains(&Network { rank, repeat, fold }))
-        };
-        let repeats =
-            |ranks: &[Option<usize>]| (0..self.repeats).take_while(|&r| ranks.iter().all(|&k| whole(k, r))).count();
-        let all: [&[Option<usize>]; 3] = [&[Some(0), None, Some(1)], &[Some(0), None], &[None]];
-        let best = all.into_iter().max_by_key(|ranks| (repeats(ranks) * ranks.len(), ranks.len()));
-        let Some(ranks) = best else { return Vec::new() };
-        let kept = repeats(ranks);
-        finished.iter().copied().filter(|one| ranks.contains(&one.rank) && one.repeat < kept).collect()
-    }
 }
 
 /// A network that is to be trained.
@@ -145,112 +84,168 @@ impl Job {
     }
 }
 
+/// What is known while networks are trained.
+struct Going {
+    next: usize,
+    /// When each worker began its network, if it has one, with what that is.
+    at_work: Vec<Option<(f64, Option<usize>)>>,
+    /// Networks that were trained now: whose settings, and seconds.
+    took: Vec<(Option<usize>, f64)>,
+    finished: Vec<(usize, MemberRecord)>,
+}
+
+impl Going {
+    /// Seconds of a network of these settings on average, or what was expected.
+    fn each(&self, rank: Option<usize>, expected: f64) -> f64 {
+        let of: Vec<f64> = self.took.iter().filter(|(other, _)| *other == rank).map(|(_, seconds)| *seconds).collect();
+        if of.is_empty() { expected } else { of.iter().sum::<f64>() / of.len() as f64 }
+    }
+
+    /// Seconds until each worker is free.
+    fn free(&self, now: f64, expected: f64) -> Vec<f64> {
+        let rest = |(began, rank): (f64, Option<usize>)| (began + self.each(rank, expected) - now).max(0.0);
+        self.at_work.iter().map(|one| one.map_or(0.0, rest)).collect()
+    }
+}
+
+/// What decides whether a group is begun: what is known, how many networks it has, and seconds of one that were expected.
+type Begins<'a> = dyn Fn(&Going, &Job, usize) -> bool + Sync + 'a;
+
 impl Members<'_> {
-    /// Trains until no group of networks would be finished in time.
-    pub(super) fn train(&self, outside: &StopFlag, say: &(dyn Fn(&str) + Sync)) -> Result<Trained, TuneError> {
-        let overview = Overview::read(self.study)?;
-        let seconds = self.network_seconds(&overview);
-        let time = self.clock.until(self.plan.train_until);
-        let networks = time.as_secs_f64() * self.workers as f64 / (seconds * MARGIN).max(1e-3);
-        let ranking = overview.ranking();
-        let found: Vec<_> =
-            ranking.into_iter().filter(|trial| trial.latest().is_some()).take(MOST_RECIPES - 1).collect();
-        let scheme = self.scheme(networks as usize, found.len());
-        let jobs = self.jobs(scheme, &found)?;
-        say(&format!(
-            "training networks{} by the best settings and the default recipe, about {} of {seconds:.1} s each",
-            scheme.folds.map_or_else(String::new, |folds| format!(" on {folds} folds")),
-            networks as usize,
-        ));
-        let finished = self.train_jobs(&jobs, seconds, outside, say)?;
-        let networks: Vec<Network> = finished.iter().map(|&(index, _)| jobs[index].network).collect();
-        let kept = scheme.kept(&networks);
-        let members: Vec<MemberRecord> = finished
-            .into_iter()
-            .filter(|(index, _)| kept.contains(&jobs[*index].network))
-            .map(|(_, one)| one)
-            .collect();
-        let instead = (self.searched * self.workers as f64 / seconds.max(1e-3)) as usize;
-        if members.is_empty() && !outside.requested() {
-            return Ok(Trained { members: self.stand_ins(&overview), folds: None, instead });
-        }
-        Ok(Trained { members, folds: scheme.folds, instead })
-    }
-
-    /// That of an earlier process, whose networks are used, else what there is time for.
-    fn scheme(&self, networks: usize, found: usize) -> Scheme {
-        let scheme = Scheme::of(networks, self.plan.is_folded(), found);
-        let begun = [Some(5), Some(3), None].into_iter().find(|&folds| {
-            let first = Network { rank: None, repeat: 0, fold: 0 };
-            self.out.join(MEMBERS).join(name(None, first, folds)).exists()
-        });
-        match begun {
-            // As many recipes as it can have had time for: what it has finished is used.
-            Some(folds) => Scheme { folds, recipes: MOST_RECIPES.min(found + 1), repeats: scheme.repeats },
-            None => scheme,
-        }
-    }
-
-    /// Seconds of a network, by the epochs that were trained in the search.
-    fn network_seconds(&self, overview: &Overview) -> f64 {
-        let epochs: u64 = overview.trials.iter().filter_map(medley_studies::TrialOverview::rung).sum();
+    /// Networks by the base, as many ways of splitting as are planned and leave the search its time.
+    pub(super) fn train_base(&self) -> Result<Base, TuneError> {
+        let scheme = self.plan.scheme;
         let planned = self.plan.network_seconds();
-        if epochs < 2 * self.plan.epochs as u64 || self.searched <= 0.0 {
-            return planned;
-        }
-        // With everything between epochs.
-        let each = self.searched * self.workers as f64 / epochs as f64;
-        (each * self.plan.epochs as f64 + self.plan.end_seconds).clamp(planned / 3.0, planned * 3.0)
+        let jobs = self.jobs(scheme.before(), &[])?;
+        (self.say)(&format!(
+            "training networks{} by the default recipe, {} of {planned:.1} s each",
+            scheme.folds.map_or_else(String::new, |folds| format!(" on {folds} folds")),
+            jobs.len(),
+        ));
+        let begun = self.left();
+        let begins = |going: &Going, job: &Job, _: usize| {
+            let each = going.each(None, planned);
+            let repeat = job.network.repeat;
+            repeat == 0 || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun))
+        };
+        let going = self.train_jobs(&jobs, &begins)?;
+        let finished: Vec<Network> = going.finished.iter().map(|&(index, _)| jobs[index].network).collect();
+        let repeats = scheme.kept(&finished).len() / scheme.each();
+        let seconds = going.each(None, planned);
+        Ok(Base { members: going.finished.into_iter().map(|(_, one)| one).collect(), seconds, repeats })
     }
 
-    /// Trains jobs in turn with so many threads, but for those that are finished; their places and records in the order of jobs.
-    fn train_jobs(
-        &self,
-        jobs: &[Job],
-        seconds: f64,
-        outside: &StopFlag,
-        say: &(dyn Fn(&str) + Sync),
-    ) -> Result<Vec<(usize, MemberRecord)>, TuneError> {
+    /// Networks by what was found, until no group of them would be finished in time.
+    pub(super) fn train_found(&self, base: Base) -> Result<Trained, TuneError> {
+        let scheme = Scheme { repeats: base.repeats.max(1), ..self.plan.scheme };
+        let overview = Overview::read(self.study)?;
+        let found = found(&overview);
+        let jobs = self.jobs(scheme.after(found.len()), &found)?;
+        let each = self.expected(&overview, base.seconds)?;
+        if !found.is_empty() {
+            let best = schedule::makespan(&vec![0.0; self.workers], scheme.each() * scheme.repeats, each);
+            (self.say)(&format!("training networks by the best settings, {each:.1} s each, {best:.0} s in all"));
+        }
+        let begins = |going: &Going, job: &Job, count: usize| {
+            let first = job.network.repeat == 0 && job.network.rank == Some(0);
+            let each = going.each(job.network.rank, each);
+            first || schedule::fits(self.left(), &going.free(self.clock.spent(), each), count, each)
+        };
+        let going = self.train_jobs(&jobs, &begins)?;
+        let before = self.jobs(self.plan.scheme.before(), &[])?;
+        let of_base = before.iter().filter(|job| base.members.contains(&job.record()));
+        let mut all: Vec<(Network, MemberRecord)> = of_base.map(|job| (job.network, job.record())).collect();
+        all.extend(going.finished.into_iter().map(|(index, member)| (jobs[index].network, member)));
+        let networks: Vec<Network> = all.iter().map(|(network, _)| *network).collect();
+        let kept = scheme.kept(&networks);
+        all.retain(|(network, _)| kept.contains(network));
+        let members: Vec<MemberRecord> = all.into_iter().map(|(_, member)| member).collect();
+        if members.is_empty() && !self.outside.requested() {
+            return Ok(Trained { members: self.stand_ins(&overview), folds: None });
+        }
+        Ok(Trained { members, folds: scheme.folds })
+    }
+
+    /// When the search has to end, for networks by what it found.
+    pub(super) fn search_end(&self, base: &Base) -> Result<f64, TuneError> {
+        let each = self.expected(&Overview::read(self.study)?, base.seconds)?;
+        let scheme = self.plan.scheme;
+        Ok(self.plan.train_until - schedule::kept_for_networks(scheme, base.repeats.max(1), each, self.workers))
+    }
+
+    /// Seconds of a network by the best settings, where one by the base takes so long.
+    fn expected(&self, overview: &Overview, of_base: f64) -> Result<f64, TuneError> {
+        let batch = |trial: &TrialOverview| match trial.point.get(BATCH) {
+            Some(Value::Integer(batch)) => Some(*batch),
+            _ => None,
+        };
+        let cost = |trial: &TrialOverview| TrialCost {
+            batch: batch(trial),
+            epochs: trial.rung().unwrap_or(0),
+            seconds: trial.seconds,
+        };
+        let costs: Vec<TrialCost> = overview.trials.iter().filter(|trial| trial.seconds > 0.0).map(cost).collect();
+        let best = found(overview).first().and_then(|trial| batch(trial));
+        let experiment = Experiment::load(&study::base(self.study)?, &[], self.registry)?;
+        Ok(of_base * schedule::slower(&costs, self.plan.epochs, (best, experiment.train.batch_size as i64)))
+    }
+
+    /// Seconds until the last network has to be finished.
+    fn left(&self) -> f64 {
+        self.clock.until(self.plan.train_until).as_secs_f64()
+    }
+
+    /// Trains jobs in turn with so many threads, but for those that are finished, until a group is not begun.
+    fn train_jobs(&self, jobs: &[Job], begins: &Begins<'_>) -> Result<Going, TuneError> {
         let before: Vec<usize> = (0..jobs.len()).filter(|&index| self.is_finished(&jobs[index])).collect();
-        let finished = Mutex::new(before.iter().map(|&index| (index, jobs[index].record())).collect::<Vec<_>>());
-        let (next, longest) = (AtomicUsize::new(0), Mutex::new(0.0_f64));
+        let going = Mutex::new(Going {
+            next: 0,
+            at_work: vec![None; self.workers],
+            took: Vec::new(),
+            finished: before.iter().map(|&index| (index, jobs[index].record())).collect(),
+        });
+        let lock = || going.lock().unwrap_or_else(PoisonError::into_inner);
         let (stop, done) = (StopFlag::default(), StopFlag::default());
-        std::thread::scope(|scope| {
-            let _ends = RequestOnDrop(&done);
-            let time = self.clock.until(self.plan.train_until);
-            let (stop_flag, done_flag) = (&stop, &done);
-            scope.spawn(move || watch(stop_flag, done_flag, outside, time));
-            let train = || -> Result<(), TuneError> {
-                loop {
-                    let index = next.fetch_add(1, Ordering::SeqCst);
+        let train = |worker: usize| -> Result<(), TuneError> {
+            loop {
+                let (index, job) = {
+                    let mut going = lock();
+                    going.at_work[worker] = None;
+                    let index = going.next;
                     let Some(job) = jobs.get(index).filter(|_| !stop.requested()) else { return Ok(()) };
-                    let measured = *longest.lock().unwrap_or_else(PoisonError::into_inner);
-                    let each = if measured > 0.0 { measured } else { seconds };
-                    if index > 0 && job.begins.is_some_and(|count| !self.is_time_for(count, each)) {
-                        next.store(jobs.len(), Ordering::SeqCst);
+                    if job.begins.is_some_and(|count| !begins(&going, job, count)) {
+                        going.next = jobs.len();
                         return Ok(());
                     }
+                    going.next += 1;
                     if before.contains(&index) {
                         continue;
                     }
-                    let began = self.clock.spent();
-                    if job.part.advance(self.session, &stop, |_, _| Next::Epoch)? != Advanced::Finished {
-                        return Ok(());
-                    }
-                    let took = self.clock.spent() - began;
-                    let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
-                    *longest = longest.max(took);
-                    drop(longest);
-                    let member = job.record();
-                    say(&format!("network {}: {}, {:.4}", index + 1, member.name, member.score));
-                    finished.lock().unwrap_or_else(PoisonError::into_inner).push((index, member));
+                    going.at_work[worker] = Some((self.clock.spent(), job.network.rank));
+                    (index, job)
+                };
+                let began = self.clock.spent();
+                if job.part.advance(self.session, &stop, |_, _| Next::Epoch)? != Advanced::Finished {
+                    return Ok(());
                 }
-            };
-            joined((0..self.workers).map(|_| scope.spawn(train)).collect())
+                let member = job.record();
+                (self.say)(&format!("network {}, {:.4}", member.name, member.score));
+                let mut going = lock();
+                going.took.push((job.network.rank, self.clock.spent() - began));
+                going.finished.push((index, member));
+            }
+        };
+        let train = &train;
+        std::thread::scope(|scope| {
+            let _ends = RequestOnDrop(&done);
+            let until = self.plan.train_until;
+            let (stop_flag, done_flag) = (&stop, &done);
+            scope.spawn(move || watch(stop_flag, done_flag, self.outside, || self.clock.spent() >= until));
+            joined((0..self.workers).map(|worker| scope.spawn(move || train(worker))).collect())
         })?;
-        let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
-        finished.sort_by_key(|(index, _)| *index);
-        Ok(finished)
+        let mut going = going.into_inner().unwrap_or_else(PoisonError::into_inner);
+        going.finished.sort_by_key(|(index, _)| *index);
+        Ok(going)
     }
 
     /// Whether an earlier process has trained it.
@@ -259,19 +254,13 @@ impl Members<'_> {
         run.is_ok_and(|run| run.results.is_some())
     }
 
-    /// Whether a group of networks that take so long would be finished.
-    fn is_time_for(&self, count: usize, each: f64) -> bool {
-        // What others still train is, on average, half done.
-        let turns = count.div_ceil(self.workers) as f64 + if self.workers > 1 { 0.5 } else { 0.0 };
-        self.clock.until(self.plan.train_until).as_secs_f64() >= turns * each
-    }
-
-    fn jobs(&self, scheme: Scheme, found: &[&medley_studies::TrialOverview]) -> Result<Vec<Job>, TuneError> {
+    fn jobs(&self, groups: Vec<Vec<Network>>, found: &[&TrialOverview]) -> Result<Vec<Job>, TuneError> {
+        let scheme = self.plan.scheme;
         let base = study::base(self.study)?;
         let space = &self.study.definition().space;
         let folder: PathBuf = self.out.join(MEMBERS);
         let mut jobs = Vec::new();
-        for group in scheme.groups() {
+        for group in groups {
             for (place, &network) in group.iter().enumerate() {
                 let trial = network.rank.and_then(|rank| found.get(rank));
                 let number = trial.map(|trial| trial.number);
@@ -323,56 +312,16 @@ impl Members<'_> {
     }
 }
 
+/// The best trials of the search.
+fn found(overview: &Overview) -> Vec<&TrialOverview> {
+    overview.ranking().into_iter().filter(|trial| trial.latest().is_some()).take(MOST_RECIPES - 1).collect()
+}
+
 /// The name of a run folder.
 fn name(trial: Option<u64>, network: Network, folds: Option<usize>) -> String {
     let what = trial.map_or_else(|| "base".to_owned(), |trial| format!("trial-{trial}"));
     match folds {
         Some(folds) => format!("{what}-of{folds}-repeat{}-fold{}", network.repeat, network.fold),
         None => format!("{what}-seed{}", network.repeat),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scheme_follows_the_time() {
-        let table = [
-            (0, (None, 2)),
-            (5, (None, 3)),
-            (7, (Some(3), 2)),
-            (11, (Some(5), 2)),
-            (16, (Some(5), 3)),
-            (900, (Some(5), 3)),
-        ];
-        for (networks, (folds, recipes)) in table {
-            let scheme = Scheme::of(networks, true, 9);
-            assert_eq!((scheme.folds, scheme.recipes), (folds, recipes), "{networks}");
-        }
-        let on_file = Scheme::of(11, false, 9);
-        assert_eq!((on_file.folds, on_file.recipes), (None, 3));
-        assert_eq!(Scheme::of(11, false, 0).recipes, 1, "nothing was found");
-    }
-
-    #[test]
-    fn each_network_is_trained_once_and_the_base_beside_the_best() {
-        let groups = Scheme { folds: Some(5), recipes: 3, repeats: 2 }.groups();
-        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [10, 5, 10, 5]);
-        assert_eq!((groups[0][0].rank, groups[0][1].rank, groups[1][0].rank), (Some(0), None, Some(1)));
-        let alone = Scheme { folds: None, recipes: 1, repeats: 1 }.groups();
-        assert_eq!(alone, [[Network { rank: None, repeat: 0, fold: 0 }]]);
-    }
-
-    #[test]
-    fn only_whole_groups_are_used() {
-        let scheme = Scheme { folds: Some(3), recipes: 3, repeats: 2 };
-        let all: Vec<Network> = scheme.groups().concat();
-        assert_eq!(scheme.kept(&all).len(), 18);
-        assert_eq!(scheme.kept(&all[..15]).len(), 12, "two ways of splitting of two recipes");
-        assert_eq!(scheme.kept(&all[..14]).len(), 9, "one way of splitting of three");
-        assert_eq!(scheme.kept(&all[..8]).len(), 6);
-        assert_eq!(scheme.kept(&all[..5]).len(), 0);
-        assert_eq!(scheme.kept(&[]).len(), 0);
     }
 }

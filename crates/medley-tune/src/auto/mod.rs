@@ -3,12 +3,14 @@
 //! The clock decides three things, which are then recorded: how long trials are ([`plan`]), when the search ends, and how many networks are
 //! trained at the end. So a run of `auto` cannot be repeated to the bit; each of its networks can, from its own run folder.
 //!
-//! Half of the time that is left after the data were opened and timed goes to the search. Then networks are trained by the best settings and
-//! by the base experiment, on the same folds and with the same epochs, so that their scores can be compared in pairs. A part of the time is
-//! kept for what follows. Whatever ends the process, the next one continues: `progress.json` says what was spent.
+//! First networks are trained by the base experiment, and what follows the last network is tried with them: so it is known what both cost.
+//! The search then goes on until there is just time left for networks by the best settings, on the same folds and with the same epochs, so
+//! that their scores can be compared in pairs; at least half of the time is planned for it. Whatever ends the process, the next one
+//! continues: `progress.json` says what was spent.
 
 mod members;
 pub mod plan;
+mod schedule;
 mod state;
 mod test_split;
 
@@ -25,14 +27,16 @@ use medley_train::config::Experiment;
 use medley_train::session::Session;
 use medley_train::stop::StopFlag;
 
-pub use self::members::Network;
 use self::plan::{Opened, TimePlan};
+pub use self::schedule::{Finishing, Network, Scheme};
 pub use self::state::{FILE as PROGRESS, State};
 pub use self::test_split::predict_test;
 use crate::{Trainer, TuneError, study};
 
 /// How often the time that was spent is written.
 const INTERVAL: Duration = Duration::from_secs(2);
+/// How often it is asked when the search has to end.
+const RECKONING: Duration = Duration::from_secs(1);
 /// How often a stop is looked for.
 const PAUSE: Duration = Duration::from_millis(20);
 /// The folder of the search in that of `auto`.
@@ -83,6 +87,16 @@ pub struct AutoRequest {
     pub out: PathBuf,
     /// Of the search.
     pub seed: u64,
+}
+
+/// What is done around the networks.
+pub trait Surroundings: Sync {
+    /// Is told what goes on.
+    fn say(&self, text: &str);
+
+    /// Does what follows the last network with these, for the time that it takes, and leaves nothing behind; `None` where it cannot be
+    /// done with them.
+    fn rehearse(&self, members: &[MemberRecord]) -> Option<Finishing>;
 }
 
 /// What was trained.
@@ -209,7 +223,7 @@ impl Auto {
     }
 
     /// Searches, and trains networks by what was found; `None` where a stop was asked for. `groups` are files of rows that belong together,
-    /// by task; `say` is told what goes on.
+    /// by task.
     ///
     /// # Errors
     /// [`TuneError::TooLittleTime`], [`TuneError::NothingFinished`]; whatever is wrong with the base, the data or the disk.
@@ -219,13 +233,13 @@ impl Auto {
         registry: &Registry,
         groups: &BTreeMap<String, String>,
         stop: &StopFlag,
-        say: &(dyn Fn(&str) + Sync),
+        around: &dyn Surroundings,
     ) -> Result<Option<AutoRuns>, TuneError> {
         let over = StopFlag::default();
         std::thread::scope(|scope| {
             let _ends = RequestOnDrop(&over);
             scope.spawn(|| self.keep_time(&over));
-            self.carry_out(session, registry, groups, stop, say)
+            self.carry_out(session, registry, groups, stop, around)
         })
     }
 
@@ -235,31 +249,14 @@ impl Auto {
         registry: &Registry,
         groups: &BTreeMap<String, String>,
         stop: &StopFlag,
-        say: &(dyn Fn(&str) + Sync),
+        around: &dyn Surroundings,
     ) -> Result<Option<AutoRuns>, TuneError> {
         let before = self.clock.spent();
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let (plan, study) = self.prepared(session, registry, workers).map_err(|error| self.undone(error))?;
         self.add("data, timing and plan", before);
-        if self.clock.spent() < plan.search_until {
-            say(&format!(
-                "searching {} settings in trials of {} epochs, up to {:.1} s each, with {workers} workers for {:.0} s",
-                study.definition().space.keys().count(),
-                plan.epochs,
-                plan.network_seconds(),
-                self.clock.until(plan.search_until).as_secs_f64(),
-            ));
-            let before = self.clock.spent();
-            search(&study, session, registry, workers, self.clock.until(plan.search_until), stop)?;
-            self.add("search", before);
-        }
-        if stop.requested() {
-            self.write_state()?;
-            return Ok(None);
-        }
-        let before = self.clock.spent();
         let own = plan::groups_of(&self.request)?;
-        let of = members::Members {
+        let mut of = members::Members {
             study: &study,
             session,
             registry,
@@ -267,22 +264,86 @@ impl Auto {
             clock: &self.clock,
             plan,
             groups: groups.iter().map(|(task, path)| (task.clone(), path.clone())).chain(own).collect(),
-            searched: self.seconds_of("search"),
             workers,
+            outside: stop,
+            say: &|text| around.say(text),
         };
-        let trained = of.train(stop, say)?;
+        let before = self.clock.spent();
+        let base = of.train_base()?;
+        if stop.requested() {
+            self.write_state()?;
+            return Ok(None);
+        }
+        of.plan = self.with_finishing(plan, &base, around)?;
+        self.add("networks by the default recipe", before);
+        let before = self.clock.spent();
+        self.search(&of, &base)?;
+        self.add("search", before);
+        if stop.requested() {
+            self.write_state()?;
+            return Ok(None);
+        }
+        let before = self.clock.spent();
+        let instead = (self.seconds_of("search") * workers as f64 / base.seconds.max(1e-3)) as usize;
+        let members::Trained { members, folds } = of.train_found(base)?;
         self.add("networks by what was found", before);
         self.write_state()?;
         if stop.requested() {
             return Ok(None);
         }
         let phases = self.phases();
-        let members::Trained { members, folds, instead } = trained;
         if members.is_empty() {
             let (path, budget) = (self.request.out.clone(), self.clock.budget());
             return Err(TuneError::NothingFinished { path, budget });
         }
         Ok(Some(AutoRuns { study, members, phases, epochs: plan.epochs, folds, instead }))
+    }
+
+    /// The plan with the time that what follows the last network really takes, timed now or earlier.
+    fn with_finishing(
+        &self,
+        plan: TimePlan,
+        base: &members::Base,
+        around: &dyn Surroundings,
+    ) -> Result<TimePlan, TuneError> {
+        let networks = 2 * base.repeats * plan.scheme.each();
+        let known = self.state().finishing;
+        let finishing = match known {
+            None if base.repeats > 0 => around.rehearse(&base.members),
+            known => known,
+        };
+        self.state().finishing = finishing;
+        self.write_state()?;
+        Ok(finishing.map_or(plan, |finishing| plan.keeping(finishing, networks, self.clock.budget())))
+    }
+
+    /// Searches until there is just time left for networks by what was found.
+    fn search(&self, of: &members::Members<'_>, base: &members::Base) -> Result<(), TuneError> {
+        let end = Mutex::new(of.search_end(base)?);
+        let left = *end.lock().unwrap_or_else(PoisonError::into_inner) - self.clock.spent();
+        if left <= 0.0 {
+            return Ok(());
+        }
+        (of.say)(&format!(
+            "searching {} settings in trials of {} epochs with {} workers for about {left:.0} s",
+            of.study.definition().space.keys().count(),
+            of.plan.epochs,
+            of.workers,
+        ));
+        let reckoned = Mutex::new(Instant::now());
+        let is_over = || {
+            let mut reckoned = reckoned.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+            if reckoned.elapsed() >= RECKONING {
+                // A trial that cannot be read now is counted the next time.
+                if let Ok(now) = of.search_end(base) {
+                    *end = now;
+                }
+                *reckoned = Instant::now();
+            }
+            self.clock.spent() >= *end
+        };
+        search(of.study, of.session, of.registry, of.workers, of.outside, &is_over)
     }
 
     fn seconds_of(&self, phase: &str) -> f64 {
@@ -366,20 +427,20 @@ fn write_text(path: &Path, text: &str) -> Result<(), TuneError> {
     Ok(write_whole(&RealFs, path, text.as_bytes()).map_err(medley_search::SearchError::from)?)
 }
 
-/// Works on a study with so many threads, each a worker, for a time.
+/// Works on a study with so many threads, each a worker, until it is over.
 fn search(
     study: &Study,
     session: &Session<'_>,
     registry: &Registry,
     workers: usize,
-    time: Duration,
     outside: &StopFlag,
+    is_over: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), TuneError> {
     let (stop, done) = (StopFlag::default(), StopFlag::default());
     std::thread::scope(|scope| {
         let _ends = RequestOnDrop(&done);
         let (stop_flag, done_flag) = (&stop, &done);
-        scope.spawn(move || watch(stop_flag, done_flag, outside, time));
+        scope.spawn(move || watch(stop_flag, done_flag, outside, is_over));
         let work_one = || {
             let mut trainer = Trainer::new(study, session, registry, stop.clone())?;
             let options = WorkOptions { wait: false, ..WorkOptions::default() };
@@ -402,9 +463,8 @@ fn joined<T>(threads: Vec<std::thread::ScopedJoinHandle<'_, Result<T, TuneError>
 }
 
 /// Asks for a stop when the time is over, or when one is asked for outside.
-fn watch(stop: &StopFlag, done: &StopFlag, outside: &StopFlag, time: Duration) {
-    let began = Instant::now();
-    while !done.requested() && began.elapsed() < time && !outside.requested() {
+fn watch(stop: &StopFlag, done: &StopFlag, outside: &StopFlag, is_over: impl Fn() -> bool) {
+    while !done.requested() && !outside.requested() && !is_over() {
         std::thread::sleep(PAUSE);
     }
     stop.request();

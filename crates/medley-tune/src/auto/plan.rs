@@ -11,10 +11,9 @@ use medley_train::dry_run::EpochTime;
 use serde::{Deserialize, Serialize};
 
 use super::AutoRequest;
+use super::schedule::{Finishing, SEARCH_SHARE, Scheme};
 use crate::{Plan, TuneError};
 
-/// The part of the time for trials and networks that the search has.
-const SEARCH_SHARE: f64 = 0.5;
 /// Trials that a worker could train to their end while the search lasts. Most are stopped early.
 const WHOLE_TRIALS: f64 = 5.5;
 /// A network takes longer while others train beside it.
@@ -104,10 +103,10 @@ pub struct TimePlan {
     pub samples: Option<usize>,
     /// Training rows.
     pub rows: usize,
-    /// The search ends when so many seconds are spent.
-    pub search_until: f64,
     /// The last network has to be finished when so many seconds are spent: the rest is for ensemble, rules, package and report.
     pub train_until: f64,
+    /// How many networks are trained by each recipe.
+    pub scheme: Scheme,
     /// Seconds that there would be for a trial.
     trial_seconds: f64,
     /// Seconds that the most epochs which are worth it would take.
@@ -125,8 +124,8 @@ impl TimePlan {
         // The data are opened once more for labels.
         let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
         let train_until = budget - reserve.min(budget / 4.0);
-        let search_until = spent + (train_until - spent).max(0.0) * SEARCH_SHARE;
-        let trial = ((search_until - spent) / WHOLE_TRIALS / beside - epoch.end).max(0.0);
+        let search = (train_until - spent).max(0.0) * SEARCH_SHARE;
+        let trial = (search / WHOLE_TRIALS / beside - epoch.end).max(0.0);
         let most = (MOST_STEPS / epoch.steps.max(1)).clamp(20, 100);
         let least_steps = LEAST_STEPS.min(epoch.steps as f64);
         let least = (LEAST_EPOCHS as f64 * (epoch.step * least_steps + epoch.validation) + epoch.end) * beside;
@@ -145,14 +144,16 @@ impl TimePlan {
             let steps = steps.max(LEAST_STEPS).min(epoch.steps.max(1) as f64);
             (LEAST_EPOCHS, Some(steps as usize), epoch.step * steps + epoch.validation)
         };
+        let network = (of_epoch * epochs as f64 + epoch.end) * beside;
+        let networks = (train_until - spent) * (1.0 - SEARCH_SHARE) * workers as f64 / network.max(1e-3);
         Ok(Self {
             epochs,
             epoch_seconds: of_epoch * beside,
             end_seconds: epoch.end * beside,
             samples,
             rows,
-            search_until,
             train_until,
+            scheme: Scheme::of(networks as usize, rows <= FOLDED),
             trial_seconds: trial,
             most_seconds: epoch.seconds() * most as f64,
         })
@@ -168,9 +169,10 @@ impl TimePlan {
         self.trial_seconds > self.most_seconds * times
     }
 
-    /// Whether networks are trained on folds, where there is time for all of them.
-    pub(super) fn is_folded(&self) -> bool {
-        self.rows <= FOLDED
+    /// With the time that is kept for what follows so many networks, once that was timed.
+    #[must_use]
+    pub(super) fn keeping(self, finishing: Finishing, networks: usize, budget: f64) -> Self {
+        Self { train_until: budget - finishing.reserve(networks), ..self }
     }
 
     /// The text of a config with these epochs.
@@ -253,7 +255,7 @@ pub fn study_text(space: &[String], epochs: usize, seed: u64) -> String {
     // Three levels: a ninth, a third, all.
     let first = (epochs / 9).max(1);
     let mut text = format!(
-        "seed = {seed}\n[budget]\ntrials = 1000\n[objective]\nbase = \"config.toml\"\n[sampler]\nname = \"tpe\"\n"
+        "seed = {seed}\n[budget]\ntrials = 10000\n[objective]\nbase = \"config.toml\"\n[sampler]\nname = \"tpe\"\n"
     );
     if epochs > first {
         let _ = write!(text, "[pruner]\nname = \"asha\"\nfirst = {first}\nlast = {epochs}\n");
@@ -279,7 +281,8 @@ mod tests {
         let middle = plan(time(0.1, 5, 0.1), 600.0).unwrap();
         // 594.8 s until the networks have to be finished, half of the rest for the search: 41.3 s a trial, of epochs of 0.6 s.
         assert_eq!((middle.epochs, middle.samples), (68, None));
-        assert!((middle.train_until - 594.8).abs() < 1e-9 && (middle.search_until - 298.9).abs() < 1e-9, "{middle:?}");
+        assert!((middle.train_until - 594.8).abs() < 1e-9, "{middle:?}");
+        assert_eq!(middle.scheme, Scheme { folds: Some(5), repeats: 1 });
         let quick = plan(time(0.001, 5, 0.0), 600.0).unwrap();
         assert_eq!(quick.epochs, 100, "small sets have learned by then");
         assert!(quick.has_time_for(WIDER) && !middle.has_time_for(WIDER));

@@ -7,6 +7,7 @@ use medley_studies::auto::PhaseRecord;
 use serde::{Deserialize, Serialize};
 
 use super::plan::TimePlan;
+use super::schedule::Finishing;
 use crate::TuneError;
 
 /// Name of the record in the folder.
@@ -14,7 +15,7 @@ pub const FILE: &str = "progress.json";
 /// Most bytes of it.
 const MAX_BYTES: u64 = 4 << 20;
 /// Schema of the record.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// `progress.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct State {
     pub spent: f64,
     /// How long trials are, once that is known.
     pub plan: Option<TimePlan>,
+    /// What follows the last network, once that was timed.
+    pub finishing: Option<Finishing>,
     /// How the time was spent.
     pub phases: Vec<PhaseRecord>,
     /// Whether report and package are written.
@@ -44,8 +47,8 @@ pub struct State {
 impl State {
     pub(super) fn new(tasks: Vec<String>, base: Option<String>, budget: f64, seed: u64) -> Self {
         let medley = env!("CARGO_PKG_VERSION").to_owned();
-        let (spent, plan, phases, finished) = (0.0, None, Vec::new(), false);
-        Self { schema: SCHEMA, medley, tasks, base, budget, seed, spent, plan, phases, finished }
+        let (spent, plan, finishing, phases, finished) = (0.0, None, None, Vec::new(), false);
+        Self { schema: SCHEMA, medley, tasks, base, budget, seed, spent, plan, finishing, phases, finished }
     }
 
     /// The record in a folder, if there is one.

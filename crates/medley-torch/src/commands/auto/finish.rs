@@ -14,6 +14,8 @@ use medley_studies::confirmation::Candidate;
 use medley_studies::{Confirmation, Overview, page};
 use medley_tune::auto::{Auto, AutoRuns};
 
+use super::rehearsal;
+
 /// Ensemble, package, records and report.
 pub(super) fn finish(
     auto: &Auto,
@@ -23,6 +25,7 @@ pub(super) fn finish(
     out: &Path,
 ) -> anyhow::Result<AutoRecord> {
     let before = auto.clock().spent();
+    rehearsal::remove(out);
     let folders: Vec<PathBuf> = runs.members.iter().map(|member| out.join(&member.folder)).collect();
     let built = combine(&folders, data, out, "ensemble")?;
     let name = out.file_name().map_or_else(|| "auto".to_owned(), |name| name.to_string_lossy().into_owned());
@@ -34,7 +37,10 @@ pub(super) fn finish(
         confirmation.write(runs.study.folder(), &RealFs)?;
     }
     auto.add("ensemble, rules, package and report", before);
+    let is_out = |member: &&MemberRecord| weights(&built, &member.name).values().all(|weight| *weight <= 0.0);
+    let left_out = runs.members.iter().filter(is_out).map(|member| member.name.clone()).collect();
     let auto_record = AutoRecord {
+        name,
         budget: auto.clock().budget(),
         spent: auto.clock().spent(),
         phases: auto.phases(),
@@ -47,6 +53,7 @@ pub(super) fn finish(
         members: runs.members.clone(),
         ensemble: built.layout.root().file_name().map(|name| name.to_string_lossy().into_owned()),
         method: built.record.tasks.first().map(|task| task.weighed.method.as_str().to_owned()),
+        left_out,
         ensemble_score: Some(built.record.validation.harmonic_mean),
         rules: rules(&built),
         test: None,
@@ -84,7 +91,7 @@ fn finding(confirmation: Option<&Confirmation>, runs: &AutoRuns) -> String {
 }
 
 /// The networks of all members, each a package, and how they are averaged.
-fn write_package(
+pub(super) fn write_package(
     name: &str,
     built: &Built,
     members: &[MemberRecord],

@@ -2,6 +2,7 @@
 
 mod finish;
 mod meter;
+mod rehearsal;
 mod test;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use self::test::{is_auto, test};
 
 use self::finish::finish;
 use self::meter::Meter;
+use self::rehearsal::Program;
 use super::config;
 use super::train::session;
 use crate::interruption::Interruption;
@@ -55,8 +57,8 @@ pub(crate) fn run(arguments: &AutoArguments) -> anyhow::Result<ExitCode> {
         auto.add("audit of the data", before);
         looked.findings.iter().for_each(|finding| meter.say(finding));
         let session = session(&arguments.data.data, &arguments.reading);
-        let say = |text: &str| meter.say(text);
-        let Some(runs) = auto.run(&session, &registry, &looked.groups, &interruption.stop, &say)? else {
+        let around = Program { meter: &meter, data: &arguments.data.data, out: &out };
+        let Some(runs) = auto.run(&session, &registry, &looked.groups, &interruption.stop, &around)? else {
             return Ok(None);
         };
         meter.say("averaging, fitting decision rules, writing the package and the report");
@@ -101,6 +103,7 @@ fn text(record: &AutoRecord, out: &std::path::Path) -> String {
         format!("validation {} best settings, {} default recipe", number(winner), number(base)),
         format!("ensemble   {} harmonic mean of macro-F1", number(record.ensemble_score)),
     ];
+    lines.extend(record.left_out().map(|left_out| format!("left out   {left_out}")));
     for rule in &record.rules {
         lines.push(format!("decision   {}: {}", rule.task, rule.rule));
     }

@@ -1,0 +1,297 @@
+//! How many networks are trained and in which order, and when the search has to end: pure functions of what networks really cost.
+//!
+//! Networks of the default recipe come first. They do not depend on the search, and they show what a network costs while the search can
+//! still be shortened or go on. So all that is estimated is what comes after the search.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings at most, the base among them.
+pub(super) const MOST_RECIPES: usize = 3;
+/// Ways of splitting at most, or seeds where there are no folds: of more networks, an ensemble gains little.
+const MOST_REPEATS: usize = 4;
+/// Networks take longer than they did on average.
+const MARGIN: f64 = 1.05;
+/// The part of the time for trials and networks that the search has at least.
+pub(super) const SEARCH_SHARE: f64 = 0.5;
+/// Trials count for what an epoch costs once they have had this part of their epochs, if there are such: before, beginning counts for more.
+const LEAST_OF_TRIAL: [f64; 2] = [1.0, 0.3];
+/// Settings change what a network costs by no more than this.
+const MOST_SLOWER: f64 = 4.0;
+/// What is combined at the end has more members than what was timed.
+const MORE_MEMBERS: f64 = 1.6;
+/// Seconds for records, the report and the end of the process.
+const REST: f64 = 0.5;
+
+/// Which network it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// The place of its settings in the ranking; `None` for the base experiment.
+    pub rank: Option<usize>,
+    /// Which way of splitting; without folds, which seed.
+    pub repeat: usize,
+    /// The fold; 0 without folds.
+    pub fold: usize,
+}
+
+/// How many networks there are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheme {
+    /// Folds of each way of splitting; `None` where all networks are validated on the same rows.
+    pub folds: Option<usize>,
+    /// Ways of splitting that are planned, or seeds.
+    pub repeats: usize,
+}
+
+impl Scheme {
+    /// For about so many networks, half of them by the default recipe.
+    pub(super) fn of(networks: usize, is_folded: bool) -> Self {
+        let folds = match networks {
+            10.. if is_folded => Some(5),
+            6.. if is_folded => Some(3),
+            _ => None,
+        };
+        Self { folds, repeats: (networks / (2 * folds.unwrap_or(1))).clamp(1, MOST_REPEATS) }
+    }
+
+    fn group(self, ranks: &[Option<usize>], repeat: usize) -> Vec<Network> {
+        let of_fold = |fold: usize| ranks.iter().map(move |&rank| Network { rank, repeat, fold });
+        (0..self.each()).flat_map(of_fold).collect()
+    }
+
+    /// Networks of a recipe for one way of splitting.
+    pub(super) fn each(self) -> usize {
+        self.folds.unwrap_or(1)
+    }
+
+    /// Groups of networks by the default recipe, which are trained before the search.
+    pub(super) fn before(self) -> Vec<Vec<Network>> {
+        (0..self.repeats).map(|repeat| self.group(&[None], repeat)).collect()
+    }
+
+    /// Groups of networks that are used whole or not at all, in the order in which they are trained after a search that has found so many
+    /// settings: those that are planned, then more as long as there is time.
+    pub(super) fn after(self, found: usize) -> Vec<Vec<Network>> {
+        let ranks = |ranks: &[Option<usize>]| -> Vec<Option<usize>> {
+            ranks.iter().copied().filter(|rank| rank.is_none_or(|rank| rank < found.min(MOST_RECIPES - 1))).collect()
+        };
+        let planned = (0..self.repeats).map(|repeat| (ranks(&[Some(0)]), repeat));
+        let second = (0..self.repeats).map(|repeat| (ranks(&[Some(1)]), repeat));
+        let more = (self.repeats..MOST_REPEATS)
+            .flat_map(|repeat| [(ranks(&[Some(0), None]), repeat), (ranks(&[Some(1)]), repeat)]);
+        let all = planned.chain(second).chain(more).map(|(ranks, repeat)| self.group(&ranks, repeat));
+        all.filter(|group| !group.is_empty()).collect()
+    }
+
+    /// Of the networks that are finished, those that make a predictor: of all recipes the same repeats, each with all its folds.
+    pub(super) fn kept(self, finished: &[Network]) -> Vec<Network> {
+        let whole = |rank: Option<usize>, repeat: usize| {
+            (0..self.each()).all(|fold| finished.contains(&Network { rank, repeat, fold }))
+        };
+        let repeats =
+            |ranks: &[Option<usize>]| (0..MOST_REPEATS).take_while(|&r| ranks.iter().all(|&k| whole(k, r))).count();
+        let all: [&[Option<usize>]; 3] = [&[Some(0), None, Some(1)], &[Some(0), None], &[None]];
+        // With what was found, where that is possible at all: it is what the search was for.
+        let found = all[..2].iter().filter(|ranks| repeats(ranks) > 0);
+        let best = found.max_by_key(|ranks| (repeats(ranks) * ranks.len(), ranks.len()));
+        let ranks = best.copied().unwrap_or(all[2]);
+        let kept = repeats(ranks);
+        finished.iter().copied().filter(|one| ranks.contains(&one.rank) && one.repeat < kept).collect()
+    }
+}
+
+/// Seconds until so many networks are trained that take so long each, by workers that are free after these seconds.
+pub(super) fn makespan(free: &[f64], count: usize, each: f64) -> f64 {
+    let mut free = free.to_vec();
+    let mut last: f64 = 0.0;
+    for _ in 0..count {
+        let Some(next) = free.iter_mut().min_by(|a, b| a.total_cmp(b)) else { return f64::INFINITY };
+        *next += each;
+        last = last.max(*next);
+    }
+    last
+}
+
+/// Whether so many networks would be finished in the time that is left.
+pub(super) fn fits(left: f64, free: &[f64], count: usize, each: f64) -> bool {
+    makespan(free, count, each) * MARGIN <= left
+}
+
+/// How many seconds have to be left when the search ends, for networks by what it found.
+pub(super) fn kept_for_networks(scheme: Scheme, repeats: usize, each: f64, workers: usize) -> f64 {
+    makespan(&vec![0.0; workers.max(1)], scheme.each() * repeats, each) * MARGIN
+}
+
+/// Whether there is time for one way of splitting more, with the search and the networks by what it finds: `repeats` are trained, `left`
+/// is the time for everything from now, and `whole` was that before the first network.
+pub(super) fn has_room(scheme: Scheme, repeats: usize, each: f64, workers: usize, (left, whole): (f64, f64)) -> bool {
+    let next = kept_for_networks(scheme, 1, each, workers);
+    let later = kept_for_networks(scheme, repeats + 1, each, workers);
+    left - next - later >= whole * SEARCH_SHARE
+}
+
+/// What a trial has cost.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TrialCost {
+    /// The size of its batches, where that is searched.
+    pub(super) batch: Option<i64>,
+    /// Epochs that it had.
+    pub(super) epochs: u64,
+    /// Seconds of a worker.
+    pub(super) seconds: f64,
+}
+
+/// How much longer networks take with batches of one size than with those of another, by trials; 1 where that is not known.
+pub(super) fn slower(trials: &[TrialCost], all_epochs: usize, (found, base): (Option<i64>, i64)) -> f64 {
+    let Some(found) = found.filter(|found| *found != base) else { return 1.0 };
+    let of = |batch: i64, share: f64| {
+        let least = (all_epochs as f64 * share).max(1.0);
+        let counts = |trial: &&TrialCost| trial.batch == Some(batch) && trial.epochs as f64 >= least;
+        median(trials.iter().filter(counts).map(|trial| trial.seconds / trial.epochs as f64).collect())
+    };
+    // Both of trials that were as long, as beginning is a part of it.
+    let known = |share: f64| of(found, share).zip(of(base, share).filter(|base| *base > 0.0));
+    match LEAST_OF_TRIAL.into_iter().find_map(known) {
+        Some((found, base)) => (found / base).clamp(1.0 / MOST_SLOWER, MOST_SLOWER),
+        // Smaller batches are more steps.
+        None if found < base => 1.25,
+        None => 1.0,
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// What follows the last network, as it was timed with the first ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Finishing {
+    /// Seconds of ensemble and rules.
+    pub combined: f64,
+    /// Seconds of the package of a network.
+    pub packaged: f64,
+}
+
+impl Finishing {
+    /// Seconds to keep for it with so many networks.
+    pub(super) fn reserve(self, networks: usize) -> f64 {
+        self.combined * MORE_MEMBERS + self.packaged * networks as f64 * MARGIN + REST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_follows_the_time() {
+        let table = [
+            (0, (None, 1)),
+            (5, (None, 2)),
+            (7, (Some(3), 1)),
+            (11, (Some(5), 1)),
+            (20, (Some(5), 2)),
+            (900, (Some(5), 4)),
+        ];
+        for (networks, (folds, repeats)) in table {
+            assert_eq!(Scheme::of(networks, true), Scheme { folds, repeats }, "{networks}");
+        }
+        assert_eq!(Scheme::of(11, false), Scheme { folds: None, repeats: 4 });
+    }
+
+    #[test]
+    fn each_network_is_trained_once_and_the_default_recipe_first() {
+        let scheme = Scheme { folds: Some(5), repeats: 2 };
+        assert_eq!(scheme.before().iter().map(Vec::len).collect::<Vec<_>>(), [5, 5]);
+        let after = scheme.after(9);
+        assert_eq!(after.iter().map(Vec::len).collect::<Vec<_>>(), [5, 5, 5, 5, 10, 5, 10, 5]);
+        assert_eq!((after[0][0].rank, after[2][0].rank, after[4][1].rank), (Some(0), Some(1), None));
+        let mut all: Vec<Network> = scheme.before().concat();
+        all.extend(after.concat());
+        for (place, network) in all.iter().enumerate() {
+            assert!(!all[..place].contains(network), "{network:?}");
+        }
+        assert_eq!(scheme.after(1).iter().map(Vec::len).collect::<Vec<_>>(), [5, 5, 10, 10]);
+        let alone = scheme.after(0);
+        assert!(alone.iter().flatten().all(|network| network.rank.is_none() && network.repeat >= 2));
+    }
+
+    #[test]
+    fn only_whole_groups_are_used() {
+        let scheme = Scheme { folds: Some(3), repeats: 2 };
+        let before: Vec<Network> = scheme.before().concat();
+        let after: Vec<Network> = scheme.after(9).concat();
+        let kept = |count: usize| scheme.kept(&[&before[..], &after[..count]].concat()).len();
+        assert_eq!(kept(0), 6, "the default recipe alone");
+        assert_eq!(kept(2), 6);
+        assert_eq!(kept(3), 6, "one way of splitting of both");
+        assert_eq!(kept(6), 12);
+        assert_eq!(kept(11), 12, "two ways of splitting of two recipes");
+        assert_eq!(kept(12), 18);
+        assert_eq!(scheme.kept(&before[..2]).len(), 0);
+    }
+
+    #[test]
+    fn workers_take_the_next_network_when_they_are_free() {
+        assert_eq!(makespan(&[0.0, 0.0], 5, 2.0), 6.0);
+        assert_eq!(makespan(&[0.0, 1.0], 4, 2.0), 5.0);
+        assert_eq!(makespan(&[0.0], 3, 2.0), 6.0);
+        assert_eq!(makespan(&[3.0], 0, 2.0), 0.0);
+        assert_eq!(makespan(&[], 1, 2.0), f64::INFINITY);
+        assert!(fits(6.31, &[0.0, 0.0], 5, 2.0) && !fits(6.2, &[0.0, 0.0], 5, 2.0));
+    }
+
+    #[test]
+    fn small_batches_cost_what_trials_with_them_cost() {
+        let trial = |batch, epochs, seconds| TrialCost { batch: Some(batch), epochs, seconds };
+        let trials = [trial(128, 30, 3.0), trial(32, 30, 4.5), trial(32, 3, 9.0)];
+        assert!((slower(&trials, 30, (Some(32), 128)) - 1.5).abs() < 1e-12);
+        assert_eq!(slower(&trials, 30, (Some(128), 128)), 1.0);
+        assert_eq!(slower(&trials, 30, (None, 128)), 1.0);
+        assert_eq!(slower(&trials, 30, (Some(64), 128)), 1.25, "nothing is known");
+    }
+
+    /// A clock that is only counted: the default recipe, the search, what it found, and what follows, with costs that are not those that
+    /// were expected. Seconds that are spent of the budget, and ways of splitting.
+    fn simulated(budget: f64, expected: f64, real: f64, slower_by: f64, finishing: Finishing) -> (f64, usize) {
+        let workers = 2;
+        let networks = (budget * SEARCH_SHARE * workers as f64 / (expected * MARGIN)) as usize;
+        let scheme = Scheme::of(networks, true);
+        let mut clock = 4.0;
+        let until = |count: usize| budget - finishing.reserve(count);
+        let begun = clock;
+        let mut repeats = 0;
+        for group in scheme.before() {
+            let left = |clock: f64| until(2 * (repeats + 1) * scheme.each()) - clock;
+            if repeats > 0 && !has_room(scheme, repeats, real, workers, (left(clock), left(begun))) {
+                break;
+            }
+            clock += makespan(&[0.0; 2], group.len(), real);
+            repeats += 1;
+        }
+        let count = repeats * scheme.each();
+        let search_end = until(2 * count) - kept_for_networks(scheme, repeats, real * slower_by, workers);
+        assert!(search_end >= clock, "no time for a search");
+        clock = search_end;
+        // Within the margin of what is known of them.
+        clock += makespan(&[0.0; 2], count, real * slower_by * 1.03);
+        assert!(clock <= until(2 * count));
+        // With twice the members that were timed.
+        (clock + finishing.combined * 1.5 + finishing.packaged * 2.0 * count as f64, repeats)
+    }
+
+    #[test]
+    fn the_budget_is_used_and_never_exceeded() {
+        let finishing = Finishing { combined: 0.5, packaged: 0.1 };
+        for budget in [180.0, 600.0, 3600.0] {
+            for wrong in [0.6, 1.0, 1.7] {
+                for slower_by in [0.8, 1.0, 2.0] {
+                    let expected = budget / 30.0;
+                    let (spent, repeats) = simulated(budget, expected, expected * wrong, slower_by, finishing);
+                    let share = spent / budget;
+                    assert!((0.98..=1.0).contains(&share), "{budget} {wrong} {slower_by}: {share} with {repeats}");
+                }
+            }
+        }
+    }
+}
