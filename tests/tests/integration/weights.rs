@@ -137,7 +137,7 @@ fn every_export_takes_the_seed_that_did_best_on_validation() {
         let package = export(&["--no-calibration", "--to", &format!("best-{seed}")]);
         assert!(read(&lab, &format!("{package}/model.toml")).contains(&format!("seed = {seed}\n")));
         let maps = format!("maps-{seed}");
-        let said = must(lab.path(), &["explain", "runs/base-1", "--rows", "0", "--out", &maps]);
+        let said = must(lab.path(), &["explain", "runs/base-1", "--rows", "0", "--out", &maps, "--json"]);
         assert!(said.stdout.contains(&format!("seed {seed}, epoch 1")), "{}", said.stdout);
     }
 }
