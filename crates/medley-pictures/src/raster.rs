@@ -8,7 +8,7 @@ use image::{
     ImageReader, Limits,
 };
 
-use crate::tiff::pages;
+use crate::tiff::{most_values, pages};
 use crate::{Alpha, Decoded, Frames, Note, Picture, PictureError, Rules, SixteenBit};
 
 /// The longest edge that is decoded.
@@ -111,6 +111,9 @@ fn decoder<'a>(bytes: &'a [u8], format: ImageFormat, rules: &Rules) -> Result<im
     if let (ImageFormat::Png, Some(size)) = (format, png_size(bytes)) {
         check_pixels(size, 1, rules)?;
     }
+    // The decoder of TIFF heeds limits only when it is made, and by then it has read the lists of the first page.
+    let values = if format == ImageFormat::Tiff { most_values(bytes)? } else { 0 };
+    let _held = rules.budget.hold(values.saturating_mul(32));
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits(MAX_ASIDE));
     let decoder = reader.into_decoder().map_err(broken)?;

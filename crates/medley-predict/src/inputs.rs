@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use medley_data::archive::Archive;
 use medley_npy::{Header, ItemType, read_header};
 use medley_package::Model;
-use medley_pictures::{Decoded, Input, Picture, PictureError, Rules, is_picture, longest, read_file, to_input};
+use medley_pictures::{
+    Decoded, ENDINGS, Input, Picture, PictureError, Rules, is_picture, longest, read_file, to_input,
+};
 use medley_storage::{Shown, open_file};
 
 use crate::PredictError;
@@ -61,7 +63,8 @@ impl Inputs {
             let before = self.items.len();
             self.add_folder(path, 0)?;
             if self.items.len() == before {
-                return Err(refuse(path, "it has no pictures"));
+                let endings = ENDINGS.join(", ");
+                return Err(refuse(path, format!("it has no files that end as pictures do: {endings}")));
             }
         } else if ending.as_deref() == Some("npz") {
             self.add_archive(path, member)?;

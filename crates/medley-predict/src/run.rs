@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use medley_core::record::{ChannelStatistics, DataRecord, Manifest, RunResults, ScoreSet, SeedResult, TaskResult};
+use medley_core::record::{ChannelStatistics, DataRecord, Manifest, RunResults, ScoreSet, TaskResult};
 use medley_core::text::hex;
 use medley_core::{Origin, RunLayout, TaskSpec};
 use medley_data::Registry;
@@ -17,7 +17,7 @@ use medley_pictures::Fit;
 use medley_predictions::record::{read_json, read_manifest, read_results};
 use medley_train::config::Experiment;
 use medley_train::engine::predict_batch_size;
-use medley_train::export::best_network;
+use medley_train::export::{best_network, best_seed};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tch::Tensor;
@@ -39,7 +39,7 @@ pub struct RunSource<'a> {
     pub run: &'a Path,
     /// Where its data lie; only the entries of a user's own sets are read.
     pub data_folder: &'a Path,
-    /// One of its seeds; by default the one with the highest harmonic mean on validation.
+    /// One of its seeds; by default [`best_seed`].
     pub seed: Option<u64>,
     /// What the weights are written in.
     pub format: NumberFormat,
@@ -68,8 +68,7 @@ impl OpenedRun {
         let manifest = read_manifest(&layout)?;
         let registry = Registry::of_folder(source.data_folder)?;
         let experiment = Experiment::load_recorded(&layout.config(), &manifest.environment.medley, &registry)?;
-        let best = || best_seed(read_results(&layout, &manifest).ok().flatten().as_ref());
-        let seed = source.seed.or_else(best).or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
+        let seed = source.seed.unwrap_or_else(|| best_seed(&layout, &manifest));
         Ok(Self { layout, manifest, experiment, seed })
     }
 }
@@ -109,13 +108,6 @@ impl Bundle {
         document.weights.sha256 = hex(&Sha256::digest(&bytes));
         Self::new(document, bytes, source.run)?.with_known_answers(source.run)
     }
-}
-
-/// The seed with the highest harmonic mean of macro-F1 on validation; of equals, the first. Test scores play no part.
-fn best_seed(results: Option<&RunResults>) -> Option<u64> {
-    let score = |seed: &SeedResult| seed.validation.harmonic_mean;
-    let seeds = results?.seeds.iter().filter(|seed| score(seed).is_finite());
-    seeds.reduce(|best, seed| if score(seed) > score(best) { seed } else { best }).map(|seed| seed.seed)
 }
 
 fn chosen<'a>(manifest: &'a Manifest, choice: &TaskChoice) -> Result<Vec<&'a DataRecord>, PredictError> {

@@ -14,6 +14,8 @@ fn picture(format: ImageFormat, colour: bool) -> Result<Vec<u8>, Box<dyn Error>>
     } else {
         DynamicImage::from(image::GrayImage::from_fn(12, 10, |x, y| Luma([(x * y) as u8])))
     };
+    // The encoder of GIF takes no grey.
+    let picture = if format == ImageFormat::Gif { picture.into_rgb8().into() } else { picture };
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format)?;
     Ok(bytes.into_inner())

@@ -17,6 +17,14 @@ use crate::checkpoint::CheckpointFolder;
 use crate::config::Experiment;
 use crate::engine::build_network;
 
+/// The seed whose networks are a run's where none is named: [`RunResults::best_seed`](medley_core::record::RunResults::best_seed) of
+/// those that have results, else its first. Results that cannot be read choose none: whoever needs them says what is wrong.
+pub fn best_seed(run: &RunLayout, manifest: &Manifest) -> u64 {
+    let results = read_results(run, manifest).ok().flatten();
+    let best = results.and_then(|results| results.best_seed());
+    best.or_else(|| manifest.seeds.first().copied()).unwrap_or_default()
+}
+
 /// One task of the network that validation chose, as a file.
 #[derive(Debug, Clone)]
 pub struct ExportedWeights {

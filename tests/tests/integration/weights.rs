@@ -114,6 +114,35 @@ fn what_a_run_does_not_have_is_not_exported() {
 }
 
 #[test]
+fn every_export_takes_the_seed_that_did_best_on_validation() {
+    let lab = Lab::with_tasks(&["breastmnist"], 40);
+    lab.config("base", &["breastmnist"], "");
+    lab.train("base", &["--set", "seeds=[3,5]", "--set", "train.epochs=1"]);
+    let results = lab.path().join("runs/base-1/results.json");
+    let mut known: serde_json::Value = serde_json::from_slice(&fs_err::read(&results).unwrap()).unwrap();
+    for (at, seed) in [(1, "5"), (0, "3")] {
+        for one in [0, 1] {
+            known["seeds"][one]["validation"]["harmonic_mean"] = serde_json::json!(if one == at { 0.9 } else { 0.1 });
+        }
+        lab.write("runs/base-1/results.json", &known.to_string());
+        let export = |more: &[&str]| {
+            let said = must(lab.path(), &[&["models", "export", "runs/base-1", "--json"], more].concat());
+            let files: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+            files[0]["path"].as_str().unwrap().to_owned()
+        };
+        for (format, ending) in [("onnx", "onnx"), ("safetensors", "safetensors")] {
+            let path = export(&["--format", format]);
+            assert_eq!(path, format!("runs/base-1/weights/breastmnist-seed{seed}.{ending}"));
+        }
+        let package = export(&["--no-calibration", "--to", &format!("best-{seed}")]);
+        assert!(read(&lab, &format!("{package}/model.toml")).contains(&format!("seed = {seed}\n")));
+        let maps = format!("maps-{seed}");
+        let said = must(lab.path(), &["explain", "runs/base-1", "--rows", "0", "--out", &maps, "--json"]);
+        assert!(said.stdout.contains(&format!("seed {seed}, epoch 1")), "{}", said.stdout);
+    }
+}
+
+#[test]
 fn a_run_is_exported_as_onnx_models() {
     let lab = trained();
     let export = |more: &[&str]| lab.run(&[&["models", "export", "runs/base-1"], more].concat());

@@ -28,7 +28,7 @@ pub struct ExplainArguments {
     /// Task; needed where the network has several
     #[arg(long, value_name = "NAME", conflicts_with = "gallery")]
     pub task: Option<String>,
-    /// Seed of a run; by default the first, and for pictures the best on validation
+    /// Seed of a run; by default the best on validation
     #[arg(long)]
     pub seed: Option<u64>,
     /// By default grad-cam, and integrated-gradients for networks without a feature map

@@ -57,7 +57,7 @@ pub struct ExportArguments {
     /// Task of the run; may be repeated; by default all
     #[arg(long, value_name = "NAME")]
     pub task: Vec<String>,
-    /// Seed of the run; by default the best on validation for packages, and the first for plain weights
+    /// Seed of the run; by default the best on validation
     #[arg(long)]
     pub seed: Option<u64>,
     /// Folder to write packages to

@@ -217,4 +217,38 @@ impl RunResults {
     pub fn is_tested(&self) -> bool {
         !self.seeds.is_empty() && self.seeds.iter().all(|seed| seed.test.is_some())
     }
+
+    /// The seed with the highest harmonic mean of macro-F1 on validation; of equals, the first. Test scores play no part.
+    pub fn best_seed(&self) -> Option<u64> {
+        let score = |seed: &SeedResult| seed.validation.harmonic_mean;
+        let seeds = self.seeds.iter().filter(|seed| score(seed).is_finite());
+        seeds.reduce(|best, seed| if score(seed) > score(best) { seed } else { best }).map(|seed| seed.seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_seed_is_chosen_on_validation() {
+        let seed = |seed, validation, test| {
+            let set = |harmonic_mean| ScoreSet { harmonic_mean, ..ScoreSet::default() };
+            let (validation, test) = (set(validation), Some(set(test)));
+            SeedResult { seed, best_epoch: 1, validation, test, stopped: None, fine_tuned: BTreeMap::new() }
+        };
+        let of = |seeds| RunResults {
+            schema_version: super::super::SCHEMA_VERSION,
+            run: "run".into(),
+            synthetic: false,
+            seeds,
+            summary: Vec::new(),
+            mean_intervals: None,
+            ensemble: None,
+        };
+        let all = vec![seed(4, f64::NAN, 1.0), seed(0, 0.5, 0.9), seed(7, 0.6, 0.1), seed(2, 0.6, 0.8)];
+        assert_eq!(of(all).best_seed(), Some(7), "the first of equals");
+        assert_eq!(of(vec![seed(4, f64::NAN, 1.0)]).best_seed(), None);
+        assert_eq!(of(Vec::new()).best_seed(), None);
+    }
 }

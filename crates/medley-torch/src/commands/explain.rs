@@ -135,7 +135,12 @@ fn say(out: &std::path::Path, document: &Document, json: bool) -> anyhow::Result
     };
     let header = ["image", "class", "probability", "map", "greatest", "strong places", "share there"];
     output::line(&output::table(&header, &document.explanations.iter().map(row).collect::<Vec<_>>()))?;
-    output::line(&format!("\n{} in {}. {}", document.method, out.display(), document.notice))
+    output::line(&format!(
+        "\n{} in {}. Probabilities are those of the network: without test-time views and temperature. {}",
+        document.method,
+        out.display(),
+        document.notice
+    ))
 }
 
 fn entry(spec: &TaskSpec, image: String, one: &Explanation, probabilities: &[f64], predicted: usize) -> Entry {

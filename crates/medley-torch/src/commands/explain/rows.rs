@@ -10,7 +10,7 @@ use medley_models::{MultiTaskNet, environment};
 use medley_predictions::record::read_manifest;
 use medley_train::config::Experiment;
 use medley_train::data::SplitSources;
-use medley_train::export::best_network;
+use medley_train::export::{best_network, best_seed};
 
 use medley_cli::args::explain::ExplainArguments;
 use medley_cli::data_folder;
@@ -47,7 +47,7 @@ pub(super) fn open_run(arguments: &ExplainArguments) -> anyhow::Result<Opened> {
     let manifest = read_manifest(&layout)?;
     let data = data_folder::of_run(run, Some(&manifest), &arguments.data);
     let experiment = config::read_recorded(&layout, &manifest, &data)?;
-    let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
+    let seed = arguments.seed.unwrap_or_else(|| best_seed(&layout, &manifest));
     environment::set_threads(std::thread::available_parallelism().map_or(1, usize::from));
     let asked = |name: &&str| arguments.task.as_ref().is_none_or(|task| task == name);
     let tasks: Vec<_> = manifest.data.iter().map(|data| data.task.name.as_str()).filter(asked).collect();

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let manifest = read_manifest(&layout)?;
     let data = data_folder::of_run(&arguments.run, Some(&manifest), &arguments.data);
     let experiment = config::read_recorded(&layout, &manifest, &data)?;
-    let seed = arguments.seed.or_else(|| manifest.seeds.first().copied()).unwrap_or_default();
+    let seed = arguments.seed.unwrap_or_else(|| export::best_seed(&layout, &manifest));
     let folder = arguments.out.clone().unwrap_or_else(|| arguments.run.join("weights"));
     if models {
         return onnx::run(arguments, (&layout, &data), &manifest, &experiment, seed, &folder);
