@@ -41,7 +41,7 @@ fn child_process() {
     let lease = std::env::var(LEASE).unwrap().parse().unwrap();
     let study = Study::open(Path::new(&folder)).unwrap();
     let options = WorkOptions { lease: Duration::from_millis(lease), poll: Duration::from_millis(2), wait: true };
-    work(&study, &mut Slow(3), options).unwrap();
+    work(&study, &mut Slow(12), options).unwrap();
 }
 
 /// Kills in each study.
