@@ -27,7 +27,10 @@ const NONE: &str = "–";
 #[derive(Template)]
 #[template(path = "study.html")]
 struct StudyTemplate {
+    /// What a trial is the mean of.
     unit: &'static str,
+    /// What its settings were confirmed on.
+    fresh: String,
     best: Option<Best>,
     winner: Option<Winner>,
     finding: Option<String>,
@@ -130,10 +133,12 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
         settings: keys.iter().map(|key| trial.point.get(key).map_or_else(|| NONE.to_owned(), value)).collect(),
     };
     let failed = overview.trials.iter().filter_map(|trial| Some((trial.number, trial.message.clone()?)));
+    let unit = if overview.definition.objective.contains_key("folds") { "folds" } else { "seeds" };
     // The study of an automatic run is always called the same.
     let named = overview.auto.as_ref().filter(|auto| !auto.name.is_empty());
     let template = StudyTemplate {
-        unit: if overview.definition.objective.contains_key("folds") { "folds" } else { "seeds" },
+        unit,
+        fresh: overview.confirmation.as_ref().map_or_else(|| unit.to_owned(), |found| format!("{}s", found.unit)),
         best: best.map(|best| Best {
             number: best.number,
             value: number(best.value),

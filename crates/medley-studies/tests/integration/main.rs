@@ -53,10 +53,11 @@ fn the_page_has_its_sections_and_no_markup_of_others() {
     assert!(html.contains("medley study confirm"), "what is not known is said");
     let of_winner = |scores: &[f64]| Candidate { trial: Some(1), value: Some(0.9), scores: scores.to_vec() };
     let base = Candidate { trial: None, value: None, scores: vec![0.5, 0.6, 0.55] };
-    Confirmation::new(12, "seed", vec![of_winner(&[0.8, 0.9, 0.85]), base]).write(study.folder(), &RealFs).unwrap();
+    Confirmation::new(12, "fold", vec![of_winner(&[0.8, 0.9, 0.85]), base]).write(study.folder(), &RealFs).unwrap();
     let path = page::write(&study).unwrap();
     let confirmed = std::fs::read_to_string(&path).unwrap();
     assert!(confirmed.contains("The search has found more than chance"), "the finding");
+    assert!(confirmed.contains("On fresh folds"), "it was confirmed on other units than trials are the mean of");
     page::write(&study).unwrap();
     assert_eq!(std::fs::read_to_string(path).unwrap(), confirmed, "the same folder, the same page");
 }
