@@ -1,9 +1,12 @@
 //! What `medley` says where the `medley-torch` beside it cannot be what it becomes.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use medley_tests::program::{Said, medley};
 
@@ -41,7 +44,13 @@ impl Installed {
     }
 
     fn run(&self, arguments: &[&str]) -> Said {
-        self.command(arguments).output().unwrap().into()
+        // Where it was copied, a program that another test starts at that moment may hold it open for writing, until it has begun.
+        loop {
+            match self.command(arguments).output() {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => sleep(Duration::from_millis(10)),
+                said => return said.unwrap().into(),
+            }
+        }
     }
 }
 
