@@ -36,7 +36,7 @@ pub(super) fn weights(
         }
         let resampled = |scores: &Scores| macro_f1(spec, labels, decide(spec.kind, scores), options);
         let difference = resampled(&average(members, &without)?)?.minus(&resampled(&members[worst])?);
-        if difference.value.unwrap_or(0.0) <= STANDARD_ERRORS * deviation(&difference.draws) {
+        if difference.value.unwrap_or(0.0) <= STANDARD_ERRORS * difference.standard_error().unwrap_or(0.0) {
             break;
         }
         kept = others;
@@ -47,10 +47,4 @@ pub(super) fn weights(
 fn equal(members: usize, kept: &[usize]) -> Vec<f64> {
     let of = |member: usize| if kept.contains(&member) { 1.0 / kept.len() as f64 } else { 0.0 };
     (0..members).map(of).collect()
-}
-
-fn deviation(draws: &[f64]) -> f64 {
-    let count = draws.len().max(1) as f64;
-    let mean = draws.iter().sum::<f64>() / count;
-    (draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
