@@ -48,8 +48,13 @@ macro_rules! embedded {
 }
 
 /// All of them, by name.
-pub static ALL: [BuiltIn; 4] =
-    [embedded!("breastmnist"), embedded!("dermamnist"), embedded!("pneumoniamnist"), embedded!("retinamnist")];
+pub static ALL: [BuiltIn; 5] = [
+    embedded!("adrenalmnist3d"),
+    embedded!("breastmnist"),
+    embedded!("dermamnist"),
+    embedded!("pneumoniamnist"),
+    embedded!("retinamnist"),
+];
 
 /// The one of this name.
 pub fn find(name: &str) -> Option<&'static BuiltIn> {

@@ -5,7 +5,7 @@ use medley_tests::program::must;
 use medley_tests::repository::real_data;
 use serde_json::Value;
 
-const MODELS: [&str; 4] = ["breastmnist", "dermamnist", "pneumoniamnist", "retinamnist"];
+const MODELS: [&str; 5] = ["adrenalmnist3d", "breastmnist", "dermamnist", "pneumoniamnist", "retinamnist"];
 
 #[test]
 fn they_need_nothing_but_the_program() {
@@ -36,7 +36,7 @@ fn one_is_written_out_as_a_package() {
         (&["models", "export", "breastmnist", "--to", "written"][..], 4, "written/breastmnist"),
         (&["models", "export", "breastmnist"], 2, "with --to"),
         (&["models", "export", "breastmnist", "--to", "x", "--seed", "1"], 2, "--seed is for run folders"),
-        (&["predict", "x.png", "--model", "brestmnist"], 4, "breastmnist, dermamnist"),
+        (&["predict", "x.png", "--model", "brestmnist"], 4, "adrenalmnist3d, breastmnist, dermamnist"),
         (&["predict", "x.png", "--model", "breastmnist", "--task", "octmnist"], 2, "it has breastmnist"),
     ] {
         let said = lab.run(arguments);
