@@ -9,7 +9,7 @@ use medley_decisions::ensemble::Method;
 use medley_decisions::record::TaskDecisions;
 use medley_decisions::{Decisions, FitOptions};
 pub use medley_ensembles::Built;
-use medley_ensembles::{Request, Source, build, open_test_of};
+use medley_ensembles::{Complete, Request, Source, build, open_test_of};
 use medley_predictions::RunFiles;
 use medley_storage::RealFs;
 use medley_studies::auto::RuleRecord;
@@ -33,7 +33,8 @@ impl Members {
 }
 
 /// Averages runs by ensemble selection, or by the mean where that is not better by more than chance, fits decision rules in the same
-/// spirit, and writes both into a folder `NAME-1` in `out`. Test labels stay shut.
+/// spirit, and writes both into a folder `NAME-1` in `out`. Of folds, all of the first way of splitting have to be there. Test labels stay
+/// shut.
 ///
 /// # Errors
 /// Whatever is wrong with a run, its predictions or the data; the disk.
@@ -45,6 +46,7 @@ pub fn combine(members: &[PathBuf], data: &Path, out: &Path, name: &str) -> anyh
         decide: true,
         test: false,
         collect: false,
+        complete: Complete::FirstRepeat,
         name: name.to_owned(),
         runs: out.to_owned(),
         now: crate::commands::ensemble::now(),

@@ -12,6 +12,7 @@ use medley_decisions::record::{DecisionRecord, TaskDecisions};
 use medley_decisions::{Decisions, FitOptions, Rows, fit};
 use medley_metrics::uncertainty::SetResamples;
 use medley_metrics::{Sample, evaluate, score_set};
+use medley_predictions::folds::Complete;
 use medley_predictions::record::read_json;
 use medley_predictions::{RunFiles, TruthSource, result_file};
 use medley_storage::{Storage, StorageError, create_folder, fill_directory};
@@ -51,6 +52,8 @@ pub struct Request {
     pub test: bool,
     /// Whether runs need no task in common.
     pub collect: bool,
+    /// Which folds of a recipe have to be there.
+    pub complete: Complete,
     /// Name of the folder, to which a number is added.
     pub name: String,
     /// The folder that it is made in.
@@ -82,7 +85,7 @@ impl Built {
         let record: Option<Record> = read_json(layout, &layout.root().join(RECORD), LARGEST)?;
         let decisions: Option<DecisionRecord> = read_json(layout, &layout.decisions(), LARGEST)?;
         let runs: Vec<RunFiles> = sources.iter().map(|source| source.run.clone()).collect();
-        let plans = plan(&runs, true)?;
+        let plans = plan(&runs, true, Complete::FirstRepeat)?;
         let changed = |task: &str| EnsembleError::Members { task: task.to_owned() };
         let record = record.ok_or_else(|| changed(&layout.name()))?;
         let names: Vec<String> = runs.iter().map(|run| run.layout.name()).collect();
@@ -113,7 +116,7 @@ pub fn build(sources: &[Source<'_>], request: &Request, storage: &dyn Storage) -
         return Err(EnsembleError::Name { name: request.name.clone() });
     }
     let runs: Vec<RunFiles> = sources.iter().map(|source| source.run.clone()).collect();
-    let plans = plan(&runs, request.collect)?;
+    let plans = plan(&runs, request.collect, request.complete)?;
     let found = plans.iter().map(|plan| of_task(sources, plan, request)).collect::<Result<Vec<_>, _>>()?;
     let (averaged, samples): (Vec<Averaged>, Vec<Sample>) = found.into_iter().unzip();
     let mut results = Vec::with_capacity(plans.len());

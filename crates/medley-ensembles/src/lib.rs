@@ -15,9 +15,9 @@
 //! validation rows alone.
 //!
 //! ```
-//! use medley_ensembles::{EnsembleError, plan};
+//! use medley_ensembles::{Complete, EnsembleError, plan};
 //!
-//! assert!(matches!(plan(&[], false), Err(EnsembleError::NoRuns)));
+//! assert!(matches!(plan(&[], false, Complete::EveryRepeat), Err(EnsembleError::NoRuns)));
 //! ```
 
 mod build;
@@ -29,6 +29,7 @@ mod test_split;
 
 pub use build::{Built, Request, Source, build};
 pub use error::EnsembleError;
+pub use medley_predictions::folds::Complete;
 pub use plan::{TaskPlan, plan};
 pub use record::{Folds, Member, PredictionFile, Record, TaskEnsemble};
 pub use test_split::{open_test, open_test_of};

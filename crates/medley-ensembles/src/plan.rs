@@ -4,7 +4,7 @@ use std::path::Path;
 
 use medley_core::record::DataRecord;
 use medley_core::{Split, TaskSpec};
-use medley_predictions::folds::{Recipe, are_folds, recipes};
+use medley_predictions::folds::{Complete, Recipe, are_folds, recipes};
 use medley_predictions::{PredictionError, RunFiles};
 
 use crate::EnsembleError;
@@ -21,14 +21,14 @@ pub struct TaskPlan {
 }
 
 /// Puts runs together by task, in the order in which tasks first occur. Every run has to have a task that another one has, unless there is
-/// one run, or runs are to be collected (`collect`). Runs of several folds have to be all folds of their recipes, each of which then stands
-/// for one run.
+/// one run, or runs are to be collected (`collect`). Runs of several folds have to be the folds of their recipes, as complete as is asked;
+/// each recipe then stands for one run.
 ///
 /// # Errors
 /// [`EnsembleError::NoRuns`], [`EnsembleError::Twice`], [`EnsembleError::OtherData`], [`EnsembleError::Rows`],
 /// [`EnsembleError::NothingInCommon`], [`PredictionError::NotPredicted`] of a run that is unfinished, and
 /// [`PredictionError::Folds`] where folds do not fit.
-pub fn plan(runs: &[RunFiles], collect: bool) -> Result<Vec<TaskPlan>, EnsembleError> {
+pub fn plan(runs: &[RunFiles], collect: bool, complete: Complete) -> Result<Vec<TaskPlan>, EnsembleError> {
     if runs.is_empty() {
         return Err(EnsembleError::NoRuns);
     }
@@ -43,7 +43,7 @@ pub fn plan(runs: &[RunFiles], collect: bool) -> Result<Vec<TaskPlan>, EnsembleE
             );
         }
     }
-    let recipes = if are_folds(runs) { recipes(runs).map_err(PredictionError::from)? } else { Vec::new() };
+    let recipes = if are_folds(runs) { recipes(runs, complete).map_err(PredictionError::from)? } else { Vec::new() };
     // What stands for a member: a run, or the first run of a recipe.
     let units: Vec<usize> = if recipes.is_empty() {
         (0..runs.len()).collect()

@@ -10,7 +10,7 @@ use medley_decisions::curves::curves;
 use medley_decisions::record::{DecisionRecord, SeedDecisions, TaskDecisions, TestMacroF1};
 use medley_decisions::{Decisions, FitOptions, Rows, Rule, fit, macro_f1_of};
 use medley_metrics::scorecard::Prediction;
-use medley_predictions::folds::{PooledFile, Recipe, are_folds, out_of_fold, recipes};
+use medley_predictions::folds::{Complete, PooledFile, Recipe, are_folds, out_of_fold, recipes};
 use medley_predictions::matching::{load, load_predictor};
 use medley_predictions::{MatchRequest, PredictionError, RunFiles, SeedPredictions, TruthSource, of_seeds};
 use medley_storage::{ConfinedFolder, ConfinedFs, RealFs, write_whole};
@@ -76,7 +76,7 @@ fn recipe(runs: &[RunFiles], arguments: &DecideArguments) -> anyhow::Result<Opti
         let run = run.layout.root().to_owned();
         return Err(PredictionError::NotPredicted { run, split: Split::Val, unfinished: true }.into());
     }
-    let mut recipes = recipes(runs).map_err(PredictionError::from)?;
+    let mut recipes = recipes(runs, Complete::EveryRepeat).map_err(PredictionError::from)?;
     if recipes.len() > 1 {
         let names: Vec<String> = recipes.iter().map(|recipe| format!("`{}`", recipe.name)).collect();
         let problem =

@@ -8,7 +8,7 @@ use medley_core::record::ScoreSet;
 use medley_core::text::{count, plural};
 use medley_decisions::ensemble::{Fallback, Method};
 use medley_decisions::record::{DecisionRecord, TaskDecisions};
-use medley_ensembles::{Built, Folds, Record, Request, Source, TaskEnsemble, build, open_test};
+use medley_ensembles::{Built, Complete, Folds, Record, Request, Source, TaskEnsemble, build, open_test};
 use medley_predictions::RunFiles;
 use medley_storage::RealFs;
 
@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &EnsembleArguments) -> anyhow::Result<ExitCode> {
         decide: arguments.decide,
         test: arguments.test,
         collect: arguments.collect,
+        complete: Complete::EveryRepeat,
         name: arguments.name.clone(),
         runs: arguments.runs.clone(),
         now: now(),

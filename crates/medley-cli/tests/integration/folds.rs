@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use medley_cli::combine::{combine, weights};
 use medley_core::record::Manifest;
 use serde_json::Value;
 
@@ -185,4 +186,44 @@ fn folds_that_do_not_fit_are_named() {
     refused(4, "`medley resume` writes it again", &[zero, one, two]);
     std::fs::write(&rows, kept).unwrap();
     must(lab.path(), &["decide", zero, one, two]);
+}
+
+#[test]
+fn a_fold_of_a_later_way_of_splitting_is_averaged_where_it_was_held_out() {
+    let lab = Lab::new(60);
+    let recipe = Recipe { tasks: &TASKS[..1], seeds: &[0], tested: false, ..BIASED };
+    let paths = train(&lab, "cv", recipe, 3, 2);
+    let some = &paths[..4];
+    let said = medley(lab.path(), &arguments(&["ensemble"], some));
+    assert!(said.code == Some(2) && said.stderr.contains("fold 1 of 3 (repeat 1)"), "{}", said.stderr);
+
+    let folders: Vec<std::path::PathBuf> = some.iter().map(|path| lab.path().join(path)).collect();
+    let built = combine(&folders, &lab.path().join("data"), &lab.path().join("made"), "ensemble").unwrap();
+    assert_eq!(weights(&built, "cv-fold0-1")["breastmnist"], 0.25, "a mean of four networks for new images");
+    let mean = values(built.layout.root());
+    let mut sums: BTreeMap<usize, Vec<Vec<f64>>> = BTreeMap::new();
+    for folder in &folders {
+        let rows: BTreeMap<String, Vec<usize>> =
+            serde_json::from_slice(&std::fs::read(folder.join("fold_rows.json")).unwrap()).unwrap();
+        for (row, one) in rows["breastmnist"].iter().zip(values(folder)) {
+            sums.entry(*row).or_default().push(one);
+        }
+    }
+    let twice = sums.values().filter(|all| all.len() == 2).count();
+    assert!(twice > 0 && twice < sums.len() && sums.len() == mean.len(), "{twice} of {}", sums.len());
+    for (all, mean) in sums.values().zip(&mean) {
+        let expected = all.iter().map(|one| one[1]).sum::<f64>() / all.len() as f64;
+        assert!((expected - mean[1]).abs() < 1e-6, "{all:?}: {mean:?}");
+    }
+    // The first way of splitting has to be whole.
+    let error = combine(&folders[1..], &lab.path().join("data"), &lab.path().join("made"), "less").unwrap_err();
+    assert!(error.to_string().contains("fold 0 of 3 (repeat 0)"), "{error}");
+}
+
+/// The validation probabilities of BreastMNIST in a folder.
+fn values(root: &std::path::Path) -> Vec<Vec<f64>> {
+    let entries = std::fs::read_dir(root.join("predictions")).unwrap().map(|entry| entry.unwrap().path());
+    let path = entries.into_iter().find(|path| path.to_str().unwrap().contains("breastmnist_val")).unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| line.split(',').skip(1).map(|cell| cell.parse().unwrap()).collect()).collect()
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use medley_core::{Labels, RunLayout, Scores, SealedLabels, Split, TaskSpec};
 use medley_decisions::FitOptions;
 use medley_decisions::ensemble::Method;
-use medley_ensembles::{Record, Request, Source, build, open_test};
+use medley_ensembles::{Complete, Record, Request, Source, build, open_test};
 use medley_predictions::{PublishedTask, RunFiles, Truth, TruthSource, result_file};
 use medley_storage::{Fault, FaultyFs, RealFs};
 
@@ -70,6 +70,7 @@ fn request(runs: &Path) -> Request {
         decide: true,
         test: true,
         collect: false,
+        complete: Complete::EveryRepeat,
         name: "both".into(),
         runs: runs.to_owned(),
         now: "2026-11-27T10:00:00Z".into(),

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use medley_core::RunLayout;
 use medley_core::record::FoldsRecord;
-use medley_ensembles::{EnsembleError, plan};
+use medley_ensembles::{Complete, EnsembleError, TaskPlan};
 use medley_predictions::RunFiles;
 
 use crate::common::{self, Fixture};
+
+fn plan(runs: &[RunFiles], collect: bool) -> Result<Vec<TaskPlan>, EnsembleError> {
+    medley_ensembles::plan(runs, collect, Complete::EveryRepeat)
+}
 
 fn read(fixture: &Fixture) -> RunFiles {
     RunFiles::read(&fixture.layout).unwrap()

@@ -27,6 +27,15 @@ use crate::RunFiles;
 /// Largest `config.toml` that is read.
 const CONFIG: u64 = 1 << 20;
 
+/// Which folds of a recipe have to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Complete {
+    /// All of every way of splitting, and the same ways of splitting of all recipes.
+    EveryRepeat,
+    /// All of the first way of splitting. Of others some are enough: the rows of a fold more have a prediction more to average.
+    FirstRepeat,
+}
+
 /// All folds of one recipe, for each way of splitting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
@@ -46,11 +55,11 @@ pub fn are_folds(runs: &[RunFiles]) -> bool {
 }
 
 /// Puts runs together by recipe: by their configs, but for the number of the fold and of the repeat, and the name. Recipes come in the order
-/// of their first run. All have to be of the same folds of the same data, and complete.
+/// of their first run. All have to be of the same folds of the same data, and as complete as is asked.
 ///
 /// # Errors
 /// [`FoldsError`], which names the runs that do not fit, or the fold that is missing.
-pub fn recipes(runs: &[RunFiles]) -> Result<Vec<Recipe>, FoldsError> {
+pub fn recipes(runs: &[RunFiles], wanted: Complete) -> Result<Vec<Recipe>, FoldsError> {
     for run in runs {
         let Some(folds) = &run.manifest.folds else {
             return Err(FoldsError::Unfolded { run: run.layout.root().to_owned() });
@@ -70,12 +79,17 @@ pub fn recipes(runs: &[RunFiles]) -> Result<Vec<Recipe>, FoldsError> {
         }
     }
     let recipes: Vec<Recipe> =
-        by_config.into_iter().map(|(_, members)| complete(runs, members)).collect::<Result<_, _>>()?;
+        by_config.into_iter().map(|(_, members)| complete(runs, members, wanted)).collect::<Result<_, _>>()?;
     let repeats = |recipe: &Recipe| {
         let of = |&run: &usize| runs[run].manifest.folds.as_ref().map(|folds| folds.repeat);
         recipe.runs.iter().filter_map(of).collect::<Vec<u64>>()
     };
-    match recipes.iter().find(|recipe| repeats(recipe) != repeats(&recipes[0])) {
+    // What has to be alike: of which ways of splitting there are folds, or which is the first.
+    let compared = |recipe: &Recipe| match wanted {
+        Complete::EveryRepeat => repeats(recipe),
+        Complete::FirstRepeat => repeats(recipe).into_iter().take(1).collect(),
+    };
+    match recipes.iter().find(|recipe| compared(recipe) != compared(&recipes[0])) {
         Some(other) => Err(FoldsError::Splits {
             first: runs[recipes[0].runs[0]].layout.root().to_owned(),
             other: runs[other.runs[0]].layout.root().to_owned(),
@@ -136,8 +150,8 @@ fn check_alike(first: &RunFiles, run: &RunFiles) -> Result<(), FoldsError> {
     Ok(())
 }
 
-/// A recipe whose folds are all there, once each.
-fn complete(runs: &[RunFiles], members: Vec<usize>) -> Result<Recipe, FoldsError> {
+/// A recipe whose folds are all there, once each, or those of its first way of splitting.
+fn complete(runs: &[RunFiles], members: Vec<usize>, wanted: Complete) -> Result<Recipe, FoldsError> {
     let root = |run: usize| runs[run].layout.root().to_owned();
     let mut places: BTreeMap<(u64, usize), usize> = BTreeMap::new();
     let mut count = 0;
@@ -149,7 +163,10 @@ fn complete(runs: &[RunFiles], members: Vec<usize>) -> Result<Recipe, FoldsError
             return Err(FoldsError::Twice { fold, repeat, first: root(first), other: root(run) });
         }
     }
-    let repeats: Vec<u64> = places.keys().map(|place| place.0).collect();
+    let mut repeats: Vec<u64> = places.keys().map(|place| place.0).collect();
+    if wanted == Complete::FirstRepeat {
+        repeats.truncate(1);
+    }
     for repeat in repeats {
         if let Some(fold) = (0..count).find(|&fold| !places.contains_key(&(repeat, fold))) {
             return Err(FoldsError::Missing { run: root(members[0]), fold, repeat, count });

@@ -66,11 +66,12 @@ pub fn rows_of(run: &RunLayout, task: &str) -> Result<Vec<usize>, FoldsError> {
     rows.remove(task).ok_or_else(|| bad(format!("it has no rows of `{task}`")))
 }
 
-/// The out-of-fold predictions of every row of training and validation by each seed of a recipe: the mean over the ways of splitting. No
-/// label is opened.
+/// The out-of-fold predictions of every row of training and validation by each seed of a recipe: the mean over the ways of splitting that
+/// have predicted it. No label is opened.
 ///
 /// # Errors
-/// As [`of_seeds`], and [`FoldsError`] where the folds are not every row, once for each way of splitting.
+/// As [`of_seeds`], and [`FoldsError`] where the folds of the first way of splitting are not every row, or those of one way have a row in
+/// common.
 pub fn out_of_fold(runs: &[RunFiles], recipe: &Recipe, task: &str) -> Result<OutOfFold, PredictionError> {
     let mut pool: Option<Pool<'_>> = None;
     let mut first = Vec::new();
@@ -84,6 +85,8 @@ pub fn out_of_fold(runs: &[RunFiles], recipe: &Recipe, task: &str) -> Result<Out
         let seeds = of_seeds(run, data, Split::Val)?;
         let total = data.rows.get(&Split::Train).copied().unwrap_or(0) + rows.len();
         let pool = pool.get_or_insert_with(|| Pool::new(task, total, data.task.outputs(), recipe.count));
+        let repeat = run.manifest.folds.as_ref().map_or(0, |folds| folds.repeat);
+        pool.begin(repeat)?;
         pool.add(run, index, at, &rows, total, &seeds)?;
         if let Some(seed) = seeds.first().filter(|_| at < recipe.count) {
             first.push((PooledFile { run: index, path: seed.path.clone(), sha256: seed.sha256.clone() }, rows));
@@ -92,7 +95,7 @@ pub fn out_of_fold(runs: &[RunFiles], recipe: &Recipe, task: &str) -> Result<Out
     let Some(pool) = pool else { return Ok(OutOfFold { folds: Vec::new(), seeds: Vec::new(), first, width: 1 }) };
     let width = runs[recipe.runs[0]].data().iter().find(|data| data.task.name == task);
     let width = width.map_or(1, |data| data.task.label_width());
-    let (folds, seeds) = pool.finish(recipe.runs.len() / recipe.count)?;
+    let (folds, seeds) = pool.finish()?;
     Ok(OutOfFold { folds, seeds, first, width })
 }
 
@@ -154,6 +157,10 @@ struct Pool<'a> {
     count: usize,
     /// The fold of each row by the first way of splitting.
     folds: Vec<Option<usize>>,
+    /// The way of splitting whose folds are added, how many of them were, and which rows they have.
+    repeat: Option<u64>,
+    added: usize,
+    seen: Vec<bool>,
     /// How often each row was predicted.
     times: Vec<usize>,
     seeds: Vec<(u64, usize, Vec<f64>, Vec<PooledFile>)>,
@@ -161,7 +168,27 @@ struct Pool<'a> {
 
 impl<'a> Pool<'a> {
     fn new(task: &'a str, rows: usize, columns: usize, count: usize) -> Self {
-        Self { task, columns, count, folds: vec![None; rows], times: vec![0; rows], seeds: Vec::new() }
+        let (folds, seen, times) = (vec![None; rows], vec![false; rows], vec![0; rows]);
+        Self { task, columns, count, folds, repeat: None, added: 0, seen, times, seeds: Vec::new() }
+    }
+
+    /// The next fold is of this way of splitting.
+    fn begin(&mut self, repeat: u64) -> Result<(), PredictionError> {
+        if self.repeat.replace(repeat) != Some(repeat) {
+            self.check_rows()?;
+            self.seen.fill(false);
+            self.added = 0;
+        }
+        self.added += 1;
+        Ok(())
+    }
+
+    /// All folds of a way of splitting have all rows.
+    fn check_rows(&self) -> Result<(), PredictionError> {
+        match self.seen.iter().position(|seen| !seen) {
+            Some(row) if self.added == self.count => Err(self.fail(format!("row {row} is in no fold"))),
+            _ => Ok(()),
+        }
     }
 
     fn fail(&self, problem: String) -> PredictionError {
@@ -186,7 +213,7 @@ impl<'a> Pool<'a> {
             if row >= total {
                 return Err(self.fail(format!("`{root}` names row {row}, but there are {total}")));
             }
-            if self.times[row] != at / self.count {
+            if std::mem::replace(&mut self.seen[row], true) {
                 return Err(self.fail(format!("row {row} is in `{root}` and in another fold")));
             }
             self.times[row] += 1;
@@ -220,14 +247,13 @@ impl<'a> Pool<'a> {
         Ok(())
     }
 
-    fn finish(self, repeats: usize) -> Result<(Vec<usize>, Vec<PooledSeed>), PredictionError> {
-        if let Some(row) = self.times.iter().position(|&times| times != repeats) {
-            return Err(self.fail(format!("row {row} is in no fold")));
-        }
+    fn finish(self) -> Result<(Vec<usize>, Vec<PooledSeed>), PredictionError> {
+        self.check_rows()?;
         let (rows, columns) = (self.times.len(), self.columns);
         let folds = self.folds.into_iter().flatten().collect();
         let seeds = self.seeds.into_iter().map(|(seed, size, sums, files)| {
-            let values = sums.into_iter().map(|sum| sum / repeats as f64).collect();
+            let mean = |(place, sum): (usize, f64)| sum / self.times[place / columns] as f64;
+            let values = sums.into_iter().enumerate().map(mean).collect();
             Ok(PooledSeed { seed, size, scores: Scores::new(values, rows, columns)?, files })
         });
         Ok((folds, seeds.collect::<Result<_, PredictionError>>()?))

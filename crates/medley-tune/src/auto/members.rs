@@ -1,7 +1,8 @@
 //! Networks by the base, and by what the search found, as many as there is time for.
 //!
-//! They are trained in groups that are used whole or not at all: all folds of the base experiment for each way of splitting, after the search
-//! those of the best settings, then those of the next best. No group is begun that would not be finished.
+//! They are trained in groups: all folds of the base experiment for each way of splitting, after the search those of the best settings, then
+//! those of the next best. A first way of splitting is of use when all its folds are there, and is not begun where they would not be
+//! finished; later networks are of use one by one, and fill what is left of the time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -65,8 +66,10 @@ struct Job {
     network: Network,
     part: Part,
     trial: Option<u64>,
-    /// How many of its group are left, itself among them, where it is the first.
-    begins: Option<usize>,
+    /// Its place in its group.
+    place: usize,
+    /// How many networks its group has.
+    group: usize,
 }
 
 impl Job {
@@ -87,6 +90,8 @@ impl Job {
 /// What is known while networks are trained.
 struct Going {
     next: usize,
+    /// Settings of which nothing is trained.
+    passed_over: Vec<Option<usize>>,
     /// When each worker began its network, if it has one, with what that is.
     at_work: Vec<Option<(f64, Option<usize>)>>,
     /// Networks that were trained now: whose settings, and seconds.
@@ -108,8 +113,8 @@ impl Going {
     }
 }
 
-/// What decides whether a group is begun: what is known, how many networks it has, and seconds of one that were expected.
-type Begins<'a> = dyn Fn(&Going, &Job, usize) -> bool + Sync + 'a;
+/// What decides whether a network is begun.
+type Begins<'a> = dyn Fn(&Going, &Job) -> bool + Sync + 'a;
 
 impl Members<'_> {
     /// Networks by the base, as many ways of splitting as are planned and leave the search its time.
@@ -123,10 +128,10 @@ impl Members<'_> {
             jobs.len(),
         ));
         let begun = self.left();
-        let begins = |going: &Going, job: &Job, _: usize| {
+        let begins = |going: &Going, job: &Job| {
             let each = going.each(None, planned);
             let repeat = job.network.repeat;
-            repeat == 0 || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun))
+            job.place > 0 || repeat == 0 || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun))
         };
         let going = self.train_jobs(&jobs, &begins)?;
         let finished: Vec<Network> = going.finished.iter().map(|&(index, _)| jobs[index].network).collect();
@@ -135,7 +140,7 @@ impl Members<'_> {
         Ok(Base { members: going.finished.into_iter().map(|(_, one)| one).collect(), seconds, repeats })
     }
 
-    /// Networks by what was found, until no group of them would be finished in time.
+    /// Networks by what was found, until no more of them would be finished in time.
     pub(super) fn train_found(&self, base: Base) -> Result<Trained, TuneError> {
         let scheme = Scheme { repeats: base.repeats.max(1), ..self.plan.scheme };
         let overview = Overview::read(self.study)?;
@@ -146,10 +151,13 @@ impl Members<'_> {
             let best = schedule::makespan(&vec![0.0; self.workers], scheme.each() * scheme.repeats, each);
             (self.say)(&format!("training networks by the best settings, {each:.1} s each, {best:.0} s in all"));
         }
-        let begins = |going: &Going, job: &Job, count: usize| {
-            let first = job.network.repeat == 0 && job.network.rank == Some(0);
+        let begins = |going: &Going, job: &Job| {
             let each = going.each(job.network.rank, each);
-            first || schedule::fits(self.left(), &going.free(self.clock.spent(), each), count, each)
+            let fits = |count: usize| schedule::fits(self.left(), &going.free(self.clock.spent(), each), count, each);
+            match job.network {
+                Network { repeat: 0, rank, .. } => job.place > 0 || rank == Some(0) || fits(job.group),
+                _ => fits(1),
+            }
         };
         let going = self.train_jobs(&jobs, &begins)?;
         let before = self.jobs(self.plan.scheme.before(), &[])?;
@@ -195,11 +203,13 @@ impl Members<'_> {
         self.clock.until(self.plan.train_until).as_secs_f64()
     }
 
-    /// Trains jobs in turn with so many threads, but for those that are finished, until a group is not begun.
+    /// Trains jobs in turn with so many threads, but for those that are finished, until one is not begun. Where the first way of splitting of
+    /// some settings is not begun, those settings are passed over.
     fn train_jobs(&self, jobs: &[Job], begins: &Begins<'_>) -> Result<Going, TuneError> {
         let before: Vec<usize> = (0..jobs.len()).filter(|&index| self.is_finished(&jobs[index])).collect();
         let going = Mutex::new(Going {
             next: 0,
+            passed_over: Vec::new(),
             at_work: vec![None; self.workers],
             took: Vec::new(),
             finished: before.iter().map(|&index| (index, jobs[index].record())).collect(),
@@ -213,9 +223,17 @@ impl Members<'_> {
                     going.at_work[worker] = None;
                     let index = going.next;
                     let Some(job) = jobs.get(index).filter(|_| !stop.requested()) else { return Ok(()) };
-                    if job.begins.is_some_and(|count| !begins(&going, job, count)) {
-                        going.next = jobs.len();
-                        return Ok(());
+                    if going.passed_over.contains(&job.network.rank) {
+                        going.next += 1;
+                        continue;
+                    }
+                    if !begins(&going, job) {
+                        if job.network.repeat > 0 {
+                            going.next = jobs.len();
+                            return Ok(());
+                        }
+                        going.passed_over.push(job.network.rank);
+                        continue;
                     }
                     going.next += 1;
                     if before.contains(&index) {
@@ -277,8 +295,7 @@ impl Members<'_> {
                 }
                 let name = name(number, network, scheme.folds);
                 let part = Part::new(&base, all, self.registry, folder.clone(), name, seed)?;
-                let begins = (place == 0).then_some(group.len());
-                jobs.push(Job { network, part, trial: number, begins });
+                jobs.push(Job { network, part, trial: number, place, group: group.len() });
             }
         }
         Ok(jobs)

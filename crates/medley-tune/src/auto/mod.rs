@@ -319,8 +319,8 @@ impl Auto {
 
     /// Searches until there is just time left for networks by what was found.
     fn search(&self, of: &members::Members<'_>, base: &members::Base) -> Result<(), TuneError> {
-        let end = Mutex::new(of.search_end(base)?);
-        let left = *end.lock().unwrap_or_else(PoisonError::into_inner) - self.clock.spent();
+        let mut end = of.search_end(base)?;
+        let left = end - self.clock.spent();
         if left <= 0.0 {
             return Ok(());
         }
@@ -330,20 +330,16 @@ impl Auto {
             of.plan.epochs,
             of.workers,
         ));
-        let reckoned = Mutex::new(Instant::now());
+        let mut reckoned = Instant::now();
         let is_over = || {
-            let mut reckoned = reckoned.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
             if reckoned.elapsed() >= RECKONING {
                 // A trial that cannot be read now is counted the next time.
-                if let Ok(now) = of.search_end(base) {
-                    *end = now;
-                }
-                *reckoned = Instant::now();
+                end = of.search_end(base).unwrap_or(end);
+                reckoned = Instant::now();
             }
-            self.clock.spent() >= *end
+            self.clock.spent() >= end
         };
-        search(of.study, of.session, of.registry, of.workers, of.outside, &is_over)
+        search(of.study, of.session, of.registry, of.workers, of.outside, is_over)
     }
 
     fn seconds_of(&self, phase: &str) -> f64 {
@@ -434,7 +430,7 @@ fn search(
     registry: &Registry,
     workers: usize,
     outside: &StopFlag,
-    is_over: &(dyn Fn() -> bool + Sync),
+    is_over: impl FnMut() -> bool + Send,
 ) -> Result<(), TuneError> {
     let (stop, done) = (StopFlag::default(), StopFlag::default());
     std::thread::scope(|scope| {
@@ -463,7 +459,7 @@ fn joined<T>(threads: Vec<std::thread::ScopedJoinHandle<'_, Result<T, TuneError>
 }
 
 /// Asks for a stop when the time is over, or when one is asked for outside.
-fn watch(stop: &StopFlag, done: &StopFlag, outside: &StopFlag, is_over: impl Fn() -> bool) {
+fn watch(stop: &StopFlag, done: &StopFlag, outside: &StopFlag, mut is_over: impl FnMut() -> bool) {
     while !done.requested() && !outside.requested() && !is_over() {
         std::thread::sleep(PAUSE);
     }

@@ -68,8 +68,8 @@ impl Scheme {
         (0..self.repeats).map(|repeat| self.group(&[None], repeat)).collect()
     }
 
-    /// Groups of networks that are used whole or not at all, in the order in which they are trained after a search that has found so many
-    /// settings: those that are planned, then more as long as there is time.
+    /// Groups of networks in the order in which they are trained after a search that has found so many settings: those that are planned,
+    /// then more as long as there is time.
     pub(super) fn after(self, found: usize) -> Vec<Vec<Network>> {
         let ranks = |ranks: &[Option<usize>]| -> Vec<Option<usize>> {
             ranks.iter().copied().filter(|rank| rank.is_none_or(|rank| rank < found.min(MOST_RECIPES - 1))).collect()
@@ -82,20 +82,11 @@ impl Scheme {
         all.filter(|group| !group.is_empty()).collect()
     }
 
-    /// Of the networks that are finished, those that make a predictor: of all recipes the same repeats, each with all its folds.
+    /// Of the networks that are finished, those that make a predictor: all of each recipe that has every fold of its first way of splitting.
+    /// Of later ways of splitting each network helps by itself: the rows of its fold have a prediction more to average, and so have new images.
     pub(super) fn kept(self, finished: &[Network]) -> Vec<Network> {
-        let whole = |rank: Option<usize>, repeat: usize| {
-            (0..self.each()).all(|fold| finished.contains(&Network { rank, repeat, fold }))
-        };
-        let repeats =
-            |ranks: &[Option<usize>]| (0..MOST_REPEATS).take_while(|&r| ranks.iter().all(|&k| whole(k, r))).count();
-        let all: [&[Option<usize>]; 3] = [&[Some(0), None, Some(1)], &[Some(0), None], &[None]];
-        // With what was found, where that is possible at all: it is what the search was for.
-        let found = all[..2].iter().filter(|ranks| repeats(ranks) > 0);
-        let best = found.max_by_key(|ranks| (repeats(ranks) * ranks.len(), ranks.len()));
-        let ranks = best.copied().unwrap_or(all[2]);
-        let kept = repeats(ranks);
-        finished.iter().copied().filter(|one| ranks.contains(&one.rank) && one.repeat < kept).collect()
+        let whole = |rank: Option<usize>| self.group(&[rank], 0).iter().all(|network| finished.contains(network));
+        finished.iter().copied().filter(|one| whole(one.rank)).collect()
     }
 }
 
@@ -217,17 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_groups_are_used() {
+    fn recipes_are_used_that_have_predicted_every_row() {
         let scheme = Scheme { folds: Some(3), repeats: 2 };
         let before: Vec<Network> = scheme.before().concat();
         let after: Vec<Network> = scheme.after(9).concat();
         let kept = |count: usize| scheme.kept(&[&before[..], &after[..count]].concat()).len();
         assert_eq!(kept(0), 6, "the default recipe alone");
         assert_eq!(kept(2), 6);
-        assert_eq!(kept(3), 6, "one way of splitting of both");
-        assert_eq!(kept(6), 12);
-        assert_eq!(kept(11), 12, "two ways of splitting of two recipes");
-        assert_eq!(kept(12), 18);
+        assert_eq!(kept(3), 9, "one way of splitting of the best settings");
+        assert_eq!(kept(4), 10, "and a network more");
+        assert_eq!(kept(8), 12, "the next best have not predicted every row");
+        assert_eq!(kept(9), 15);
         assert_eq!(scheme.kept(&before[..2]).len(), 0);
     }
 
