@@ -48,6 +48,7 @@ pub mod record;
 pub mod scores;
 pub mod sealed;
 pub mod seed;
+pub mod statistics;
 pub mod task;
 pub mod text;
 

@@ -1,6 +1,7 @@
 //! From tasks to one number, and from seeds to mean and spread.
 
 use medley_core::record::{ScoreSet, SeedResult, Spread, TaskResult};
+use medley_core::statistics::{mean, standard_deviation};
 
 /// The harmonic mean `n / sum(1 / x)`. Strict: 0 if any value is 0 or below, as the formula's limit says, and 0 of no values.
 /// Some public code drops zeros instead, see [`harmonic_mean_without_zeros`].
@@ -48,14 +49,11 @@ pub fn summarise_sets(sets: &[&ScoreSet]) -> Vec<Spread> {
 }
 
 fn spread(task: &str, metric: &str, values: &[f64]) -> Option<Spread> {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     Some(Spread {
         task: task.to_owned(),
         metric: metric.to_owned(),
-        mean,
-        standard_deviation: (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt()),
+        mean: mean(values),
+        standard_deviation: standard_deviation(values),
         min: values.iter().copied().min_by(f64::total_cmp)?,
         max: values.iter().copied().max_by(f64::total_cmp)?,
     })

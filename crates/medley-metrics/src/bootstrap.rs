@@ -27,6 +27,7 @@ pub use medley_core::record::Resampling;
 
 use medley_core::record::Interval;
 use medley_core::seed::{Purpose, stream};
+use medley_core::statistics::standard_deviation;
 use rand::Rng as _;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -69,10 +70,7 @@ impl Resampled {
 
     /// The standard error: the sample deviation of the resamples. `None` as for [`Self::interval`], and of fewer than two.
     pub fn standard_error(&self) -> Option<f64> {
-        let count = self.draws.len() as f64;
-        let mean = self.draws.iter().sum::<f64>() / count;
-        let squares: f64 = self.draws.iter().map(|draw| (draw - mean).powi(2)).sum();
-        Some((squares / (count - 1.0)).sqrt()).filter(|error| self.is_defined() && error.is_finite())
+        standard_deviation(&self.draws).filter(|error| self.is_defined() && error.is_finite())
     }
 
     /// This less another on the same draws.

@@ -1,6 +1,7 @@
 //! Many tests at once, means over seeds, and what a test set can tell at all.
 
 use medley_core::record::Interval;
+use medley_core::statistics::{mean, standard_deviation};
 use serde::Serialize;
 
 use crate::distributions::{normal_quantile, student_quantile};
@@ -37,10 +38,7 @@ pub struct SeedMean {
 
 /// Mean, deviation and t-interval of `values`; `None` of none.
 pub fn seed_mean(values: &[f64], confidence: f64) -> Option<SeedMean> {
-    let count = values.len();
-    let mean = values.iter().sum::<f64>() / count as f64;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let standard_deviation = (count > 1).then(|| (squares / (count - 1) as f64).sqrt());
+    let (count, mean, standard_deviation) = (values.len(), mean(values), standard_deviation(values));
     let interval = standard_deviation.map(|deviation| {
         let width = student_quantile(0.5 + confidence / 2.0, (count - 1) as f64) * deviation / (count as f64).sqrt();
         Interval { low: mean - width, high: mean + width }

@@ -7,6 +7,7 @@
 
 use askama::Template;
 use medley_core::record::{Interval, Resampling};
+use medley_core::statistics::standard_deviation;
 use medley_metrics::bootstrap::{Resampled, bootstrap};
 use medley_metrics::metrics::HEADLINE;
 use medley_metrics::{MetricError, Sample};
@@ -179,20 +180,10 @@ fn of_pair(pair: &TransferPair<'_>, resampling: &Resampling) -> Result<Vec<Metri
             difference: of_all.and_then(|all| all.value),
             verdict: TransferVerdict::of(interval.as_ref()),
             interval,
-            deviation: values.as_deref().and_then(deviation),
+            deviation: values.as_deref().and_then(standard_deviation),
         }
     });
     Ok(metrics.collect())
-}
-
-/// The standard deviation of a sample; `None` of fewer than two.
-fn deviation(values: &[f64]) -> Option<f64> {
-    let count = values.len();
-    if count < 2 {
-        return None;
-    }
-    let mean = values.iter().sum::<f64>() / count as f64;
-    Some((values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt())
 }
 
 impl TransferReport {

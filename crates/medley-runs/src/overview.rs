@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use medley_core::statistics::{mean, standard_deviation};
 use serde::Serialize;
 
 use crate::validation::ValidationScore;
@@ -133,10 +134,7 @@ pub struct Mean {
 impl Mean {
     /// Of the values of some seeds; `None` where one is not finite, or there are none.
     pub fn of(values: &[f64]) -> Option<Self> {
-        let seeds = values.len();
-        let mean = values.iter().sum::<f64>() / seeds as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let standard_deviation = (seeds > 1).then(|| (squares / (seeds - 1) as f64).sqrt());
+        let (seeds, mean, standard_deviation) = (values.len(), mean(values), standard_deviation(values));
         mean.is_finite().then_some(Self { mean, standard_deviation, seeds })
     }
 }

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use medley_core::record::Interval;
+use medley_metrics::inference::seed_mean;
 use medley_storage::{Storage, if_present, read_file, write_whole};
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use crate::StudiesError;
 
@@ -121,7 +121,9 @@ impl Confirmation {
         let compare = |other: &Candidate| {
             let differences: Vec<f64> =
                 winner.scores.iter().zip(&other.scores).map(|(one, other)| one - other).collect();
-            let (difference, interval) = interval(&differences);
+            let of_all = seed_mean(&differences, CONFIDENCE);
+            let difference = of_all.map_or(f64::NAN, |mean| mean.mean);
+            let interval = of_all.and_then(|mean| mean.interval);
             Comparison { against: other.name(), difference, interval }
         };
         others.iter().map(compare).collect()
@@ -157,17 +159,6 @@ impl Confirmation {
             self.trials
         )
     }
-}
-
-/// Mean and interval of differences.
-fn interval(differences: &[f64]) -> (f64, Option<Interval>) {
-    let count = differences.len() as f64;
-    let mean = differences.iter().sum::<f64>() / count;
-    let squares: f64 = differences.iter().map(|one| (one - mean).powi(2)).sum();
-    let Ok(student) = StudentsT::new(0.0, 1.0, count - 1.0) else { return (mean, None) };
-    let error = (squares / (count - 1.0) / count).sqrt();
-    let half = student.inverse_cdf(f64::midpoint(1.0, CONFIDENCE)) * error;
-    (mean, half.is_finite().then_some(Interval { low: mean - half, high: mean + half }))
 }
 
 /// A difference with its sign.

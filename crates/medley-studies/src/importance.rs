@@ -4,6 +4,7 @@ mod fanova;
 mod forest;
 
 use medley_core::seed::{Purpose, stream};
+use medley_core::statistics::{mean, standard_deviation};
 use rand::RngExt as _;
 
 use self::forest::{grow, variance};
@@ -28,9 +29,7 @@ pub struct Spread {
 
 impl Spread {
     fn of(values: &[f64]) -> Self {
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        Self { mean: mean.max(0.0), deviation: (squares / (values.len() - 1) as f64).sqrt() }
+        Self { mean: mean(values).max(0.0), deviation: standard_deviation(values).unwrap_or(0.0) }
     }
 }
 
