@@ -195,7 +195,7 @@ impl Members<'_> {
         let costs: Vec<TrialCost> = overview.trials.iter().filter(|trial| trial.seconds > 0.0).map(cost).collect();
         let best = found(overview).first().and_then(|trial| batch(trial));
         let experiment = Experiment::load(&study::base(self.study)?, &[], self.registry)?;
-        Ok(of_base * schedule::slower(&costs, self.plan.epochs, (best, experiment.train.batch_size as i64)))
+        Ok(of_base * schedule::slower(&costs, self.plan.trial_epochs, (best, experiment.train.batch_size as i64)))
     }
 
     /// Seconds until the last network has to be finished.
@@ -285,7 +285,8 @@ impl Members<'_> {
                 let settings = trial.map(|trial| overrides(&space.settings(&trial.point))).unwrap_or_default();
                 // Of folds, one seed for all ways of splitting: it belongs to the recipe.
                 let seed = FRESH_SEEDS + if scheme.folds.is_some() { 0 } else { network.repeat as u64 };
-                let mut all = [settings, vec![format!("seeds=[{seed}]")]].concat();
+                let own = vec![format!("seeds=[{seed}]"), format!("train.epochs={}", self.plan.epochs)];
+                let mut all = [settings, own].concat();
                 if let Some(count) = scheme.folds {
                     all.push(format!("folds.count={count}"));
                     all.push(format!("folds.index={}", network.fold));

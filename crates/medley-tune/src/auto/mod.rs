@@ -327,7 +327,7 @@ impl Auto {
         (of.say)(&format!(
             "searching {} settings in trials of {} epochs with {} workers for about {left:.0} s",
             of.study.definition().space.keys().count(),
-            of.plan.epochs,
+            of.plan.trial_epochs,
             of.workers,
         ));
         let mut reckoned = Instant::now();
@@ -362,7 +362,7 @@ impl Auto {
             let (plan, text) = self.timed(session, registry, &base, workers)?;
             write_text(&base, &plan.apply(&text))?;
             let space = plan::space(&base, plan.rows, registry)?;
-            write_text(&study_file, &plan::study_text(&space, plan.epochs, self.request.seed))?;
+            write_text(&study_file, &plan::study_text(&space, plan.trial_epochs, self.request.seed))?;
             self.state().plan = Some(plan);
             self.write_state()?;
             plan

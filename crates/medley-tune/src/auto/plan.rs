@@ -11,7 +11,7 @@ use medley_train::dry_run::EpochTime;
 use serde::{Deserialize, Serialize};
 
 use super::AutoRequest;
-use super::schedule::{Finishing, SEARCH_SHARE, Scheme};
+use super::schedule::{Finishing, MARGIN, SEARCH_SHARE, Scheme};
 use crate::{Plan, TuneError};
 
 /// Trials that a worker could train to their end while the search lasts. Most are stopped early.
@@ -20,6 +20,12 @@ const WHOLE_TRIALS: f64 = 5.5;
 const BESIDE: f64 = 1.3;
 /// Optimizer steps after which small sets have learned what there is.
 const MOST_STEPS: usize = 2_500;
+/// Numbers of networks that are planned for, half of them by the default recipe: the first where each has steps enough, else the last.
+const NETWORKS: [usize; 4] = [20, 10, 6, 4];
+/// Epochs, and the least and most steps they come to, after which a network more is worth more than longer training: a recipe of 375 steps
+/// gains .02 macro-F1 on DermaMNIST by twice as many (`configs/RECIPE.md`).
+const ENOUGH_EPOCHS: usize = 20;
+const ENOUGH_STEPS: [usize; 2] = [400, 1_500];
 /// Fewer epochs say nothing of a schedule.
 const LEAST_EPOCHS: usize = 3;
 /// Fewer steps of an epoch teach nothing.
@@ -93,7 +99,9 @@ pub(super) struct Opened {
 /// How long trials are, and when what ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimePlan {
-    /// Epochs of a trial, and of each network at the end.
+    /// Epochs of a trial.
+    pub trial_epochs: usize,
+    /// Epochs of a network, which is no shorter.
     pub epochs: usize,
     /// Seconds of an epoch, beside other workers.
     pub epoch_seconds: f64,
@@ -136,7 +144,7 @@ impl TimePlan {
             return Err(TuneError::TooLittleTime { budget, needed: needed.ceil() });
         }
         let epochs = ((trial / epoch.seconds().max(1e-6)) as usize).min(most);
-        let (epochs, samples, of_epoch) = if epochs >= LEAST_EPOCHS {
+        let (trial_epochs, samples, of_epoch) = if epochs >= LEAST_EPOCHS {
             (epochs, None, epoch.seconds())
         } else {
             // Shorter epochs, so that there is a schedule, and rungs.
@@ -144,9 +152,22 @@ impl TimePlan {
             let steps = steps.max(LEAST_STEPS).min(epoch.steps.max(1) as f64);
             (LEAST_EPOCHS, Some(steps as usize), epoch.step * steps + epoch.validation)
         };
+        let after = (train_until - spent) * (1.0 - SEARCH_SHARE);
+        let steps = samples.unwrap_or(epoch.steps).max(1);
+        let most_epochs = (most * epoch.steps / steps).max(trial_epochs);
+        let enough = (ENOUGH_EPOCHS * epoch.steps).clamp(ENOUGH_STEPS[0], ENOUGH_STEPS[1]);
+        // By workers that train one network after the other, first those of the default recipe, then others.
+        let of = |networks: usize| {
+            let in_turn = 2 * (networks / 2).div_ceil(workers);
+            let epochs = (after / MARGIN / in_turn as f64 / beside - epoch.end) / of_epoch.max(1e-6);
+            (epochs as usize).clamp(trial_epochs, most_epochs)
+        };
+        let is_enough = |epochs: &usize| *epochs == most_epochs || epochs * steps >= enough;
+        let epochs = NETWORKS.into_iter().map(of).find(is_enough).unwrap_or_else(|| of(NETWORKS[3]));
         let network = (of_epoch * epochs as f64 + epoch.end) * beside;
-        let networks = (train_until - spent) * (1.0 - SEARCH_SHARE) * workers as f64 / network.max(1e-3);
+        let networks = after * workers as f64 / network.max(1e-3);
         Ok(Self {
+            trial_epochs,
             epochs,
             epoch_seconds: of_epoch * beside,
             end_seconds: epoch.end * beside,
@@ -175,7 +196,7 @@ impl TimePlan {
         Self { train_until: budget - finishing.reserve(networks), ..self }
     }
 
-    /// The text of a config with these epochs.
+    /// The text of a config with the epochs of a trial.
     #[must_use]
     pub fn apply(&self, text: &str) -> String {
         let Ok(mut table) = text.parse::<toml::Table>() else { return text.to_owned() };
@@ -183,7 +204,7 @@ impl TimePlan {
             let entry = table.entry(name).or_insert_with(|| toml::Table::new().into());
             entry.as_table_mut().map(|inner| inner.insert(key.to_owned(), value.into()))
         };
-        set("train", "epochs", self.epochs as i64);
+        set("train", "epochs", self.trial_epochs as i64);
         if let Some(steps) = self.samples {
             set("sampler", "samples_per_epoch", (steps * batch_size(text)) as i64);
         }
@@ -280,14 +301,33 @@ mod tests {
     fn trials_are_as_long_as_the_time_allows() {
         let middle = plan(time(0.1, 5, 0.1), 600.0).unwrap();
         // 594.8 s until the networks have to be finished, half of the rest for the search: 41.3 s a trial, of epochs of 0.6 s.
-        assert_eq!((middle.epochs, middle.samples), (68, None));
+        assert_eq!((middle.trial_epochs, middle.samples), (68, None));
         assert!((middle.train_until - 594.8).abs() < 1e-9, "{middle:?}");
-        assert_eq!(middle.scheme, Scheme { folds: Some(5), repeats: 1 });
+        assert_eq!((middle.epochs, middle.scheme), (90, Scheme { folds: Some(3), repeats: 1 }));
         let quick = plan(time(0.001, 5, 0.0), 600.0).unwrap();
-        assert_eq!(quick.epochs, 100, "small sets have learned by then");
+        assert_eq!((quick.trial_epochs, quick.epochs), (100, 100), "small sets have learned by then");
         assert!(quick.has_time_for(WIDER) && !middle.has_time_for(WIDER));
         let large = plan(time(0.1, 1_000, 5.0), 600.0).unwrap();
-        assert_eq!((large.epochs, large.samples), (LEAST_EPOCHS, Some(71)));
+        assert_eq!((large.trial_epochs, large.samples), (LEAST_EPOCHS, Some(71)));
+    }
+
+    #[test]
+    fn networks_are_trained_for_long_enough_before_there_are_many() {
+        let of = |epoch: EpochTime, budget: f64| {
+            let plan = plan(epoch, budget).unwrap();
+            (plan.trial_epochs, plan.epochs, plan.scheme.folds, plan.scheme.repeats)
+        };
+        // A small set: four networks in two minutes, and none has steps enough; in ten there is time for folds.
+        assert_eq!(of(time(0.07, 5, 0.07), 120.0), (18, 48, None, 2));
+        assert_eq!(of(time(0.07, 5, 0.07), 600.0), (98, 98, Some(5), 1));
+        // A set of seven thousand images, in ten minutes, in half an hour, in two hours.
+        assert_eq!(of(time(0.08, 55, 0.6), 600.0).2, None);
+        assert_eq!(of(time(0.08, 55, 0.6), 1_800.0).2, Some(5));
+        assert_eq!(of(time(0.08, 55, 0.6), 7_200.0).3, 2);
+        for seconds in [60.0, 300.0, 3_000.0] {
+            let (trial, network, ..) = of(time(0.05, 20, 0.2), seconds);
+            assert!(network >= trial, "{seconds}: {network} < {trial}");
+        }
     }
 
     #[test]
@@ -302,7 +342,7 @@ mod tests {
 
     #[test]
     fn the_plan_is_written_into_the_config() {
-        let plan = TimePlan { epochs: 7, samples: Some(10), ..plan(time(0.1, 5, 0.1), 600.0).unwrap() };
+        let plan = TimePlan { trial_epochs: 7, samples: Some(10), ..plan(time(0.1, 5, 0.1), 600.0).unwrap() };
         let text = plan.apply("name = 'x'\n[train]\nbatch_size = 16\nepochs = 2\n");
         assert!(text.contains("epochs = 7") && text.contains("samples_per_epoch = 160"), "{text}");
     }

@@ -10,7 +10,7 @@ pub(super) const MOST_RECIPES: usize = 3;
 /// Ways of splitting at most, or seeds where there are no folds: of more networks, an ensemble gains little.
 const MOST_REPEATS: usize = 4;
 /// Networks take longer than they did on average.
-const MARGIN: f64 = 1.05;
+pub(super) const MARGIN: f64 = 1.05;
 /// The part of the time for trials and networks that the search has at least.
 pub(super) const SEARCH_SHARE: f64 = 0.5;
 /// Trials count for what an epoch costs once they have had this part of their epochs, if there are such: before, beginning counts for more.

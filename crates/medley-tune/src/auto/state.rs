@@ -15,7 +15,7 @@ pub const FILE: &str = "progress.json";
 /// Most bytes of it.
 const MAX_BYTES: u64 = 4 << 20;
 /// Schema of the record.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// `progress.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
