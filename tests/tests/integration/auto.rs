@@ -27,7 +27,9 @@ fn json(text: &str) -> Value {
 #[test]
 fn a_time_makes_a_package_and_a_report_and_the_test_split_opens_once() {
     let (lab, options, record) = finished();
-    assert!(record["trials"].as_u64() > Some(0) && !record["finding"].as_str().unwrap().is_empty(), "{record}");
+    // Whether there is time for a search depends on the machine.
+    let finding = record["finding"].as_str().unwrap();
+    assert_eq!(record["trials"] == 0, finding.contains("no time for a search"), "{record}");
     assert!(record["test"].is_null());
     let folder = lab.path().join("auto/first");
     let report = fs_err::read_to_string(folder.join("report.html")).unwrap();

@@ -122,6 +122,11 @@ impl Members<'_> {
         let scheme = self.plan.scheme;
         let planned = self.plan.network_seconds();
         let jobs = self.jobs(scheme.before(), &[])?;
+        if !scheme.search {
+            (self.say)(
+                "a search would find no more than chance in this time: all of it is for networks by the default recipe",
+            );
+        }
         (self.say)(&format!(
             "training networks{} by the default recipe, {} of {planned:.1} s each",
             scheme.folds.map_or_else(String::new, |folds| format!(" on {folds} folds")),

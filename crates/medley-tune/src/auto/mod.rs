@@ -321,7 +321,7 @@ impl Auto {
     fn search(&self, of: &members::Members<'_>, base: &members::Base) -> Result<(), TuneError> {
         let mut end = of.search_end(base)?;
         let left = end - self.clock.spent();
-        if left <= 0.0 {
+        if left <= 0.0 || !of.plan.scheme.search {
             return Ok(());
         }
         (of.say)(&format!(

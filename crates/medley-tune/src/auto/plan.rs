@@ -20,7 +20,11 @@ const WHOLE_TRIALS: f64 = 5.5;
 const BESIDE: f64 = 1.3;
 /// Optimizer steps after which small sets have learned what there is.
 const MOST_STEPS: usize = 2_500;
-/// Numbers of networks that are planned for, half of them by the default recipe: the first where each has steps enough, else the last.
+/// Networks as long as is worth it that there has to be time for, or nothing is searched: what a search finds in so little time is chance, and
+/// longer training is not.
+const LEAST_OF_SEARCH: f64 = 6.0;
+/// Numbers of networks that are planned for: the first where each has steps enough, else the last. With a search, half of them are by the
+/// default recipe.
 const NETWORKS: [usize; 4] = [20, 10, 6, 4];
 /// Epochs, and the least and most steps they come to, after which a network more is worth more than longer training: a recipe of 375 steps
 /// gains .02 macro-F1 on DermaMNIST by twice as many (`configs/RECIPE.md`).
@@ -121,6 +125,46 @@ pub struct TimePlan {
     most_seconds: f64,
 }
 
+/// How long a network is trained.
+#[derive(Debug, Clone, Copy)]
+struct Length {
+    epochs: usize,
+    /// Steps of an epoch, where those are fewer than the rows ask for.
+    samples: Option<usize>,
+    /// Steps of an epoch.
+    steps_per_epoch: usize,
+    /// Seconds of an epoch.
+    seconds: f64,
+}
+
+impl Length {
+    /// As many epochs as fit, up to `most`; shorter ones where few would, so that there is a schedule, and rungs.
+    fn within(seconds: f64, epoch: EpochTime, most: usize) -> Self {
+        let epochs = ((seconds / epoch.seconds().max(1e-6)) as usize).min(most);
+        if epochs >= LEAST_EPOCHS {
+            return Self { epochs, samples: None, steps_per_epoch: epoch.steps, seconds: epoch.seconds() };
+        }
+        let steps = (seconds / LEAST_EPOCHS as f64 - epoch.validation) / epoch.step.max(1e-9);
+        let steps = steps.max(LEAST_STEPS).min(epoch.steps.max(1) as f64);
+        Self {
+            epochs: LEAST_EPOCHS,
+            samples: Some(steps as usize),
+            steps_per_epoch: steps as usize,
+            seconds: epoch.step * steps + epoch.validation,
+        }
+    }
+
+    /// As many epochs of this kind as fit, no fewer than these, and no more than so many steps.
+    fn longer(self, seconds: f64, most_steps: usize) -> Self {
+        let most = (most_steps / self.steps_per_epoch.max(1)).max(self.epochs);
+        Self { epochs: ((seconds / self.seconds.max(1e-6)) as usize).clamp(self.epochs, most), ..self }
+    }
+
+    fn steps(self) -> usize {
+        self.epochs * self.steps_per_epoch
+    }
+}
+
 impl TimePlan {
     /// For a budget of so many seconds, some of which are spent.
     ///
@@ -132,8 +176,7 @@ impl TimePlan {
         // The data are opened once more for labels.
         let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
         let train_until = budget - reserve.min(budget / 4.0);
-        let search = (train_until - spent).max(0.0) * SEARCH_SHARE;
-        let trial = (search / WHOLE_TRIALS / beside - epoch.end).max(0.0);
+        let all = (train_until - spent).max(0.0);
         let most = (MOST_STEPS / epoch.steps.max(1)).clamp(20, 100);
         let least_steps = LEAST_STEPS.min(epoch.steps as f64);
         let least = (LEAST_EPOCHS as f64 * (epoch.step * least_steps + epoch.validation) + epoch.end) * beside;
@@ -143,38 +186,31 @@ impl TimePlan {
         if budget < needed {
             return Err(TuneError::TooLittleTime { budget, needed: needed.ceil() });
         }
-        let epochs = ((trial / epoch.seconds().max(1e-6)) as usize).min(most);
-        let (trial_epochs, samples, of_epoch) = if epochs >= LEAST_EPOCHS {
-            (epochs, None, epoch.seconds())
-        } else {
-            // Shorter epochs, so that there is a schedule, and rungs.
-            let steps = (trial / LEAST_EPOCHS as f64 - epoch.validation) / epoch.step.max(1e-9);
-            let steps = steps.max(LEAST_STEPS).min(epoch.steps.max(1) as f64);
-            (LEAST_EPOCHS, Some(steps as usize), epoch.step * steps + epoch.validation)
-        };
-        let after = (train_until - spent) * (1.0 - SEARCH_SHARE);
-        let steps = samples.unwrap_or(epoch.steps).max(1);
-        let most_epochs = (most * epoch.steps / steps).max(trial_epochs);
-        let enough = (ENOUGH_EPOCHS * epoch.steps).clamp(ENOUGH_STEPS[0], ENOUGH_STEPS[1]);
-        // By workers that train one network after the other, first those of the default recipe, then others.
+        let whole = (epoch.seconds() * most as f64 + epoch.end) * beside;
+        let search = all * workers as f64 >= whole * LEAST_OF_SEARCH;
+        let share = if search { SEARCH_SHARE } else { 0.0 };
+        let trial = (all * share / WHOLE_TRIALS / beside - epoch.end).max(0.0);
+        let of_trial = Length::within(trial, epoch, most);
+        // By workers that train one network after the other, with a search first those of the default recipe, then others.
         let of = |networks: usize| {
-            let in_turn = 2 * (networks / 2).div_ceil(workers);
-            let epochs = (after / MARGIN / in_turn as f64 / beside - epoch.end) / of_epoch.max(1e-6);
-            (epochs as usize).clamp(trial_epochs, most_epochs)
+            let in_turn = if search { 2 * (networks / 2).div_ceil(workers) } else { networks.div_ceil(workers) };
+            let seconds = all * (1.0 - share) / MARGIN / in_turn as f64 / beside - epoch.end;
+            if search { of_trial.longer(seconds, most * epoch.steps) } else { Length::within(seconds, epoch, most) }
         };
-        let is_enough = |epochs: &usize| *epochs == most_epochs || epochs * steps >= enough;
-        let epochs = NETWORKS.into_iter().map(of).find(is_enough).unwrap_or_else(|| of(NETWORKS[3]));
-        let network = (of_epoch * epochs as f64 + epoch.end) * beside;
-        let networks = after * workers as f64 / network.max(1e-3);
+        let enough = (ENOUGH_EPOCHS * epoch.steps).clamp(ENOUGH_STEPS[0], ENOUGH_STEPS[1]).min(most * epoch.steps);
+        let fewest = if search { NETWORKS[3] } else { workers };
+        let network = NETWORKS.into_iter().map(of).find(|one| one.steps() >= enough).unwrap_or_else(|| of(fewest));
+        let of_network = (network.seconds * network.epochs as f64 + epoch.end) * beside;
+        let networks = (all * (1.0 - share) * workers as f64 / of_network.max(1e-3)) as usize;
         Ok(Self {
-            trial_epochs,
-            epochs,
-            epoch_seconds: of_epoch * beside,
+            trial_epochs: if search { of_trial.epochs } else { network.epochs },
+            epochs: network.epochs,
+            epoch_seconds: network.seconds * beside,
             end_seconds: epoch.end * beside,
-            samples,
+            samples: network.samples,
             rows,
             train_until,
-            scheme: Scheme::of(networks as usize, rows <= FOLDED),
+            scheme: Scheme::of(networks, rows <= FOLDED, search),
             trial_seconds: trial,
             most_seconds: epoch.seconds() * most as f64,
         })
@@ -303,30 +339,34 @@ mod tests {
         // 594.8 s until the networks have to be finished, half of the rest for the search: 41.3 s a trial, of epochs of 0.6 s.
         assert_eq!((middle.trial_epochs, middle.samples), (68, None));
         assert!((middle.train_until - 594.8).abs() < 1e-9, "{middle:?}");
-        assert_eq!((middle.epochs, middle.scheme), (90, Scheme { folds: Some(3), repeats: 1 }));
+        assert_eq!((middle.epochs, middle.scheme), (90, Scheme { folds: Some(3), repeats: 1, search: true }));
         let quick = plan(time(0.001, 5, 0.0), 600.0).unwrap();
         assert_eq!((quick.trial_epochs, quick.epochs), (100, 100), "small sets have learned by then");
         assert!(quick.has_time_for(WIDER) && !middle.has_time_for(WIDER));
         let large = plan(time(0.1, 1_000, 5.0), 600.0).unwrap();
-        assert_eq!((large.trial_epochs, large.samples), (LEAST_EPOCHS, Some(71)));
+        assert_eq!((large.trial_epochs, large.epochs, large.samples), (LEAST_EPOCHS, LEAST_EPOCHS, Some(655)));
     }
 
     #[test]
     fn networks_are_trained_for_long_enough_before_there_are_many() {
         let of = |epoch: EpochTime, budget: f64| {
             let plan = plan(epoch, budget).unwrap();
-            (plan.trial_epochs, plan.epochs, plan.scheme.folds, plan.scheme.repeats)
+            (plan.epochs, plan.scheme)
         };
-        // A small set: four networks in two minutes, and none has steps enough; in ten there is time for folds.
-        assert_eq!(of(time(0.07, 5, 0.07), 120.0), (18, 48, None, 2));
-        assert_eq!(of(time(0.07, 5, 0.07), 600.0), (98, 98, Some(5), 1));
-        // A set of seven thousand images, in ten minutes, in half an hour, in two hours.
-        assert_eq!(of(time(0.08, 55, 0.6), 600.0).2, None);
-        assert_eq!(of(time(0.08, 55, 0.6), 1_800.0).2, Some(5));
-        assert_eq!(of(time(0.08, 55, 0.6), 7_200.0).3, 2);
+        let scheme = |folds, repeats, search| Scheme { folds, repeats, search };
+        // A small set, in two minutes, in ten, in an hour.
+        let small = time(0.07, 5, 0.07);
+        assert_eq!(of(small, 120.0), (97, scheme(None, 4, false)));
+        assert_eq!(of(small, 600.0), (98, scheme(Some(5), 1, true)));
+        assert_eq!(of(small, 3_600.0), (100, scheme(Some(5), 4, true)));
+        // A set of seven thousand images, in three minutes, in ten, in half an hour.
+        let larger = time(0.08, 55, 0.6);
+        assert_eq!(of(larger, 180.0), (25, scheme(None, 2, false)));
+        assert_eq!(of(larger, 600.0), (28, scheme(None, 6, false)));
+        assert_eq!(of(larger, 1_800.0), (24, scheme(Some(5), 1, true)));
         for seconds in [60.0, 300.0, 3_000.0] {
-            let (trial, network, ..) = of(time(0.05, 20, 0.2), seconds);
-            assert!(network >= trial, "{seconds}: {network} < {trial}");
+            let plan = plan(time(0.05, 20, 0.2), seconds).unwrap();
+            assert!(plan.epochs >= plan.trial_epochs, "{plan:?}");
         }
     }
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// Settings at most, the base among them.
 pub(super) const MOST_RECIPES: usize = 3;
-/// Ways of splitting at most, or seeds where there are no folds: of more networks, an ensemble gains little.
+/// Ways of splitting at most, and seeds where there are no folds: of more networks, an ensemble gains little.
 const MOST_REPEATS: usize = 4;
+const MOST_SEEDS: usize = 12;
 /// Networks take longer than they did on average.
 pub(super) const MARGIN: f64 = 1.05;
 /// The part of the time for trials and networks that the search has at least.
@@ -40,22 +41,31 @@ pub struct Scheme {
     pub folds: Option<usize>,
     /// Ways of splitting that are planned, or seeds.
     pub repeats: usize,
+    /// Whether something is searched; where not, all networks are by the default recipe.
+    pub search: bool,
 }
 
 impl Scheme {
-    /// For about so many networks, half of them by the default recipe.
-    pub(super) fn of(networks: usize, is_folded: bool) -> Self {
+    /// For about so many networks, with a search half of them by the default recipe.
+    pub(super) fn of(networks: usize, is_folded: bool, search: bool) -> Self {
         let folds = match networks {
             10.. if is_folded => Some(5),
-            6.. if is_folded => Some(3),
+            // Two thirds of the rows are few to learn from, but what was found has to be told from the default recipe.
+            6.. if is_folded && search => Some(3),
             _ => None,
         };
-        Self { folds, repeats: (networks / (2 * folds.unwrap_or(1))).clamp(1, MOST_REPEATS) }
+        let recipes = if search { 2 } else { 1 };
+        let one = Self { folds, repeats: 1, search };
+        Self { repeats: (networks / (recipes * one.each())).clamp(1, one.most_repeats()), ..one }
     }
 
     fn group(self, ranks: &[Option<usize>], repeat: usize) -> Vec<Network> {
         let of_fold = |fold: usize| ranks.iter().map(move |&rank| Network { rank, repeat, fold });
         (0..self.each()).flat_map(of_fold).collect()
+    }
+
+    fn most_repeats(self) -> usize {
+        if self.folds.is_some() { MOST_REPEATS } else { MOST_SEEDS }
     }
 
     /// Networks of a recipe for one way of splitting.
@@ -76,7 +86,7 @@ impl Scheme {
         };
         let planned = (0..self.repeats).map(|repeat| (ranks(&[Some(0)]), repeat));
         let second = (0..self.repeats).map(|repeat| (ranks(&[Some(1)]), repeat));
-        let more = (self.repeats..MOST_REPEATS)
+        let more = (self.repeats..self.most_repeats())
             .flat_map(|repeat| [(ranks(&[Some(0), None]), repeat), (ranks(&[Some(1)]), repeat)]);
         let all = planned.chain(second).chain(more).map(|(ranks, repeat)| self.group(&ranks, repeat));
         all.filter(|group| !group.is_empty()).collect()
@@ -116,6 +126,9 @@ pub(super) fn kept_for_networks(scheme: Scheme, repeats: usize, each: f64, worke
 /// is the time for everything from now, and `whole` was that before the first network.
 pub(super) fn has_room(scheme: Scheme, repeats: usize, each: f64, workers: usize, (left, whole): (f64, f64)) -> bool {
     let next = kept_for_networks(scheme, 1, each, workers);
+    if !scheme.search {
+        return left >= next;
+    }
     let later = kept_for_networks(scheme, repeats + 1, each, workers);
     left - next - later >= whole * SEARCH_SHARE
 }
@@ -185,14 +198,16 @@ mod tests {
             (900, (Some(5), 4)),
         ];
         for (networks, (folds, repeats)) in table {
-            assert_eq!(Scheme::of(networks, true), Scheme { folds, repeats }, "{networks}");
+            assert_eq!(Scheme::of(networks, true, true), Scheme { folds, repeats, search: true }, "{networks}");
         }
-        assert_eq!(Scheme::of(11, false), Scheme { folds: None, repeats: 4 });
+        assert_eq!(Scheme::of(11, false, true), Scheme { folds: None, repeats: 5, search: true });
+        assert_eq!(Scheme::of(7, true, false), Scheme { folds: None, repeats: 7, search: false });
+        assert_eq!(Scheme::of(11, true, false), Scheme { folds: Some(5), repeats: 2, search: false });
     }
 
     #[test]
     fn each_network_is_trained_once_and_the_default_recipe_first() {
-        let scheme = Scheme { folds: Some(5), repeats: 2 };
+        let scheme = Scheme { folds: Some(5), repeats: 2, search: true };
         assert_eq!(scheme.before().iter().map(Vec::len).collect::<Vec<_>>(), [5, 5]);
         let after = scheme.after(9);
         assert_eq!(after.iter().map(Vec::len).collect::<Vec<_>>(), [5, 5, 5, 5, 10, 5, 10, 5]);
@@ -209,7 +224,7 @@ mod tests {
 
     #[test]
     fn recipes_are_used_that_have_predicted_every_row() {
-        let scheme = Scheme { folds: Some(3), repeats: 2 };
+        let scheme = Scheme { folds: Some(3), repeats: 2, search: true };
         let before: Vec<Network> = scheme.before().concat();
         let after: Vec<Network> = scheme.after(9).concat();
         let kept = |count: usize| scheme.kept(&[&before[..], &after[..count]].concat()).len();
@@ -247,7 +262,7 @@ mod tests {
     fn simulated(budget: f64, expected: f64, real: f64, slower_by: f64, finishing: Finishing) -> (f64, usize) {
         let workers = 2;
         let networks = (budget * SEARCH_SHARE * workers as f64 / (expected * MARGIN)) as usize;
-        let scheme = Scheme::of(networks, true);
+        let scheme = Scheme::of(networks, true, true);
         let mut clock = 4.0;
         let until = |count: usize| budget - finishing.reserve(count);
         let begun = clock;

@@ -33,6 +33,7 @@ pub(super) fn finish(
     let records = runs.study.trials()?;
     let trials = records.iter().filter(|trial| !trial.rungs.is_empty()).count();
     let confirmation = confirmation(&records, &runs.members, runs.folds.is_some(), trials);
+    let searched = trials > 0;
     if let Some(confirmation) = &confirmation {
         confirmation.write(runs.study.folder(), &RealFs)?;
     }
@@ -48,7 +49,7 @@ pub(super) fn finish(
         folds: runs.folds,
         instead: runs.instead,
         trials,
-        finding: finding(confirmation.as_ref(), runs),
+        finding: finding(confirmation.as_ref(), runs, searched),
         audit: looked.findings.clone(),
         members: runs.members.clone(),
         ensemble: built.layout.root().file_name().map(|name| name.to_string_lossy().into_owned()),
@@ -71,8 +72,12 @@ pub(super) fn write_report(study: &Study, out: &Path) -> anyhow::Result<()> {
 }
 
 /// Whether the search was worth its time, in sentences.
-fn finding(confirmation: Option<&Confirmation>, runs: &AutoRuns) -> String {
+fn finding(confirmation: Option<&Confirmation>, runs: &AutoRuns, searched: bool) -> String {
     let Some(confirmation) = confirmation else {
+        if !searched {
+            return "There was no time for a search that finds more than chance: all of it went into networks by the default recipe."
+                .to_owned();
+        }
         return "There was no time to compare what was found with the default recipe.".to_owned();
     };
     let rows = if confirmation.unit == "fold" { "folds" } else { "validation images" };
