@@ -136,7 +136,10 @@ impl Members<'_> {
         let begins = |going: &Going, job: &Job| {
             let each = going.each(None, planned);
             let repeat = job.network.repeat;
-            job.place > 0 || repeat == 0 || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun))
+            // Without a search, what is planned is that each worker has one.
+            let is_planned = repeat == 0 || !scheme.search && going.took.is_empty() && repeat < self.workers;
+            let room = || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun));
+            job.place > 0 || is_planned || room()
         };
         let going = self.train_jobs(&jobs, &begins)?;
         let finished: Vec<Network> = going.finished.iter().map(|&(index, _)| jobs[index].network).collect();

@@ -24,6 +24,7 @@ use medley_search::{Study, WorkOptions, work};
 use medley_storage::{RealFs, create_folder, write_whole};
 use medley_studies::auto::{MemberRecord, PhaseRecord};
 use medley_train::config::Experiment;
+use medley_train::dry_run::EpochTime;
 use medley_train::session::Session;
 use medley_train::stop::StopFlag;
 
@@ -382,9 +383,13 @@ impl Auto {
             let began = Instant::now();
             let text = plan::base_text(&self.request, registry, width)?;
             write_text(base, &text)?;
-            let one_core = ["train.threads=1".to_owned(), "train.replicas=1".to_owned()];
-            let experiment = Experiment::load(base, &one_core, registry)?;
-            let epoch = session.time_epoch(&experiment)?;
+            let mut fixed = vec!["train.threads=1".to_owned(), "train.replicas=1".to_owned()];
+            let chosen = session.choose(&Experiment::load(base, &fixed, registry)?)?.plan;
+            fixed.push(format!("train.precision={:?}", chosen.precision.to_string()));
+            fixed.push(format!("train.memory_layout={:?}", chosen.memory_layout.to_string()));
+            fixed.push(format!("train.convolutions={:?}", chosen.convolutions.to_string()));
+            let experiment = Experiment::load(base, &fixed, registry)?;
+            let epoch = timed_together(session, &experiment, workers)?;
             let rows = epoch.steps * experiment.train.batch_size;
             let opened = Opened { epoch, rows, seconds: began.elapsed().as_secs_f64(), workers };
             TimePlan::new(&opened, self.clock.spent(), self.clock.budget()).map(|plan| (plan, text))
@@ -447,6 +452,16 @@ fn search(
         let threads = (0..workers).map(|_| scope.spawn(work_one)).collect();
         joined(threads).map(drop)
     })
+}
+
+/// What an epoch takes where so many workers train, each on a core of its own: they share caches, memory and the clock of the processor.
+fn timed_together(session: &Session<'_>, experiment: &Experiment, workers: usize) -> Result<EpochTime, TuneError> {
+    let times = std::thread::scope(|scope| {
+        let time = || session.time_epoch(experiment).map_err(TuneError::from);
+        joined((0..workers).map(|_| scope.spawn(time)).collect())
+    })?;
+    let slowest = times.into_iter().max_by(|a, b| a.seconds().total_cmp(&b.seconds()));
+    Ok(slowest.unwrap_or(EpochTime { step: 0.0, steps: 0, validation: 0.0, end: 0.0 }))
 }
 
 /// What threads have come to, all of them.

@@ -16,8 +16,6 @@ use crate::{Plan, TuneError};
 
 /// Trials that a worker could train to their end while the search lasts. Most are stopped early.
 const WHOLE_TRIALS: f64 = 5.5;
-/// A network takes longer while others train beside it.
-const BESIDE: f64 = 1.3;
 /// Optimizer steps after which small sets have learned what there is.
 const MOST_STEPS: usize = 2_500;
 /// Networks as long as is worth it that there has to be time for, or nothing is searched: what a search finds in so little time is chance, and
@@ -90,7 +88,7 @@ pub fn base_text(request: &AutoRequest, registry: &Registry, width: usize) -> Re
 /// What was measured before the plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Opened {
-    /// Of the base experiment, alone on the machine.
+    /// Of the base experiment, while all workers train.
     pub(super) epoch: EpochTime,
     /// Training rows of an epoch.
     pub(super) rows: usize,
@@ -172,41 +170,40 @@ impl TimePlan {
     /// [`TuneError::TooLittleTime`] where nothing could be searched and trained in it.
     pub(super) fn new(opened: &Opened, spent: f64, budget: f64) -> Result<Self, TuneError> {
         let Opened { epoch, rows, seconds, workers } = *opened;
-        let beside = if workers > 1 { BESIDE } else { 1.0 };
         // The data are opened once more for labels.
         let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
         let train_until = budget - reserve.min(budget / 4.0);
         let all = (train_until - spent).max(0.0);
         let most = (MOST_STEPS / epoch.steps.max(1)).clamp(20, 100);
         let least_steps = LEAST_STEPS.min(epoch.steps as f64);
-        let least = (LEAST_EPOCHS as f64 * (epoch.step * least_steps + epoch.validation) + epoch.end) * beside;
+        let least = LEAST_EPOCHS as f64 * (epoch.step * least_steps + epoch.validation) + epoch.end;
         // A trial, then the best settings and the default recipe, in turn where there is one worker.
         let in_turn = if workers > 1 { 2.0 } else { 3.0 };
         let needed = spent + least * in_turn / SEARCH_SHARE + reserve;
         if budget < needed {
             return Err(TuneError::TooLittleTime { budget, needed: needed.ceil() });
         }
-        let whole = (epoch.seconds() * most as f64 + epoch.end) * beside;
+        let whole = epoch.seconds() * most as f64 + epoch.end;
         let search = all * workers as f64 >= whole * LEAST_OF_SEARCH;
         let share = if search { SEARCH_SHARE } else { 0.0 };
-        let trial = (all * share / WHOLE_TRIALS / beside - epoch.end).max(0.0);
+        let trial = (all * share / WHOLE_TRIALS - epoch.end).max(0.0);
         let of_trial = Length::within(trial, epoch, most);
         // By workers that train one network after the other, with a search first those of the default recipe, then others.
         let of = |networks: usize| {
             let in_turn = if search { 2 * (networks / 2).div_ceil(workers) } else { networks.div_ceil(workers) };
-            let seconds = all * (1.0 - share) / MARGIN / in_turn as f64 / beside - epoch.end;
+            let seconds = all * (1.0 - share) / MARGIN / in_turn as f64 - epoch.end;
             if search { of_trial.longer(seconds, most * epoch.steps) } else { Length::within(seconds, epoch, most) }
         };
         let enough = (ENOUGH_EPOCHS * epoch.steps).clamp(ENOUGH_STEPS[0], ENOUGH_STEPS[1]).min(most * epoch.steps);
         let fewest = if search { NETWORKS[3] } else { workers };
         let network = NETWORKS.into_iter().map(of).find(|one| one.steps() >= enough).unwrap_or_else(|| of(fewest));
-        let of_network = (network.seconds * network.epochs as f64 + epoch.end) * beside;
+        let of_network = network.seconds * network.epochs as f64 + epoch.end;
         let networks = (all * (1.0 - share) * workers as f64 / of_network.max(1e-3)) as usize;
         Ok(Self {
             trial_epochs: if search { of_trial.epochs } else { network.epochs },
             epochs: network.epochs,
-            epoch_seconds: network.seconds * beside,
-            end_seconds: epoch.end * beside,
+            epoch_seconds: network.seconds,
+            end_seconds: epoch.end,
             samples: network.samples,
             rows,
             train_until,
@@ -329,14 +326,15 @@ mod tests {
         TimePlan::new(&Opened { epoch, rows: 500, seconds: 2.0, workers: 2 }, 3.0, budget)
     }
 
+    /// Seconds of a worker alone; beside another, all of it takes 1.3 times as long.
     fn time(step: f64, steps: usize, validation: f64) -> EpochTime {
-        EpochTime { step, steps, validation, end: validation }
+        EpochTime { step: step * 1.3, steps, validation: validation * 1.3, end: validation * 1.3 }
     }
 
     #[test]
     fn trials_are_as_long_as_the_time_allows() {
         let middle = plan(time(0.1, 5, 0.1), 600.0).unwrap();
-        // 594.8 s until the networks have to be finished, half of the rest for the search: 41.3 s a trial, of epochs of 0.6 s.
+        // 594.8 s until the networks have to be finished, half of the rest for the search: 53.8 s a trial, of epochs of 0.78 s.
         assert_eq!((middle.trial_epochs, middle.samples), (68, None));
         assert!((middle.train_until - 594.8).abs() < 1e-9, "{middle:?}");
         assert_eq!((middle.epochs, middle.scheme), (90, Scheme { folds: Some(3), repeats: 1, search: true }));
