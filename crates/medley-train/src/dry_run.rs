@@ -54,6 +54,15 @@ impl EpochTime {
     }
 }
 
+impl EpochTime {
+    /// What it takes where so many replicas split each batch, each as fast as one that has all of it.
+    #[must_use]
+    pub fn split(self, replicas: usize) -> Self {
+        let part = |seconds: f64| seconds / replicas.max(1) as f64;
+        Self { step: part(self.step), validation: part(self.validation), end: part(self.end), ..self }
+    }
+}
+
 impl Session<'_> {
     /// Times training and prediction for about two seconds, and says what an epoch takes: of processor time if that is what the budget
     /// of the experiment is in.

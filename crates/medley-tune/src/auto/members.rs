@@ -293,7 +293,10 @@ impl Members<'_> {
                 let settings = trial.map(|trial| overrides(&space.settings(&trial.point))).unwrap_or_default();
                 // Of folds, one seed for all ways of splitting: it belongs to the recipe.
                 let seed = FRESH_SEEDS + if scheme.folds.is_some() { 0 } else { network.repeat as u64 };
-                let own = vec![format!("seeds=[{seed}]"), format!("train.epochs={}", self.plan.epochs)];
+                let mut own = vec![format!("seeds=[{seed}]"), format!("train.epochs={}", self.plan.epochs)];
+                if self.plan.replicas > 1 {
+                    own.push(format!("train.replicas={}", self.plan.replicas));
+                }
                 let mut all = [settings, own].concat();
                 if let Some(count) = scheme.folds {
                     all.push(format!("folds.count={count}"));

@@ -264,8 +264,8 @@ impl Auto {
             out: &self.request.out,
             clock: &self.clock,
             plan,
+            workers: (workers / plan.replicas).max(1),
             groups: groups.iter().map(|(task, path)| (task.clone(), path.clone())).chain(own).collect(),
-            workers,
             outside: stop,
             say: &|text| around.say(text),
         };
@@ -391,7 +391,9 @@ impl Auto {
             let experiment = Experiment::load(base, &fixed, registry)?;
             let epoch = timed_together(session, &experiment, workers)?;
             let rows = epoch.steps * experiment.train.batch_size;
-            let opened = Opened { epoch, rows, seconds: began.elapsed().as_secs_f64(), workers };
+            let replicas = ["train.threads=1".to_owned(), format!("train.replicas={workers}")];
+            let splits = Experiment::load(base, &replicas, registry).is_ok();
+            let opened = Opened { epoch, rows, seconds: began.elapsed().as_secs_f64(), workers, splits };
             TimePlan::new(&opened, self.clock.spent(), self.clock.budget()).map(|plan| (plan, text))
         };
         let (narrow, text) = time(plan::NARROW)?;

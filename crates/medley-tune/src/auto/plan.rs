@@ -21,6 +21,8 @@ const MOST_STEPS: usize = 2_500;
 /// Networks as long as is worth it that there has to be time for, or nothing is searched: what a search finds in so little time is chance, and
 /// longer training is not.
 const LEAST_OF_SEARCH: f64 = 6.0;
+/// Below that, one network at a time is trained, by all cores.
+const LEAST_OF_TWO: f64 = 2.0;
 /// Numbers of networks that are planned for: the first where each has steps enough, else the last. With a search, half of them are by the
 /// default recipe.
 const NETWORKS: [usize; 4] = [20, 10, 6, 4];
@@ -96,6 +98,8 @@ pub(super) struct Opened {
     pub(super) seconds: f64,
     /// Threads that train at the same time.
     pub(super) workers: usize,
+    /// Whether all of them can train one network.
+    pub(super) splits: bool,
 }
 
 /// How long trials are, and when what ends.
@@ -117,6 +121,8 @@ pub struct TimePlan {
     pub train_until: f64,
     /// How many networks are trained by each recipe.
     pub scheme: Scheme,
+    /// Replicas of a network that split its batches; with several, one network is trained at a time.
+    pub replicas: usize,
     /// Seconds that there would be for a trial.
     trial_seconds: f64,
     /// Seconds that the most epochs which are worth it would take.
@@ -169,7 +175,7 @@ impl TimePlan {
     /// # Errors
     /// [`TuneError::TooLittleTime`] where nothing could be searched and trained in it.
     pub(super) fn new(opened: &Opened, spent: f64, budget: f64) -> Result<Self, TuneError> {
-        let Opened { epoch, rows, seconds, workers } = *opened;
+        let Opened { epoch, rows, seconds, workers, splits } = *opened;
         // The data are opened once more for labels.
         let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
         let train_until = budget - reserve.min(budget / 4.0);
@@ -183,8 +189,12 @@ impl TimePlan {
         if budget < needed {
             return Err(TuneError::TooLittleTime { budget, needed: needed.ceil() });
         }
-        let whole = epoch.seconds() * most as f64 + epoch.end;
-        let search = all * workers as f64 >= whole * LEAST_OF_SEARCH;
+        let times_whole = all * workers as f64 / (epoch.seconds() * most as f64 + epoch.end).max(1e-3);
+        let search = times_whole >= LEAST_OF_SEARCH;
+        let replicas = if splits && times_whole < LEAST_OF_TWO { workers } else { 1 };
+        let (epoch, workers) = (epoch.split(replicas), workers / replicas);
+        // More epochs are better than time that is left where nothing is searched in it.
+        let most = if search { most } else { 2 * most };
         let share = if search { SEARCH_SHARE } else { 0.0 };
         let trial = (all * share / WHOLE_TRIALS - epoch.end).max(0.0);
         let of_trial = Length::within(trial, epoch, most);
@@ -208,6 +218,7 @@ impl TimePlan {
             rows,
             train_until,
             scheme: Scheme::of(networks, rows <= FOLDED, search),
+            replicas,
             trial_seconds: trial,
             most_seconds: epoch.seconds() * most as f64,
         })
@@ -323,7 +334,7 @@ mod tests {
     use super::*;
 
     fn plan(epoch: EpochTime, budget: f64) -> Result<TimePlan, TuneError> {
-        TimePlan::new(&Opened { epoch, rows: 500, seconds: 2.0, workers: 2 }, 3.0, budget)
+        TimePlan::new(&Opened { epoch, rows: 500, seconds: 2.0, workers: 2, splits: true }, 3.0, budget)
     }
 
     /// Seconds of a worker alone; beside another, all of it takes 1.3 times as long.
@@ -359,7 +370,7 @@ mod tests {
         assert_eq!(of(small, 3_600.0), (100, scheme(Some(5), 4, true)));
         // A set of seven thousand images, in three minutes, in ten, in half an hour.
         let larger = time(0.08, 55, 0.6);
-        assert_eq!(of(larger, 180.0), (25, scheme(None, 2, false)));
+        assert_eq!(of(larger, 180.0), (50, scheme(None, 1, false)), "by both cores");
         assert_eq!(of(larger, 600.0), (28, scheme(None, 6, false)));
         assert_eq!(of(larger, 1_800.0), (24, scheme(Some(5), 1, true)));
         for seconds in [60.0, 300.0, 3_000.0] {
