@@ -27,6 +27,8 @@ const NONE: &str = "–";
 #[derive(Template)]
 #[template(path = "study.html")]
 struct StudyTemplate {
+    /// Whether there was a search.
+    searched: bool,
     /// What a trial is the mean of.
     unit: &'static str,
     /// What its settings were confirmed on.
@@ -137,6 +139,7 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
     // The study of an automatic run is always called the same.
     let named = overview.auto.as_ref().filter(|auto| !auto.name.is_empty());
     let template = StudyTemplate {
+        searched: was_searched(overview),
         unit,
         fresh: overview.confirmation.as_ref().map_or_else(|| unit.to_owned(), |found| format!("{}s", found.unit)),
         best: best.map(|best| Best {
@@ -182,13 +185,13 @@ pub fn html(overview: &Overview) -> Result<String, StudiesError> {
 
 fn contents(page: &StudyTemplate) -> Vec<(&'static str, &'static str)> {
     let all = [
-        (true, "result", "Result"),
+        (page.searched, "result", "Result"),
         (page.auto.is_some(), "auto", "Automatic run"),
         (page.history.is_some(), "history", "Optimisation history"),
         (page.importances.is_some(), "importance", "Importance"),
         (!page.slices.is_empty(), "slices", "Slices"),
         (page.parallel.is_some(), "parallel", "Parallel coordinates"),
-        (true, "budget", "Budget"),
+        (page.searched, "budget", "Budget"),
         (!page.trials.is_empty(), "trials", "Trials"),
         (true, "reproduce", "What was studied"),
     ];
@@ -196,8 +199,11 @@ fn contents(page: &StudyTemplate) -> Vec<(&'static str, &'static str)> {
 }
 
 fn summary(overview: &Overview) -> String {
-    let mut parts = vec![plural(overview.trials.len(), "trial")];
-    parts.push(plural(overview.definition.space.dimensions().len(), "setting"));
+    let mut parts = Vec::new();
+    if was_searched(overview) {
+        parts.push(plural(overview.trials.len(), "trial"));
+        parts.push(plural(overview.definition.space.dimensions().len(), "setting"));
+    }
     if let Some(manifest) = &overview.manifest {
         parts.extend(manifest.data.iter().take(4).map(|data| data.task.name.clone()));
         if manifest.data.len() > 4 {
@@ -205,6 +211,11 @@ fn summary(overview: &Overview) -> String {
         }
     }
     parts.join(" · ")
+}
+
+/// An automatic run with little time searches nothing.
+fn was_searched(overview: &Overview) -> bool {
+    overview.auto.is_none() || !overview.trials.is_empty()
 }
 
 fn compared(overview: &Overview) -> String {

@@ -34,6 +34,7 @@ fn a_time_makes_a_package_and_a_report_and_the_test_split_opens_once() {
     let folder = lab.path().join("auto/first");
     let report = fs_err::read_to_string(folder.join("report.html")).unwrap();
     assert!(report.contains("Automatic run") && report.contains("SYNTHETIC"));
+    assert_eq!(report.contains("id=\"result\""), record["trials"] != 0, "what was not searched has no result");
 
     // Given again, there is nothing to do; asked otherwise, it is refused.
     let again = must(lab.path(), &options);

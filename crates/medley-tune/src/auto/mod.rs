@@ -391,10 +391,17 @@ impl Auto {
             let experiment = Experiment::load(base, &fixed, registry)?;
             let epoch = timed_together(session, &experiment, workers)?;
             let rows = epoch.steps * experiment.train.batch_size;
-            let replicas = ["train.threads=1".to_owned(), format!("train.replicas={workers}")];
-            let splits = Experiment::load(base, &replicas, registry).is_ok();
-            let opened = Opened { epoch, rows, seconds: began.elapsed().as_secs_f64(), workers, splits };
-            TimePlan::new(&opened, self.clock.spent(), self.clock.budget()).map(|plan| (plan, text))
+            let plan = |split: Option<EpochTime>| {
+                let opened = Opened { epoch, rows, seconds: began.elapsed().as_secs_f64(), workers, split };
+                TimePlan::new(&opened, self.clock.spent(), self.clock.budget())
+            };
+            fixed[1] = format!("train.replicas={workers}");
+            let Ok(of_all) = Experiment::load(base, &fixed, registry) else { return Ok((plan(None)?, text)) };
+            let guessed = plan(Some(epoch.split(workers)))?;
+            if guessed.replicas == 1 {
+                return Ok((guessed, text));
+            }
+            Ok((plan(Some(session.time_epoch(&of_all)?))?, text))
         };
         let (narrow, text) = time(plan::NARROW)?;
         if self.request.base.is_none() && narrow.has_time_for(plan::WIDER) {

@@ -98,8 +98,8 @@ pub(super) struct Opened {
     pub(super) seconds: f64,
     /// Threads that train at the same time.
     pub(super) workers: usize,
-    /// Whether all of them can train one network.
-    pub(super) splits: bool,
+    /// What an epoch takes where all of them train one network; `None` where they cannot.
+    pub(super) split: Option<EpochTime>,
 }
 
 /// How long trials are, and when what ends.
@@ -175,7 +175,7 @@ impl TimePlan {
     /// # Errors
     /// [`TuneError::TooLittleTime`] where nothing could be searched and trained in it.
     pub(super) fn new(opened: &Opened, spent: f64, budget: f64) -> Result<Self, TuneError> {
-        let Opened { epoch, rows, seconds, workers, splits } = *opened;
+        let Opened { epoch, rows, seconds, workers, split } = *opened;
         // The data are opened once more for labels.
         let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
         let train_until = budget - reserve.min(budget / 4.0);
@@ -191,8 +191,9 @@ impl TimePlan {
         }
         let times_whole = all * workers as f64 / (epoch.seconds() * most as f64 + epoch.end).max(1e-3);
         let search = times_whole >= LEAST_OF_SEARCH;
-        let replicas = if splits && times_whole < LEAST_OF_TWO { workers } else { 1 };
-        let (epoch, workers) = (epoch.split(replicas), workers / replicas);
+        let split = split.filter(|_| times_whole < LEAST_OF_TWO);
+        let replicas = split.map_or(1, |_| workers);
+        let (epoch, workers) = (split.unwrap_or(epoch), workers / replicas);
         // More epochs are better than time that is left where nothing is searched in it.
         let most = if search { most } else { 2 * most };
         let share = if search { SEARCH_SHARE } else { 0.0 };
@@ -334,7 +335,8 @@ mod tests {
     use super::*;
 
     fn plan(epoch: EpochTime, budget: f64) -> Result<TimePlan, TuneError> {
-        TimePlan::new(&Opened { epoch, rows: 500, seconds: 2.0, workers: 2, splits: true }, 3.0, budget)
+        let split = Some(epoch.split(2));
+        TimePlan::new(&Opened { epoch, rows: 500, seconds: 2.0, workers: 2, split }, 3.0, budget)
     }
 
     /// Seconds of a worker alone; beside another, all of it takes 1.3 times as long.
