@@ -49,7 +49,10 @@ pub(crate) enum Advanced {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     Epoch,
+    /// It stops, and may go on from here.
     Stop,
+    /// It ends with its best epoch so far.
+    End,
 }
 
 impl Part {
@@ -182,9 +185,11 @@ impl Callback for Asks {
             return Action::Continue;
         }
         let answer = self.reports.send((report.epoch, best)).ok().and_then(|()| self.answers.recv().ok());
-        if answer != Some(Next::Epoch) {
+        match answer {
+            Some(Next::Epoch) => {}
+            Some(Next::End) => return Action::Stop("its time is over".to_owned()),
             // Not `Action::Stop`: the run may be promoted, and then goes on from the checkpoint that is written now.
-            self.stop.request();
+            _ => self.stop.request(),
         }
         Action::Continue
     }

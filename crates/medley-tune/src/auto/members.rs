@@ -19,7 +19,7 @@ use medley_train::session::Session;
 use medley_train::stop::StopFlag;
 
 use super::plan::TimePlan;
-use super::schedule::{self, MOST_RECIPES, Network, Scheme, TrialCost};
+use super::schedule::{self, LEAST_OF_NETWORK, MOST_RECIPES, Network, Scheme, TrialCost};
 use super::{Clock, MEMBERS, RequestOnDrop, SEARCH, joined, watch};
 use crate::objective::FRESH_SEEDS;
 use crate::part::{Advanced, Next, Part};
@@ -136,10 +136,8 @@ impl Members<'_> {
         let begins = |going: &Going, job: &Job| {
             let each = going.each(None, planned);
             let repeat = job.network.repeat;
-            // Without a search, what is planned is that each worker has one.
-            let is_planned = repeat == 0 || !scheme.search && going.took.is_empty() && repeat < self.workers;
             let room = || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun));
-            job.place > 0 || is_planned || room()
+            job.place > 0 || repeat == 0 || room()
         };
         let going = self.train_jobs(&jobs, &begins)?;
         let finished: Vec<Network> = going.finished.iter().map(|&(index, _)| jobs[index].network).collect();
@@ -164,7 +162,8 @@ impl Members<'_> {
             let fits = |count: usize| schedule::fits(self.left(), &going.free(self.clock.spent(), each), count, each);
             match job.network {
                 Network { repeat: 0, rank, .. } => job.place > 0 || rank == Some(0) || fits(job.group),
-                _ => fits(1),
+                _ if scheme.search => fits(1),
+                _ => schedule::fits(self.left(), &going.free(self.clock.spent(), each), 1, each * LEAST_OF_NETWORK),
             }
         };
         let going = self.train_jobs(&jobs, &begins)?;
@@ -251,7 +250,9 @@ impl Members<'_> {
                     (index, job)
                 };
                 let began = self.clock.spent();
-                if job.part.advance(self.session, &stop, |_, _| Next::Epoch)? != Advanced::Finished {
+                let (already, _) = job.part.progress();
+                let after_epoch = |epoch: usize, _: f64| self.next(began, epoch.saturating_sub(already));
+                if job.part.advance(self.session, &stop, after_epoch)? != Advanced::Finished {
                     return Ok(());
                 }
                 let member = job.record();
@@ -272,6 +273,13 @@ impl Members<'_> {
         let mut going = going.into_inner().unwrap_or_else(PoisonError::into_inner);
         going.finished.sort_by_key(|(index, _)| *index);
         Ok(going)
+    }
+
+    /// What becomes of a network that has trained for so many epochs since it began: where nothing is searched, one that would not be finished
+    /// in time ends with what it has, as nothing else stands in for it.
+    fn next(&self, began: f64, epochs: usize) -> Next {
+        let each = (self.clock.spent() - began) / epochs.max(1) as f64;
+        if !self.plan.scheme.search && self.left() < each + self.plan.end_seconds { Next::End } else { Next::Epoch }
     }
 
     /// Whether an earlier process has trained it.

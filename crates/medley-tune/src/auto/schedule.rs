@@ -12,6 +12,8 @@ const MOST_REPEATS: usize = 4;
 const MOST_SEEDS: usize = 12;
 /// Networks take longer than they did on average.
 pub(super) const MARGIN: f64 = 1.05;
+/// Without a search, a network that takes longer than there is time ends earlier, and is begun where this part of it fits.
+pub(super) const LEAST_OF_NETWORK: f64 = 0.7;
 /// The part of the time for trials and networks that the search has at least.
 pub(super) const SEARCH_SHARE: f64 = 0.5;
 /// Trials count for what an epoch costs once they have had this part of their epochs, if there are such: before, beginning counts for more.
@@ -127,7 +129,7 @@ pub(super) fn kept_for_networks(scheme: Scheme, repeats: usize, each: f64, worke
 pub(super) fn has_room(scheme: Scheme, repeats: usize, each: f64, workers: usize, (left, whole): (f64, f64)) -> bool {
     let next = kept_for_networks(scheme, 1, each, workers);
     if !scheme.search {
-        return left >= next;
+        return left * MARGIN >= next * LEAST_OF_NETWORK;
     }
     let later = kept_for_networks(scheme, repeats + 1, each, workers);
     left - next - later >= whole * SEARCH_SHARE
