@@ -1,5 +1,7 @@
 //! The trials of a study, as far as they can be compared.
 
+use std::path::Path;
+
 use medley_core::RunLayout;
 use medley_core::record::Manifest;
 use medley_predictions::record::read_manifest;
@@ -94,14 +96,19 @@ impl Overview {
         let definition = medley_storage::read_text(&study.folder().join("study.toml"), 1 << 20)?;
         let mut texts = vec![("study.toml", definition)];
         texts.extend(study.text("base.toml")?.map(|text| ("base.toml", text)));
+        let auto = AutoRecord::read(study.folder())?;
+        // An automatic run with little time has networks, and no trials.
+        let of_network =
+            || auto.iter().flat_map(|auto| &auto.members).find_map(|one| manifest_in(&folder, &one.folder));
+        let manifest = trials.iter().find_map(|trial| manifest_of(study, trial.number)).or_else(of_network);
         Ok(Self {
             name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             texts,
             definition: study.definition().clone(),
             status,
-            manifest: trials.iter().find_map(|trial| manifest_of(study, trial.number)),
+            manifest,
             confirmation: Confirmation::read(study.folder())?,
-            auto: AutoRecord::read(study.folder())?,
+            auto,
             trials,
         })
     }
@@ -148,6 +155,11 @@ impl Overview {
             None => (None, finished),
         }
     }
+}
+
+/// The manifest of a network of an automatic run, whose folder is that around the study.
+fn manifest_in(study: &Path, network: &str) -> Option<Manifest> {
+    read_manifest(&RunLayout::new(study.parent()?.join(network))).ok()
 }
 
 /// The manifest of a run in the folder of a trial.

@@ -68,9 +68,9 @@ fn a_time_is_enough_for_a_search_and_networks() {
     assert!(predicted.len() == 1 && predicted[0].rows() > 0);
     assert!(RunFiles::read(&RunLayout::new(&first)).unwrap().manifest.test_openings.is_empty());
 
-    // Its time is over: what it has is used.
+    // What it has is used again; where it stopped a little early, it may go on.
     let again = run(&lab, &request, clock(seconds), &StopFlag::default()).unwrap().unwrap();
-    assert_eq!(again.members, runs.members);
+    assert!(runs.members.iter().all(|member| again.members.contains(member)), "{:?} {:?}", runs.members, again.members);
     let other = AutoRequest { seed: 1, ..request.clone() };
     let refused = run(&lab, &other, clock(seconds), &StopFlag::default());
     assert!(matches!(refused, Err(TuneError::OtherRequest { what: "--seed", .. })));
