@@ -52,9 +52,7 @@ impl EpochTime {
         // What no clock should say is 1.
         if epochs >= 1.0 { epochs as usize } else { 1 }
     }
-}
 
-impl EpochTime {
     /// What it takes where so many replicas split each batch, each as fast as one that has all of it.
     #[must_use]
     pub fn split(self, replicas: usize) -> Self {

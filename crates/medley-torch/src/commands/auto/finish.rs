@@ -33,7 +33,6 @@ pub(super) fn finish(
     let records = runs.study.trials()?;
     let trials = records.iter().filter(|trial| !trial.rungs.is_empty()).count();
     let confirmation = confirmation(&records, &runs.members, runs.folds.is_some(), trials);
-    let searched = trials > 0;
     if let Some(confirmation) = &confirmation {
         confirmation.write(runs.study.folder(), &RealFs)?;
     }
@@ -49,7 +48,7 @@ pub(super) fn finish(
         folds: runs.folds,
         instead: runs.instead,
         trials,
-        finding: finding(confirmation.as_ref(), runs, searched),
+        finding: finding(confirmation.as_ref(), runs, trials),
         audit: looked.findings.clone(),
         members: runs.members.clone(),
         ensemble: built.layout.root().file_name().map(|name| name.to_string_lossy().into_owned()),
@@ -72,9 +71,9 @@ pub(super) fn write_report(study: &Study, out: &Path) -> anyhow::Result<()> {
 }
 
 /// Whether the search was worth its time, in sentences.
-fn finding(confirmation: Option<&Confirmation>, runs: &AutoRuns, searched: bool) -> String {
+fn finding(confirmation: Option<&Confirmation>, runs: &AutoRuns, trials: usize) -> String {
     let Some(confirmation) = confirmation else {
-        if !searched {
+        if trials == 0 {
             return "There was no time for a search that finds more than chance: all of it went into networks by the default recipe."
                 .to_owned();
         }
