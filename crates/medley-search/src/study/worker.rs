@@ -3,13 +3,10 @@
 //! What to do next is [`next_step`], a function of what is recorded; the rest of this file does it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use medley_storage::{
-    RealFs, Storage, StorageError, commit_directory, create_folder, is_temporary, sweep_abandoned, write_once,
-    write_whole,
-};
+use medley_storage::{RealFs, Storage, StorageError, commit_directory, create_folder, write_once, write_whole};
 use toml::Value;
 
 use super::clock::{self, Clock};
@@ -111,7 +108,7 @@ pub struct Work {
 /// it when the lease ends.
 pub fn work(study: &Study, objective: &mut dyn Objective, options: WorkOptions) -> Result<Work, SearchError> {
     let worked = Worker::new(study, &RealFs, options)?.run(objective);
-    sweep_clocks(&study.folder().join("workers"));
+    sweep::records(study);
     worked
 }
 
@@ -119,31 +116,6 @@ pub fn work(study: &Study, objective: &mut dyn Objective, options: WorkOptions) 
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often it does so between trials, which may be short: writing to the device takes as long as all else between them.
 const CLOCK_BETWEEN: Duration = Duration::from_secs(1);
-/// Folders of trials that never got their names are removed when they are so old.
-const ABANDONED: Duration = Duration::from_hours(1);
-
-/// Removes what workers left that were killed while they made the folder of a trial. How old it is says the file system, by whose clock
-/// `fresh` was just made. Best effort: nothing depends on it.
-fn sweep(trials: &Path, fresh: &Path) {
-    let modified = |path: &Path| fs_err::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let Some(now) = modified(fresh) else { return };
-    for entry in fs_err::read_dir(trials).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(is_temporary);
-        let age = modified(&entry.path()).and_then(|then| now.duration_since(then).ok());
-        if is_ours && age.is_some_and(|age| age > ABANDONED) {
-            let _ = fs_err::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// Removes what workers left that were killed while they wrote their clocks: nobody writes those again. Processes of another machine look
-/// gone from here, and one that loses what it is writing writes it once more. Best effort, as above.
-fn sweep_clocks(workers: &Path) {
-    for entry in fs_err::read_dir(workers).into_iter().flatten().flatten() {
-        sweep_abandoned(&entry.path(), |name| name == clock::FILE);
-    }
-}
-
 /// What a worker does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
@@ -261,7 +233,7 @@ impl<'a> Worker<'a> {
                 Err(source) => return Err(StorageError::io(&path, source).into()),
             }
         };
-        sweep(&study.folder().join("trials"), &own);
+        sweep::unnamed_trials(&study.folder().join("trials"), &own);
         let (trials, watch) = (Trials::default(), Watch::default());
         Ok(Self {
             study,
@@ -338,13 +310,7 @@ impl<'a> Worker<'a> {
         self.written = self.counted;
         let path = self.study.folder().join(format!("workers/{}", self.holder.worker)).join(clock::FILE);
         let bytes = records::to_bytes(&self.clock);
-        let write = || write_whole(self.storage, &path, &bytes);
-        match write() {
-            // See `sweep_clocks`.
-            Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => write()?,
-            written => written?,
-        }
-        Ok(())
+        Ok(sweep::survive(|| write_whole(self.storage, &path, &bytes))?)
     }
 
     /// Whether workers have spent the time of the study.
@@ -517,7 +483,8 @@ impl Run<'_, '_> {
     fn write_rung(&self, record: Rung) -> Result<f64, SearchError> {
         create_folder(&self.files.rungs())?;
         let path = self.files.rung(record.rung);
-        match write_once(self.worker.storage, &path, &records::to_bytes(&record)) {
+        let bytes = records::to_bytes(&record);
+        match sweep::survive(|| write_once(self.worker.storage, &path, &bytes)) {
             Ok(()) => Ok(record.value),
             Err(error @ StorageError::Exists { .. }) => match records::read::<Rung>(&path)? {
                 Some(recorded) => Ok(recorded.value),
@@ -566,7 +533,8 @@ impl Run<'_, '_> {
             Err(SearchError::LeaseLost { .. }) => return Ok(Left::Settled),
             result => result?,
         }
-        match write_once(self.worker.storage, &self.files.outcome(), &records::to_bytes(&record)) {
+        let (path, bytes) = (self.files.outcome(), records::to_bytes(&record));
+        match sweep::survive(|| write_once(self.worker.storage, &path, &bytes)) {
             Ok(()) | Err(StorageError::Exists { .. }) => Ok(Left::Settled),
             Err(error) => {
                 let _ = self.lease.pass(Owner::Waiting);
@@ -589,5 +557,6 @@ impl Run<'_, '_> {
     }
 }
 
+mod sweep;
 #[cfg(test)]
 mod tests;

@@ -356,19 +356,46 @@ fn time_that_is_over_ends_the_study_and_more_lets_it_go_on() {
 }
 
 #[test]
-fn half_a_clock_of_a_process_that_is_gone_is_removed() {
+fn half_written_records_of_a_process_that_is_gone_are_removed() {
     let (_folder, study) = study(1, "");
-    let workers = study.folder().join("workers");
-    std::fs::create_dir_all(workers.join("7")).unwrap();
+    let worked = || work(&study, &mut Curve::default(), QUICK).unwrap();
+    worked();
+    std::fs::create_dir_all(study.folder().join("workers/7")).unwrap();
     // A number that no process can have, and this one.
-    let of = |process: u32, name: &str| workers.join("7").join(format!(".tmp-{process}-0a-0-{name}"));
-    let gone = of(i32::MAX as u32, "clock.json");
-    let kept = [of(std::process::id(), "clock.json"), of(i32::MAX as u32, "notes.txt")];
-    for path in kept.iter().chain([&gone]) {
-        std::fs::write(path, "{").unwrap();
-    }
-    work(&study, &mut Curve::default(), QUICK).unwrap();
-    assert!(!gone.exists() && kept.iter().all(|path| path.exists()));
+    let (gone, alive) = (i32::MAX as u32, std::process::id());
+    let leave = |process: u32, folder: &str, name: &str| {
+        let path = study.folder().join(folder).join(format!(".tmp-{process}-0a-0-{name}"));
+        std::fs::write(&path, "{").unwrap();
+        path
+    };
+    let records = [
+        ("workers/7", "clock.json"),
+        ("trials/0", "outcome.json"),
+        ("trials/0", "lease-0-waiting"),
+        ("trials/0/rungs", "1.json"),
+    ];
+    let removed = records.map(|(folder, name)| leave(gone, folder, name));
+    let kept = records.map(|(folder, name)| leave(alive, folder, name));
+    let notes = ["workers/7", "trials/0"].map(|folder| leave(gone, folder, "notes.txt"));
+    worked();
+    assert!(removed.iter().all(|path| !path.exists()), "{removed:?}");
+    assert!(kept.iter().chain(&notes).all(|path| path.exists()));
+}
+
+#[test]
+fn a_record_that_is_taken_away_while_it_is_written_is_written_again() {
+    let gone = || StorageError::io("x".as_ref(), std::io::ErrorKind::NotFound.into());
+    let turns = std::cell::Cell::new(0);
+    let write = |failures: u32| {
+        turns.set(0);
+        super::sweep::survive(|| {
+            turns.set(turns.get() + 1);
+            if turns.get() > failures { Ok(()) } else { Err(gone()) }
+        })
+    };
+    assert!(write(0).is_ok() && turns.get() == 1);
+    assert!(write(1).is_ok() && turns.get() == 2);
+    assert!(write(2).is_err() && turns.get() == 2);
 }
 
 #[test]
