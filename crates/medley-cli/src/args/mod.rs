@@ -385,7 +385,8 @@ pub enum ReportFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   medley submission runs/small-three-1
-  medley submission runs/small-three-1 --order alphabetical")]
+  medley submission runs/small-three-1 --order alphabetical
+  medley decide runs/small-three-1 --write && medley submission runs/small-three-1 --decide")]
 pub struct SubmissionArguments {
     /// The run folder
     pub run: PathBuf,
@@ -395,6 +396,9 @@ pub struct SubmissionArguments {
     /// Use the row order of this sample file
     #[arg(long, value_name = "SAMPLE.csv")]
     pub like: Option<PathBuf>,
+    /// Decide by the rules of `medley decide --write` that were accepted
+    #[arg(long)]
+    pub decide: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -1,12 +1,16 @@
 use std::process::ExitCode;
 
-use medley_core::RunLayout;
 use medley_core::text::plural;
-use medley_predictions::submission::{SubmissionOrder, write_submission};
+use medley_core::{RunLayout, Scores, TaskSpec};
+use medley_decisions::record::DecisionRecord;
+use medley_decisions::{Decisions, Rule};
+use medley_predictions::record::read_json;
+use medley_predictions::submission::{SubmissionOrder, write_submission, write_submission_by};
 use medley_report::{load_run, write_report};
 use medley_storage::RealFs;
 
 use crate::args::{OrderArgument, ReportArguments, ReportFormat, SubmissionArguments};
+use crate::failure::Usage;
 use crate::output;
 
 pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
@@ -33,7 +37,36 @@ pub(crate) fn submission(arguments: &SubmissionArguments) -> anyhow::Result<Exit
         (None, OrderArgument::Competition) => SubmissionOrder::Competition,
         (None, OrderArgument::Alphabetical) => SubmissionOrder::Alphabetical,
     };
-    let written = write_submission(&RunLayout::new(&arguments.run), &order, &RealFs)?;
+    let layout = RunLayout::new(&arguments.run);
+    let written = if arguments.decide {
+        let rules = accepted(&layout)?;
+        let decide = |task: &TaskSpec, scores: &Scores| {
+            let decided = rules.of(&task.name).map(|rule| rule.apply(scores)).transpose();
+            decided.map_err(|error| format!("the rule of decisions.json does not fit: {error}"))
+        };
+        let names = rules.iter().filter(|(_, rule)| *rule.rule() != Rule::PLAIN).map(|(task, _)| task);
+        let names = names.collect::<Vec<_>>().join(", ");
+        output::note(&if names.is_empty() {
+            "no rule was accepted: every label is that of the most probable class".to_owned()
+        } else {
+            format!("labels by rules: {names}")
+        });
+        write_submission_by(&layout, &decide, &order, &RealFs)?
+    } else {
+        write_submission(&layout, &order, &RealFs)?
+    };
     output::line(&format!("{} ({})", written.path.display(), plural(written.rows, "row")))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rules that the run's predictor is to be used with.
+fn accepted(layout: &RunLayout) -> anyhow::Result<Decisions> {
+    /// Largest `decisions.json` that is read.
+    const LARGEST: u64 = 64 << 20;
+    let record: Option<DecisionRecord> = read_json(layout, &layout.decisions(), LARGEST)?;
+    let run = layout.root().display();
+    let what = || {
+        Usage(format!("`{run}` has no rules: `medley decide {run} --write` fits them on its validation predictions"))
+    };
+    Ok(record.ok_or_else(what)?.decide_by)
 }

@@ -44,6 +44,18 @@ fn a_bias_is_found_and_written_down_and_the_test_split_is_shown_by_both_rules() 
         let decision = decisions.of(task["task"].as_str().unwrap()).unwrap();
         assert_eq!(serde_json::to_value(decision.rule()).unwrap(), task["predictor"]["rule"]);
     }
+    // A submission follows the rules where that is asked for.
+    let submitted = |more: &[&str]| {
+        let said = medley(lab.path(), &[&["submission", "runs/biased-1"], more].concat());
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let file = said.stdout.split(" (").next().unwrap().trim().to_owned();
+        (std::fs::read_to_string(lab.path().join(file)).unwrap(), said.stderr)
+    };
+    let ((plain, _), (by_rules, said)) = (submitted(&[]), submitted(&["--decide"]));
+    let zeros = |text: &str| text.lines().filter(|line| line.ends_with(",0")).count();
+    assert!(zeros(&by_rules) + 20 < zeros(&plain), "{} of {}", zeros(&by_rules), zeros(&plain));
+    assert_eq!(plain.lines().count(), by_rules.lines().count());
+    assert!(said.contains("by rules: "), "{said}");
     // What is written is known as part of the run.
     let removed = must(lab.path(), &["runs", "rm", "runs/biased-1", "--yes"]);
     assert!(removed.contains("removed"), "{removed}");
@@ -79,6 +91,7 @@ fn what_cannot_be_decided_is_said_in_one_line() {
         assert!(!run.decisions().exists());
     };
     refused(4, "is not a run folder", &["decide", "data"]);
+    refused(2, "`medley decide runs/biased-1 --write` fits them", &["submission", "runs/biased-1", "--decide"]);
     refused(2, "`level` is 0.2, but must be at least 0.5", &["decide", "runs/biased-1", "--level", "0.2"]);
     let file = std::fs::read_dir(run.predictions()).unwrap().map(|entry| entry.unwrap().path());
     let file = file.into_iter().find(|path| path.to_str().unwrap().contains("retinamnist_val_")).unwrap();

@@ -15,4 +15,7 @@ mod write;
 
 pub use error::SubmissionError;
 pub use read::{Submission, is_submission};
-pub use write::{COMPETITION_ROWS, SubmissionOrder, TaskLabels, WrittenSubmission, write_labels, write_submission};
+pub use write::{
+    COMPETITION_ROWS, LabelRule, SubmissionOrder, TaskLabels, WrittenSubmission, write_labels, write_submission,
+    write_submission_by,
+};

@@ -2,21 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_core::{Split, TaskSpec};
+use medley_core::{Scores, Split, TaskSpec};
 use medley_metrics::decide;
 use medley_storage::ConfinedFolder;
 
-use super::SubmissionError;
+use super::{LabelRule, SubmissionError};
 use crate::{RecordError, RunFiles, TableShape, result_file};
 
-/// Predicted labels of one task's test split, checked against manifest and results.
-pub(super) fn labels(run: &RunFiles, index: usize) -> Result<Vec<u16>, SubmissionError> {
+/// Predicted labels of one task's test split, checked against manifest and results, and then decided by a rule.
+pub(super) fn labels(run: &RunFiles, index: usize, rule: &LabelRule<'_>) -> Result<Vec<u16>, SubmissionError> {
     let task = &run.data()[index].task;
     let path = find(run, &task.name)?;
     let rows = run.final_scores().map_or(0, |scores| scores.tasks[index].rows);
-    let labels = read(run, &path, task, rows)?;
+    let scores = read(run, &path, task, rows)?;
+    let labels = decide(task.kind, &scores);
     check_counts(run, index, &path, &labels)?;
-    Ok(labels)
+    let decided = rule(task, &scores).map_err(|message| SubmissionError::Predictions { path, message })?;
+    Ok(decided.unwrap_or(labels))
 }
 
 /// The file of the ensemble if the run has one, else that of its only seed.
@@ -58,8 +60,8 @@ fn find(run: &RunFiles, task: &str) -> Result<PathBuf, SubmissionError> {
     }
 }
 
-/// The decisions of a file, by the official rule, if it has the rows and columns of the task.
-fn read(run: &RunFiles, path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec<u16>, SubmissionError> {
+/// The probabilities of a file, if it has the rows and columns of the task.
+fn read(run: &RunFiles, path: &Path, task: &TaskSpec, rows: usize) -> Result<Scores, SubmissionError> {
     let fail = |message: String| SubmissionError::Predictions { path: path.to_owned(), message };
     let shape = TableShape { kind: task.kind, classes: Some(&task.classes), rows: Some(rows) };
     let folder = ConfinedFolder::new(run.layout.root());
@@ -75,7 +77,7 @@ fn read(run: &RunFiles, path: &Path, task: &TaskSpec, rows: usize) -> Result<Vec
     if scores.rows() != rows {
         return Err(fail(format!("{} rows, but the test split has {rows} images", scores.rows())));
     }
-    Ok(decide(task.kind, &scores))
+    Ok(scores)
 }
 
 /// The results state how often each class was predicted: other counts mean another file, or another rule.

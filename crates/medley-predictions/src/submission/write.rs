@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use medley_core::{COMPETITION_TASKS, Origin, RunLayout, TaskKind, TaskSpec};
+use medley_core::{COMPETITION_TASKS, Origin, RunLayout, Scores, TaskKind, TaskSpec};
 use medley_storage::{ConfinedFolder, ConfinedFs, Storage, write_whole};
 
 use super::order::{self, Row};
@@ -50,14 +50,31 @@ pub struct TaskLabels {
     pub labels: Vec<u16>,
 }
 
-/// Writes the submission of a finished run, replacing an older one: the file is whole or absent. Multi-label tasks have no
-/// single label per image and are left out, with a remark.
+/// Decides the labels of a task, a class index for each image of its test split, from the probabilities of the predictor; `None` leaves
+/// them to the official rule. What it says against the probabilities is an error of the file that they are from.
+pub type LabelRule<'a> = dyn Fn(&TaskSpec, &Scores) -> Result<Option<Vec<u16>>, String> + 'a;
+
+/// Writes the submission of a finished run, replacing an older one: the file is whole or absent. Labels are decided by the official rule.
+/// Multi-label tasks have no single label per image and are left out, with a remark.
 ///
 /// # Errors
 /// [`SubmissionError::Unfinished`], [`SubmissionError::Untested`], [`SubmissionError::NothingToSubmit`], and whatever is wrong with the run folder, its predictions
 /// or the sample. Then nothing is written.
 pub fn write_submission(
     run: &RunLayout,
+    order: &SubmissionOrder,
+    storage: &dyn Storage,
+) -> Result<WrittenSubmission, SubmissionError> {
+    write_submission_by(run, &|_, _| Ok(None), order, storage)
+}
+
+/// As [`write_submission`], with labels by rules of the run's own.
+///
+/// # Errors
+/// As [`write_submission`], and where a rule does not fit the probabilities.
+pub fn write_submission_by(
+    run: &RunLayout,
+    rule: &LabelRule<'_>,
     order: &SubmissionOrder,
     storage: &dyn Storage,
 ) -> Result<WrittenSubmission, SubmissionError> {
@@ -69,7 +86,7 @@ pub fn write_submission(
         return Err(SubmissionError::Unfinished { run: run.root().to_owned() });
     }
     let mut remarks = Vec::new();
-    let tasks = labels(&record, &mut remarks)?;
+    let tasks = labels(&record, rule, &mut remarks)?;
     if tasks.is_empty() {
         return Err(SubmissionError::NothingToSubmit { run: run.root().to_owned() });
     }
@@ -137,13 +154,13 @@ impl Submitted<'_> {
     }
 }
 
-fn labels(run: &RunFiles, remarks: &mut Vec<String>) -> Result<Vec<TaskLabels>, SubmissionError> {
+fn labels(run: &RunFiles, rule: &LabelRule<'_>, remarks: &mut Vec<String>) -> Result<Vec<TaskLabels>, SubmissionError> {
     let mut all = Vec::new();
     for (index, data) in run.data().iter().enumerate() {
         if data.task.kind == TaskKind::MultiLabel {
             remarks.push(format!("{} has several labels per image and is left out", data.task.title));
         } else {
-            all.push(TaskLabels { task: data.task.name.clone(), labels: of_run::labels(run, index)? });
+            all.push(TaskLabels { task: data.task.name.clone(), labels: of_run::labels(run, index, rule)? });
         }
     }
     Ok(all)
