@@ -5,24 +5,28 @@ import signal
 from .kinds import Kind
 from .lab import promised
 from .room import DISK, snapshot
-from .works import Export, Import, Synth, Train, Weights, Works
+from .works import Distillation, Ensemble, Export, Folds, Import, Phases, Synth, Train, Weights, Works, ensemble, folds
 
 MOST_KILLS = 4
 
 
 class Kills(Kind):
-    about = "SIGKILL at random moments of train, resume, test, synth, import, export; then the same bits as undisturbed"
+    about = "SIGKILL at random moments of train (phases, folds, teachers too), resume, test, ensemble, synth, import, export; then the same bits as undisturbed"
 
     def prepare(self):
-        self.works = Works(self.lab, Train, Synth, Import, Export, Weights)
+        self.works = Works(self.lab, Train, Phases, Distillation, Folds, Ensemble, Synth, Import, Export, Weights)
 
     def cases(self):
         # Training has the most states to be killed in.
-        return ["train"] * 6 + ["train --no-test"] * 2 + [name for name in self.works if name != "train"]
+        return ["train"] * 4 + ["train --no-test"] * 2 + [Phases.name] * 2 + [name for name in self.works if name != "train"]
 
     def attack(self, room, case):
-        if case.startswith("train"):
-            killed_training(room, self.works["train"], no_test=case.endswith("--no-test"))
+        if case == Folds.name:
+            killed_and_repeated(room, self.works[case], folds)
+        elif case == Ensemble.name:
+            killed_and_repeated(room, self.works[case], ensemble)
+        elif case.startswith("train"):
+            killed_training(room, self.works[case.removesuffix(" --no-test")], no_test=case.endswith("--no-test"))
         else:
             killed_writing(room, self.works[case])
 
@@ -45,6 +49,19 @@ def killed_training(room, work, no_test):
             [path.name for path in run.parent.iterdir()] == ["out"],
             f"left in the folder of runs: {sorted(path.name for path in run.parent.iterdir())}",
         )
+
+
+def killed_and_repeated(room, work, result):
+    """Kills what is done again by the same command."""
+    with room.attack(f"{work.name} is killed, then done again") as attack:
+        place = room.work / "out"
+        for _ in range(room.random.randint(1, MOST_KILLS)):
+            process = attack.start(*work.command(place))
+            process.wait_until(room.random.uniform(0, work.seconds * 1.1))
+            process.send(signal.SIGKILL)
+            attack.check(process.wait(), process.limits, {0}, signals={signal.SIGKILL})
+        attack.run(*work.command(place), codes={0})
+        attack.same(work.expected, result(place), f"{work.name} came to another end")
 
 
 def killed_writing(room, work):

@@ -43,15 +43,78 @@ class Works:
 
 class Train(Work):
     name = "train"
+    # What the config of the lab is followed by.
+    tables = ""
+
+    def config(self):
+        if not self.tables:
+            return self.lab.config
+        path = self.lab.folder / f"{type(self).__name__}.toml"
+        path.write_text(self.lab.config.read_text() + self.tables)
+        return path
 
     def command(self, run, more=()):
         common = ["--data", self.lab.data, "--quiet"]
         if (run / "manifest.json").exists():
             return ["resume", run, *common]
-        return ["train", self.lab.config, "--runs", run.parent, "--name", run.name, *more, *common]
+        return ["train", self.config(), "--runs", run.parent, "--name", run.name, *more, *common]
 
     def result(self):
         return promised(self.place)
+
+
+class Phases(Train):
+    """Together, then each task alone, then its head alone."""
+
+    name = "train in phases"
+    tables = "[[phases]]\nepochs = 2\ntasks = 'apart'\n[[phases]]\nepochs = 1\ntasks = 'apart'\ntrain = 'heads'\n"
+
+
+class Distillation(Train):
+    """Taught by the finished run of the lab."""
+
+    name = "train with a teacher"
+
+    @property
+    def tables(self):
+        return f"[distill]\nteachers = ['{self.lab.run}']\n"
+
+
+class Folds(Work):
+    """One run for each fold, by one command that is given again."""
+
+    name = "train on folds"
+
+    def command(self, place, more=()):
+        common = ["--data", self.lab.data, "--quiet", "--set", "folds.count=3", "--set", "seeds=[0]"]
+        return ["train", self.lab.config, "--runs", place, "--name", "cv", "--all-folds", "--no-test", *common]
+
+    def result(self):
+        return folds(self.place)
+
+
+def folds(place):
+    """The promised files of all runs in a folder."""
+    return {f"{run.name}/{name}": data for run in sorted(place.iterdir()) for name, data in promised(run).items()}
+
+
+class Ensemble(Work):
+    """The predictor of a run's seeds, with its test split. Each call makes a folder of its own."""
+
+    name = "ensemble"
+
+    def command(self, place):
+        return ["ensemble", self.lab.run, "--runs", place, "--name", "both", "--test", "--data", self.lab.data]
+
+    def result(self):
+        return ensemble(self.place)
+
+
+def ensemble(place):
+    """The predictions and the submission of the newest ensemble in a folder, whatever its name is."""
+    newest = max(place.iterdir(), key=lambda folder: int(folder.name.rsplit("-", 1)[1]))
+    files = {path.name.split("@")[0]: path.read_bytes() for path in newest.glob("predictions/*.csv")}
+    return files | {path.name: path.read_bytes() for path in newest.glob("submission*.csv")}
 
 
 class Synth(Work):

@@ -15,7 +15,7 @@ use medley_metrics::{Sample, evaluate, score_set};
 use medley_predictions::folds::Complete;
 use medley_predictions::record::read_json;
 use medley_predictions::{RunFiles, TruthSource, result_file};
-use medley_storage::{Storage, StorageError, create_folder, fill_directory};
+use medley_storage::{FolderLock, Storage, StorageError, create_folder, fill_directory, sweep_unfinished};
 use sha2::{Digest as _, Sha256};
 
 use crate::members::{file_name, gather};
@@ -25,6 +25,8 @@ use crate::{EnsembleError, Folds, Record, TaskEnsemble, TaskPlan, plan};
 pub(crate) const RECORD: &str = "ensemble.json";
 /// Name of the record of decision rules, as in a run folder.
 pub(crate) const DECISIONS: &str = "decisions.json";
+/// Name of the folder of its predictions.
+const PREDICTIONS: &str = "predictions";
 /// Largest record that is read.
 const LARGEST: u64 = 256 << 20;
 /// Folders of one name that are tried.
@@ -134,6 +136,8 @@ pub fn build(sources: &[Source<'_>], request: &Request, storage: &dyn Storage) -
         }
     }
     create_folder(&request.runs)?;
+    sweep_unfinished(&request.runs, &[PREDICTIONS, RECORD, DECISIONS]);
+    let _filling = FolderLock::shared(&request.runs);
     let root = free_folder(&request.runs, &request.name)?;
     let layout = RunLayout::new(root);
     let mut files = Vec::new();
@@ -147,7 +151,7 @@ pub fn build(sources: &[Source<'_>], request: &Request, storage: &dyn Storage) -
             file: file.clone(),
             sha256: hex(&Sha256::digest(&bytes)),
         });
-        files.push((format!("predictions/{file}"), bytes));
+        files.push((format!("{PREDICTIONS}/{file}"), bytes));
     }
     let (tasks, decisions): (Vec<TaskEnsemble>, Vec<Option<TaskDecisions>>) =
         averaged.into_iter().map(|one| (one.task, one.decisions)).unzip();

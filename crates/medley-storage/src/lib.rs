@@ -38,6 +38,7 @@ mod real;
 mod removal;
 mod shown;
 mod together;
+mod unfinished;
 mod unnamed;
 
 pub use batch::Batch;
@@ -54,6 +55,7 @@ pub use real::{RealFs, create_file};
 pub use removal::{hide_folder, sweep_hidden};
 pub use shown::{Shown, printable};
 pub use together::Together;
+pub use unfinished::sweep_unfinished;
 pub use unnamed::unnamed_file;
 
 use std::io;

@@ -46,7 +46,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod abandoned;
 mod clock;
 mod error;
 mod git;
@@ -60,7 +59,9 @@ use medley_core::RunLayout;
 use medley_core::record::{DataRecord, Manifest, TestOpening};
 use medley_predictions::RecordError;
 use medley_predictions::record::read_manifest;
-use medley_storage::{ConfinedFolder, FolderLock, ReadError, Storage, StorageError, commit_directory, write_whole};
+use medley_storage::{
+    ConfinedFolder, FolderLock, ReadError, Storage, StorageError, commit_directory, sweep_unfinished, write_whole,
+};
 use sha2::{Digest as _, Sha256};
 
 pub use clock::utc_now;
@@ -71,6 +72,8 @@ pub use medley_core::names::{NAME_RULE, is_name};
 
 /// Numbers that are tried when other processes make folders of the same name at the same time.
 const ATTEMPTS: u64 = 1_000;
+/// What a run folder holds before it gets its name.
+const FIRST: [&str; 2] = [RunLayout::CONFIG, RunLayout::MANIFEST];
 /// Largest config that is read back, in bytes.
 const LARGEST_CONFIG: u64 = crate::config::load::MAX_BYTES;
 
@@ -99,7 +102,7 @@ impl RunFolder {
     ) -> Result<Self, RunFolderError> {
         check_name(run_name.unwrap_or(name))?;
         let mut made = MadeFolders::make(runs, storage)?;
-        abandoned::sweep(runs);
+        sweep_unfinished(runs, &FIRST);
         let making = FolderLock::shared(runs);
         let (layout, manifest, config_text) = match run_name {
             Some(run_name) => fill(runs.join(run_name), storage, &describe)?,
@@ -143,7 +146,7 @@ impl RunFolder {
             folder.sweep(&swept)?;
         }
         if let Some(runs) = root.parent() {
-            abandoned::sweep(runs);
+            sweep_unfinished(runs, &FIRST);
         }
         Ok(Self { layout, manifest, config_text, _lock: lock })
     }
