@@ -94,6 +94,7 @@ pub fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {
         .or_else(|| cause.downcast_ref().map(codes::import))
         .or_else(|| cause.downcast_ref().map(codes::metric))
         .or_else(|| cause.downcast_ref().and_then(codes::prediction))
+        .or_else(|| cause.downcast_ref().map(codes::group_table))
         .or_else(|| cause.downcast_ref().map(codes::decision))
         .or_else(|| cause.downcast_ref().and_then(codes::ensemble))
         .or_else(|| cause.downcast_ref().map(codes::submission))

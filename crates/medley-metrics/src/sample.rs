@@ -118,6 +118,26 @@ impl Sample {
         }
     }
 
+    /// Some of the rows, in this order.
+    ///
+    /// # Errors
+    /// [`MetricError::NoRows`].
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn only(&self, rows: &[usize]) -> Result<Self, MetricError> {
+        let width = self.labels.width();
+        let of_rows = |values: &[u16]| rows.iter().flat_map(|&row| values[row * width..][..width].to_vec()).collect();
+        let labels = Labels::multi(of_rows(self.labels.values()), rows.len(), width)?;
+        match &self.scores {
+            Some(scores) => {
+                let values = rows.iter().flat_map(|&row| scores.row(row).to_vec()).collect();
+                Self::new(&self.spec, labels, Scores::new(values, rows.len(), scores.columns())?)
+            }
+            None => Self::from_decisions(&self.spec, labels, of_rows(&self.decisions)),
+        }
+    }
+
     /// Whether another predictor was measured on the same rows of the same task, so that both can be compared row by row.
     ///
     /// # Errors

@@ -29,6 +29,7 @@
 
 mod error;
 pub mod folds;
+mod groups;
 mod header;
 mod input;
 pub mod label_file;
@@ -43,6 +44,7 @@ pub mod submission;
 
 pub use error::PredictionError;
 pub use folds::FoldsError;
+pub use groups::{GroupTable, GroupTableError, Listed};
 pub use matching::{MatchRequest, PublishedTask, Truth, TruthSource};
 pub use of_seeds::{SeedPredictions, of_seeds};
 pub use problems::LineProblem;

@@ -22,6 +22,7 @@ Examples:
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
   medley score runs/small-three-1 --corruptions --reference runs/resnet18-1
+  medley data audit breastmnist --groups groups.csv && medley score runs/small-three-1 --apart breastmnist=groups.csv
 
 With --corruptions, the validation images of a run folder are corrupted as in MedMNIST-C: what goes wrong with images of their modality, \
 in five severities. The balanced errors of the mean of its seeds are kept in robustness.json, from which tables, the chart and the report \
@@ -46,6 +47,10 @@ pub struct ScoreArguments {
     /// Show metrics by class, and calibration by class frequency
     #[arg(long)]
     pub details: bool,
+    /// Score only the test images of a task of whose group (CSV of split,index,group) there is none in another split;
+    /// may be repeated
+    #[arg(long, value_name = "TASK=FILE", value_parser = task_file, conflicts_with = "corruptions")]
+    pub apart: Vec<(String, PathBuf)>,
     /// Balanced errors of a run on corrupted validation images, by corruption and severity
     #[arg(long, conflicts_with_all = ["labels", "task", "kind", "like", "any_scores", "details", "published", "latex"])]
     pub corruptions: bool,
@@ -167,4 +172,12 @@ impl From<KindArgument> for TaskKind {
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     if share > 0.0 && share < 1.0 { Ok(share) } else { Err("it must be between 0 and 1, such as 0.95".to_owned()) }
+}
+
+/// `TASK=FILE`.
+fn task_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((task, file)) if !task.is_empty() && !file.is_empty() => Ok((task.to_owned(), PathBuf::from(file))),
+        _ => Err("give the task and its file, such as breastmnist=groups.csv".to_owned()),
+    }
 }

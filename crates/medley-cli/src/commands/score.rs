@@ -2,15 +2,17 @@
 
 mod truth;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use medley_core::Split;
 use medley_metrics::Metric;
 use medley_metrics::bootstrap::Resampling;
 use medley_metrics::metrics::{self, ALL};
-use medley_metrics::scorecard::score;
-use medley_predictions::MatchRequest;
+use medley_metrics::scorecard::{Prediction, score};
 use medley_predictions::matching::{load, refuse_doubles};
+use medley_predictions::{GroupTable, MatchRequest, PredictionError};
 use medley_report::{Format, Show, ShowPublished, render_scorecard};
 
 pub(crate) use truth::DataTruth;
@@ -28,6 +30,7 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
         predictions.extend(load(path, &request, &truth)?);
     }
     refuse_doubles(&predictions)?;
+    keep_apart(&mut predictions, &arguments.apart)?;
     let card = score(&predictions, &metrics, &resampling(&arguments.resampling));
     match format(&arguments.output) {
         None => output::json(&card)?,
@@ -43,6 +46,37 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves out what is related to images of other splits.
+fn keep_apart(predictions: &mut [Prediction], groups: &[(String, PathBuf)]) -> anyhow::Result<()> {
+    for (task, path) in groups {
+        let table = GroupTable::read(path).with_context(|| format!("cannot use the groups of `{}`", path.display()))?;
+        let mut of_task = predictions.iter_mut().filter(|one| one.sample.spec().name == *task).peekable();
+        if of_task.peek().is_none() {
+            return Err(Usage(format!("`--apart {task}=…`: there are no predictions of `{task}`")).into());
+        }
+        for prediction in of_task {
+            if prediction.split != Split::Test {
+                return Err(
+                    Usage(format!("`--apart` is for the test split; `{}` is of another", prediction.file)).into()
+                );
+            }
+            let all = prediction.sample.rows();
+            if let Some((line, row)) = table.beyond(Split::Test, all) {
+                let problem = format!("`{}`, line {line}: there is no test row {row} of `{task}`", path.display());
+                return Err(PredictionError::File { problem }.into());
+            }
+            let apart = table.apart(Split::Test, all);
+            prediction.sample = prediction.sample.only(&apart)?;
+            let left_out = all - apart.len();
+            prediction.remarks.push(format!(
+                "without {left_out} of {all} images, of whose group `{}` has others in training or validation",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// `None` is JSON.

@@ -8,7 +8,7 @@ use medley_fetch::FetchError;
 use medley_import::ImportError;
 use medley_metrics::MetricError;
 use medley_mlflow::MlflowError;
-use medley_predictions::{FoldsError, PredictionError, RecordError, SubmissionError};
+use medley_predictions::{FoldsError, GroupTableError, PredictionError, RecordError, SubmissionError};
 use medley_report::ReportError;
 use medley_runs::RunsError;
 use medley_search::SearchError;
@@ -211,6 +211,13 @@ pub fn record(error: &RecordError) -> Code {
         | RecordError::SchemaVersion { .. }
         | RecordError::Json { .. }
         | RecordError::Inconsistent { .. } => Code::Disk,
+    }
+}
+
+/// Of [`GroupTableError`].
+pub fn group_table(error: &GroupTableError) -> Code {
+    match error {
+        GroupTableError::Read(_) | GroupTableError::Content(_) => Code::Data,
     }
 }
 

@@ -12,4 +12,5 @@ mod folds;
 mod lab;
 mod program;
 mod runs;
+mod score;
 mod transfer;

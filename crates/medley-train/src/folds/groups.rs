@@ -1,12 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use medley_core::text::hex;
-use medley_storage::{ReadError, read_file};
-use sha2::{Digest as _, Sha256};
-
-/// Largest file of groups, in bytes.
-const LARGEST: u64 = 256 << 20;
+use medley_core::Split;
+use medley_predictions::{GroupTable, GroupTableError, Listed};
+use medley_storage::ReadError;
 
 /// Which rows of a set belong together, such as the images of one patient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,45 +59,36 @@ impl Groups {
     /// # Errors
     /// [`GroupsError`], with the line.
     pub fn read(task: &str, path: &Path, train: usize, val: usize) -> Result<Self, GroupsError> {
-        let bad = |problem: String| GroupsError::Bad { task: task.to_owned(), path: path.to_owned(), problem };
-        let bytes = read_file(path, LARGEST).map_err(|source| GroupsError::Read {
-            task: task.to_owned(),
-            path: path.to_owned(),
-            source,
+        let (named, file) = (|| task.to_owned(), || path.to_owned());
+        let bad = |problem: String| GroupsError::Bad { task: named(), path: file(), problem };
+        let table = GroupTable::read(path).map_err(|error| match error {
+            GroupTableError::Read(source) => GroupsError::Read { task: named(), path: file(), source },
+            GroupTableError::Content(problem) => bad(problem),
         })?;
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
-        let header = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
-        let column = |name: &str| {
-            header.iter().position(|column| column == name).ok_or_else(|| bad(format!("it has no column {name:?}")))
-        };
-        let (split, index) = (column("split")?, column("index")?);
-        let mut names: BTreeMap<String, u64> = BTreeMap::new();
-        let mut numbers: Vec<Option<u64>> = vec![None; train + val];
-        for record in reader.records() {
-            let record = record.map_err(|error| bad(error.to_string()))?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let (start, rows) = match &record[split] {
-                "train" => (0, train),
-                "val" => (train, val),
-                _ => continue,
-            };
-            let row = record[index].trim().parse::<usize>().ok().filter(|row| *row < rows);
-            let Some(row) = row else {
-                return Err(bad(format!("line {line}: there is no {} row {:?}", &record[split], &record[index])));
-            };
-            let next = names.len() as u64;
-            let number = *names.entry(record[record.len() - 1].to_owned()).or_insert(next);
-            if numbers[start + row].replace(number).is_some() {
-                return Err(bad(format!("line {line}: the {} row {row} is listed twice", &record[split])));
-            }
+        let splits = [(Split::Train, train), (Split::Val, val)];
+        let beyond = splits.into_iter().filter_map(|(split, rows)| Some((table.beyond(split, rows)?, split)));
+        if let Some(((line, row), split)) = beyond.min_by_key(|((line, _), _)| *line) {
+            return Err(bad(format!("line {line}: there is no {split} row \"{row}\"")));
         }
-        let missing = numbers.iter().position(Option::is_none);
-        if let Some(row) = missing {
-            let (split, row) = if row < train { ("train", row) } else { ("val", row - train) };
-            return Err(bad(format!("it has no group of the {split} row {row}")));
-        }
-        Ok(Self { numbers: numbers.into_iter().flatten().collect(), sha256: hex(&Sha256::digest(&bytes)) })
+        let all = splits.into_iter().flat_map(|(split, rows)| (0..rows).map(move |row| (split, row)));
+        let listed = all.map(|(split, row)| {
+            table.of(split, row).ok_or_else(|| bad(format!("it has no group of the {split} row {row}")))
+        });
+        let listed = listed.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { numbers: numbered(&listed), sha256: table.sha256().to_owned() })
     }
+}
+
+/// Groups numbered in the order in which the file names them first for one of these rows: folds depend on it.
+fn numbered(listed: &[Listed]) -> Vec<u64> {
+    let mut by_line: Vec<&Listed> = listed.iter().collect();
+    by_line.sort_by_key(|listed| listed.line);
+    let mut numbers = BTreeMap::new();
+    for listed in by_line {
+        let next = numbers.len() as u64;
+        numbers.entry(listed.group).or_insert(next);
+    }
+    listed.iter().map(|listed| numbers[&listed.group]).collect()
 }
 
 #[cfg(test)]

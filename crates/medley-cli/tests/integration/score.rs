@@ -1,0 +1,73 @@
+//! `medley score --apart`: the rest of it is tested with real runs.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::lab::{Lab, Recipe, TASKS};
+use crate::program::{medley, must};
+
+fn run() -> Recipe<'static> {
+    Recipe { name: "one-1", tasks: &TASKS[..2], seeds: &[0], skill: 2.0, preference: 0.0, tested: true, fold: None }
+}
+
+/// Figures of the tasks of the only predictor: name, rows, and the accuracy.
+fn tasks(json: &str) -> Vec<(String, u64, f64)> {
+    let card: Value = serde_json::from_str(json).unwrap();
+    let of = |task: &Value| {
+        let accuracy = task["figures"].as_array().unwrap().iter().find(|metric| metric["id"] == "accuracy").unwrap();
+        (task["task"].as_str().unwrap().to_owned(), task["rows"].as_u64().unwrap(), accuracy["value"].as_f64().unwrap())
+    };
+    card["predictors"][0]["tasks"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn images_that_are_related_to_other_splits_are_left_out() {
+    let lab = Lab::new(60);
+    lab.run(run());
+    let mut csv = "split,index,group\ntrain,3,a\nval,5,b\n".to_owned();
+    for row in 0..60 {
+        let group = if row < 10 {
+            "a".to_owned()
+        } else if row < 15 {
+            "b".to_owned()
+        } else {
+            format!("own-{row}")
+        };
+        writeln!(csv, "test,{row},{group}").unwrap();
+    }
+    std::fs::write(lab.path().join("groups.csv"), csv).unwrap();
+    let all = tasks(&must(lab.path(), &["score", "runs/one-1", "--json"]));
+    let arguments = ["score", "runs/one-1", "--apart", "breastmnist=groups.csv"];
+    let apart = tasks(&must(lab.path(), &[&arguments[..], &["--json"]].concat()));
+    assert_eq!(apart.iter().map(|task| task.1).collect::<Vec<_>>(), [45, 60]);
+    assert_eq!(apart[1], all[1], "the other task is as it was");
+    // Of images, right ones are a whole number.
+    let right = apart[0].2 * 45.0;
+    assert!((right - right.round()).abs() < 1e-9 && right <= all[0].2 * 60.0 + 1e-9, "{apart:?} {all:?}");
+    let text = must(lab.path(), &arguments);
+    assert!(text.contains("without 15 of 60 images") && text.contains("groups.csv"), "{text}");
+}
+
+#[test]
+fn groups_that_do_not_fit_are_refused_in_a_line() {
+    let lab = Lab::new(30);
+    lab.run(run());
+    std::fs::write(lab.path().join("long.csv"), "split,index,group\ntest,30,a\n").unwrap();
+    std::fs::write(lab.path().join("twice.csv"), "split,index,group\ntest,1,a\ntest,1,b\n").unwrap();
+    let mut csv = "split,index,group\ntrain,0,a\n".to_owned();
+    (0..30).for_each(|row| writeln!(csv, "test,{row},a").unwrap());
+    std::fs::write(lab.path().join("all.csv"), csv).unwrap();
+    let refused = |code: i32, part: &str, more: &[&str]| {
+        let said = medley(lab.path(), &[&["score", "runs/one-1"], more].concat());
+        assert_eq!((said.code, said.stdout.as_str()), (Some(code), ""), "{more:?}: {}", said.stderr);
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    };
+    refused(2, "give the task and its file", &["--apart", "groups.csv"]);
+    refused(3, "`none.csv`", &["--apart", "breastmnist=none.csv"]);
+    refused(3, "line 3: the test row 1 is listed twice", &["--apart", "breastmnist=twice.csv"]);
+    refused(3, "line 2: there is no test row 30", &["--apart", "breastmnist=long.csv"]);
+    refused(3, "no rows", &["--apart", "breastmnist=all.csv"]);
+    refused(2, "there are no predictions of `bloodmnist`", &["--apart", "bloodmnist=all.csv"]);
+    refused(2, "is for the test split", &["--split", "val", "--apart", "breastmnist=all.csv"]);
+}
