@@ -386,7 +386,8 @@ pub enum ReportFormat {
 #[command(after_help = "Examples:
   medley submission runs/small-three-1
   medley submission runs/small-three-1 --order alphabetical
-  medley decide runs/small-three-1 --write && medley submission runs/small-three-1 --decide")]
+  medley decide runs/small-three-1 --write
+  medley submission runs/small-three-1 --decide")]
 pub struct SubmissionArguments {
     /// The run folder
     pub run: PathBuf,

@@ -22,7 +22,8 @@ Examples:
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
   medley score runs/small-three-1 --corruptions --reference runs/resnet18-1
-  medley data audit breastmnist --groups groups.csv && medley score runs/small-three-1 --apart breastmnist=groups.csv
+  medley data audit breastmnist --groups groups.csv
+  medley score runs/small-three-1 --apart breastmnist=groups.csv
 
 With --corruptions, the validation images of a run folder are corrupted as in MedMNIST-C: what goes wrong with images of their modality, \
 in five severities. The balanced errors of the mean of its seeds are kept in robustness.json, from which tables, the chart and the report \
