@@ -22,7 +22,6 @@ Examples:
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
   medley score runs/small-three-1 --corruptions --reference runs/resnet18-1
-  medley data audit breastmnist --groups groups.csv
   medley score runs/small-three-1 --apart breastmnist=groups.csv
 
 With --corruptions, the validation images of a run folder are corrupted as in MedMNIST-C: what goes wrong with images of their modality, \
