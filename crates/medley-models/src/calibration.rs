@@ -7,7 +7,7 @@
 //! Other programs disturb a clock, so no candidate has a stretch of time of its own: all take turns, a step each, and each is
 //! judged by its best step. Number formats and layouts, which use the cores alike, are compared by the processor time of the
 //! process, of which other programs take nothing; threads and replicas, which use the cores differently, by the time that passes.
-//! The order of the candidates is the one in which they usually win, and a later one is taken only when it is clearly faster; of a
+//! The first candidate is the one that usually wins, and a later one is taken only when it is clearly faster; of a
 //! network so large that there is no time for all of them, the first take part. The rounds end when the order is settled. The clock
 //! decides all the same: the choice belongs into the manifest of a run, and a run that must be repeated to the bit fixes it.
 
@@ -162,7 +162,7 @@ fn suits_winograd(workload: &Workload<'_>, choices: &ComputeChoices) -> Result<b
     Ok(MultiTaskNet::outline(net, tasks, &options)?.winograd_layers() > 0)
 }
 
-/// Every number format, layout and set of kernels that is not fixed, in the order in which they usually win; at least one.
+/// Every number format, layout and set of kernels that is not fixed, in the order in which they are worth a trial; at least one.
 fn candidates(choices: &ComputeChoices, winograd: bool) -> Vec<ComputePlan> {
     let precisions = match choices.precision {
         Some(fixed) => vec![fixed],
@@ -182,8 +182,9 @@ fn candidates(choices: &ComputeChoices, winograd: bool) -> Vec<ComputePlan> {
         None => vec![Convolutions::Libtorch],
     };
     let mut plans = Vec::new();
-    for precision in precisions {
-        for &memory_layout in &layouts {
+    // Layouts come last: some processors that report bfloat16 are slow in it, and a large network has time for two candidates.
+    for memory_layout in layouts {
+        for &precision in &precisions {
             let plan = |convolutions| ComputePlan {
                 device: choices.device,
                 precision,
@@ -292,6 +293,18 @@ mod tests {
         assert_eq!(kernels_tried("resnet9", 16, fixed), [(ChannelsLast, Winograd)]);
         let impossible = ComputeChoices { memory_layout: Some(Contiguous), ..fixed };
         assert_eq!(kernels_tried("resnet9", 16, impossible), [(Contiguous, Winograd)]);
+    }
+
+    #[test]
+    fn both_number_formats_are_among_the_first_two() {
+        let plans = candidates(&OPEN, false);
+        let precisions: Vec<Precision> = plans[..2].iter().map(|plan| plan.precision).collect();
+        if environment::fast_bf16(Device::Cpu) {
+            assert_eq!(precisions, [Precision::Bf16, Precision::Fp32]);
+            assert!(plans[..2].iter().all(|plan| plan.memory_layout == MemoryLayout::ChannelsLast));
+        } else {
+            assert_eq!(precisions, [Precision::Fp32; 2]);
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Measurement {
     }
 }
 
-/// Measures plans, which stand in the order in which they usually win, and says which is best.
+/// Measures plans, which stand in the order in which they are worth it, and says which is best.
 ///
 /// A plan joins with a step to warm up, in which libtorch compiles its kernels and replicas start. Two plans always do; a later one does
 /// not where half of `budget` is over by then. After that all take a step each, round by round, until the order is settled or the time is
