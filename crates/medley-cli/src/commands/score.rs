@@ -67,6 +67,11 @@ fn keep_apart(predictions: &mut [Prediction], groups: &[(String, PathBuf)]) -> a
                 let problem = format!("`{}`, line {line}: there is no test row {row} of `{task}`", path.display());
                 return Err(PredictionError::File { problem }.into());
             }
+            // A file of another set names other rows.
+            if let Some(row) = (0..all).find(|&row| table.of(Split::Test, row).is_none()) {
+                let problem = format!("`{}`: it has no group of the test row {row} of `{task}`", path.display());
+                return Err(PredictionError::File { problem }.into());
+            }
             let apart = table.apart(Split::Test, all);
             prediction.sample = prediction.sample.only(&apart)?;
             let left_out = all - apart.len();
