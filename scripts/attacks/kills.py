@@ -31,16 +31,20 @@ class Kills(Kind):
             killed_writing(room, self.works[case])
 
 
+def kill_some(room, attack, work, command, codes=frozenset({0})):
+    """Begins a work a few times, by what `command` says then, and kills it at a random moment, unless it has ended with one of the codes."""
+    for _ in range(room.random.randint(1, MOST_KILLS)):
+        process = attack.start(*command())
+        process.wait_until(room.random.uniform(0, work.seconds * 1.1))
+        process.send(signal.SIGKILL)
+        attack.check(process.wait(), process.limits, codes, signals={signal.SIGKILL})
+
+
 def killed_training(room, work, no_test):
     """Kills a run and its resumptions, then lets it end."""
     with room.attack("a run is killed, resumed, killed again" + (", then tested" if no_test else "")) as attack:
         run, option = room.work / "runs/out", ["--no-test"] if no_test else []
-        for _ in range(room.random.randint(1, MOST_KILLS)):
-            process = attack.start(*work.command(run, option))
-            process.wait_until(room.random.uniform(0, work.seconds * 1.1))
-            process.send(signal.SIGKILL)
-            outcome = process.wait()
-            attack.check(outcome, process.limits, {0}, signals={signal.SIGKILL})
+        kill_some(room, attack, work, lambda: work.command(run, option))
         attack.run(*work.command(run, option), codes={0})
         if no_test:
             attack.run("test", run, "--data", room.lab.data, "--quiet", codes={0})
@@ -55,11 +59,7 @@ def killed_and_repeated(room, work, result):
     """Kills what is done again by the same command."""
     with room.attack(f"{work.name} is killed, then done again") as attack:
         place = room.work / "out"
-        for _ in range(room.random.randint(1, MOST_KILLS)):
-            process = attack.start(*work.command(place))
-            process.wait_until(room.random.uniform(0, work.seconds * 1.1))
-            process.send(signal.SIGKILL)
-            attack.check(process.wait(), process.limits, {0}, signals={signal.SIGKILL})
+        kill_some(room, attack, work, lambda: work.command(place))
         attack.run(*work.command(place), codes={0})
         attack.same(work.expected, result(place), f"{work.name} came to another end")
 
@@ -68,13 +68,8 @@ def killed_writing(room, work):
     """Kills what writes a set or a folder, then does it again."""
     with room.attack(f"{work.name} is killed, then done again") as attack:
         place = room.work / "out"
-        for _ in range(room.random.randint(1, MOST_KILLS)):
-            process = attack.start(*work.command(place))
-            process.wait_until(room.random.uniform(0, work.seconds * 1.1))
-            process.send(signal.SIGKILL)
-            outcome = process.wait()
-            # The one before may have come to its end: what is there is not written again without being asked to.
-            attack.check(outcome, process.limits, {0, DISK}, signals={signal.SIGKILL})
+        # The one before may have come to its end: what is there is not written again without being asked to.
+        kill_some(room, attack, work, lambda: work.command(place), codes={0, DISK})
         again = attack.run(*work.command(place), codes={0, DISK}, names=[work.refusal])
         if again.code == DISK:
             # Refused, because it is there.

@@ -108,9 +108,7 @@ pub struct Work {
 /// [`SearchError`]: a disk that is full, a folder that is gone. The trial is put back where that can be done, else another worker takes
 /// it when the lease ends.
 pub fn work(study: &Study, objective: &mut dyn Objective, options: WorkOptions) -> Result<Work, SearchError> {
-    let worked = Worker::new(study, &RealFs, options)?.run(objective);
-    sweep::records(study);
-    worked
+    Worker::new(study, &RealFs, options)?.run(objective)
 }
 
 /// How often a worker writes how long it has worked, while a trial goes on.
@@ -252,10 +250,14 @@ impl<'a> Worker<'a> {
     }
 
     fn run(mut self, objective: &mut dyn Objective) -> Result<Work, SearchError> {
-        let worked = self.take_turns(objective);
+        let mut worked = self.take_turns(objective);
         if self.counted > self.written {
             let written = self.write_clock();
-            return worked.and_then(|work| written.map(|()| work));
+            worked = worked.and_then(|work| written.map(|()| work));
+        }
+        // Best effort: what cannot be read is swept another time.
+        if self.trials.refresh(self.study).is_ok() {
+            sweep::records(self.study, &self.trials);
         }
         worked
     }

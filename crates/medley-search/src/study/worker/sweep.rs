@@ -7,6 +7,7 @@ use std::time::Duration;
 use medley_storage::{StorageError, is_temporary, sweep_abandoned};
 
 use super::super::lease::LeaseName;
+use super::super::trials::Trials;
 use super::super::{Study, TrialFiles, clock};
 use crate::TrialState;
 
@@ -31,11 +32,11 @@ pub(super) fn unnamed_trials(trials: &Path, fresh: &Path) {
 /// worker may be killed when its record has its name and before the temporary file is gone; then nobody writes that record again.
 ///
 /// Processes of another machine look gone from here. One that loses what it is writing writes it again, see [`survive`].
-pub(super) fn records(study: &Study) {
+pub(super) fn records(study: &Study, trials: &Trials) {
     for entry in fs_err::read_dir(study.folder().join("workers")).into_iter().flatten().flatten() {
         sweep_abandoned(&entry.path(), |name| name == clock::FILE);
     }
-    for trial in study.trials().into_iter().flatten() {
+    for trial in trials.iter() {
         if matches!(trial.state, TrialState::Running | TrialState::Waiting) {
             continue;
         }
