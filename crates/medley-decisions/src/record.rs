@@ -21,6 +21,11 @@ pub struct DecisionRecord {
     pub tasks: Vec<TaskDecisions>,
 }
 
+impl DecisionRecord {
+    /// Largest file of a record that is read, in bytes.
+    pub const LARGEST_FILE: u64 = 64 << 20;
+}
+
 /// The rules of one task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskDecisions {

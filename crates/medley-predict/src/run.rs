@@ -26,9 +26,6 @@ use crate::bundle::stored;
 use crate::network::described;
 use crate::{Bundle, PredictError};
 
-/// The longest `decisions.json` that is read.
-const LONGEST_DECISIONS: u64 = 64 << 20;
-
 /// The vectors of all tasks, `[tasks, length]`.
 const EMBEDDING: &str = "task_embedding.weight";
 
@@ -84,7 +81,8 @@ impl Bundle {
         let names: Vec<&str> = data.iter().map(|data| data.task.name.as_str()).collect();
         let (net, epoch) = best_network(&run.layout, &run.manifest, &run.experiment, run.seed, &names)?;
         let results = read_results(&run.layout, &run.manifest)?;
-        let decisions = read_json::<DecisionRecord>(&run.layout, &run.layout.decisions(), LONGEST_DECISIONS)?;
+        let decisions =
+            read_json::<DecisionRecord>(&run.layout, &run.layout.decisions(), DecisionRecord::LARGEST_FILE)?;
         let tasks = data
             .iter()
             .map(|data| task(&run, source.data_folder, data, results.as_ref(), decisions.as_ref()))

@@ -77,15 +77,29 @@ impl GroupTable {
         &self.sha256
     }
 
-    /// The group of a row.
-    pub fn of(&self, split: Split, row: usize) -> Option<Listed> {
-        self.rows.get(&(split, row)).copied()
+    /// The groups of all rows of these splits, which have so many, in their order. A file of another set has other rows.
+    ///
+    /// # Errors
+    /// [`GroupTableError::Content`]: a row that the split does not have, with its line, or a row that is not listed.
+    pub fn of_all(&self, splits: &[(Split, usize)]) -> Result<Vec<Listed>, GroupTableError> {
+        let bad = GroupTableError::Content;
+        let beyond = splits.iter().flat_map(|&(split, rows)| self.beyond(split, rows));
+        if let Some((line, split, row)) = beyond.min() {
+            return Err(bad(format!("line {line}: there is no {split} row {row}")));
+        }
+        let all = splits.iter().flat_map(|&(split, rows)| (0..rows).map(move |row| (split, row)));
+        let missing = |split, row| bad(format!("it has no group of the {split} row {row}"));
+        all.map(|(split, row)| self.of(split, row).ok_or_else(|| missing(split, row))).collect()
     }
 
-    /// The first line that names a row of this split beyond so many, with that row.
-    pub fn beyond(&self, split: Split, rows: usize) -> Option<(u64, usize)> {
-        let listed = self.rows.range((split, rows)..).take_while(|((of, _), _)| *of == split);
-        listed.map(|((_, row), listed)| (listed.line, *row)).min()
+    /// The lines that name a row of this split beyond so many.
+    fn beyond(&self, split: Split, rows: usize) -> impl Iterator<Item = (u64, Split, usize)> {
+        let listed = self.rows.range((split, rows)..).take_while(move |((of, _), _)| *of == split);
+        listed.map(|((of, row), listed)| (listed.line, *of, *row))
+    }
+
+    fn of(&self, split: Split, row: usize) -> Option<Listed> {
+        self.rows.get(&(split, row)).copied()
     }
 
     /// Of so many rows of a split, those whose group has no row in another split. A row that is not listed is a group by itself.
@@ -115,7 +129,16 @@ mod tests {
         assert_eq!(table.apart(Split::Test, 4), [1, 3], "a row that is not listed is by itself");
         assert_eq!(table.apart(Split::Val, 5), [0, 1, 2, 3]);
         assert_eq!(table.of(Split::Test, 0).unwrap().group, table.of(Split::Train, 0).unwrap().group);
-        assert_eq!((table.beyond(Split::Val, 4), table.beyond(Split::Val, 5)), (Some((6, 4)), None));
+    }
+
+    #[test]
+    fn a_file_has_to_list_every_row_and_no_other() {
+        let table = read("split,index,patient\nval,1,P1\ntrain,0,P2\nval,0,P2\ntest,7,P1\n").unwrap();
+        let listed = table.of_all(&[(Split::Train, 1), (Split::Val, 2)]).unwrap();
+        assert_eq!(listed.iter().map(|one| (one.group, one.line)).collect::<Vec<_>>(), [(1, 3), (1, 4), (0, 2)]);
+        let refused = |rows| table.of_all(&[(Split::Train, 1), (Split::Val, rows)]).unwrap_err().to_string();
+        assert_eq!(refused(0), "line 2: there is no val row 1", "the first line that is wrong");
+        assert_eq!(refused(3), "it has no group of the val row 2");
     }
 
     #[test]

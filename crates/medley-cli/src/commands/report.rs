@@ -61,9 +61,7 @@ pub(crate) fn submission(arguments: &SubmissionArguments) -> anyhow::Result<Exit
 
 /// The rules that the run's predictor is to be used with.
 fn accepted(layout: &RunLayout) -> anyhow::Result<Decisions> {
-    /// Largest `decisions.json` that is read.
-    const LARGEST: u64 = 64 << 20;
-    let record: Option<DecisionRecord> = read_json(layout, &layout.decisions(), LARGEST)?;
+    let record: Option<DecisionRecord> = read_json(layout, &layout.decisions(), DecisionRecord::LARGEST_FILE)?;
     let run = layout.root().display();
     let what = || {
         Usage(format!("`{run}` has no rules: `medley decide {run} --write` fits them on its validation predictions"))

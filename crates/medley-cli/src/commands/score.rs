@@ -12,7 +12,7 @@ use medley_metrics::bootstrap::Resampling;
 use medley_metrics::metrics::{self, ALL};
 use medley_metrics::scorecard::{Prediction, score};
 use medley_predictions::matching::{load, refuse_doubles};
-use medley_predictions::{GroupTable, MatchRequest, PredictionError};
+use medley_predictions::{GroupTable, MatchRequest};
 use medley_report::{Format, Show, ShowPublished, render_scorecard};
 
 pub(crate) use truth::DataTruth;
@@ -50,8 +50,13 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
 
 /// Leaves out what is related to images of other splits.
 fn keep_apart(predictions: &mut [Prediction], groups: &[(String, PathBuf)]) -> anyhow::Result<()> {
-    for (task, path) in groups {
-        let table = GroupTable::read(path).with_context(|| format!("cannot use the groups of `{}`", path.display()))?;
+    for (place, (task, path)) in groups.iter().enumerate() {
+        if groups[..place].iter().any(|(earlier, _)| earlier == task) {
+            let problem = format!("`--apart {task}=…` is given twice: put the groups into one file");
+            return Err(Usage(problem).into());
+        }
+        let unusable = || format!("cannot use the groups of `{task}` in `{}`", path.display());
+        let table = GroupTable::read(path).with_context(unusable)?;
         let mut of_task = predictions.iter_mut().filter(|one| one.sample.spec().name == *task).peekable();
         if of_task.peek().is_none() {
             return Err(Usage(format!("`--apart {task}=…`: there are no predictions of `{task}`")).into());
@@ -63,15 +68,7 @@ fn keep_apart(predictions: &mut [Prediction], groups: &[(String, PathBuf)]) -> a
                 );
             }
             let all = prediction.sample.rows();
-            if let Some((line, row)) = table.beyond(Split::Test, all) {
-                let problem = format!("`{}`, line {line}: there is no test row {row} of `{task}`", path.display());
-                return Err(PredictionError::File { problem }.into());
-            }
-            // A file of another set names other rows.
-            if let Some(row) = (0..all).find(|&row| table.of(Split::Test, row).is_none()) {
-                let problem = format!("`{}`: it has no group of the test row {row} of `{task}`", path.display());
-                return Err(PredictionError::File { problem }.into());
-            }
+            table.of_all(&[(Split::Test, all)]).with_context(unusable)?;
             let apart = table.apart(Split::Test, all);
             prediction.sample = prediction.sample.only(&apart)?;
             let left_out = all - apart.len();

@@ -68,7 +68,9 @@ fn groups_that_do_not_fit_are_refused_in_a_line() {
     refused(3, "line 3: the test row 1 is listed twice", &["--apart", "breastmnist=twice.csv"]);
     refused(3, "line 2: there is no test row 30", &["--apart", "breastmnist=long.csv"]);
     std::fs::write(lab.path().join("short.csv"), "split,index,group\ntest,0,a\n").unwrap();
-    refused(3, "it has no group of the test row 1 of `breastmnist`", &["--apart", "breastmnist=short.csv"]);
+    refused(3, "groups of `breastmnist` in `short.csv`", &["--apart", "breastmnist=short.csv"]);
+    refused(3, "it has no group of the test row 1", &["--apart", "breastmnist=short.csv"]);
+    refused(2, "is given twice", &["--apart", "breastmnist=all.csv", "--apart", "breastmnist=all.csv"]);
     refused(3, "no rows", &["--apart", "breastmnist=all.csv"]);
     refused(2, "there are no predictions of `bloodmnist`", &["--apart", "bloodmnist=all.csv"]);
     refused(2, "is for the test split", &["--split", "val", "--apart", "breastmnist=all.csv"]);

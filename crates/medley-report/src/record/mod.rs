@@ -24,9 +24,6 @@ pub use history::{Epoch, History, SeedHistory, StepPoint};
 /// Largest `config.toml` that is read.
 const CONFIG_FILE: u64 = 16 << 20;
 
-/// Largest `decisions.json` that is read.
-const DECISIONS_FILE: u64 = 64 << 20;
-
 /// A run folder in memory.
 #[derive(Debug)]
 pub struct RunRecord {
@@ -101,7 +98,7 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
 
 /// What cannot be used is not shown, and said.
 fn read_decisions(run: &RunLayout, notes: &mut Vec<String>) -> Option<DecisionRecord> {
-    let read = read_json(run, &run.decisions(), DECISIONS_FILE);
+    let read = read_json(run, &run.decisions(), DecisionRecord::LARGEST_FILE);
     read.map_err(|problem| notes.push(format!("decisions.json is not shown: {problem}"))).ok().flatten()
 }
 

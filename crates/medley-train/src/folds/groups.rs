@@ -59,22 +59,14 @@ impl Groups {
     /// # Errors
     /// [`GroupsError`], with the line.
     pub fn read(task: &str, path: &Path, train: usize, val: usize) -> Result<Self, GroupsError> {
-        let (named, file) = (|| task.to_owned(), || path.to_owned());
-        let bad = |problem: String| GroupsError::Bad { task: named(), path: file(), problem };
-        let table = GroupTable::read(path).map_err(|error| match error {
-            GroupTableError::Read(source) => GroupsError::Read { task: named(), path: file(), source },
-            GroupTableError::Content(problem) => bad(problem),
-        })?;
-        let splits = [(Split::Train, train), (Split::Val, val)];
-        let beyond = splits.into_iter().filter_map(|(split, rows)| Some((table.beyond(split, rows)?, split)));
-        if let Some(((line, row), split)) = beyond.min_by_key(|((line, _), _)| *line) {
-            return Err(bad(format!("line {line}: there is no {split} row \"{row}\"")));
-        }
-        let all = splits.into_iter().flat_map(|(split, rows)| (0..rows).map(move |row| (split, row)));
-        let listed = all.map(|(split, row)| {
-            table.of(split, row).ok_or_else(|| bad(format!("it has no group of the {split} row {row}")))
-        });
-        let listed = listed.collect::<Result<Vec<_>, _>>()?;
+        let error = |error: GroupTableError| match error {
+            GroupTableError::Read(source) => GroupsError::Read { task: task.to_owned(), path: path.to_owned(), source },
+            GroupTableError::Content(problem) => {
+                GroupsError::Bad { task: task.to_owned(), path: path.to_owned(), problem }
+            }
+        };
+        let table = GroupTable::read(path).map_err(error)?;
+        let listed = table.of_all(&[(Split::Train, train), (Split::Val, val)]).map_err(error)?;
         Ok(Self { numbers: numbered(&listed), sha256: table.sha256().to_owned() })
     }
 }
@@ -114,7 +106,7 @@ mod tests {
         for (text, words) in [
             ("", "no column \"split\""),
             ("split,group\n", "no column \"index\""),
-            ("split,index,group\ntrain,2,a\n", "line 2: there is no train row \"2\""),
+            ("split,index,group\ntrain,2,a\n", "line 2: there is no train row 2"),
             ("split,index,group\ntrain,-1,a\n", "there is no train row \"-1\""),
             ("split,index,group\ntrain,0,a\ntrain,0,b\n", "line 3: the train row 0 is listed twice"),
             ("split,index,group\ntrain,0,a\ntrain,1,b\n", "no group of the val row 0"),
