@@ -2,6 +2,7 @@
 
 mod truth;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -50,11 +51,11 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
 
 /// Leaves out what is related to images of other splits.
 fn keep_apart(predictions: &mut [Prediction], groups: &[(String, PathBuf)]) -> anyhow::Result<()> {
-    for (place, (task, path)) in groups.iter().enumerate() {
-        if groups[..place].iter().any(|(earlier, _)| earlier == task) {
-            let problem = format!("`--apart {task}=…` is given twice: put the groups into one file");
-            return Err(Usage(problem).into());
-        }
+    let mut named = BTreeSet::new();
+    if let Some((task, _)) = groups.iter().find(|(task, _)| !named.insert(task)) {
+        return Err(Usage(format!("`--apart {task}=…` is given twice: put the groups into one file")).into());
+    }
+    for (task, path) in groups {
         let unusable = || format!("cannot use the groups of `{task}` in `{}`", path.display());
         let table = GroupTable::read(path).with_context(unusable)?;
         let mut of_task = predictions.iter_mut().filter(|one| one.sample.spec().name == *task).peekable();
