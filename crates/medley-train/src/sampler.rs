@@ -1,7 +1,7 @@
 //! Which samples make an epoch: pure arithmetic on (seed, epoch).
 //!
 //! Tasks differ 300-fold in size, so an epoch is not a pass over all rows. Task *i* with `n_i` rows gets a share
-//! proportional to `n_i^alpha` (temperature sampling). Its rows are visited in an endless sequence of permutations, each a
+//! proportional to `n_i^alpha` (temperature sampling), times a weight of its own where the config gives one. Its rows are visited in an endless sequence of permutations, each a
 //! function of (seed, task, pass); epoch *e* takes the next stretch of that sequence. No row is sampled twice before
 //! all others of its task were sampled, and any epoch can be computed without the ones before it.
 //!
@@ -41,17 +41,31 @@ impl Sampler {
     /// A sampler over tasks with `rows[i]` training rows; `samples_per_epoch` defaults to the sum of the rows.
     /// Every task gets at least one sample per epoch.
     pub fn new(seed: u64, rows: &[usize], alpha: f64, samples_per_epoch: Option<usize>, batch_size: usize) -> Self {
+        let shares: Vec<f64> = rows.iter().map(|&n| (n as f64).powf(alpha)).collect();
+        Self::with_shares(seed, rows, &shares, samples_per_epoch, batch_size)
+    }
+
+    /// As [`Self::new`], with task `i` having a part of each epoch proportional to `shares[i]`.
+    fn with_shares(
+        seed: u64,
+        rows: &[usize],
+        shares: &[f64],
+        samples_per_epoch: Option<usize>,
+        batch_size: usize,
+    ) -> Self {
         let total = samples_per_epoch.unwrap_or_else(|| rows.iter().sum());
-        let weights: Vec<f64> = rows.iter().map(|&n| (n as f64).powf(alpha)).collect();
-        let sum: f64 = weights.iter().sum();
-        let per_epoch = weights.iter().map(|weight| ((total as f64 * weight / sum).round() as usize).max(1)).collect();
+        let sum: f64 = shares.iter().sum();
+        let per_epoch = shares.iter().map(|share| ((total as f64 * share / sum).round() as usize).max(1)).collect();
         Self { seed, rows: rows.to_vec(), per_epoch, batch_size, batches: Batches::default(), repeats: 1 }
     }
 
     /// That of an experiment.
     pub fn of(experiment: &Experiment, seed: u64, rows: &[usize]) -> Self {
-        let SamplerConfig { alpha, samples_per_epoch, repeats } = experiment.sampler;
-        Self::new(seed, rows, alpha, samples_per_epoch, experiment.train.batch_size)
+        let SamplerConfig { alpha, ref weights, samples_per_epoch, repeats } = experiment.sampler;
+        let weight = |task: &String| weights.get(task).copied().unwrap_or(1.0);
+        let shares = rows.iter().zip(&experiment.tasks).map(|(&n, task)| (n as f64).powf(alpha) * weight(task));
+        let shares: Vec<f64> = shares.collect();
+        Self::with_shares(seed, rows, &shares, samples_per_epoch, experiment.train.batch_size)
             .with_batches(experiment.rules().batches)
             .with_repeats(repeats)
     }
@@ -163,9 +177,11 @@ impl Sampler {
 mod tests {
     use std::collections::BTreeMap;
 
+    use medley_data::Registry;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::RawExperiment;
 
     fn counts(requests: &[BatchRequest]) -> BTreeMap<(usize, usize), usize> {
         let mut counts = BTreeMap::new();
@@ -187,6 +203,15 @@ mod tests {
     fn alpha_zero_gives_equal_shares() {
         let sampler = Sampler::new(1, &[10, 1_000], 0.0, Some(200), 16);
         assert_eq!(sampler.per_epoch(), [100, 100]);
+    }
+
+    #[test]
+    fn weights_multiply_the_shares_of_their_tasks() {
+        let text = "name = 'x'\ntasks = ['breastmnist', 'dermamnist', 'retinamnist']\n[sampler]\nalpha = 0.0\nsamples_per_epoch = 400\n\
+                    weights = { dermamnist = 2.0 }\n";
+        let raw: RawExperiment = toml::from_str(text).unwrap();
+        let experiment = raw.check(Registry::builtin()).unwrap();
+        assert_eq!(Sampler::of(&experiment, 0, &[546, 7_007, 1_080]).per_epoch(), [100, 200, 100]);
     }
 
     fn sizes(sampler: &Sampler) -> Vec<usize> {

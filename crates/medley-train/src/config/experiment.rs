@@ -263,6 +263,9 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
     for task in raw.folds.groups.keys() {
         check_is_task(raw, "folds.groups", task)?;
     }
+    for task in raw.sampler.weights.keys() {
+        check_is_task(raw, "sampler.weights", task)?;
+    }
     for task in raw.data.normalisations.keys() {
         check_is_task(raw, "data.normalisations", task)?;
     }
@@ -343,6 +346,7 @@ mod tests {
             ("freeze", "epochs", "1"),
             ("freeze", "epochs", "10\nmatch = ['heads.*']"),
             ("sampler", "alpha", "2.0"),
+            ("sampler", "weights", "{ breastmnist = 0.0 }"),
             ("schedule", "warmup", "1.5"),
             ("schedule", "milestones", "[2.0]\nname = 'multi_step'"),
             ("data", "size", "29"),

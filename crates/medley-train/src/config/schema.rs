@@ -194,6 +194,8 @@ medley_core::keys! {
     pub struct SamplerConfig {
         /// A task's share of an epoch is proportional to `rows^alpha`: 1 visits every row equally often, 0 every task.
         alpha: f64 = 0.5, in 0.0..=1.0;
+        /// What that share is multiplied by, by task, such as `{ dermamnist = 2.0 }`; 1 for those that are left out. Other tasks get less.
+        weights: BTreeMap<String, f64> = BTreeMap::new(), in 1e-3..=1e3;
         /// Training images per epoch; left out, as many as there are training rows.
         samples_per_epoch: Option<usize> = None, in 2..=20_000_000;
         /// How often each image stands in a batch, augmented anew each time (Hoffer et al., *Augment Your Batch*, 2020). Batches and epochs
