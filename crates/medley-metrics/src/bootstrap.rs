@@ -3,7 +3,10 @@
 //! **Bootstrap** (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993): the rows are drawn again with replacement,
 //! as many as there are, and the metrics computed again; the central 95 % of a thousand such values is the percentile
 //! interval. Drawing is stratified by true class, so that every resample has the test set's number of examples of each class:
-//! without that, a class of twenty images comes and goes, and its F1 with it. A multi-label task is drawn as a whole.
+//! without that, a class of twenty images comes and goes, and its F1 with it. A multi-label task is drawn as a whole. Of a sample whose
+//! rows belong together ([`Sample::set_groups`]), whole groups are drawn, those whose first rows are of one class among each other: images of
+//! one patient are alike, and intervals that take them for so many patients are too narrow (the cluster bootstrap: Davison and Hinkley,
+//! *Bootstrap Methods and their Application*, 1997, section 3.8).
 //!
 //! **The mean over seeds** has an interval of its own: every resample is scored for each seed, and the interval is that of the
 //! means. All seeds are scored on the same draws, as what makes a test set easy makes it easy for each of them; see
@@ -36,7 +39,7 @@ use crate::MetricError;
 use crate::aggregate::harmonic_mean;
 use crate::interval::percentile_interval;
 use crate::metric::{Metric, Prepared, prepare};
-use crate::sample::{Draw, Sample};
+use crate::sample::{Draw, Sample, Units};
 
 /// A metric, or a difference of metrics, with its resamples.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,7 +138,7 @@ pub enum NoInterval {
 /// Metrics of one predictor with their bootstrap resamples, in the order of `metrics`.
 pub fn bootstrap(sample: &Sample, metrics: &[&dyn Metric], options: &Resampling) -> Vec<Resampled> {
     let prepared = prepare_all(sample, metrics);
-    let strata = sample.strata();
+    let units = sample.units();
     let place = place(&sample.spec().name);
     let draws: Vec<Vec<f64>> = (0..options.resamples as u64)
         .into_par_iter()
@@ -143,7 +146,7 @@ pub fn bootstrap(sample: &Sample, metrics: &[&dyn Metric], options: &Resampling)
             || Draw::once(sample),
             |draw, number| {
                 let mut rng = stream(options.seed, Purpose::Bootstrap, &[place, number]);
-                draw.reweigh(sample, |weights| resample(weights, &strata, || rng.next_u32()));
+                draw.reweigh(sample, |weights| resample(weights, &units, || rng.next_u32()));
                 values(&prepared, draw)
             },
         )
@@ -231,15 +234,18 @@ fn collect(values: &[f64], draws: &[Vec<f64>]) -> Vec<Resampled> {
     values.iter().enumerate().map(of).collect()
 }
 
-/// Draws as many rows of each stratum as it has.
-fn resample(weights: &mut [u32], strata: &[Vec<u32>], mut random: impl FnMut() -> u32) {
+/// Draws as many rows, or groups of them, of each stratum as it has.
+fn resample(weights: &mut [u32], units: &Units, mut random: impl FnMut() -> u32) {
     weights.fill(0);
-    for rows in strata {
-        let many = rows.len() as u64;
+    for stratum in &units.strata {
+        let many = stratum.len() as u64;
         for _ in 0..many {
             // The high half of a 32 x 32 bit product is uniform in 0..many up to many / 2^32 (Lemire, 2019).
-            let drawn = (u64::from(random()) * many) >> 32;
-            weights[rows[drawn as usize] as usize] += 1;
+            let drawn = stratum[((u64::from(random()) * many) >> 32) as usize] as usize;
+            match &units.groups {
+                None => weights[drawn] += 1,
+                Some(groups) => groups[drawn].iter().for_each(|&row| weights[row as usize] += 1),
+            }
         }
     }
 }

@@ -45,6 +45,16 @@ pub enum MetricError {
         /// What differs.
         reason: String,
     },
+    /// Groups of other rows.
+    #[error("task `{task}`: {groups} numbers of groups for {rows} rows")]
+    Groups {
+        /// Task name.
+        task: String,
+        /// Numbers found.
+        groups: usize,
+        /// Rows that there are.
+        rows: usize,
+    },
     /// A label that the task does not have.
     #[error(transparent)]
     Label(#[from] CoreError),

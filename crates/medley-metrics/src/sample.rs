@@ -4,6 +4,7 @@
 //! depend on the weights (decisions, the cell of the confusion matrix of each row, the order of each score column) is
 //! computed once and kept in a [`Sample`], and what does is a [`Draw`]: a multiplicity per row, and the counts that follow.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use medley_core::{Labels, Scores, TaskKind, TaskSpec};
@@ -29,6 +30,16 @@ pub struct Sample {
     cells: Vec<u32>,
     orders: Vec<OnceLock<RankOrder>>,
     probabilities: bool,
+    /// Equal for rows that belong together.
+    groups: Option<Vec<u64>>,
+}
+
+/// What resampling draws.
+pub(crate) struct Units {
+    /// Units that are drawn among each other, as many as there are: rows, or places in `groups`.
+    pub(crate) strata: Vec<Vec<u32>>,
+    /// The rows of each group, where rows belong together.
+    pub(crate) groups: Option<Vec<Vec<u32>>>,
 }
 
 impl Sample {
@@ -99,7 +110,30 @@ impl Sample {
             pairs.map(|(&truth, &guess)| u32::from(truth) * classes + u32::from(guess)).collect()
         };
         let spec = spec.clone();
-        Ok(Self { spec, labels, scores: None, decisions, cells, orders: Vec::new(), probabilities: false })
+        Ok(Self {
+            spec,
+            labels,
+            scores: None,
+            decisions,
+            cells,
+            orders: Vec::new(),
+            probabilities: false,
+            groups: None,
+        })
+    }
+
+    /// Says which rows belong together, such as the images of one patient: those of equal numbers. The bootstrap then draws whole groups,
+    /// as images of one patient say less than as many of others.
+    ///
+    /// # Errors
+    /// [`MetricError::Groups`] where there is not a number for each row.
+    pub fn set_groups(&mut self, groups: Vec<u64>) -> Result<(), MetricError> {
+        if groups.len() != self.rows() {
+            let task = self.spec.name.clone();
+            return Err(MetricError::Groups { task, groups: groups.len(), rows: self.rows() });
+        }
+        self.groups = Some(groups);
+        Ok(())
     }
 
     /// The rows of two predictors one after the other, so that weights can choose among them.
@@ -118,7 +152,7 @@ impl Sample {
         }
     }
 
-    /// Some of the rows, in this order.
+    /// Some of the rows, in this order. Those that belong together still do.
     ///
     /// # Errors
     /// [`MetricError::NoRows`].
@@ -129,13 +163,15 @@ impl Sample {
         let width = self.labels.width();
         let of_rows = |values: &[u16]| rows.iter().flat_map(|&row| values[row * width..][..width].to_vec()).collect();
         let labels = Labels::multi(of_rows(self.labels.values()), rows.len(), width)?;
-        match &self.scores {
+        let some = match &self.scores {
             Some(scores) => {
                 let values = rows.iter().flat_map(|&row| scores.row(row).to_vec()).collect();
-                Self::new(&self.spec, labels, Scores::new(values, rows.len(), scores.columns())?)
+                Self::new(&self.spec, labels, Scores::new(values, rows.len(), scores.columns())?)?
             }
-            None => Self::from_decisions(&self.spec, labels, of_rows(&self.decisions)),
-        }
+            None => Self::from_decisions(&self.spec, labels, of_rows(&self.decisions))?,
+        };
+        let groups = self.groups.as_ref().map(|groups| rows.iter().map(|&row| groups[row]).collect());
+        Ok(Self { groups, ..some })
     }
 
     /// Whether another predictor was measured on the same rows of the same task, so that both can be compared row by row.
@@ -253,6 +289,27 @@ impl Sample {
         }
         strata.retain(|rows| !rows.is_empty());
         strata
+    }
+
+    /// What resampling draws: the rows of each class, or the groups whose first row is of it.
+    pub(crate) fn units(&self) -> Units {
+        let strata = self.strata();
+        let Some(numbers) = &self.groups else { return Units { strata, groups: None } };
+        let mut groups: Vec<Vec<u32>> = Vec::new();
+        let mut places = BTreeMap::new();
+        for (row, number) in numbers.iter().enumerate() {
+            let place = *places.entry(number).or_insert(groups.len());
+            if place == groups.len() {
+                groups.push(Vec::new());
+            }
+            groups[place].push(row as u32);
+        }
+        let leads = |row: &u32| {
+            let place = places[&numbers[*row as usize]];
+            (groups[place][0] == *row).then_some(place as u32)
+        };
+        let strata = strata.iter().map(|rows| rows.iter().filter_map(leads).collect()).collect();
+        Units { strata, groups: Some(groups) }
     }
 }
 

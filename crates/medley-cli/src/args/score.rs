@@ -23,6 +23,7 @@ Examples:
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
   medley score runs/small-three-1 --corruptions --reference runs/resnet18-1
   medley score runs/small-three-1 --apart breastmnist=groups.csv
+  medley score runs/small-three-1 --groups breastmnist=groups.csv
 
 With --corruptions, the validation images of a run folder are corrupted as in MedMNIST-C: what goes wrong with images of their modality, \
 in five severities. The balanced errors of the mean of its seeds are kept in robustness.json, from which tables, the chart and the report \
@@ -51,6 +52,10 @@ pub struct ScoreArguments {
     /// may be repeated
     #[arg(long, value_name = "TASK=FILE", value_parser = task_file, conflicts_with = "corruptions")]
     pub apart: Vec<(String, PathBuf)>,
+    /// Draw whole groups of images of a task for its intervals, as those of one patient or lesion say less than as many
+    /// others (CSV of split,index,group); may be repeated
+    #[arg(long, value_name = "TASK=FILE", value_parser = task_file, conflicts_with = "corruptions")]
+    pub groups: Vec<(String, PathBuf)>,
     /// Balanced errors of a run on corrupted validation images, by corruption and severity
     #[arg(long, conflicts_with_all = ["labels", "task", "kind", "like", "any_scores", "details", "published", "latex"])]
     pub corruptions: bool,

@@ -3,7 +3,7 @@
 mod truth;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -31,6 +31,8 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
         predictions.extend(load(path, &request, &truth)?);
     }
     refuse_doubles(&predictions)?;
+    // First, as tables of groups are of all rows.
+    draw_groups(&mut predictions, &arguments.groups)?;
     keep_apart(&mut predictions, &arguments.apart)?;
     let card = score(&predictions, &metrics, &resampling(&arguments.resampling));
     match format(&arguments.output) {
@@ -50,33 +52,61 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Leaves out what is related to images of other splits.
-fn keep_apart(predictions: &mut [Prediction], groups: &[(String, PathBuf)]) -> anyhow::Result<()> {
+fn keep_apart(predictions: &mut [Prediction], tables: &[(String, PathBuf)]) -> anyhow::Result<()> {
+    with_groups("--apart", predictions, tables, |prediction, table, path| {
+        if prediction.split != Split::Test {
+            let problem = format!("`--apart` is for the test split; `{}` is of another", prediction.file);
+            return Err(Usage(problem).into());
+        }
+        let all = prediction.sample.rows();
+        table.of_all(&[(Split::Test, all)])?;
+        let apart = table.apart(Split::Test, all);
+        prediction.sample = prediction.sample.only(&apart)?;
+        let left_out = all - apart.len();
+        prediction.remarks.push(format!(
+            "without {left_out} of {all} images, of whose group `{}` has others in training or validation",
+            path.display()
+        ));
+        Ok(())
+    })
+}
+
+/// Intervals by resampling of groups.
+fn draw_groups(predictions: &mut [Prediction], tables: &[(String, PathBuf)]) -> anyhow::Result<()> {
+    with_groups("--groups", predictions, tables, |prediction, table, path| {
+        let rows = prediction.sample.rows();
+        let numbers: Vec<u64> =
+            table.of_all(&[(prediction.split, rows)])?.into_iter().map(|listed| listed.group).collect();
+        let groups = numbers.iter().collect::<BTreeSet<_>>().len();
+        prediction.sample.set_groups(numbers)?;
+        prediction.remarks.push(format!(
+            "intervals by drawing the {groups} groups of `{}` that the {rows} images are of",
+            path.display()
+        ));
+        Ok(())
+    })
+}
+
+/// Does something with the predictions of each task that an option names, and its table of groups.
+fn with_groups(
+    option: &str,
+    predictions: &mut [Prediction],
+    tables: &[(String, PathBuf)],
+    mut change: impl FnMut(&mut Prediction, &GroupTable, &Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut named = BTreeSet::new();
-    if let Some((task, _)) = groups.iter().find(|(task, _)| !named.insert(task)) {
-        return Err(Usage(format!("`--apart {task}=…` is given twice: put the groups into one file")).into());
+    if let Some((task, _)) = tables.iter().find(|(task, _)| !named.insert(task)) {
+        return Err(Usage(format!("`{option} {task}=…` is given twice: put the groups into one file")).into());
     }
-    for (task, path) in groups {
+    for (task, path) in tables {
         let unusable = || format!("cannot use the groups of `{task}` in `{}`", path.display());
         let table = GroupTable::read(path).with_context(unusable)?;
         let mut of_task = predictions.iter_mut().filter(|one| one.sample.spec().name == *task).peekable();
         if of_task.peek().is_none() {
-            return Err(Usage(format!("`--apart {task}=…`: there are no predictions of `{task}`")).into());
+            return Err(Usage(format!("`{option} {task}=…`: there are no predictions of `{task}`")).into());
         }
         for prediction in of_task {
-            if prediction.split != Split::Test {
-                return Err(
-                    Usage(format!("`--apart` is for the test split; `{}` is of another", prediction.file)).into()
-                );
-            }
-            let all = prediction.sample.rows();
-            table.of_all(&[(Split::Test, all)]).with_context(unusable)?;
-            let apart = table.apart(Split::Test, all);
-            prediction.sample = prediction.sample.only(&apart)?;
-            let left_out = all - apart.len();
-            prediction.remarks.push(format!(
-                "without {left_out} of {all} images, of whose group `{}` has others in training or validation",
-                path.display()
-            ));
+            change(prediction, &table, path).with_context(unusable)?;
         }
     }
     Ok(())

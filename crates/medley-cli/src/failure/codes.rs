@@ -121,6 +121,7 @@ pub fn metric(error: &MetricError) -> Code {
         | MetricError::Columns { .. }
         | MetricError::NoRows { .. }
         | MetricError::TooManyRows { .. }
+        | MetricError::Groups { .. }
         | MetricError::NotPaired { .. } => Code::Data,
         MetricError::Label(error) => core(error),
     }

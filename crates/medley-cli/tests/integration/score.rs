@@ -1,4 +1,4 @@
-//! `medley score --apart`: the rest of it is tested with real runs.
+//! `medley score --apart` and `--groups`: the rest of it is tested with real runs.
 
 use std::fmt::Write as _;
 
@@ -47,6 +47,30 @@ fn images_that_are_related_to_other_splits_are_left_out() {
     assert!((right - right.round()).abs() < 1e-9 && right <= all[0].2 * 60.0 + 1e-9, "{apart:?} {all:?}");
     let text = must(lab.path(), &arguments);
     assert!(text.contains("without 15 of 60 images") && text.contains("groups.csv"), "{text}");
+}
+
+#[test]
+fn images_of_one_patient_are_drawn_together_for_intervals() {
+    let lab = Lab::new(60);
+    lab.run(run());
+    let mut csv = "split,index,patient\n".to_owned();
+    (0..60).for_each(|row| writeln!(csv, "test,{row},P{}", row / 6).unwrap());
+    std::fs::write(lab.path().join("patients.csv"), csv).unwrap();
+    let width = |more: &[&str]| {
+        let card: Value =
+            serde_json::from_str(&must(lab.path(), &[&["score", "runs/one-1", "--json"], more].concat())).unwrap();
+        let task = &card["predictors"][0]["tasks"][0];
+        let ends = |end: &str| task["figures"][1][end].as_f64().unwrap();
+        (ends("value"), ends("high") - ends("low"), task["rows"].as_u64().unwrap())
+    };
+    let groups = ["--groups", "breastmnist=patients.csv"];
+    let ((value, rows_apart, _), (same, whole_patients, _)) = (width(&[]), width(&groups));
+    assert_eq!(value, same, "the figure is that of all images");
+    assert_ne!(rows_apart, whole_patients);
+    let text = must(lab.path(), &[&["score", "runs/one-1"], &groups[..]].concat());
+    assert!(text.contains("the 10 groups of `patients.csv` that the 60 images are of"), "{text}");
+    let (_, _, left) = width(&[&groups[..], &["--apart", "breastmnist=patients.csv"]].concat());
+    assert_eq!(left, 60, "no patient is in two splits");
 }
 
 #[test]

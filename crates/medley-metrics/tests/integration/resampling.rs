@@ -53,6 +53,42 @@ fn threads_and_company_do_not_matter() {
 }
 
 #[test]
+fn groups_are_drawn_as_a_whole() {
+    let sample = predictor(1, 60, 0.4);
+    let options = Resampling { resamples: 50, ..Resampling::default() };
+    let alone = bootstrap(&sample, HEADLINE, &options);
+    // Every row twice, the copies apart from each other: twice the rows, which say no more.
+    let twice: Vec<usize> = (0..60).chain(0..60).collect();
+    let mut doubled = sample.only(&twice).unwrap();
+    let taken_for_many = bootstrap(&doubled, HEADLINE, &options);
+    doubled.set_groups(twice.iter().map(|&row| row as u64).collect()).unwrap();
+    for (one, other) in alone.iter().zip(&bootstrap(&doubled, HEADLINE, &options)) {
+        assert!(one.draws.iter().zip(&other.draws).all(|(a, b)| (a - b).abs() < 1e-12), "{one:?} {other:?}");
+    }
+    let error = |resampled: &[Resampled]| resampled[1].standard_error().unwrap();
+    assert!(error(&taken_for_many) < 0.85 * error(&alone));
+    // Groups of one row are rows, and some rows of groups are groups of some rows.
+    let mut ones = predictor(1, 60, 0.4);
+    ones.set_groups((0..60).rev().collect()).unwrap();
+    assert_eq!(bits(&bootstrap(&ones, HEADLINE, &options)), bits(&alone));
+    let half: Vec<usize> = (0..60).collect();
+    assert_eq!(bits(&bootstrap(&doubled.only(&half).unwrap(), HEADLINE, &options)), bits(&alone));
+    assert!(ones.set_groups(vec![0; 59]).is_err());
+}
+
+#[test]
+fn a_group_of_several_classes_is_drawn_with_those_of_its_first_row() {
+    let labels = Labels::single([vec![0; 4], vec![1; 4]].concat()).unwrap();
+    let mut sample = Sample::from_decisions(&task(TaskKind::Binary, 2), labels, vec![0; 8]).unwrap();
+    // Of the second class no row leads a group: its numbers vary with what it is drawn with.
+    sample.set_groups(vec![0, 1, 2, 3, 0, 0, 0, 1]).unwrap();
+    let resampled = &bootstrap(&sample, &HEADLINE[1..2], &Resampling::default())[0];
+    assert_eq!(resampled.value, Some(0.5));
+    assert!(resampled.draws.iter().all(|&draw| (0.25..=1.0).contains(&draw)));
+    assert!(resampled.draws.contains(&1.0) && resampled.draws.contains(&0.25));
+}
+
+#[test]
 fn resamples_keep_the_classes() {
     // Recall of a class that is always right stays 1, and accuracy of a model that knows one class only stays its share.
     let labels: Vec<u16> = [vec![0; 30], vec![1; 10], vec![2; 5]].concat();
