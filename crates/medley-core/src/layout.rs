@@ -129,6 +129,11 @@ impl RunLayout {
         self.root.join("robustness.json")
     }
 
+    /// [`RelatedRecord`](crate::record::RelatedRecord): figures without test images that are related to those of other splits.
+    pub fn related(&self) -> PathBuf {
+        self.root.join("related.json")
+    }
+
     /// Tags and a note, which people give to the run.
     pub fn tags(&self) -> PathBuf {
         self.root.join("tags.json")

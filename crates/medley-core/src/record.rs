@@ -7,6 +7,7 @@ mod epoch;
 mod event;
 mod gallery;
 mod manifest;
+mod related;
 mod result;
 mod robustness;
 
@@ -17,6 +18,7 @@ pub use manifest::{
     CalibrationTrial, ChannelStatistics, DataRecord, Environment, FoldsRecord, Inheritance, Manifest, Parent,
     ParentSeed, TeacherRecord, TestOpening, WeightsRecord,
 };
+pub use related::{Estimate, RelatedRecord, RelatedScore, RelatedTask};
 pub use result::{
     ClassResult, FineTuned, Interval, PredictionRecord, Resampling, RunResults, ScoreIntervals, ScoreSet, SeedRecord,
     SeedResult, Spread, TaskIntervals, TaskResult,

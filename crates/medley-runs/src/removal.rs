@@ -13,7 +13,7 @@ use crate::lock::Held;
 use crate::{RunsError, size};
 
 /// What a run folder holds that Medley has made.
-const OWN: [&str; 18] = [
+const OWN: [&str; 19] = [
     "bad_batches",
     "checkpoints",
     "config.toml",
@@ -23,6 +23,7 @@ const OWN: [&str; 18] = [
     "manifest.json",
     "metrics.csv",
     "predictions",
+    "related.json",
     "report.html",
     "results",
     "results.json",

@@ -22,7 +22,7 @@ Examples:
   medley score submission.csv --markdown
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
   medley score runs/small-three-1 --corruptions --reference runs/resnet18-1
-  medley score runs/small-three-1 --apart breastmnist=groups.csv
+  medley score runs/small-three-1 --apart breastmnist=groups.csv --write
   medley score runs/small-three-1 --groups breastmnist=groups.csv
 
 With --corruptions, the validation images of a run folder are corrupted as in MedMNIST-C: what goes wrong with images of their modality, \
@@ -48,14 +48,8 @@ pub struct ScoreArguments {
     /// Show metrics by class, and calibration by class frequency
     #[arg(long)]
     pub details: bool,
-    /// Score only the test images of a task of whose group (CSV of split,index,group) there is none in another split;
-    /// may be repeated
-    #[arg(long, value_name = "TASK=FILE", value_parser = task_file, conflicts_with = "corruptions")]
-    pub apart: Vec<(String, PathBuf)>,
-    /// Draw whole groups of images of a task for its intervals, as those of one patient or lesion say less than as many
-    /// others (CSV of split,index,group); may be repeated
-    #[arg(long, value_name = "TASK=FILE", value_parser = task_file, conflicts_with = "corruptions")]
-    pub groups: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    pub related: RelatedArguments,
     /// Balanced errors of a run on corrupted validation images, by corruption and severity
     #[arg(long, conflicts_with_all = ["labels", "task", "kind", "like", "any_scores", "details", "published", "latex"])]
     pub corruptions: bool,
@@ -67,6 +61,22 @@ pub struct ScoreArguments {
     pub svg: Option<PathBuf>,
     #[command(flatten)]
     pub output: OutputArguments,
+}
+
+/// Images that belong together.
+#[derive(Debug, Args)]
+pub struct RelatedArguments {
+    /// Score only the test images of a task of whose group (CSV of split,index,group) there is none in another split;
+    /// may be repeated
+    #[arg(long, value_name = "TASK=FILE", value_parser = task_file, conflicts_with = "corruptions")]
+    pub apart: Vec<(String, PathBuf)>,
+    /// Keep the figures with --apart, beside those of all images, in the run folder (related.json), for its report
+    #[arg(long, requires = "apart", conflicts_with = "labels")]
+    pub write: bool,
+    /// Draw whole groups of images of a task for its intervals, as those of one patient or lesion say less than as many
+    /// others (CSV of split,index,group); may be repeated
+    #[arg(long, value_name = "TASK=FILE", value_parser = task_file, conflicts_with = "corruptions")]
+    pub groups: Vec<(String, PathBuf)>,
 }
 
 /// What the predictions are of, and the true labels.

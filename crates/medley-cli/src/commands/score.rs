@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use medley_core::Split;
+use medley_core::record::{RelatedRecord, RelatedTask, SCHEMA_VERSION};
+use medley_core::{RunLayout, Split};
 use medley_metrics::Metric;
 use medley_metrics::bootstrap::Resampling;
 use medley_metrics::metrics::{self, ALL};
-use medley_metrics::scorecard::{Prediction, score};
+use medley_metrics::scorecard::{Prediction, Scorecard, beside, score};
 use medley_predictions::matching::{load, refuse_doubles};
-use medley_predictions::{GroupTable, MatchRequest};
+use medley_predictions::{GroupTable, MatchRequest, RunFiles};
 use medley_report::{Format, Show, ShowPublished, render_scorecard};
+use medley_storage::{ConfinedFolder, ConfinedFs, RealFs, Shown, write_whole};
 
 pub(crate) use truth::DataTruth;
 
@@ -25,6 +27,7 @@ use crate::output;
 pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
     let metrics = chosen_metrics(&arguments.resampling)?;
     let request = request(&arguments.truth);
+    let run = arguments.related.write.then(|| written_run(&arguments.predictions)).transpose()?;
     let mut predictions = Vec::new();
     for path in &arguments.predictions {
         let truth = DataTruth::of(path, &arguments.truth.data);
@@ -32,9 +35,14 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
     }
     refuse_doubles(&predictions)?;
     // First, as tables of groups are of all rows.
-    draw_groups(&mut predictions, &arguments.groups)?;
-    keep_apart(&mut predictions, &arguments.apart)?;
-    let card = score(&predictions, &metrics, &resampling(&arguments.resampling));
+    draw_groups(&mut predictions, &arguments.related.groups)?;
+    let resampling = resampling(&arguments.resampling);
+    let all = run.is_some().then(|| score(&predictions, &metrics, &resampling));
+    let tasks = keep_apart(&mut predictions, &arguments.related.apart)?;
+    let card = score(&predictions, &metrics, &resampling);
+    if let (Some(run), Some(all)) = (&run, &all) {
+        write_related(run, tasks, all, &card)?;
+    }
     match format(&arguments.output) {
         None => output::json(&card)?,
         Some(format) => {
@@ -51,8 +59,9 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Leaves out what is related to images of other splits.
-fn keep_apart(predictions: &mut [Prediction], tables: &[(String, PathBuf)]) -> anyhow::Result<()> {
+/// Leaves out what is related to images of other splits. Says how much of each task that is.
+fn keep_apart(predictions: &mut [Prediction], tables: &[(String, PathBuf)]) -> anyhow::Result<Vec<RelatedTask>> {
+    let mut tasks: Vec<RelatedTask> = Vec::new();
     with_groups("--apart", predictions, tables, |prediction, table, path| {
         if prediction.split != Split::Test {
             let problem = format!("`--apart` is for the test split; `{}` is of another", prediction.file);
@@ -67,8 +76,42 @@ fn keep_apart(predictions: &mut [Prediction], tables: &[(String, PathBuf)]) -> a
             "without {left_out} of {all} images, of whose group `{}` has others in training or validation",
             path.display()
         ));
+        let task = &prediction.sample.spec().name;
+        if tasks.iter().all(|known| known.task != *task) {
+            tasks.push(RelatedTask {
+                task: task.clone(),
+                groups: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+                groups_sha256: table.sha256().to_owned(),
+                images: all,
+                apart: apart.len(),
+                scores: Vec::new(),
+            });
+        }
         Ok(())
-    })
+    })?;
+    Ok(tasks)
+}
+
+/// The run folder that figures are written into.
+fn written_run(paths: &[PathBuf]) -> anyhow::Result<RunFiles> {
+    let only_one = || Usage("`--write` needs one run folder, and nothing else to score".to_owned());
+    let [path] = paths else { return Err(only_one().into()) };
+    if !path.is_dir() {
+        return Err(only_one().into());
+    }
+    Ok(RunFiles::read(&RunLayout::new(path))?)
+}
+
+/// Keeps figures with and without related images in the run folder.
+fn write_related(run: &RunFiles, tasks: Vec<RelatedTask>, all: &Scorecard, apart: &Scorecard) -> anyhow::Result<()> {
+    let tasks = tasks.into_iter().map(|task| RelatedTask { scores: beside(&task.task, all, apart), ..task }).collect();
+    let name = run.manifest.run.clone();
+    let record = RelatedRecord { schema_version: SCHEMA_VERSION, run: name, resampling: all.resampling, tasks };
+    let path = run.layout.related();
+    let storage = ConfinedFs::new(ConfinedFolder::new(run.layout.root()), &RealFs);
+    write_whole(&storage, &path, &serde_json::to_vec_pretty(&record)?)?;
+    output::note(&format!("written: `{}`", Shown(&path)));
+    Ok(())
 }
 
 /// Intervals by resampling of groups.

@@ -45,6 +45,13 @@ fn images_that_are_related_to_other_splits_are_left_out() {
     // Of images, right ones are a whole number.
     let right = apart[0].2 * 45.0;
     assert!((right - right.round()).abs() < 1e-9 && right <= all[0].2 * 60.0 + 1e-9, "{apart:?} {all:?}");
+    must(lab.path(), &[&arguments[..], &["--write"]].concat());
+    let record: Value =
+        serde_json::from_slice(&std::fs::read(lab.path().join("runs/one-1/related.json")).unwrap()).unwrap();
+    let score = &record["tasks"][0]["scores"][1];
+    assert_eq!((&record["tasks"][0]["apart"], &score["metric"]), (&45.into(), &"ACC".into()), "{record}");
+    let (with, without) = (score["all"]["value"].as_f64().unwrap(), score["apart"]["value"].as_f64().unwrap());
+    assert!((with - all[0].2).abs() + (without - apart[0].2).abs() < 1e-9, "{record}");
     let text = must(lab.path(), &arguments);
     assert!(text.contains("without 15 of 60 images") && text.contains("groups.csv"), "{text}");
 }
@@ -94,6 +101,7 @@ fn groups_that_do_not_fit_are_refused_in_a_line() {
     std::fs::write(lab.path().join("short.csv"), "split,index,group\ntest,0,a\n").unwrap();
     refused(3, "groups of `breastmnist` in `short.csv`", &["--apart", "breastmnist=short.csv"]);
     refused(3, "it has no group of the test row 1", &["--apart", "breastmnist=short.csv"]);
+    refused(2, "needs one run folder", &["runs/one-1", "--apart", "breastmnist=all.csv", "--write"]);
     refused(2, "is given twice", &["--apart", "breastmnist=all.csv", "--apart", "breastmnist=all.csv"]);
     refused(3, "no rows", &["--apart", "breastmnist=all.csv"]);
     refused(2, "there are no predictions of `bloodmnist`", &["--apart", "bloodmnist=all.csv"]);

@@ -3,8 +3,10 @@
 //! A [`Scorecard`] is data, made from [`Prediction`]s alone; how it is shown is a matter of `medley-report`. Nothing here opens a file.
 
 mod comparison;
+mod related;
 
 pub use comparison::{ComparisonCard, Difference, PairComparison, TaskComparison, compare};
+pub use related::beside;
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,9 @@ mod history;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use medley_core::record::{DataRecord, Gallery, Manifest, RobustnessRecord, RunResults, ScoreSet, SeedResult, Spread};
+use medley_core::record::{
+    DataRecord, Gallery, Manifest, RelatedRecord, RobustnessRecord, RunResults, ScoreSet, SeedResult, Spread,
+};
 use medley_core::{RunLayout, Split};
 use medley_decisions::record::DecisionRecord;
 use medley_predictions::RunFiles;
@@ -41,6 +43,8 @@ pub struct RunRecord {
     pub history: History,
     /// Decision rules, if they were fitted and written.
     pub decisions: Option<DecisionRecord>,
+    /// How it fares without test images that are related to those of other splits, if that was measured.
+    pub related: Option<RelatedRecord>,
     /// How it fares on corrupted images, if that was measured.
     pub robustness: Option<RobustnessRecord>,
     /// Images worth looking at, with their maps, if `medley explain --gallery` was asked for them.
@@ -70,6 +74,7 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
     let (config_text, config) = read_config(run, &mut notes);
     let history = history::read(run, &mut notes);
     let decisions = read_decisions(run, &mut notes);
+    let related = read_related(run, &mut notes);
     let robustness = read_robustness(run, &mut notes);
     let gallery = gallery::read(run, &manifest, &mut notes);
     let positions = manifest.data.iter().enumerate().map(|(index, data)| (data.task.name.clone(), index)).collect();
@@ -85,6 +90,7 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
         untested,
         history,
         decisions,
+        related,
         robustness,
         gallery,
         config_text,
@@ -100,6 +106,17 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
 fn read_decisions(run: &RunLayout, notes: &mut Vec<String>) -> Option<DecisionRecord> {
     let read = read_json(run, &run.decisions(), DecisionRecord::LARGEST_FILE);
     read.map_err(|problem| notes.push(format!("decisions.json is not shown: {problem}"))).ok().flatten()
+}
+
+/// What cannot be used is not shown, and said.
+fn read_related(run: &RunLayout, notes: &mut Vec<String>) -> Option<RelatedRecord> {
+    let read = read_json(run, &run.related(), RelatedRecord::LARGEST_FILE).map_err(|problem| problem.to_string());
+    let checked =
+        read.and_then(|record: Option<RelatedRecord>| match record.as_ref().and_then(RelatedRecord::problem) {
+            Some(problem) => Err(problem),
+            None => Ok(record),
+        });
+    checked.map_err(|problem| notes.push(format!("related.json is not shown: {problem}"))).ok().flatten()
 }
 
 /// What cannot be used is not shown, and said.
@@ -255,6 +272,7 @@ pub(crate) fn empty(folder: &std::path::Path) -> RunRecord {
         untested: false,
         history: History::default(),
         decisions: None,
+        related: None,
         robustness: None,
         gallery: None,
         config_text: None,

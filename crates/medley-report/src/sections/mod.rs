@@ -16,6 +16,7 @@ mod headline;
 mod limits;
 mod log;
 mod published;
+mod related;
 mod reproduce;
 mod robustness;
 
@@ -41,6 +42,7 @@ pub fn sections() -> &'static [&'static dyn Section] {
     &[
         &headline::Headline,
         &published::Published,
+        &related::Related,
         &limits::Limits,
         &curves::Curves,
         &gap::Gap,

@@ -1,6 +1,9 @@
-//! What subcommands add to a finished run: decision rules, and errors on corrupted images.
+//! What subcommands add to a finished run: decision rules, figures without related images, and errors on corrupted images.
 
-use medley_core::record::{CorruptionErrors, RobustnessRecord, SCHEMA_VERSION, TaskRobustness};
+use medley_core::record::{
+    CorruptionErrors, Estimate, Interval, RelatedRecord, RelatedScore, RelatedTask, Resampling, RobustnessRecord,
+    SCHEMA_VERSION, TaskRobustness,
+};
 use medley_core::{Labels, Scores, Split};
 use medley_decisions::curves::curves;
 use medley_decisions::record::{DecisionRecord, TaskDecisions};
@@ -59,4 +62,34 @@ pub(crate) fn corrupt(fixture: &Fixture) {
         tasks: fixture.manifest.data.iter().map(of_task).collect(),
     };
     std::fs::write(fixture.layout.robustness(), serde_json::to_vec(&record).unwrap()).unwrap();
+}
+
+/// Figures without a fifth of the images of the first task.
+pub(crate) fn relate(fixture: &Fixture) {
+    let data = &fixture.manifest.data[0];
+    let images = data.rows[&Split::Test];
+    let estimate =
+        |value| Estimate { value: Some(value), interval: Some(Interval { low: value - 0.05, high: value + 0.05 }) };
+    let score = |predictor: &str, metric: &str, all, apart| RelatedScore {
+        predictor: predictor.into(),
+        metric: metric.into(),
+        all: estimate(all),
+        apart: estimate(apart),
+    };
+    let undefined = Estimate { value: None, interval: None };
+    let task = RelatedTask {
+        task: data.task.name.clone(),
+        groups: "near <duplicates>.csv".into(),
+        groups_sha256: "0".repeat(64),
+        images,
+        apart: images - images / 5,
+        scores: vec![
+            score("mean of 2 seeds", "macro-F1", 0.8, 0.75),
+            RelatedScore { apart: undefined, ..score("ensemble", "AUC", 0.9, 0.9) },
+        ],
+    };
+    let run = fixture.manifest.run.clone();
+    let record =
+        RelatedRecord { schema_version: SCHEMA_VERSION, run, resampling: Resampling::default(), tasks: vec![task] };
+    std::fs::write(fixture.layout.related(), serde_json::to_vec(&record).unwrap()).unwrap();
 }

@@ -37,15 +37,20 @@ fn what_was_found_later_is_shown_and_what_is_damaged_is_said() {
     let fixture = common::small_three();
     assert!(!page(&fixture).contains("id=\"decisions\""));
     crate::later::decide(&fixture);
+    crate::later::relate(&fixture);
     crate::later::corrupt(&fixture);
     let whole = page(&fixture);
     markup::read(&whole);
-    for part in ["id=\"decisions\"", "id=\"robustness\"", "Reliability", "ROC", "gaussian noise"] {
+    for part in
+        ["id=\"decisions\"", "id=\"robustness\"", "id=\"related-images\"", "Reliability", "ROC", "gaussian noise"]
+    {
         assert!(whole.contains(part), "{part}");
     }
-    for (path, damage) in
-        [(fixture.layout.decisions(), "{"), (fixture.layout.robustness(), "{\"schema_version\": 1, \"tasks\": 3}")]
-    {
+    for (path, damage) in [
+        (fixture.layout.decisions(), "{"),
+        (fixture.layout.related(), "[]"),
+        (fixture.layout.robustness(), "{\"schema_version\": 1, \"tasks\": 3}"),
+    ] {
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, damage).unwrap();
         let run = load_run(&fixture.layout).unwrap();
@@ -57,6 +62,9 @@ fn what_was_found_later_is_shown_and_what_is_damaged_is_said() {
     let text = std::fs::read_to_string(fixture.layout.robustness()).unwrap();
     std::fs::write(fixture.layout.robustness(), text.replacen("0.25", "1.25", 1)).unwrap();
     assert!(load_run(&fixture.layout).unwrap().notes[0].contains("outside 0 to 1"));
+    let text = std::fs::read_to_string(fixture.layout.related()).unwrap();
+    std::fs::write(fixture.layout.related(), text.replacen("\"apart\":", "\"apart\":9", 1)).unwrap();
+    assert!(load_run(&fixture.layout).unwrap().notes.iter().any(|note| note.contains("related.json is not shown")));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::{common, later, markup};
 fn sections_of_three_seeds() {
     let fixture = common::small_three();
     later::decide(&fixture);
+    later::relate(&fixture);
     later::corrupt(&fixture);
     let run = load_run(&fixture.layout).unwrap();
     for section in sections() {
