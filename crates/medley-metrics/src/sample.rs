@@ -4,11 +4,16 @@
 //! depend on the weights (decisions, the cell of the confusion matrix of each row, the order of each score column) is
 //! computed once and kept in a [`Sample`], and what does is a [`Draw`]: a multiplicity per row, and the counts that follow.
 
+mod draw;
+mod order;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use medley_core::{Labels, Scores, TaskKind, TaskSpec};
 
+pub use self::draw::{ClassCounts, Draw};
+pub(crate) use self::order::{RankOrder, sort_key};
 use crate::MetricError;
 use crate::evaluate::{check, decide};
 
@@ -320,184 +325,4 @@ fn are_probabilities(kind: TaskKind, scores: &Scores) -> bool {
         row.iter().all(|score| range.contains(score))
             && (!exclusive || (row.sum() - 1.0).abs() <= PROBABILITY_TOLERANCE)
     })
-}
-
-/// Rows sorted by score, ascending, with what a pass over them must know of each in one word.
-#[derive(Debug)]
-pub(crate) struct RankOrder {
-    entries: Vec<u32>,
-}
-
-/// One row in a [`RankOrder`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ranked {
-    pub(crate) row: usize,
-    pub(crate) positive: bool,
-    /// Whether the next row scores higher.
-    pub(crate) ends_tie: bool,
-}
-
-impl RankOrder {
-    pub(crate) fn new(scores: &[f64], positive: impl Fn(usize) -> bool) -> Self {
-        let mut keyed: Vec<(u64, u32)> =
-            scores.iter().enumerate().map(|(row, &score)| (sort_key(score), row as u32)).collect();
-        keyed.sort_unstable();
-        let entries = (0..keyed.len()).map(|at| {
-            let (key, row) = keyed[at];
-            let ends = keyed.get(at + 1).is_none_or(|next| next.0 != key);
-            row << 2 | u32::from(positive(row as usize)) << 1 | u32::from(ends)
-        });
-        Self { entries: entries.collect() }
-    }
-
-    /// From the lowest score to the highest.
-    pub(crate) fn ascending(&self) -> impl DoubleEndedIterator<Item = Ranked> + '_ {
-        self.entries.iter().map(|&entry| Ranked {
-            row: (entry >> 2) as usize,
-            positive: entry & 2 != 0,
-            ends_tie: entry & 1 != 0,
-        })
-    }
-}
-
-/// Integers that order as finite floats do, and are equal where floats are.
-pub(crate) fn sort_key(score: f64) -> u64 {
-    let bits = (score + 0.0).to_bits(); // -0.0 + 0.0 is 0.0
-    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
-}
-
-/// Counts of one class, weighted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ClassCounts {
-    /// True and predicted.
-    pub hits: u64,
-    /// True.
-    pub support: u64,
-    /// Predicted.
-    pub predicted: u64,
-}
-
-impl ClassCounts {
-    /// Whether the class is true or predicted anywhere: whether it belongs to scikit-learn's union of labels.
-    pub fn occurs(self) -> bool {
-        self.support + self.predicted > 0
-    }
-}
-
-/// A multiplicity for each row of a sample, with the counts that follow from it.
-#[derive(Debug, Clone)]
-pub struct Draw {
-    weights: Vec<u32>,
-    total: u64,
-    confusion: Vec<u64>,
-    classes: Vec<ClassCounts>,
-}
-
-impl Draw {
-    /// Every row once.
-    pub fn once(sample: &Sample) -> Self {
-        Self::new(sample, vec![1; sample.rows()])
-    }
-
-    /// Row `i` `weights[i]` times.
-    ///
-    /// # Panics
-    /// If there is not one weight per row.
-    pub fn new(sample: &Sample, weights: Vec<u32>) -> Self {
-        assert_eq!(weights.len(), sample.rows(), "one weight per row");
-        let multi_label = sample.kind() == TaskKind::MultiLabel;
-        let classes = sample.classes();
-        let confusion = vec![0; if multi_label { 0 } else { classes * classes }];
-        let mut draw = Self { weights, total: 0, confusion, classes: vec![ClassCounts::default(); classes] };
-        draw.recount(sample);
-        draw
-    }
-
-    /// Takes other weights, without allocating.
-    pub(crate) fn reweigh(&mut self, sample: &Sample, fill: impl FnOnce(&mut [u32])) {
-        fill(&mut self.weights);
-        self.recount(sample);
-    }
-
-    fn recount(&mut self, sample: &Sample) {
-        self.total = self.weights.iter().map(|&weight| u64::from(weight)).sum();
-        self.classes.fill(ClassCounts::default());
-        if sample.kind() == TaskKind::MultiLabel {
-            self.count_labels(sample);
-        } else {
-            self.count_classes(sample);
-        }
-    }
-
-    fn count_classes(&mut self, sample: &Sample) {
-        self.confusion.fill(0);
-        for (&cell, &weight) in sample.cells.iter().zip(&self.weights) {
-            self.confusion[cell as usize] += u64::from(weight);
-        }
-        let width = self.classes.len();
-        for (truth, row) in self.confusion.chunks_exact(width).enumerate() {
-            for (guess, &count) in row.iter().enumerate() {
-                self.classes[truth].support += count;
-                self.classes[guess].predicted += count;
-            }
-            self.classes[truth].hits = row[truth];
-        }
-    }
-
-    fn count_labels(&mut self, sample: &Sample) {
-        let width = self.classes.len();
-        let rows = sample.labels.values().chunks_exact(width).zip(sample.decisions.chunks_exact(width));
-        for ((truth, guess), &weight) in rows.zip(&self.weights) {
-            for ((class, &truth), &guess) in self.classes.iter_mut().zip(truth).zip(guess) {
-                class.hits += u64::from(weight * u32::from(truth & guess));
-                class.support += u64::from(weight * u32::from(truth));
-                class.predicted += u64::from(weight * u32::from(guess));
-            }
-        }
-    }
-
-    /// Multiplicity of each row.
-    pub fn weights(&self) -> &[u32] {
-        &self.weights
-    }
-
-    /// Sum of the weights: the number of rows drawn.
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// Counts `[truth, decision]` row by row; empty for multi-label tasks.
-    pub fn confusion(&self) -> &[u64] {
-        &self.confusion
-    }
-
-    /// Counts of each class, or of each label of a multi-label task.
-    pub fn classes(&self) -> &[ClassCounts] {
-        &self.classes
-    }
-
-    /// The weighted mean of a value per row; `None` when nothing was drawn.
-    pub fn mean(&self, values: &[f64]) -> Option<f64> {
-        let sum: f64 = self.weights.iter().zip(values).map(|(&weight, value)| f64::from(weight) * value).sum();
-        (self.total > 0).then(|| sum / self.total as f64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_order_as_floats() {
-        let values = [-f64::MAX, -1.5, -1e-300, 0.0, 1e-300, 0.25, 1.0, f64::MAX];
-        assert!(values.windows(2).all(|pair| sort_key(pair[0]) < sort_key(pair[1])));
-        assert_eq!(sort_key(0.0), sort_key(-0.0));
-    }
-
-    #[test]
-    fn ties_end_where_the_score_changes() {
-        let order = RankOrder::new(&[0.5, 0.1, 0.5, 0.9], |row| row == 2);
-        let seen: Vec<_> = order.ascending().map(|entry| (entry.row, entry.positive, entry.ends_tie)).collect();
-        assert_eq!(seen, [(1, false, true), (0, false, false), (2, true, true), (3, false, true)]);
-    }
 }
