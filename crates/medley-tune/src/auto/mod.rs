@@ -361,7 +361,7 @@ impl Auto {
             plan
         } else {
             let (plan, text) = self.timed(session, registry, &base, workers)?;
-            write_text(&base, &plan.apply(&text))?;
+            write_text(&base, &plan.apply(&text, self.request.base.is_some()))?;
             let space = plan::space(&base, plan.rows, registry)?;
             write_text(&study_file, &plan::study_text(&space, plan.trial_epochs, self.request.seed))?;
             self.state().plan = Some(plan);
