@@ -65,6 +65,9 @@ pub struct Progress {
     /// The epochs whose mean the best network is, once the soup is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soup: Option<Vec<usize>>,
+    /// Tasks that teachers have no part in until the next validation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_taught: Vec<usize>,
     /// What the weights of tasks depend on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_weights: Option<WeightState>,
@@ -99,6 +102,7 @@ impl Progress {
         unbegun: false,
         ingredients: Vec::new(),
         soup: None,
+        not_taught: Vec::new(),
         task_weights: None,
         callbacks: BTreeMap::new(),
     };

@@ -39,6 +39,9 @@ medley_core::keys! {
         weight: f64 = 0.5, in 0.0..=1.0;
         /// The tasks that are taught; left out, all that a teacher knows.
         tasks: Option<Vec<String>> = None;
+        /// Whether a task is taught only while its teachers know better: in an epoch before which the student's macro-F1 on the validation split
+        /// was above the mean of what their runs reached there, it learns from the labels alone.
+        gate: bool = false;
     }
 }
 
@@ -143,6 +146,12 @@ impl Teachers {
             };
             networks.extend(found);
         }
+        if !config.gate {
+            // What does not matter may change.
+            for teacher in &mut networks {
+                teacher.record.validation.clear();
+            }
+        }
         let teachers = Self { networks };
         if !config.teachers.is_empty() {
             for task in config.tasks.iter().flatten() {
@@ -179,6 +188,14 @@ impl Teachers {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty()
+    }
+
+    /// The mean validation macro-F1 of those that teach a task, by their weights; `None` where it does not matter, or none teaches it.
+    pub(crate) fn validation(&self, task: &str) -> Option<f64> {
+        let known = self.iter().filter_map(|one| one.weight(task).zip(one.record.validation.get(task)));
+        let (sum, total) =
+            known.fold((0.0, 0.0), |(sum, total), (weight, score)| (sum + weight * score, total + weight));
+        (total > 0.0).then(|| sum / total)
     }
 
     /// For the manifest.
@@ -363,7 +380,13 @@ impl Finished {
         let found = CheckpointFolder::of_stage(layout, seed, phase.as_deref()).read_model("best", &state)?;
         let folder = std::path::absolute(layout.root()).ok().and_then(|path| path.into_os_string().into_string().ok());
         let (epoch, sha256) = (found.epoch, found.sha256);
-        let record = TeacherRecord { run: manifest.run.clone(), folder, seed, phase, epoch, sha256, weights };
+        let result = self.results.seeds.iter().find(|result| result.seed == seed);
+        let tasks = result.into_iter().flat_map(|result| &result.validation.tasks);
+        let validation =
+            tasks.filter(|one| weights.contains_key(&one.task)).map(|one| (one.task.clone(), one.macro_f1));
+        let validation = validation.collect();
+        let record =
+            TeacherRecord { run: manifest.run.clone(), folder, seed, phase, epoch, sha256, weights, validation };
         let values = state.iter().map(|(_, tensor)| tensor.numel() as u64).sum();
         Ok(Teacher { layout: layout.clone(), manifest: manifest.clone(), raw: raw.clone(), record, values })
     }

@@ -182,6 +182,9 @@ pub struct TeacherRecord {
     pub sha256: String,
     /// What it counts for, by the name of each task that it teaches; above 0.
     pub weights: BTreeMap<String, f64>,
+    /// Its macro-F1 on the validation split, by the name of each task that it teaches, where that decides for how long it does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub validation: BTreeMap<String, f64>,
 }
 
 /// The run that another one began from.

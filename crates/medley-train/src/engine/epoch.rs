@@ -72,6 +72,7 @@ impl SeedRun<'_> {
             bad_steps: self.progress.bad_steps,
             learning_rate: self.progress.learning_rate,
             task_weights,
+            not_taught: self.not_taught(&result),
             frozen: std::mem::take(&mut self.progress.frozen),
             ingredients: std::mem::take(&mut self.progress.ingredients),
             ..Progress::START

@@ -4,6 +4,7 @@
 //! less time and teach worse: Beyer et al. (*Knowledge Distillation: A Good Teacher Is Patient and Consistent*, 2022) measured both.
 
 use medley_augment::Batch;
+use medley_core::record::{ScoreSet, TaskResult};
 use medley_core::{TaskKind, TaskSpec};
 use medley_models::{ComputePlan, MultiTaskNet, Segment};
 use tch::{Tensor, no_grad_guard};
@@ -20,6 +21,8 @@ pub(super) struct Teaching {
     networks: Vec<TeacherNetwork>,
     /// Whether each task of the student is one of classes.
     of_classes: Vec<bool>,
+    /// What the student has to reach in each task to be taught no longer, if that ends it.
+    gates: Vec<Option<f64>>,
 }
 
 struct TeacherNetwork {
@@ -54,15 +57,23 @@ impl Teaching {
             Ok(TeacherNetwork { net, lessons })
         });
         let of_classes = tasks.iter().map(|task| task.kind != TaskKind::MultiLabel).collect();
-        Ok(Self { networks: networks.collect::<Result<_, TrainError>>()?, of_classes })
+        let gates = tasks.iter().map(|task| teachers.validation(&task.name)).collect();
+        Ok(Self { networks: networks.collect::<Result<_, TrainError>>()?, of_classes, gates })
     }
 
-    /// The mean of the teachers' probabilities for each segment of a batch; `None` of tasks without a teacher.
-    fn of(&self, images: &Tensor, segments: &[Segment]) -> Result<Vec<Option<Tensor>>, TrainError> {
+    /// The mean of the teachers' probabilities for each segment of a batch; `None` of tasks without a teacher, and of those that are passed
+    /// over.
+    fn of(
+        &self,
+        images: &Tensor,
+        segments: &[Segment],
+        passed_over: &[usize],
+    ) -> Result<Vec<Option<Tensor>>, TrainError> {
         let _guard = no_grad_guard();
         let mut means: Vec<Option<Tensor>> = segments.iter().map(|_| None).collect();
         for network in &self.networks {
-            let known = |index: &usize| network.lessons[segments[*index].task].is_some();
+            let is_taught = |task: usize| network.lessons[task].is_some() && !passed_over.contains(&task);
+            let known = |index: &usize| is_taught(segments[*index].task);
             let known: Vec<usize> = (0..segments.len()).filter(known).collect();
             for (index, probabilities) in network.predict(&self.of_classes, images, segments, &known)? {
                 let sum = &mut means[index];
@@ -115,9 +126,20 @@ impl SeedRun<'_> {
     /// What the teachers say of a batch; empty without any.
     pub(super) fn taught(&self, batch: &Batch) -> Result<Vec<Option<Tensor>>, TrainError> {
         match &self.teaching {
-            Some(teaching) => teaching.of(&batch_tensor(batch, self.device)?, &segments(batch)),
+            Some(teaching) => {
+                teaching.of(&batch_tensor(batch, self.device)?, &segments(batch), &self.progress.not_taught)
+            }
             None => Ok(Vec::new()),
         }
+    }
+
+    /// The tasks in which the student is better than its teachers, where that ends their part in it.
+    pub(super) fn not_taught(&self, validation: &ScoreSet) -> Vec<usize> {
+        let Some(teaching) = &self.teaching else { return Vec::new() };
+        let scores = self.own_tasks().into_iter().zip(&validation.tasks);
+        let is_better =
+            |(task, score): &(usize, &TaskResult)| teaching.gates[*task].is_some_and(|gate| score.macro_f1 > gate);
+        scores.filter(is_better).map(|(task, _)| task).collect()
     }
 
     /// The losses of the rows of a task, and how far they are from what was taught, each by its weight.

@@ -1,5 +1,7 @@
 //! Runs that learn from others.
 
+use serde_json::Value;
+
 use super::callbacks::interrupted_at;
 use super::*;
 
@@ -44,6 +46,42 @@ fn what_is_taught_changes_the_bits_and_an_interruption_does_not() {
     // With a weight of nothing, a teacher teaches nothing.
     let idle = promised(&taught(&plain, &[&both], "weight = 0.0").finish());
     assert_eq!(weights_of(&idle), weights_of(&untaught));
+}
+
+/// Claims a validation macro-F1 for all tasks and seeds of a run.
+fn claim(run: &Path, score: f64) {
+    let path = RunLayout::new(run).results();
+    let mut results: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for seed in results["seeds"].as_array_mut().unwrap() {
+        for task in seed["validation"]["tasks"].as_array_mut().unwrap() {
+            task["macro_f1"] = score.into();
+        }
+    }
+    std::fs::write(path, serde_json::to_vec(&results).unwrap()).unwrap();
+}
+
+#[test]
+fn a_gate_ends_what_is_taught_where_the_student_is_better() {
+    let plain = Laboratory::new("");
+    let both = plain.finish();
+    let ungated = promised(&taught(&plain, &[&both], "").finish());
+    let gated = || taught(&plain, &[&both], "gate = true");
+    claim(&both, 1.0);
+    let open = gated().finish();
+    assert_eq!(weights_of(&promised(&open)), weights_of(&ungated), "nobody is better than perfect");
+    let manifest = read_manifest(&RunLayout::new(&open)).unwrap();
+    assert_eq!(
+        manifest.teachers[0].validation,
+        BTreeMap::from(["bloodmnist", "breastmnist"].map(|task| (task.to_owned(), 1.0)))
+    );
+    claim(&both, 0.0);
+    let shut = gated();
+    let expected = promised(&shut.finish());
+    assert_ne!(weights_of(&expected), weights_of(&ungated));
+    for step in [3, 9] {
+        let (root, _) = interrupted_at(&shut, steps, step);
+        assert!(promised(&root) == expected, "interrupted at step {step}");
+    }
 }
 
 #[test]
