@@ -1,18 +1,20 @@
 //! The zip layer of an `.npz` file: which members there are, and their bytes, within limits.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use flate2::bufread::DeflateDecoder;
 use md5::Md5;
 use medley_core::message::quoted;
 use medley_npy::{Header, NpyError, read_header};
 use medley_storage::open_file;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
 use crate::DataError;
+use crate::huge_pages::zeroed;
 use crate::shared_file::{SharedFile, Stamp};
 
 /// The extra member by which a synthetic set is known. NumPy and the medmnist package ignore it.
@@ -23,6 +25,9 @@ const MAX_MEMBERS: usize = 64;
 const MAX_RATIO: u64 = 1_040;
 /// Bytes that pass through memory at once where a member is not read whole.
 const CHUNK: usize = 1 << 20;
+/// Compressed bytes that are read at once. The decompressor copies the last 32 KiB of its output after each such piece, which of pieces
+/// of 8 KiB, those of the archive reader, is a copy of everything.
+const COMPRESSED: usize = 1 << 18;
 
 /// An archive that passed the checks on its list of members.
 pub struct Archive {
@@ -128,7 +133,7 @@ impl Archive {
     /// # Errors
     /// [`DataError::Array`].
     pub fn read(&self, member: &Member) -> Result<Vec<u8>, DataError> {
-        let mut data = vec![0; member.header.data_len];
+        let mut data = zeroed(member.header.data_len);
         self.read_member(member, |reader| reader.read_exact(&mut data).map_err(|error| cut_off(&error)))?;
         Ok(data)
     }
@@ -166,17 +171,18 @@ impl Archive {
         take: impl FnOnce(&mut dyn Read) -> Result<(), String>,
     ) -> Result<(), DataError> {
         let wrong = |problem: String| self.array_error(&member.name, problem);
+        let name = format!("{}.npy", member.name);
         let mut zip = self.zip.clone();
-        let mut file = zip.by_name(&format!("{}.npy", member.name)).map_err(|error| wrong(error.to_string()))?;
-        let mut header = vec![0; member.header.offset];
-        file.read_exact(&mut header).map_err(|error| wrong(error.to_string()))?;
-        take(&mut file).map_err(wrong)?;
-        // The reader checks the CRC when it reaches the end.
-        match file.read(&mut [0; 1]) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(wrong("it holds more bytes than its shape needs".to_owned())),
-            Err(error) => Err(wrong(format!("its data is damaged ({error})"))),
+        let index = zip.index_for_name(&name).ok_or_else(|| wrong("it is not there".to_owned()))?;
+        let raw = zip.by_index_raw(index).map_err(|error| wrong(error.to_string()))?;
+        if raw.compression() == CompressionMethod::Deflated && !raw.encrypted() {
+            let stated = raw.crc32();
+            let inflated = DeflateDecoder::new(BufReader::with_capacity(COMPRESSED, raw));
+            return take_all(Checked { inflated, crc: crc32fast::Hasher::new(), stated }, member, take).map_err(wrong);
         }
+        drop(raw);
+        let file = zip.by_index(index).map_err(|error| wrong(error.to_string()))?;
+        take_all(file, member, take).map_err(wrong)
     }
 
     /// MD5 and SHA-256 of the whole file, at the same time, as lower-case hexadecimal digits.
@@ -199,6 +205,40 @@ impl Archive {
     /// The error for a member that cannot be used.
     pub fn array_error(&self, member: &str, problem: String) -> DataError {
         DataError::Array { path: self.path.clone(), member: member.to_owned(), problem }
+    }
+}
+
+/// Reads the header, lets `take` read the data, and checks that this is all; the reader checks the CRC when it reaches the end.
+fn take_all(
+    mut reader: impl Read,
+    member: &Member,
+    take: impl FnOnce(&mut dyn Read) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut header = vec![0; member.header.offset];
+    reader.read_exact(&mut header).map_err(|error| error.to_string())?;
+    take(&mut reader)?;
+    match reader.read(&mut [0; 1]) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err("it holds more bytes than its shape needs".to_owned()),
+        Err(error) => Err(format!("its data is damaged ({error})")),
+    }
+}
+
+/// What a member inflates to, with an error at its end if the CRC-32 is not the stated one.
+struct Checked<R> {
+    inflated: R,
+    crc: crc32fast::Hasher,
+    stated: u32,
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inflated.read(buffer)?;
+        self.crc.update(&buffer[..read]);
+        if read == 0 && !buffer.is_empty() && self.crc.clone().finalize() != self.stated {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "its checksum does not match"));
+        }
+        Ok(read)
     }
 }
 

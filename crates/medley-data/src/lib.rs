@@ -38,6 +38,7 @@ mod arrays;
 pub mod cache;
 mod error;
 mod file_writer;
+mod huge_pages;
 mod identify;
 mod labels;
 pub mod memory;

@@ -165,7 +165,7 @@ fn training_needs_no_network_no_templates_and_no_image_files() {
 
 #[test]
 fn pictures_are_decoded_in_one_crate() {
-    let decoders = ["dicom-object", "nifti", "flate2"];
+    let decoders = ["dicom-object", "nifti"];
     for package in metadata().workspace_packages() {
         let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
         let uses_one = normal.clone().any(|dependency| decoders.contains(&dependency.name.as_str()));
