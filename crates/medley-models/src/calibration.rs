@@ -8,10 +8,12 @@
 //! judged by its best step. Number formats and layouts, which use the cores alike, are compared by the processor time of the
 //! process, of which other programs take nothing; threads and replicas, which use the cores differently, by the time that passes.
 //! The first candidate is the one that usually wins, and a later one is taken only when it is clearly faster; of a
-//! network so large that there is no time for all of them, the first take part. The rounds end when the order is settled. The clock
+//! network so large that there is no time for all of them, the first take part. Where matrices are multiplied far faster in bfloat16, a large
+//! network of dense convolutions is computed in it without a trial. The rounds end when the order is settled. The clock
 //! decides all the same: the choice belongs into the manifest of a run, and a run that must be repeated to the bit fixes it.
 
 mod candidate;
+mod product;
 mod turns;
 
 use std::time::Duration;
@@ -21,6 +23,7 @@ use medley_core::{Convolutions, MemoryLayout, Precision, TaskSpec};
 use serde::Serialize;
 use tch::Device;
 
+use self::candidate::Candidate;
 use self::turns::{Clock, take_turns};
 use crate::{BuildOptions, ComputePlan, ModelError, MultiTaskNet, ValidatedNet, device, environment};
 
@@ -128,17 +131,26 @@ pub fn calibrate(
 }
 
 fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) -> Result<Calibration, ModelError> {
-    let plans = candidates(choices, suits_winograd(workload, choices)?);
+    let possible = candidates(choices, is_dense(workload, choices)? && medley_kernels::is_fast_here());
+    let by_product = product_decides(workload, choices, &possible)?;
+    let plans = if by_product { &possible[..1] } else { &possible[..] };
     let with_replicas = tries_replicas(workload, choices);
     if plans.len() == 1 && !with_replicas {
-        return Ok(Calibration { plan: plans[0], measured: Vec::new() });
+        let mut measured = Vec::new();
+        if by_product {
+            // A choice that is kept names what was tried.
+            let mut only = Candidate::new(workload, plans[0])?;
+            only.step()?;
+            measured.push(only.measured());
+        }
+        return Ok(Calibration { plan: plans[0], measured });
     }
     // A third of the time for two candidates, whatever the others took.
     let (for_plans, for_replicas) = if with_replicas { (budget * 2 / 3, budget / 3) } else { (budget, budget) };
     let mut best = plans[0];
     let mut measured = Vec::new();
     if plans.len() > 1 {
-        let (winner, all) = take_turns(workload, &plans, Clock::Processor, for_plans)?;
+        let (winner, all) = take_turns(workload, plans, Clock::Processor, for_plans)?;
         best = all[winner].plan;
         measured = all;
     }
@@ -152,14 +164,31 @@ fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) 
     Ok(Calibration { plan: best, measured })
 }
 
-/// Whether Winograd's algorithm is worth a trial.
-fn suits_winograd(workload: &Workload<'_>, choices: &ComputeChoices) -> Result<bool, ModelError> {
-    if choices.device != Device::Cpu || !medley_kernels::is_fast_here() {
+/// The network, for what can be known without computing it.
+fn outline(workload: &Workload<'_>) -> Result<MultiTaskNet, ModelError> {
+    let Workload { net, tasks, input_channels, input_size, .. } = *workload;
+    MultiTaskNet::outline(net, tasks, &BuildOptions { input_channels, input_size, ..BuildOptions::default() })
+}
+
+/// Whether it has convolutions that Winograd's algorithm can compute, as networks have that consist of dense ones.
+fn is_dense(workload: &Workload<'_>, choices: &ComputeChoices) -> Result<bool, ModelError> {
+    Ok(choices.device == Device::Cpu && outline(workload)?.winograd_layers() > 0)
+}
+
+/// Whether the first of these plans needs no trial.
+fn product_decides(
+    workload: &Workload<'_>,
+    choices: &ComputeChoices,
+    plans: &[ComputePlan],
+) -> Result<bool, ModelError> {
+    let is_dense = is_dense(workload, choices)?;
+    if !is_dense || plans.len() == 1 {
         return Ok(false);
     }
-    let Workload { net, tasks, input_channels, input_size, .. } = *workload;
-    let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
-    Ok(MultiTaskNet::outline(net, tasks, &options)?.winograd_layers() > 0)
+    let rows = candidate::rows(workload.batch_size, choices.cores) as u64;
+    // Forward, and for the gradients of input and weight.
+    let multiplications = 3 * rows * outline(workload)?.work()?.macs;
+    product::decides(plans, is_dense, multiplications, product::advantage)
 }
 
 /// Every number format, layout and set of kernels that is not fixed, in the order in which they are worth a trial; at least one.
@@ -274,8 +303,8 @@ mod tests {
         let net = NetConfig { backbone: BackboneConfig::with_width(backbone, width), ..NetConfig::default() };
         let (net, tasks) = (net.validated().unwrap(), [task("a", 2)]);
         let workload = Workload { net: &net, tasks: &tasks, input_channels: 3, input_size: 28, batch_size: 32 };
-        let suits = suits_winograd(&workload, &choices).unwrap();
-        candidates(&choices, suits).iter().map(|plan| (plan.memory_layout, plan.convolutions)).collect()
+        let winograd = is_dense(&workload, &choices).unwrap() && medley_kernels::is_fast_here();
+        candidates(&choices, winograd).iter().map(|plan| (plan.memory_layout, plan.convolutions)).collect()
     }
 
     #[test]

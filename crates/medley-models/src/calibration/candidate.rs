@@ -12,6 +12,11 @@ use crate::{BuildOptions, ComputePlan, ModelError, MultiTaskNet, Segment, enviro
 /// of the training to come, as from few images it measures how fast kernels are started.
 const ROWS_PER_CORE: usize = 16;
 
+/// Images in a step of the calibration on so many cores of a CPU.
+pub(super) fn rows(batch_size: usize, cores: usize) -> usize {
+    batch_size.min(ROWS_PER_CORE * cores)
+}
+
 /// A copy of the network, computed by one plan, and the best of its steps so far.
 pub(super) struct Candidate {
     net: MultiTaskNet,
@@ -29,7 +34,7 @@ impl Candidate {
         let Workload { net, tasks, input_channels, input_size, batch_size } = *workload;
         environment::set_threads(plan.threads);
         let net = MultiTaskNet::build(net, tasks, &BuildOptions { plan, seed: 0, input_channels, input_size })?;
-        let rows = if plan.device == Device::Cpu { batch_size.min(ROWS_PER_CORE * plan.cores()) } else { batch_size };
+        let rows = if plan.device == Device::Cpu { rows(batch_size, plan.cores()) } else { batch_size };
         let (images, segments) = batch(&net, tasks.len() as i64, rows as i64)?;
         Ok(Self {
             net,
@@ -69,7 +74,7 @@ impl Candidate {
 }
 
 /// Time that this process has had of all processors.
-fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
