@@ -24,6 +24,7 @@ pub use self::error::CheckpointError;
 pub use self::read::Checkpoint;
 use crate::components::selections::Selected;
 use crate::components::task_weights::WeightState;
+use crate::sampler::Stretches;
 
 /// What checkpoints for a soup are called.
 const INGREDIENT: &str = "ingredient";
@@ -65,6 +66,9 @@ pub struct Progress {
     /// The epochs whose mean the best network is, once the soup is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soup: Option<Vec<usize>>,
+    /// What the epoch takes, where that follows the validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretches: Option<Stretches>,
     /// Tasks that teachers have no part in until the next validation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_taught: Vec<usize>,
@@ -102,6 +106,7 @@ impl Progress {
         unbegun: false,
         ingredients: Vec::new(),
         soup: None,
+        stretches: None,
         not_taught: Vec::new(),
         task_weights: None,
         callbacks: BTreeMap::new(),

@@ -34,7 +34,7 @@ medley_core::choices! {
 
 medley_core::keys! {
     /// `[[phases]]`: what comes after the training of all tasks by the other tables, in order; each begins with the best network of the one before. At the
-    /// end, each task is predicted by the network that did best on its validation split. `[freeze]`, `[soup]` and, in phases
+    /// end, each task is predicted by the network that did best on its validation split. `[freeze]`, `[soup]`, `sampler.need` and, in phases
     /// `apart`, `[task_weights]` do not hold in them; `[stop]` holds for each network anew.
     pub struct PhaseConfig {
         /// Epochs; of a task alone, each visits all of its rows.

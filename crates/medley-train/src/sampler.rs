@@ -8,11 +8,16 @@
 //! Within an epoch the tasks are spread evenly: each batch holds about each task's share, so batch statistics do
 //! not swing. The batches of an epoch are equally large, to within one sample: a small last one would have a gradient of its own
 //! kind, and batch statistics of few rows.
+//!
+//! With `sampler.need`, shares follow the validation after each epoch: what the next one takes is then remembered, as [`Stretches`].
+
+mod stretches;
 
 use medley_augment::{BatchRequest, SampleRef};
 use medley_core::seed::{Purpose, stream};
 use rand::seq::SliceRandom as _;
 
+pub use self::stretches::Stretches;
 use crate::config::Experiment;
 use crate::config::schema::SamplerConfig;
 
@@ -31,6 +36,7 @@ pub enum Batches {
 pub struct Sampler {
     seed: u64,
     rows: Vec<usize>,
+    shares: Vec<f64>,
     per_epoch: Vec<usize>,
     batch_size: usize,
     batches: Batches,
@@ -56,12 +62,13 @@ impl Sampler {
         let total = samples_per_epoch.unwrap_or_else(|| rows.iter().sum());
         let sum: f64 = shares.iter().sum();
         let per_epoch = shares.iter().map(|share| ((total as f64 * share / sum).round() as usize).max(1)).collect();
-        Self { seed, rows: rows.to_vec(), per_epoch, batch_size, batches: Batches::default(), repeats: 1 }
+        let (rows, shares) = (rows.to_vec(), shares.to_vec());
+        Self { seed, rows, shares, per_epoch, batch_size, batches: Batches::default(), repeats: 1 }
     }
 
     /// That of an experiment.
     pub fn of(experiment: &Experiment, seed: u64, rows: &[usize]) -> Self {
-        let SamplerConfig { alpha, ref weights, samples_per_epoch, repeats } = experiment.sampler;
+        let SamplerConfig { alpha, ref weights, samples_per_epoch, repeats, need: _ } = experiment.sampler;
         let weight = |task: &String| weights.get(task).copied().unwrap_or(1.0);
         let shares = rows.iter().zip(&experiment.tasks).map(|(&n, task)| (n as f64).powf(alpha) * weight(task));
         let shares: Vec<f64> = shares.collect();
@@ -109,9 +116,28 @@ impl Sampler {
         }
     }
 
+    /// What an epoch takes where all epochs take as much.
+    pub fn stretches(&self, epoch: usize) -> Stretches {
+        let before = self.per_epoch.iter().map(|count| epoch * count.div_ceil(self.repeats)).collect();
+        Stretches { counts: self.per_epoch.clone(), before }
+    }
+
+    /// What the epoch after one takes where tasks need more or less: their shares times `need[i]`, and as many samples in all.
+    pub fn next(&self, stretches: &Stretches, need: &[f64]) -> Stretches {
+        let shares: Vec<f64> = self.shares.iter().zip(need).map(|(share, need)| share * need).collect();
+        let taken = stretches.before.iter().zip(&stretches.counts);
+        let before = taken.map(|(before, count)| before + count.div_ceil(self.repeats)).collect();
+        Stretches { counts: stretches::allocate(self.per_epoch.iter().sum(), &shares), before }
+    }
+
     /// The batches of an epoch, each sorted by task so that a task's samples lie together.
     pub fn epoch(&self, epoch: usize) -> Vec<BatchRequest> {
-        let samples = self.spread(epoch);
+        self.epoch_of(epoch, &self.stretches(epoch))
+    }
+
+    /// The batches of an epoch that takes these stretches.
+    pub fn epoch_of(&self, epoch: usize, stretches: &Stretches) -> Vec<BatchRequest> {
+        let samples = self.spread(epoch, stretches);
         let batches = self.batches_per_epoch();
         let end = |batch: usize| match self.batches {
             // Where there are larger and smaller ones, they take turns.
@@ -130,13 +156,13 @@ impl Sampler {
 
     /// All samples of an epoch, tasks evenly interleaved: sample `j` of a task with `c` samples stands at `(j + u) / c`,
     /// where `u` in [0, 1) is the task's phase in this epoch.
-    fn spread(&self, epoch: usize) -> Vec<SampleRef> {
+    fn spread(&self, epoch: usize, stretches: &Stretches) -> Vec<SampleRef> {
         use rand::RngExt as _;
         let mut phases = stream(self.seed, Purpose::Sampler, &[u64::MAX, epoch as u64]);
-        let mut placed = Vec::with_capacity(self.per_epoch.iter().sum());
-        for (task, &count) in self.per_epoch.iter().enumerate() {
+        let mut placed = Vec::with_capacity(stretches.counts.iter().sum());
+        for (task, &count) in stretches.counts.iter().enumerate() {
             let phase: f64 = phases.random_range(0.0..1.0);
-            for (j, index) in self.stretch(task, epoch).into_iter().enumerate() {
+            for (j, index) in self.stretch(task, stretches.before[task], count).into_iter().enumerate() {
                 let position = (j as f64 + phase) / count as f64;
                 placed.push((position, SampleRef { task, index }));
             }
@@ -145,17 +171,15 @@ impl Sampler {
         placed.into_iter().map(|(_, sample)| sample).collect()
     }
 
-    /// The rows of one task in one epoch, each as often as it is repeated.
-    fn stretch(&self, task: usize, epoch: usize) -> Vec<usize> {
-        let count = self.per_epoch[task];
-        let distinct = self.distinct(task, epoch, count.div_ceil(self.repeats)).into_iter();
+    /// So many samples of one task, each row as often as it is repeated.
+    fn stretch(&self, task: usize, before: usize, count: usize) -> Vec<usize> {
+        let distinct = self.distinct(task, before, count.div_ceil(self.repeats)).into_iter();
         distinct.flat_map(|row| std::iter::repeat_n(row, self.repeats)).take(count).collect()
     }
 
-    /// Positions `epoch * count ..` of the endless sequence of permutations of a task.
-    fn distinct(&self, task: usize, epoch: usize, count: usize) -> Vec<usize> {
-        let rows = self.rows[task];
-        let (start, end) = (epoch * count, (epoch + 1) * count);
+    /// Positions `start .. start + count` of the endless sequence of permutations of a task.
+    fn distinct(&self, task: usize, start: usize, count: usize) -> Vec<usize> {
+        let (rows, end) = (self.rows[task], start + count);
         (start / rows..end.div_ceil(rows))
             .flat_map(|pass| {
                 let order = self.permutation(task, pass);
@@ -271,7 +295,42 @@ mod tests {
         assert_eq!(even.epoch(2), even.clone().with_batches(Batches::Full).epoch(2));
     }
 
+    #[test]
+    fn a_task_in_need_gets_more_and_the_epoch_stays_as_long() {
+        let sampler = Sampler::new(1, &[100, 100, 100], 0.5, Some(90), 16);
+        let first = sampler.stretches(0);
+        assert_eq!(sampler.epoch_of(0, &first), sampler.epoch(0));
+        let second = sampler.next(&first, &[0.1, 0.4, 0.4]);
+        assert_eq!((&second.counts[..], &second.before[..]), (&[10, 40, 40][..], &[30, 30, 30][..]));
+        assert_eq!(sampler.epoch_of(1, &second).len(), sampler.batches_per_epoch());
+    }
+
     proptest! {
+        #[test]
+        fn every_row_is_visited_before_any_is_again_whatever_the_need(
+            seed: u64, rows in prop::collection::vec(1_usize..60, 1..4), repeats in 1_usize..3,
+            needs in prop::collection::vec(prop::collection::vec(0.01..1.0_f64, 3), 5),
+        ) {
+            let sampler = Sampler::new(seed, &rows, 0.5, Some(50), 8).with_repeats(repeats);
+            let (mut stretches, mut epochs) = (sampler.stretches(0), Vec::new());
+            for (epoch, need) in needs.iter().enumerate() {
+                let requests = sampler.epoch_of(epoch, &stretches);
+                prop_assert_eq!(requests.len(), sampler.batches_per_epoch());
+                epochs.extend(requests);
+                stretches = sampler.next(&stretches, need);
+            }
+            let counts = counts(&epochs);
+            for (task, &n) in rows.iter().enumerate() {
+                let visits: Vec<_> = (0..n).map(|row| counts.get(&(task, row)).copied().unwrap_or(0)).collect();
+                let (low, high) = (visits.iter().min().unwrap(), visits.iter().max().unwrap());
+                // The last row of an epoch may have fewer copies.
+                prop_assert!(high - low <= repeats * needs.len(), "task {}: {:?}", task, visits);
+                if repeats == 1 {
+                    prop_assert!(high - low <= 1, "task {}: {:?}", task, visits);
+                }
+            }
+        }
+
         #[test]
         fn every_row_is_visited_before_any_is_again(
             seed: u64, rows in prop::collection::vec(1_usize..60, 1..5), alpha in 0.0..=1.0_f64, per_epoch in 2_usize..100,

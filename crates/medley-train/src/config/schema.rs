@@ -196,6 +196,9 @@ medley_core::keys! {
         alpha: f64 = 0.5, in 0.0..=1.0;
         /// What that share is multiplied by, by task, such as `{ dermamnist = 2.0 }`; 1 for those that are left out. Other tasks get less.
         weights: BTreeMap<String, f64> = BTreeMap::new(), in 1e-3..=1e3;
+        /// How strongly shares follow the validation: after each epoch, that of a task is multiplied by `(1 - macro-F1)^need`, and at least by
+        /// `0.01^need` (after Guo et al., *Dynamic Task Prioritization for Multitask Learning*, 2018); with 0 they stay as they are.
+        need: f64 = 0.0, in 0.0..=4.0;
         /// Training images per epoch; left out, as many as there are training rows.
         samples_per_epoch: Option<usize> = None, in 2..=20_000_000;
         /// How often each image stands in a batch, augmented anew each time (Hoffer et al., *Augment Your Batch*, 2020). Batches and epochs

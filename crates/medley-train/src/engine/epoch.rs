@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use medley_augment::BatchRequest;
 use medley_core::record::{EpochMetrics, Event, ScoreSet, TaskMetrics};
 use medley_core::{CoreError, Split};
 
@@ -12,8 +13,12 @@ use crate::checkpoint::{Best, Progress};
 use crate::components::callbacks::EpochReport;
 use crate::components::selections::{Selected, Validation};
 use crate::observer::Observers;
+use crate::sampler::Stretches;
 use crate::scoring::score_validation;
 use crate::stop::StopFlag;
+
+/// A task without errors is not forgotten.
+const LEAST_NEED: f64 = 0.01;
 
 /// How fast an epoch was.
 pub(super) struct Throughput {
@@ -72,6 +77,7 @@ impl SeedRun<'_> {
             bad_steps: self.progress.bad_steps,
             learning_rate: self.progress.learning_rate,
             task_weights,
+            stretches: self.next_stretches(&result),
             not_taught: self.not_taught(&result),
             frozen: std::mem::take(&mut self.progress.frozen),
             ingredients: std::mem::take(&mut self.progress.ingredients),
@@ -132,6 +138,27 @@ impl SeedRun<'_> {
         let loss = losses.iter().flatten().sum::<f64>() / losses.len().max(1) as f64;
         let selected = Selected::new(&*self.experiment.select.choice, &Validation { scores: &result, loss });
         Ok((result, losses, selected))
+    }
+
+    /// What the next epoch takes, where that follows this validation.
+    fn next_stretches(&self, result: &ScoreSet) -> Option<Stretches> {
+        let need = self.experiment.sampler.need;
+        if need == 0.0 || self.stage.is_some() {
+            return None;
+        }
+        let needs: Vec<f64> =
+            result.tasks.iter().map(|task| (1.0 - task.macro_f1).max(LEAST_NEED).powf(need)).collect();
+        let now = self.progress.stretches.clone().unwrap_or_else(|| self.sampler.stretches(self.progress.epoch));
+        Some(self.sampler.next(&now, &needs))
+    }
+
+    /// The batches of the epoch in progress.
+    pub(super) fn requests(&self) -> Vec<BatchRequest> {
+        let epoch = self.over_all(self.progress.epoch);
+        match &self.progress.stretches {
+            Some(stretches) => self.sampler.epoch_of(epoch, stretches),
+            None => self.sampler.epoch(epoch),
+        }
     }
 
     pub(super) fn rate_at(&self, position: usize) -> f64 {

@@ -75,7 +75,7 @@ impl SeedRun<'_> {
         let mut loss = None;
         loop {
             let assembler = Arc::clone(&self.train_assembler);
-            let mut stream = assembler.stream(self.sampler.epoch(self.over_all(self.progress.epoch)), true);
+            let mut stream = assembler.stream(self.requests(), true);
             while let Some(mut batch) = stream.next() {
                 if !goes_on(self, loss) {
                     return Ok(());

@@ -36,7 +36,7 @@ impl SeedRun<'_> {
         let _guard = no_grad_guard();
         let mut means: Vec<Mean> =
             self.net.buffers().into_iter().map(|(_, tensor)| Mean::new(tensor)).collect::<Result<_, _>>()?;
-        let mut requests = self.sampler.epoch(self.over_all(self.progress.epoch));
+        let mut requests = self.requests();
         requests.truncate(batches);
         let assembler = Arc::clone(&self.train_assembler);
         let mut stream = assembler.stream(requests, true);

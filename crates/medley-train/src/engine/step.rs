@@ -36,7 +36,7 @@ impl SeedRun<'_> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Duration>, TrainError> {
-        let mut requests = self.sampler.epoch(self.over_all(self.progress.epoch));
+        let mut requests = self.requests();
         requests.drain(..self.progress.step.min(requests.len()));
         let assembler = Arc::clone(&self.train_assembler);
         let mut stream = assembler.stream(requests, true);

@@ -4,7 +4,7 @@ use super::callbacks::interrupted_at;
 use super::*;
 
 /// What a recipe adds to the plain experiment, which has two epochs of six steps.
-const RECIPES: [(&str, &str); 15] = [
+const RECIPES: [(&str, &str); 16] = [
     ("sharpness", "[optimizer.sam]\nrho = 0.5"),
     ("adaptive sharpness", "[optimizer.sam]\nrho = 0.5\nadaptive = true"),
     ("lookahead", "[optimizer.lookahead]\nevery = 4"),
@@ -19,6 +19,7 @@ const RECIPES: [(&str, &str); 15] = [
     ("ordinal by conditions", "[loss]\nname = 'corn'"),
     ("kappa", "[loss]\nname = 'quadratic_kappa'"),
     ("repeats", "[sampler]\nrepeats = 3"),
+    ("need", "[sampler]\nneed = 2.0"),
     ("mixing of one task", "[augment]\nmix = { mixup_alpha = 0.4 }\nmix_tasks = ['bloodmnist']"),
 ];
 
