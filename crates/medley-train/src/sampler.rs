@@ -130,6 +130,18 @@ impl Sampler {
         Stretches { counts: stretches::allocate(self.per_epoch.iter().sum(), &shares), before }
     }
 
+    /// Whether an epoch can take these stretches, of no more than so many epochs before it: they may come from a file.
+    pub fn can_take(&self, stretches: &Stretches, epochs: usize) -> bool {
+        let total: usize = self.per_epoch.iter().sum();
+        let Stretches { counts, before } = stretches;
+        let most = total.saturating_mul(epochs);
+        counts.len() == self.rows.len()
+            && before.len() == self.rows.len()
+            && counts.iter().all(|&count| (1..=total).contains(&count))
+            && counts.iter().sum::<usize>() == total
+            && before.iter().all(|&before| before <= most)
+    }
+
     /// The batches of an epoch, each sorted by task so that a task's samples lie together.
     pub fn epoch(&self, epoch: usize) -> Vec<BatchRequest> {
         self.epoch_of(epoch, &self.stretches(epoch))
@@ -303,6 +315,16 @@ mod tests {
         let second = sampler.next(&first, &[0.1, 0.4, 0.4]);
         assert_eq!((&second.counts[..], &second.before[..]), (&[10, 40, 40][..], &[30, 30, 30][..]));
         assert_eq!(sampler.epoch_of(1, &second).len(), sampler.batches_per_epoch());
+        assert!(sampler.can_take(&second, 1) && !sampler.can_take(&second, 0));
+        for (counts, before) in [
+            (vec![10, 40], vec![30; 3]),
+            (vec![10, 40, 40], vec![30; 2]),
+            (vec![0, 50, 40], vec![30; 3]),
+            (vec![10, 40, 41], vec![30; 3]),
+            (vec![10, 40, 40], vec![usize::MAX; 3]),
+        ] {
+            assert!(!sampler.can_take(&Stretches { counts, before }, 1));
+        }
     }
 
     proptest! {

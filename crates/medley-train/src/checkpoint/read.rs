@@ -217,7 +217,7 @@ pub struct Checkpoint {
     pub progress: Progress,
     /// Newer ones that cannot be used, with the reason.
     pub skipped: Vec<String>,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     sha256: BTreeMap<String, String>,
 }
 

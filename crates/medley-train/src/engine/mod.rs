@@ -332,6 +332,11 @@ impl<'a> SeedRun<'a> {
 
     /// Takes over everything from a checkpoint.
     fn go_on_from(&mut self, checkpoint: Checkpoint) -> Result<(), TrainError> {
+        let Progress { stretches, epoch, .. } = &checkpoint.progress;
+        if stretches.as_ref().is_some_and(|stretches| !self.sampler.can_take(stretches, *epoch)) {
+            let problem = "its `stretches` are not those of an epoch of this experiment".to_owned();
+            return Err(CheckpointError::BadState { path: checkpoint.path, problem }.into());
+        }
         self.progress = checkpoint.progress.clone();
         if !self.progress.frozen.is_empty() {
             // Before its tensors are loaded, among which are those of the optimizer for what was frozen.
