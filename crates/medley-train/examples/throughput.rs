@@ -54,6 +54,7 @@ impl Arguments {
         let quoted = format!("\"{value}\"");
         match key {
             "backbone" => self.config.backbone = BackboneConfig::named(value),
+            "convolution" => self.config.backbone.convolution = Some(serde_json::from_str(&quoted).unwrap()),
             "width" => self.config.backbone.width = Some(number()),
             "batch_norm" => self.config.batch_norm = serde_json::from_str::<BatchNormScope>(&quoted).unwrap(),
             "precision" => self.options.plan.precision = serde_json::from_str(&quoted).unwrap(),
