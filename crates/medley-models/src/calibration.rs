@@ -131,8 +131,9 @@ pub fn calibrate(
 }
 
 fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) -> Result<Calibration, ModelError> {
-    let possible = candidates(choices, is_dense(workload, choices)? && medley_kernels::is_fast_here());
-    let by_product = product_decides(workload, choices, &possible)?;
+    let Outline { is_dense, multiplications } = Outline::of(workload, choices)?;
+    let possible = candidates(choices, is_dense && medley_kernels::is_fast_here());
+    let by_product = product::decides(&possible, is_dense, multiplications, product::advantage)?;
     let plans = if by_product { &possible[..1] } else { &possible[..] };
     let with_replicas = tries_replicas(workload, choices);
     if plans.len() == 1 && !with_replicas {
@@ -164,31 +165,25 @@ fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) 
     Ok(Calibration { plan: best, measured })
 }
 
-/// The network, for what can be known without computing it.
-fn outline(workload: &Workload<'_>) -> Result<MultiTaskNet, ModelError> {
-    let Workload { net, tasks, input_channels, input_size, .. } = *workload;
-    MultiTaskNet::outline(net, tasks, &BuildOptions { input_channels, input_size, ..BuildOptions::default() })
+/// What can be known of a network without computing it.
+struct Outline {
+    /// Whether it has convolutions that Winograd's algorithm can compute on a CPU, as networks have that consist of dense ones.
+    is_dense: bool,
+    /// In a step of the calibration: forward, and for the gradients of input and weight.
+    multiplications: u64,
 }
 
-/// Whether it has convolutions that Winograd's algorithm can compute, as networks have that consist of dense ones.
-fn is_dense(workload: &Workload<'_>, choices: &ComputeChoices) -> Result<bool, ModelError> {
-    Ok(choices.device == Device::Cpu && outline(workload)?.winograd_layers() > 0)
-}
-
-/// Whether the first of these plans needs no trial.
-fn product_decides(
-    workload: &Workload<'_>,
-    choices: &ComputeChoices,
-    plans: &[ComputePlan],
-) -> Result<bool, ModelError> {
-    let is_dense = is_dense(workload, choices)?;
-    if !is_dense || plans.len() == 1 {
-        return Ok(false);
+impl Outline {
+    fn of(workload: &Workload<'_>, choices: &ComputeChoices) -> Result<Self, ModelError> {
+        if choices.device != Device::Cpu {
+            return Ok(Self { is_dense: false, multiplications: 0 });
+        }
+        let Workload { net, tasks, input_channels, input_size, batch_size } = *workload;
+        let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
+        let net = MultiTaskNet::outline(net, tasks, &options)?;
+        let rows = candidate::rows(batch_size, choices.cores) as u64;
+        Ok(Self { is_dense: net.winograd_layers() > 0, multiplications: 3 * rows * net.work()?.macs })
     }
-    let rows = candidate::rows(workload.batch_size, choices.cores) as u64;
-    // Forward, and for the gradients of input and weight.
-    let multiplications = 3 * rows * outline(workload)?.work()?.macs;
-    product::decides(plans, is_dense, multiplications, product::advantage)
 }
 
 /// Every number format, layout and set of kernels that is not fixed, in the order in which they are worth a trial; at least one.
@@ -303,7 +298,7 @@ mod tests {
         let net = NetConfig { backbone: BackboneConfig::with_width(backbone, width), ..NetConfig::default() };
         let (net, tasks) = (net.validated().unwrap(), [task("a", 2)]);
         let workload = Workload { net: &net, tasks: &tasks, input_channels: 3, input_size: 28, batch_size: 32 };
-        let winograd = is_dense(&workload, &choices).unwrap() && medley_kernels::is_fast_here();
+        let winograd = Outline::of(&workload, &choices).unwrap().is_dense && medley_kernels::is_fast_here();
         candidates(&choices, winograd).iter().map(|plan| (plan.memory_layout, plan.convolutions)).collect()
     }
 

@@ -1,8 +1,8 @@
 //! Which samples make an epoch: pure arithmetic on (seed, epoch).
 //!
 //! Tasks differ 300-fold in size, so an epoch is not a pass over all rows. Task *i* with `n_i` rows gets a share
-//! proportional to `n_i^alpha` (temperature sampling), times a weight of its own where the config gives one. Its rows are visited in an endless sequence of permutations, each a
-//! function of (seed, task, pass); epoch *e* takes the next stretch of that sequence. No row is sampled twice before
+//! proportional to `n_i^alpha` (temperature sampling), times a weight of its own where the config gives one. Its rows are visited in
+//! an endless sequence of permutations, each a function of (seed, task, pass); epoch *e* takes the next stretch of that sequence. No row is sampled twice before
 //! all others of its task were sampled, and any epoch can be computed without the ones before it.
 //!
 //! Within an epoch the tasks are spread evenly: each batch holds about each task's share, so batch statistics do
