@@ -4,10 +4,10 @@ use medley_core::RunLayout;
 use medley_core::record::{RobustnessRecord, SEVERITIES, TaskRobustness};
 use medley_metrics::robustness::{by_severity, relative};
 use medley_predictions::RecordError;
-use medley_predictions::record::read_json;
 
 use crate::Fragment;
 use crate::format::{NONE, TASK_DECIMALS, number};
+use crate::record::read_checked;
 use crate::scorecard::Format;
 use crate::svg::{LineChart, Series, standalone};
 use crate::tables::Table;
@@ -22,12 +22,7 @@ const SHARE: (f64, f64) = (0.0, 1.0);
 /// # Errors
 /// Whatever is wrong with the file, with its place.
 pub fn read(run: &RunLayout) -> Result<Option<RobustnessRecord>, RecordError> {
-    let path = run.robustness();
-    let record: Option<RobustnessRecord> = read_json(run, &path, LARGEST)?;
-    match record.as_ref().and_then(RobustnessRecord::problem) {
-        Some(message) => Err(RecordError::Inconsistent { path, key: "tasks".to_owned(), message }),
-        None => Ok(record),
-    }
+    read_checked(run, run.robustness(), LARGEST, RobustnessRecord::problem)
 }
 
 /// The tables of `medley score --corruptions`: balanced errors by corruption and severity, and, beside a reference, their ratios. LaTeX is

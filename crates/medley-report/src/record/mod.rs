@@ -8,6 +8,7 @@ mod gallery;
 mod history;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use medley_core::record::{
@@ -15,9 +16,10 @@ use medley_core::record::{
 };
 use medley_core::{RunLayout, Split};
 use medley_decisions::record::DecisionRecord;
-use medley_predictions::RunFiles;
 use medley_predictions::record::read_json;
+use medley_predictions::{RecordError, RunFiles};
 use medley_storage::{ConfinedFolder, Shown};
+use serde::de::DeserializeOwned;
 
 use crate::ReportError;
 use crate::uncertainty::Uncertainty;
@@ -73,9 +75,11 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
     let mut notes = Vec::new();
     let (config_text, config) = read_config(run, &mut notes);
     let history = history::read(run, &mut notes);
-    let decisions = read_decisions(run, &mut notes);
-    let related = read_related(run, &mut notes);
-    let robustness = read_robustness(run, &mut notes);
+    let decisions = read_json(run, &run.decisions(), DecisionRecord::LARGEST_FILE);
+    let decisions: Option<DecisionRecord> = shown("decisions.json", decisions, &mut notes);
+    let related = read_checked(run, run.related(), RelatedRecord::LARGEST_FILE, RelatedRecord::problem);
+    let related = shown("related.json", related, &mut notes);
+    let robustness = shown("robustness.json", crate::robustness::read(run), &mut notes);
     let gallery = gallery::read(run, &manifest, &mut notes);
     let positions = manifest.data.iter().enumerate().map(|(index, data)| (data.task.name.clone(), index)).collect();
     let mut summaries: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -102,27 +106,23 @@ pub fn load_run(run: &RunLayout) -> Result<RunRecord, ReportError> {
     })
 }
 
-/// What cannot be used is not shown, and said.
-fn read_decisions(run: &RunLayout, notes: &mut Vec<String>) -> Option<DecisionRecord> {
-    let read = read_json(run, &run.decisions(), DecisionRecord::LARGEST_FILE);
-    read.map_err(|problem| notes.push(format!("decisions.json is not shown: {problem}"))).ok().flatten()
+/// What `file` holds. What cannot be used is not shown, and said.
+fn shown<T>(file: &str, read: Result<Option<T>, RecordError>, notes: &mut Vec<String>) -> Option<T> {
+    read.map_err(|problem| notes.push(format!("{file} is not shown: {problem}"))).ok().flatten()
 }
 
-/// What cannot be used is not shown, and said.
-fn read_related(run: &RunLayout, notes: &mut Vec<String>) -> Option<RelatedRecord> {
-    let read = read_json(run, &run.related(), RelatedRecord::LARGEST_FILE).map_err(|problem| problem.to_string());
-    let checked =
-        read.and_then(|record: Option<RelatedRecord>| match record.as_ref().and_then(RelatedRecord::problem) {
-            Some(problem) => Err(problem),
-            None => Ok(record),
-        });
-    checked.map_err(|problem| notes.push(format!("related.json is not shown: {problem}"))).ok().flatten()
-}
-
-/// What cannot be used is not shown, and said.
-fn read_robustness(run: &RunLayout, notes: &mut Vec<String>) -> Option<RobustnessRecord> {
-    let read = crate::robustness::read(run);
-    read.map_err(|problem| notes.push(format!("robustness.json is not shown: {problem}"))).ok().flatten()
+/// A record whose tasks were checked by `problem`, which says what cannot be true of them.
+pub(crate) fn read_checked<T: DeserializeOwned>(
+    run: &RunLayout,
+    path: PathBuf,
+    largest: u64,
+    problem: fn(&T) -> Option<String>,
+) -> Result<Option<T>, RecordError> {
+    let record: Option<T> = read_json(run, &path, largest)?;
+    match record.as_ref().and_then(problem) {
+        Some(message) => Err(RecordError::Inconsistent { path, key: "tasks".to_owned(), message }),
+        None => Ok(record),
+    }
 }
 
 fn read_config(run: &RunLayout, notes: &mut Vec<String>) -> (Option<String>, Option<toml::Table>) {
