@@ -66,7 +66,8 @@ pub struct WorkOptions {
     /// After so long without a sign of life a worker of another machine is taken for dead. By default two minutes; over a network file
     /// system not less.
     pub lease: Duration,
-    /// How often a worker that has nothing to do looks again, by default each second.
+    /// How often a worker that has nothing to do looks again once it has waited for long, by default each second. At first it looks more
+    /// often, as the trial that it waits for may be a short one.
     pub poll: Duration,
     /// Whether to wait for trials of other workers, which may die or be promoted, by default so.
     pub wait: bool,
@@ -111,6 +112,8 @@ pub fn work(study: &Study, objective: &mut dyn Objective, options: WorkOptions) 
     Worker::new(study, &RealFs, options)?.run(objective)
 }
 
+/// A worker that begins to wait looks again after this part of the usual time, and then waits twice as long each time.
+const FIRST_LOOK: u32 = 32;
 /// How often a worker writes how long it has worked, while a trial goes on.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often it does so between trials, which may be short: writing to the device takes as long as all else between them.
@@ -264,6 +267,8 @@ impl<'a> Worker<'a> {
 
     fn take_turns(&mut self, objective: &mut dyn Objective) -> Result<Work, SearchError> {
         let mut work = Work { worker: self.holder.worker, evaluations: 0, reason: Reason::Done };
+        let first_look = self.options.poll / FIRST_LOOK;
+        let mut pause = first_look;
         loop {
             if self.study.is_stopped() {
                 return Ok(Work { reason: Reason::Stopped, ..work });
@@ -279,12 +284,14 @@ impl<'a> Worker<'a> {
                 Step::Take(number) => self.take(number)?.map(|lease| (number, lease)),
                 Step::Begin(number) => self.begin(number)?.map(|lease| (number, lease)),
                 Step::Wait if self.options.wait => {
-                    std::thread::sleep(self.options.poll);
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(self.options.poll);
                     None
                 }
                 Step::Wait | Step::Done => return Ok(work),
             };
             let Some((number, lease)) = lease else { continue };
+            pause = first_look;
             work.evaluations += 1;
             let begun = self.began.elapsed();
             let left = self.evaluate(number, lease, objective)?;

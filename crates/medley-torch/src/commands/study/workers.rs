@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::interruption::Interruption;
 
 /// How often processes are looked at.
-const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Starts the workers, and waits until all have ended. A signal is passed on once: they put their trials back.
 pub(super) fn run(
