@@ -35,6 +35,20 @@ pub enum Convolutions {
     Libtorch,
     /// Winograd's algorithm for those of 3x3 and stride 1, in fp32 with channels last on the CPU; libtorch for the others.
     Winograd,
+    /// Gradients of the weights of deep layers on few pixels as one matrix product (im2col), in bf16 with channels last on the CPU; libtorch for
+    /// all else.
+    Im2col,
+}
+
+impl Convolutions {
+    /// What computes predictions to the same bits: im2col concerns the backward pass alone.
+    #[must_use]
+    pub fn of_predictions(self) -> Self {
+        match self {
+            Self::Libtorch | Self::Im2col => Self::Libtorch,
+            Self::Winograd => Self::Winograd,
+        }
+    }
 }
 
 impl fmt::Display for Convolutions {
@@ -64,6 +78,7 @@ mod tests {
         assert_eq!(Precision::Bf16.to_string(), "bf16");
         assert_eq!(MemoryLayout::ChannelsLast.to_string(), "channels_last");
         assert_eq!(Convolutions::Winograd.to_string(), "winograd");
+        assert_eq!(Convolutions::Im2col.to_string(), "im2col");
         assert_eq!(serde_json::to_string(&Precision::Fp32).unwrap(), r#""fp32""#);
         assert_eq!(serde_json::from_str::<MemoryLayout>(r#""contiguous""#).unwrap(), MemoryLayout::Contiguous);
     }

@@ -9,12 +9,13 @@
 //! process, of which other programs take nothing; threads and replicas, which use the cores differently, by the time that passes.
 //! The first candidate is the one that usually wins, and a later one is taken only when it is clearly faster; of a
 //! network so large that there is no time for all of them, the first take part. Where matrices are multiplied far faster in bfloat16, a large
-//! network of dense convolutions is computed in it without a trial. The rounds end when the order is settled. The clock
+//! network of dense convolutions is computed in it without a trial. Whether weights' gradients are by im2col there is told by two layers alone. The rounds end when the order is settled. The clock
 //! decides all the same: the choice belongs into the manifest of a run, and a run that must be repeated to the bit fixes it.
 
 mod candidate;
 mod product;
 mod turns;
+mod weight_gradient;
 
 use std::time::Duration;
 
@@ -132,7 +133,11 @@ pub fn calibrate(
 
 fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) -> Result<Calibration, ModelError> {
     let Outline { is_dense, multiplications } = Outline::of(workload, choices)?;
-    let possible = candidates(choices, is_dense && medley_kernels::is_fast_here());
+    let kernels = Kernels {
+        winograd: is_dense && medley_kernels::is_fast_here(),
+        im2col: weight_gradient::decides(choices, is_dense, multiplications, weight_gradient::advantage)?,
+    };
+    let possible = candidates(choices, kernels);
     let by_product = product::decides(&possible, is_dense, multiplications, product::advantage)?;
     let plans = if by_product { &possible[..1] } else { &possible[..] };
     let with_replicas = tries_replicas(workload, choices);
@@ -186,8 +191,29 @@ impl Outline {
     }
 }
 
+/// Kernels that are worth a trial in place of libtorch's.
+#[derive(Debug, Clone, Copy)]
+struct Kernels {
+    winograd: bool,
+    /// Clearly better for weights' gradients in bfloat16.
+    im2col: bool,
+}
+
+impl Kernels {
+    fn worth(self, fixed: Option<Convolutions>, precision: Precision, layout: MemoryLayout) -> Vec<Convolutions> {
+        match fixed {
+            Some(fixed) => vec![fixed],
+            None if self.im2col && precision == Precision::Bf16 && layout == MemoryLayout::ChannelsLast => {
+                vec![Convolutions::Im2col]
+            }
+            None if self.winograd => vec![Convolutions::Winograd, Convolutions::Libtorch],
+            None => vec![Convolutions::Libtorch],
+        }
+    }
+}
+
 /// Every number format, layout and set of kernels that is not fixed, in the order in which they are worth a trial; at least one.
-fn candidates(choices: &ComputeChoices, winograd: bool) -> Vec<ComputePlan> {
+fn candidates(choices: &ComputeChoices, kernels: Kernels) -> Vec<ComputePlan> {
     let precisions = match choices.precision {
         Some(fixed) => vec![fixed],
         // Where bfloat16 is emulated there is nothing to find out.
@@ -200,11 +226,6 @@ fn candidates(choices: &ComputeChoices, winograd: bool) -> Vec<ComputePlan> {
     };
     let replicas = choices.replicas.unwrap_or(1);
     let threads = if replicas > 1 || choices.device != Device::Cpu { 1 } else { choices.cores.max(1) };
-    let kernels = match choices.convolutions {
-        Some(fixed) => vec![fixed],
-        None if winograd => vec![Convolutions::Winograd, Convolutions::Libtorch],
-        None => vec![Convolutions::Libtorch],
-    };
     let mut plans = Vec::new();
     // Layouts come last: some processors that report bfloat16 are slow in it, and a large network has time for two candidates.
     for memory_layout in layouts {
@@ -217,7 +238,7 @@ fn candidates(choices: &ComputeChoices, winograd: bool) -> Vec<ComputePlan> {
                 threads,
                 replicas,
             };
-            plans.extend(kernels.iter().map(|&kernels| plan(kernels)));
+            plans.extend(kernels.worth(choices.convolutions, precision, memory_layout).into_iter().map(plan));
         }
     }
     // Where nothing is possible, the first stands for what was asked for: the network refuses it with a reason.
@@ -299,7 +320,10 @@ mod tests {
         let (net, tasks) = (net.validated().unwrap(), [task("a", 2)]);
         let workload = Workload { net: &net, tasks: &tasks, input_channels: 3, input_size: 28, batch_size: 32 };
         let winograd = Outline::of(&workload, &choices).unwrap().is_dense && medley_kernels::is_fast_here();
-        candidates(&choices, winograd).iter().map(|plan| (plan.memory_layout, plan.convolutions)).collect()
+        candidates(&choices, Kernels { winograd, im2col: false })
+            .iter()
+            .map(|plan| (plan.memory_layout, plan.convolutions))
+            .collect()
     }
 
     #[test]
@@ -320,8 +344,21 @@ mod tests {
     }
 
     #[test]
+    fn im2col_stands_for_libtorch_in_bfloat16() {
+        let choices = ComputeChoices { precision: Some(Precision::Bf16), ..OPEN };
+        let tried = |choices: &ComputeChoices| -> Vec<(MemoryLayout, Convolutions)> {
+            let plans = candidates(choices, Kernels { winograd: true, im2col: true });
+            plans.iter().map(|plan| (plan.memory_layout, plan.convolutions)).collect()
+        };
+        let (last, contiguous) = (MemoryLayout::ChannelsLast, MemoryLayout::Contiguous);
+        assert_eq!(tried(&choices), [(last, Convolutions::Im2col), (contiguous, Convolutions::Libtorch)]);
+        let fp32 = ComputeChoices { precision: Some(Precision::Fp32), memory_layout: Some(last), ..OPEN };
+        assert_eq!(tried(&fp32), [(last, Convolutions::Winograd), (last, Convolutions::Libtorch)]);
+    }
+
+    #[test]
     fn both_number_formats_are_among_the_first_two() {
-        let plans = candidates(&OPEN, false);
+        let plans = candidates(&OPEN, Kernels { winograd: false, im2col: false });
         let precisions: Vec<Precision> = plans[..2].iter().map(|plan| plan.precision).collect();
         if environment::fast_bf16(Device::Cpu) {
             assert_eq!(precisions, [Precision::Bf16, Precision::Fp32]);

@@ -61,11 +61,14 @@ impl ComputePlan {
         if !(1..=MOST_REPLICAS).contains(&self.replicas) {
             return Err(ModelError::config("replicas", self.replicas, format!("1 to {MOST_REPLICAS}")));
         }
-        let possible = self.device == Device::Cpu
-            && self.precision == Precision::Fp32
-            && self.memory_layout == MemoryLayout::ChannelsLast;
-        if self.convolutions == Convolutions::Winograd && !possible {
-            let problem = "these kernels are for fp32 with channels last on the CPU";
+        let needed = match self.convolutions {
+            Convolutions::Libtorch => None,
+            Convolutions::Winograd => Some(Precision::Fp32),
+            Convolutions::Im2col => Some(Precision::Bf16),
+        };
+        let is_usual = self.device == Device::Cpu && self.memory_layout == MemoryLayout::ChannelsLast;
+        if let Some(needed) = needed.filter(|&needed| !is_usual || self.precision != needed) {
+            let problem = format!("these kernels are for {needed} with channels last on the CPU");
             return Err(ModelError::config("convolutions", self.convolutions, problem));
         }
         if self.replicas > 1 && self.device != Device::Cpu {

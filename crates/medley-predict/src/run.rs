@@ -174,7 +174,7 @@ fn compute(run: &OpenedRun, net: &MultiTaskNet) -> Compute {
         device: environment.device.clone(),
         precision: environment.precision,
         memory_layout: environment.memory_layout,
-        convolutions: environment.convolutions,
+        convolutions: environment.convolutions.of_predictions(),
         threads: environment.threads,
         replicas: environment.replicas,
         batch_size: predict_batch_size(&run.experiment, net.input_values()),

@@ -136,6 +136,7 @@ fn choices(experiment: &Experiment) -> ComputeChoices {
             ConvolutionsChoice::Auto => None,
             ConvolutionsChoice::Libtorch => Some(Convolutions::Libtorch),
             ConvolutionsChoice::Winograd => Some(Convolutions::Winograd),
+            ConvolutionsChoice::Im2col => Some(Convolutions::Im2col),
         },
         replicas: config.replicas,
     }

@@ -1,5 +1,6 @@
 use tch::Tensor;
 
+use super::im2col::{self, Window};
 use super::winograd;
 use crate::context::{Prepared, WeightAndBias, per_segment};
 use crate::init::Init;
@@ -234,6 +235,7 @@ impl Conv {
         let ConvOptions { padding: p, space, .. } = self.options;
         match space {
             Space::Flat if self.uses_winograd(context) => winograd::convolve(x, weight, bias),
+            Space::Flat if self.uses_im2col(x, context) => im2col::convolve(x, weight, bias, self.window()),
             Space::Flat => self.convolve(x, weight, bias, &[p, p]),
             Space::Volume(VolumeConvolution::Full) => self.convolve(x, weight, bias, &[p, p, p]),
             Space::Volume(VolumeConvolution::Slices) => self.convolve(x, weight, bias, &[0, p, p]),
@@ -243,6 +245,16 @@ impl Conv {
 
     fn uses_winograd(&self, context: &Context<'_>) -> bool {
         context.convolutions == Convolutions::Winograd && self.suits_winograd()
+    }
+
+    fn uses_im2col(&self, x: &Tensor, context: &Context<'_>) -> bool {
+        let is_asked = context.train && context.convolutions == Convolutions::Im2col;
+        is_asked && self.options.groups == 1 && im2col::suits(x, self.window())
+    }
+
+    fn window(&self) -> Window {
+        let ConvOptions { kernel, stride, padding, .. } = self.options;
+        Window { kernel: [kernel; 2], stride, padding: [padding; 2] }
     }
 
     /// Whether Winograd's algorithm can compute this layer.

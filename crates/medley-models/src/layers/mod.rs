@@ -12,6 +12,7 @@ mod batch_norm;
 mod conv;
 mod conv_norm;
 mod film;
+pub(crate) mod im2col;
 mod layer_norm;
 mod linear;
 mod noise;

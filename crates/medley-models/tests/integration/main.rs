@@ -5,5 +5,6 @@ mod agreement;
 mod backbones;
 mod batches;
 mod export;
+mod im2col;
 mod published;
 mod replicas;

@@ -233,7 +233,7 @@ medley_core::keys! {
         precision: PrecisionChoice = PrecisionChoice::Auto;
         /// Order of values in memory. The bits depend on it.
         memory_layout: LayoutChoice = LayoutChoice::Auto;
-        /// What computes 3x3 convolutions of stride 1. The bits depend on it.
+        /// What computes convolutions. The bits depend on it.
         convolutions: ConvolutionsChoice = ConvolutionsChoice::Auto;
         /// What becomes of a step whose loss or gradient is not finite. The first batch of such steps in a row is written to
         /// `bad_batches/` of the run folder.
@@ -276,6 +276,8 @@ medley_core::choices! {
         Libtorch = "libtorch",
         /// Winograd's algorithm, in fp32 with channels last on the CPU.
         Winograd = "winograd",
+        /// Weight gradients of deep layers on few pixels as one matrix product, in bf16 with channels last on the CPU.
+        Im2col = "im2col",
     }
 }
 
