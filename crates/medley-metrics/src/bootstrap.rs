@@ -15,7 +15,7 @@
 //! **Two predictors** on the same rows are compared on the same draws: resample `r` of a task is the same for whoever is
 //! scored on it, so the difference of two [`Resampled`]s is a paired bootstrap, in which what makes a test set easy or hard for
 //! both cancels. The **permutation test** ([`permute`]) asks instead how large a difference would be if it did not matter which
-//! of the two said what: the predictions of each row are exchanged by the toss of a coin.
+//! of the two said what: the predictions of each row, or of each group, are exchanged by the toss of a coin.
 //!
 //! **Where every resample has the same value**, as of a predictor that always says one class or makes no mistake, there is no
 //! interval. One without width would claim certainty, and resampling cannot tell there how the metric would move on other images:
@@ -154,8 +154,8 @@ pub fn bootstrap(sample: &Sample, metrics: &[&dyn Metric], options: &Resampling)
     collect(&values(&prepared, &Draw::once(sample)), &draws)
 }
 
-/// Metrics of two predictors on the same rows, and what they would be if the predictions of each row were exchanged by the
-/// toss of a coin, in the order of `metrics`. The p-value of their difference is `a.minus(&b).permutation_p()`.
+/// Metrics of two predictors on the same rows, and what they would be if the predictions of each row, or of each group of the first, were
+/// exchanged by the toss of a coin, in the order of `metrics`. The p-value of their difference is `a.minus(&b).permutation_p()`.
 ///
 /// For AUC this supposes that both predictors score on one scale; see [`crate::delong`] for a test that does not.
 ///
@@ -171,18 +171,16 @@ pub fn permute(
     let both = Sample::stack(a, b)?;
     let rows = a.rows();
     let prepared = prepare_all(&both, metrics);
+    let groups = a.units().groups;
     let place = place(&a.spec().name);
     let side = |draw: &mut Draw, number: Option<u64>, second: bool| {
         let mut rng = number.map(|number| stream(options.seed, Purpose::Permutation, &[place, number]));
         draw.reweigh(&both, |weights| {
             let (first, other) = weights.split_at_mut(rows);
-            for (one, two) in first.chunks_mut(32).zip(other.chunks_mut(32)) {
-                let mut tosses = rng.as_mut().map_or(0, rand::Rng::next_u32);
-                for (one, two) in one.iter_mut().zip(two) {
-                    *two = tosses & 1 ^ u32::from(second);
-                    *one = 1 - *two;
-                    tosses >>= 1;
-                }
+            exchange(other, groups.as_deref(), || rng.as_mut().map_or(0, rand::Rng::next_u32));
+            for (one, two) in first.iter_mut().zip(other) {
+                *two ^= u32::from(second);
+                *one = 1 - *two;
             }
         });
         values(&prepared, draw)
@@ -245,6 +243,27 @@ fn resample(weights: &mut [u32], units: &Units, mut random: impl FnMut() -> u32)
             match &units.groups {
                 None => weights[drawn] += 1,
                 Some(groups) => groups[drawn].iter().for_each(|&row| weights[row as usize] += 1),
+            }
+        }
+    }
+}
+
+/// Tosses a coin, 0 or 1, for each row, or for each group of rows.
+fn exchange(rows: &mut [u32], groups: Option<&[Vec<u32>]>, mut random: impl FnMut() -> u32) {
+    let mut tosses = 0;
+    let mut toss = |number: usize| {
+        // A random number is 32 tosses.
+        tosses = if number.is_multiple_of(32) { random() } else { tosses >> 1 };
+        tosses & 1
+    };
+    match groups {
+        None => rows.iter_mut().enumerate().for_each(|(number, row)| *row = toss(number)),
+        Some(groups) => {
+            for (number, group) in groups.iter().enumerate() {
+                let toss = toss(number);
+                for &row in group {
+                    rows[row as usize] = toss;
+                }
             }
         }
     }

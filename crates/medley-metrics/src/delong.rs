@@ -4,6 +4,10 @@
 //! exactly theirs. A mean of one-vs-rest AUCs is a sum of such statistics over the same rows, and its variance follows from the
 //! same components: each row has one share in the mean, the variance is that of the shares, within each class (binary, multi-class,
 //! ordinal) or over all rows (multi-label).
+//!
+//! Of a sample whose rows belong together ([`Sample::set_groups`]), the shares of a group are summed first, and what groups have in two classes
+//! may go together: the variance of Obuchowski, 1997 (*Nonparametric analysis of clustered ROC curve data*), which is `DeLong`'s where each
+//! group is a row.
 
 use medley_core::TaskKind;
 use medley_core::record::Interval;
@@ -49,7 +53,7 @@ impl AucDifference {
     }
 }
 
-/// Standard error of the official AUC. `None` without scores, where the AUC is not defined, and where a class has a single row.
+/// Standard error of the official AUC. `None` without scores, where the AUC is not defined, and where a class has a single row, or group.
 pub fn auc_variance(sample: &Sample) -> Option<AucVariance> {
     let shares = Shares::of(sample)?;
     Some(AucVariance { auc: shares.auc, standard_error: variance_of_sum(sample, &shares.by_row)?.sqrt() })
@@ -117,21 +121,38 @@ impl Shares {
     }
 }
 
-/// The variance of the sum of independent contributions, estimated within each stratum of rows.
+/// The variance of the sum of contributions, which are independent but for rows of one group, estimated within each stratum of rows.
 fn variance_of_sum(sample: &Sample, by_row: &[f64]) -> Option<f64> {
     let strata = sample.strata();
     if sample.kind() != TaskKind::MultiLabel && strata.len() < 2 {
         return None;
     }
-    let mut variance = 0.0;
+    let groups = sample.groups();
+    let number_of = |row: u32| groups.as_ref().map_or(row, |groups| groups.of_rows[row as usize]) as usize;
+    let count = groups.as_ref().map_or(by_row.len(), |groups| groups.count);
+    let unbiased = |groups: usize| groups as f64 / (groups as f64 - 1.0);
+    let mut sums = vec![0.0; count];
+    let (mut variance, mut squares_within) = (0.0, 0.0);
     for rows in strata {
-        let count = rows.len() as f64;
-        if rows.len() < 2 {
+        let mean = rows.iter().map(|&row| by_row[row as usize]).sum::<f64>() / rows.len() as f64;
+        let mut within = vec![None; count];
+        for &row in &rows {
+            *within[number_of(row)].get_or_insert(0.0) += by_row[row as usize] - mean;
+        }
+        let found = within.iter().flatten().count();
+        if found < 2 {
             return None;
         }
-        let mean = rows.iter().map(|&row| by_row[row as usize]).sum::<f64>() / count;
-        let squares: f64 = rows.iter().map(|&row| (by_row[row as usize] - mean).powi(2)).sum();
-        variance += count * squares / (count - 1.0);
+        let squares: f64 = within.iter().flatten().map(|sum| sum * sum).sum();
+        variance += unbiased(found) * squares;
+        squares_within += squares;
+        sums.iter_mut().zip(within).for_each(|(sum, within)| *sum += within.unwrap_or(0.0));
     }
-    Some(variance)
+    if groups.is_some() {
+        // What is left of the squares are products of a group's sums in two strata.
+        let squares: f64 = sums.iter().map(|sum| sum * sum).sum();
+        variance += unbiased(count) * (squares - squares_within);
+    }
+    // Of few groups that go against each other in two classes, the estimate can fall below zero.
+    (variance >= 0.0).then_some(variance)
 }

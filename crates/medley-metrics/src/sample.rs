@@ -39,6 +39,13 @@ pub struct Sample {
     groups: Option<Vec<u64>>,
 }
 
+/// Which rows belong together.
+pub(crate) struct Groups {
+    /// The group of each row, from 0 in the order of their first rows.
+    pub(crate) of_rows: Vec<u32>,
+    pub(crate) count: usize,
+}
+
 /// What resampling draws.
 pub(crate) struct Units {
     /// Units that are drawn among each other, as many as there are: rows, or places in `groups`.
@@ -128,7 +135,7 @@ impl Sample {
     }
 
     /// Says which rows belong together, such as the images of one patient: those of equal numbers. The bootstrap then draws whole groups,
-    /// as images of one patient say less than as many of others.
+    /// a permutation exchanges them, and the variance of an AUC is theirs, as images of one patient say less than as many of others.
     ///
     /// # Errors
     /// [`MetricError::Groups`] where there is not a number for each row.
@@ -299,22 +306,28 @@ impl Sample {
     /// What resampling draws: the rows of each class, or the groups whose first row is of it.
     pub(crate) fn units(&self) -> Units {
         let strata = self.strata();
-        let Some(numbers) = &self.groups else { return Units { strata, groups: None } };
-        let mut groups: Vec<Vec<u32>> = Vec::new();
-        let mut places = BTreeMap::new();
-        for (row, number) in numbers.iter().enumerate() {
-            let place = *places.entry(number).or_insert(groups.len());
-            if place == groups.len() {
-                groups.push(Vec::new());
-            }
-            groups[place].push(row as u32);
+        let Some(Groups { of_rows, count }) = self.groups() else { return Units { strata, groups: None } };
+        let mut groups: Vec<Vec<u32>> = vec![Vec::new(); count];
+        for (row, &group) in of_rows.iter().enumerate() {
+            groups[group as usize].push(row as u32);
         }
         let leads = |row: &u32| {
-            let place = places[&numbers[*row as usize]];
-            (groups[place][0] == *row).then_some(place as u32)
+            let group = of_rows[*row as usize];
+            (groups[group as usize][0] == *row).then_some(group)
         };
         let strata = strata.iter().map(|rows| rows.iter().filter_map(leads).collect()).collect();
         Units { strata, groups: Some(groups) }
+    }
+
+    /// The groups of [`Self::set_groups`]; `None` where each row stands for itself.
+    pub(crate) fn groups(&self) -> Option<Groups> {
+        let mut numbers = BTreeMap::new();
+        let number = |group: &u64| {
+            let next = numbers.len() as u32;
+            *numbers.entry(*group).or_insert(next)
+        };
+        let of_rows: Vec<u32> = self.groups.as_ref()?.iter().map(number).collect();
+        Some(Groups { of_rows, count: numbers.len() })
     }
 }
 

@@ -50,8 +50,13 @@ pub struct ScoreArguments {
     pub details: bool,
     #[command(flatten)]
     pub related: RelatedArguments,
+    #[command(flatten)]
+    pub drawn: GroupsArguments,
     /// Balanced errors of a run on corrupted validation images, by corruption and severity
-    #[arg(long, conflicts_with_all = ["labels", "task", "kind", "like", "any_scores", "details", "published", "latex"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["labels", "task", "kind", "like", "any_scores", "details", "published", "latex", "groups"]
+    )]
     pub corruptions: bool,
     /// A run whose errors on the same images are the measure: ratios below 1 are better than it
     #[arg(long, value_name = "RUN", requires = "corruptions")]
@@ -73,9 +78,14 @@ pub struct RelatedArguments {
     /// Keep the figures with --apart, beside those of all images, in the run folder (related.json), for its report
     #[arg(long, requires = "apart", conflicts_with = "labels")]
     pub write: bool,
+}
+
+/// What intervals and tests take for one.
+#[derive(Debug, Args)]
+pub struct GroupsArguments {
     /// Draw whole groups of images of a task for its intervals, as those of one patient or lesion say less than as many
     /// others (CSV of split,index,group); may be repeated
-    #[arg(long, value_name = "TASK=FILE", value_parser = task_file, conflicts_with = "corruptions")]
+    #[arg(long, value_name = "TASK=FILE", value_parser = task_file)]
     pub groups: Vec<(String, PathBuf)>,
 }
 

@@ -5,7 +5,7 @@ use medley_metrics::scorecard::compare;
 use medley_predictions::matching::{differing_computation, environment, load_predictor};
 use medley_report::render_comparison;
 
-use super::score::{DataTruth, chosen_metrics, format, request, resampling};
+use super::score::{DataTruth, chosen_metrics, draw_groups, format, request, resampling};
 use crate::args::compare::CompareArguments;
 use crate::failure::Usage;
 use crate::output;
@@ -18,6 +18,8 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         let truth = DataTruth::of(path, &arguments.truth.data);
         predictors.push((path.display().to_string(), load_predictor(path, &request, &truth)?));
     }
+    let all = predictors.iter_mut().flat_map(|(_, predictions)| predictions);
+    draw_groups(&mut all.collect::<Vec<_>>(), &arguments.drawn.groups)?;
     let mut card = compare(&predictors, &metrics, &resampling(&arguments.resampling))?;
     if card.pairs.is_empty() {
         bail!(Usage("the predictions have no task in common".to_owned()));

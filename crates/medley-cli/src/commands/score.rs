@@ -14,7 +14,8 @@ use medley_predictions::MatchRequest;
 use medley_predictions::matching::{load, refuse_doubles};
 use medley_report::{Format, Show, ShowPublished, render_scorecard};
 
-use related::{draw_groups, keep_apart, write_related, written_run};
+pub(crate) use related::draw_groups;
+use related::{keep_apart, write_related, written_run};
 pub(crate) use truth::DataTruth;
 
 use crate::args::score::{BaselinesArgument, OutputArguments, ResamplingArguments, ScoreArguments, TruthArguments};
@@ -32,7 +33,7 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
     }
     refuse_doubles(&predictions)?;
     // First, as tables of groups are of all rows.
-    draw_groups(&mut predictions, &arguments.related.groups)?;
+    draw_groups(&mut predictions.iter_mut().collect::<Vec<_>>(), &arguments.drawn.groups)?;
     let resampling = resampling(&arguments.resampling);
     let all = run.is_some().then(|| score(&predictions, &metrics, &resampling));
     let tasks = keep_apart(&mut predictions, &arguments.related.apart)?;

@@ -1,4 +1,4 @@
-//! `medley score --apart` and `--groups`: the rest of it is tested with real runs.
+//! Images that belong together, in `medley score` and `medley compare`: the rest of these is tested with real runs.
 
 use std::fmt::Write as _;
 
@@ -78,6 +78,39 @@ fn images_of_one_patient_are_drawn_together_for_intervals() {
     assert!(text.contains("the 10 groups of `patients.csv` that the 60 images are of"), "{text}");
     let (_, _, left) = width(&[&groups[..], &["--apart", "breastmnist=patients.csv"]].concat());
     assert_eq!(left, 60, "no patient is in two splits");
+}
+
+#[test]
+fn comparisons_take_whole_patients() {
+    let lab = Lab::new(60);
+    lab.run(run());
+    lab.run(Recipe { name: "two-1", skill: 0.5, tasks: &TASKS[..1], ..run() });
+    let mut csv = "split,index,patient\n".to_owned();
+    (0..60).for_each(|row| writeln!(csv, "test,{row},P{}", row / 6).unwrap());
+    std::fs::write(lab.path().join("patients.csv"), csv).unwrap();
+    let compared = |more: &[&str]| {
+        let arguments = [&["compare", "runs/one-1", "runs/two-1", "--json"], more].concat();
+        serde_json::from_str::<Value>(&must(lab.path(), &arguments)).unwrap()
+    };
+    let tests = |card: &Value| {
+        let differences = card["pairs"][0]["tasks"][0]["differences"].as_array().unwrap();
+        differences.iter().map(|one| one["test"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let groups = ["--groups", "breastmnist=patients.csv"];
+    let (rows, patients) = (compared(&[]), compared(&groups));
+    assert_eq!(tests(&rows), ["DeLong", "McNemar", "permutation"]);
+    assert_eq!(tests(&patients), ["DeLong", "permutation", "permutation"]);
+    let of = |card: &Value, key: &str| card["pairs"][0]["tasks"][0]["differences"][0][key].as_f64().unwrap();
+    assert_eq!(of(&rows, "difference"), of(&patients, "difference"));
+    assert_ne!(of(&rows, "p"), of(&patients, "p"));
+    let text = must(lab.path(), &[&["compare", "runs/one-1", "runs/two-1"], &groups[..]].concat());
+    assert!(text.contains("the 10 groups of `patients.csv`"), "{text}");
+    // A task that one of them lacks is not compared, and may still have groups.
+    let card = compared(&["--groups", "retinamnist=patients.csv"]);
+    assert_eq!(tests(&card), ["DeLong", "McNemar", "permutation"]);
+    let said = medley(lab.path(), &["compare", "runs/one-1", "runs/two-1", "--groups", "pathmnist=patients.csv"]);
+    assert_eq!(said.code, Some(2), "{}", said.stderr);
+    assert!(said.stderr.contains("there are no predictions of `pathmnist`"), "{}", said.stderr);
 }
 
 #[test]

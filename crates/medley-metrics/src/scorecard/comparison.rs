@@ -51,7 +51,7 @@ pub struct TaskComparison {
     pub rows: usize,
     /// In the order asked for.
     pub differences: Vec<Difference>,
-    /// Images that only one of the two gets right.
+    /// Images that only one of the two gets right; its p-value takes each for itself, whatever belongs together.
     pub mcnemar: McNemar,
 }
 
@@ -74,7 +74,7 @@ pub struct Difference {
     pub high: Option<f64>,
     /// Two-sided.
     pub p: Option<f64>,
-    /// `DeLong` (AUC), `McNemar` (accuracy), or `permutation`.
+    /// `DeLong` (AUC), `McNemar` (accuracy, where each row stands for itself), or `permutation`.
     pub test: &'static str,
     /// Holm's correction over all tasks and pairs of this metric.
     pub p_holm: Option<f64>,
@@ -186,9 +186,11 @@ fn pair(
             let info = metric.info();
             let mut difference = Difference::new(info.id, info.title, &of_a[index], &of_b[index], options.confidence);
             let (one, two) = &exchanged[index];
+            let is_single_label = crate::metric::SINGLE_LABEL.contains(&a.kind());
             (difference.test, difference.p) = match info.id {
                 "auc" => ("DeLong", difference.take_auc(auc_difference(a, b)?, options.confidence)),
-                "accuracy" if crate::metric::SINGLE_LABEL.contains(&a.kind()) => ("McNemar", Some(mcnemar.p)),
+                // Rows of one group are not so many independent tosses.
+                "accuracy" if is_single_label && a.groups().is_none() => ("McNemar", Some(mcnemar.p)),
                 _ => ("permutation", one.minus(two).permutation_p()),
             };
             if info.id == "macro_f1" {

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
+mod groups;
 mod properties;
 mod resampling;
 mod sklearn;

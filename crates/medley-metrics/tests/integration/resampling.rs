@@ -7,27 +7,7 @@ use medley_metrics::metrics::{self, HEADLINE};
 use medley_metrics::uncertainty::{SetResamples, intervals_of_confusion, mean_of_ends};
 use medley_metrics::{Draw, Sample, auc, evaluate, harmonic_mean, mcnemar, metric, score_set};
 
-use crate::common::{SplitMix, task};
-
-/// A predictor of three classes whose scores lean to the truth by `skill`.
-fn predictor(seed: u64, rows: usize, skill: f64) -> Sample {
-    let mut truth = SplitMix(7);
-    let mut random = SplitMix(seed);
-    let labels: Vec<u16> = (0..rows).map(|_| truth.below(3) as u16).collect();
-    let mut values = Vec::new();
-    for &label in &labels {
-        let raw: Vec<f64> =
-            (0..3).map(|class| random.uniform() + if class == usize::from(label) { skill } else { 0.0 }).collect();
-        let sum: f64 = raw.iter().sum();
-        values.extend(raw.iter().map(|value| value / sum));
-    }
-    let scores = Scores::new(values, rows, 3).unwrap();
-    Sample::new(&task(TaskKind::MultiClass, 3), Labels::single(labels).unwrap(), scores).unwrap()
-}
-
-fn bits(resampled: &[Resampled]) -> Vec<u64> {
-    resampled.iter().flat_map(|one| one.draws.iter().map(|draw| draw.to_bits())).collect()
-}
+use crate::common::{SplitMix, bits, predictor, task};
 
 fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
@@ -50,42 +30,6 @@ fn threads_and_company_do_not_matter() {
     assert_eq!(permuted(1), permuted(3));
     let seeded = Resampling { seed: 1, ..options };
     assert_ne!(bits(&one), bits(&bootstrap(&sample, HEADLINE, &seeded)));
-}
-
-#[test]
-fn groups_are_drawn_as_a_whole() {
-    let sample = predictor(1, 60, 0.4);
-    let options = Resampling { resamples: 50, ..Resampling::default() };
-    let alone = bootstrap(&sample, HEADLINE, &options);
-    // Every row twice, the copies apart from each other: twice the rows, which say no more.
-    let twice: Vec<usize> = (0..60).chain(0..60).collect();
-    let mut doubled = sample.only(&twice).unwrap();
-    let taken_for_many = bootstrap(&doubled, HEADLINE, &options);
-    doubled.set_groups(twice.iter().map(|&row| row as u64).collect()).unwrap();
-    for (one, other) in alone.iter().zip(&bootstrap(&doubled, HEADLINE, &options)) {
-        assert!(one.draws.iter().zip(&other.draws).all(|(a, b)| (a - b).abs() < 1e-12), "{one:?} {other:?}");
-    }
-    let error = |resampled: &[Resampled]| resampled[1].standard_error().unwrap();
-    assert!(error(&taken_for_many) < 0.85 * error(&alone));
-    // Groups of one row are rows, and some rows of groups are groups of some rows.
-    let mut ones = predictor(1, 60, 0.4);
-    ones.set_groups((0..60).rev().collect()).unwrap();
-    assert_eq!(bits(&bootstrap(&ones, HEADLINE, &options)), bits(&alone));
-    let half: Vec<usize> = (0..60).collect();
-    assert_eq!(bits(&bootstrap(&doubled.only(&half).unwrap(), HEADLINE, &options)), bits(&alone));
-    assert!(ones.set_groups(vec![0; 59]).is_err());
-}
-
-#[test]
-fn a_group_of_several_classes_is_drawn_with_those_of_its_first_row() {
-    let labels = Labels::single([vec![0; 4], vec![1; 4]].concat()).unwrap();
-    let mut sample = Sample::from_decisions(&task(TaskKind::Binary, 2), labels, vec![0; 8]).unwrap();
-    // Of the second class no row leads a group: its numbers vary with what it is drawn with.
-    sample.set_groups(vec![0, 1, 2, 3, 0, 0, 0, 1]).unwrap();
-    let resampled = &bootstrap(&sample, &HEADLINE[1..2], &Resampling::default())[0];
-    assert_eq!(resampled.value, Some(0.5));
-    assert!(resampled.draws.iter().all(|&draw| (0.25..=1.0).contains(&draw)));
-    assert!(resampled.draws.contains(&1.0) && resampled.draws.contains(&0.25));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) fn keep_apart(
     tables: &[(String, PathBuf)],
 ) -> anyhow::Result<Vec<RelatedTask>> {
     let mut tasks: Vec<RelatedTask> = Vec::new();
-    with_groups("--apart", predictions, tables, |prediction, table, path| {
+    with_groups("--apart", &mut predictions.iter_mut().collect::<Vec<_>>(), tables, |prediction, table, path| {
         if prediction.split != Split::Test {
             let problem = format!("`--apart` is for the test split; `{}` is of another", prediction.file);
             return Err(Usage(problem).into());
@@ -76,8 +76,8 @@ pub(super) fn write_related(
     Ok(())
 }
 
-/// Intervals by resampling of groups.
-pub(super) fn draw_groups(predictions: &mut [Prediction], tables: &[(String, PathBuf)]) -> anyhow::Result<()> {
+/// Intervals and tests by whole groups.
+pub(crate) fn draw_groups(predictions: &mut [&mut Prediction], tables: &[(String, PathBuf)]) -> anyhow::Result<()> {
     with_groups("--groups", predictions, tables, |prediction, table, path| {
         let rows = prediction.sample.rows();
         let numbers: Vec<u64> =
@@ -95,7 +95,7 @@ pub(super) fn draw_groups(predictions: &mut [Prediction], tables: &[(String, Pat
 /// Does something with the predictions of each task that an option names, and its table of groups.
 fn with_groups(
     option: &str,
-    predictions: &mut [Prediction],
+    predictions: &mut [&mut Prediction],
     tables: &[(String, PathBuf)],
     mut change: impl FnMut(&mut Prediction, &GroupTable, &Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {

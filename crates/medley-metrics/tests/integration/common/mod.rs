@@ -4,6 +4,7 @@
 
 use medley_core::{ImageShape, Labels, Modality, Origin, Scores, TaskKind, TaskSpec};
 use medley_metrics::Sample;
+use medley_metrics::bootstrap::Resampled;
 
 /// A task of a kind with so many classes.
 pub(crate) fn task(kind: TaskKind, classes: usize) -> TaskSpec {
@@ -94,4 +95,25 @@ impl Case {
     pub(crate) fn sample(&self) -> Sample {
         Sample::new(&self.spec, self.labels.clone(), self.scores.clone()).unwrap()
     }
+}
+
+/// A predictor of three classes whose scores lean to the truth by `skill`.
+pub(crate) fn predictor(seed: u64, rows: usize, skill: f64) -> Sample {
+    let mut truth = SplitMix(7);
+    let mut random = SplitMix(seed);
+    let labels: Vec<u16> = (0..rows).map(|_| truth.below(3) as u16).collect();
+    let mut values = Vec::new();
+    for &label in &labels {
+        let raw: Vec<f64> =
+            (0..3).map(|class| random.uniform() + if class == usize::from(label) { skill } else { 0.0 }).collect();
+        let sum: f64 = raw.iter().sum();
+        values.extend(raw.iter().map(|value| value / sum));
+    }
+    let scores = Scores::new(values, rows, 3).unwrap();
+    Sample::new(&task(TaskKind::MultiClass, 3), Labels::single(labels).unwrap(), scores).unwrap()
+}
+
+/// Of all resamples.
+pub(crate) fn bits(resampled: &[Resampled]) -> Vec<u64> {
+    resampled.iter().flat_map(|one| one.draws.iter().map(|draw| draw.to_bits())).collect()
 }
