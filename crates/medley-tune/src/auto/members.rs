@@ -19,7 +19,7 @@ use medley_train::session::Session;
 use medley_train::stop::StopFlag;
 
 use super::plan::TimePlan;
-use super::schedule::{self, LEAST_OF_NETWORK, MOST_RECIPES, Network, Scheme, TrialCost};
+use super::schedule::{self, MOST_RECIPES, Network, Scheme, TrialCost};
 use super::{Clock, MEMBERS, RequestOnDrop, SEARCH, joined, watch};
 use crate::objective::FRESH_SEEDS;
 use crate::part::{Advanced, Next, Part};
@@ -159,11 +159,15 @@ impl Members<'_> {
         }
         let begins = |going: &Going, job: &Job| {
             let each = going.each(job.network.rank, each);
-            let fits = |count: usize| schedule::fits(self.left(), &going.free(self.clock.spent(), each), count, each);
+            let free = going.free(self.clock.spent(), each);
+            let fits = |count: usize| schedule::fits(self.left(), &free, count, each);
             match job.network {
                 Network { repeat: 0, rank, .. } => job.place > 0 || rank == Some(0) || fits(job.group),
+                Network { rank: Some(0), repeat, .. } if repeat < scheme.repeats => {
+                    schedule::fits_as_planned(self.left(), &free, each)
+                }
                 _ if scheme.search => fits(1),
-                _ => schedule::fits(self.left(), &going.free(self.clock.spent(), each), 1, each * LEAST_OF_NETWORK),
+                _ => schedule::mostly_fits(self.left(), &free, 1, each),
             }
         };
         let going = self.train_jobs(&jobs, &begins)?;

@@ -67,7 +67,10 @@ pub fn base_text(request: &AutoRequest, registry: &Registry, width: usize) -> Re
         let volumes =
             |task: &String| registry.get(task).is_some_and(|entry| entry.spec(28, entry.origin).shape.depth.is_some());
         let recipe = if request.tasks.iter().any(volumes) {
-            RECIPE.replace("{ name = \"resnet9\", width = 32 }", "{ name = \"resnet18_3d\" }")
+            // As `configs/adrenal-3d.toml` has it.
+            let network = format!("{{ name = \"resnet18_3d\", width = {width}, convolution = \"acs\" }}");
+            let recipe = RECIPE.replace("{ name = \"resnet9\", width = 32 }", &network);
+            recipe.replace("batch_size = 128", "batch_size = 32")
         } else {
             RECIPE.replace("width = 32", &format!("width = {width}"))
         };
@@ -182,9 +185,22 @@ impl TimePlan {
     /// # Errors
     /// [`TuneError::TooLittleTime`] where nothing could be searched and trained in it.
     pub(super) fn new(opened: &Opened, spent: f64, budget: f64) -> Result<Self, TuneError> {
+        let careful = Self::finishing(opened, spent, budget, (6 * opened.workers).clamp(6, 20))?;
+        if careful.scheme.search {
+            // What follows the last network is timed before the search ends.
+            return Ok(careful);
+        }
+        // With one more than are planned, as there may be time for it.
+        let networks = careful.scheme.repeats * careful.scheme.each() + 1;
+        let known = Self::finishing(opened, spent, budget, networks)?;
+        Ok(if known.scheme.search { careful } else { known })
+    }
+
+    /// With time for what follows so many networks.
+    fn finishing(opened: &Opened, spent: f64, budget: f64, networks: usize) -> Result<Self, TuneError> {
         let Opened { epoch, rows, seconds, workers, split } = *opened;
         // The data are opened once more for labels.
-        let reserve = FINISH + seconds.min(4.0) / 2.0 + FINISH_NETWORK * (6 * workers).clamp(6, 20) as f64;
+        let reserve = FINISH + seconds.min(4.0) / 4.0 + FINISH_NETWORK * networks as f64;
         let train_until = budget - reserve.min(budget / 4.0);
         let all = (train_until - spent).max(0.0);
         let most = (MOST_STEPS / epoch.steps.max(1)).clamp(20, 100);
@@ -361,9 +377,9 @@ mod tests {
     #[test]
     fn trials_are_as_long_as_the_time_allows() {
         let middle = plan(time(0.1, 5, 0.1), 600.0).unwrap();
-        // 594.8 s until the networks have to be finished, half of the rest for the search: 53.8 s a trial, of epochs of 0.78 s.
+        // 595.3 s until the networks have to be finished, half of the rest for the search: 53.8 s a trial, of epochs of 0.78 s.
         assert_eq!((middle.trial_epochs, middle.samples), (68, None));
-        assert!((middle.train_until - 594.8).abs() < 1e-9, "{middle:?}");
+        assert!((middle.train_until - 595.3).abs() < 1e-9, "{middle:?}");
         assert_eq!((middle.epochs, middle.scheme), (90, Scheme { folds: Some(3), repeats: 1, search: true }));
         let quick = plan(time(0.001, 5, 0.0), 600.0).unwrap();
         assert_eq!((quick.trial_epochs, quick.epochs), (100, 100), "small sets have learned by then");
@@ -414,6 +430,21 @@ mod tests {
         let mixes =
             |steps: usize, is_own: bool| TimePlan { steps, ..plan }.apply(text, is_own).contains("mixup_alpha = 0.2");
         assert_eq!((mixes(1_499, false), mixes(1_500, false), mixes(1_500, true)), (false, true, false));
+    }
+
+    #[test]
+    fn volumes_have_a_network_of_their_own() {
+        let network = |task: &str| {
+            let (tasks, out) = (vec![task.to_owned()], "out".into());
+            let text =
+                base_text(&AutoRequest { tasks, base: None, out, seed: 0 }, Registry::builtin(), NARROW).unwrap();
+            let table: toml::Table = text.parse().unwrap();
+            (table["net"]["backbone"].clone(), table["train"]["batch_size"].as_integer().unwrap())
+        };
+        let backbone = |text: &str| toml::from_str::<toml::Table>(text).unwrap().remove("backbone").unwrap();
+        assert_eq!(network("breastmnist"), (backbone("backbone = { name = 'resnet9', width = 16 }"), 128));
+        let acs = backbone("backbone = { name = 'resnet18_3d', width = 16, convolution = 'acs' }");
+        assert_eq!(network("adrenalmnist3d"), (acs, 32));
     }
 
     #[test]

@@ -13,7 +13,7 @@ const MOST_SEEDS: usize = 12;
 /// Networks take longer than they did on average.
 pub(super) const MARGIN: f64 = 1.05;
 /// Without a search, a network that takes longer than there is time ends earlier, and is begun where this part of it fits.
-pub(super) const LEAST_OF_NETWORK: f64 = 0.7;
+const LEAST_OF_NETWORK: f64 = 0.7;
 /// The part of the time for trials and networks that the search has at least.
 pub(super) const SEARCH_SHARE: f64 = 0.5;
 /// Trials count for what an epoch costs once they have had this part of their epochs, if there are such: before, beginning counts for more.
@@ -119,6 +119,16 @@ pub(super) fn fits(left: f64, free: &[f64], count: usize, each: f64) -> bool {
     makespan(free, count, each) * MARGIN <= left
 }
 
+/// Whether a network would be finished that the end of the search has left time for: what passes until it begins comes out of the margin.
+pub(super) fn fits_as_planned(left: f64, free: &[f64], each: f64) -> bool {
+    makespan(free, 1, each) <= left
+}
+
+/// Whether so much of these networks would be trained in the time that is left that they are worth beginning, where they may end early.
+pub(super) fn mostly_fits(left: f64, free: &[f64], count: usize, each: f64) -> bool {
+    makespan(free, count, each * LEAST_OF_NETWORK) <= left
+}
+
 /// How many seconds have to be left when the search ends, for networks by what it found.
 pub(super) fn kept_for_networks(scheme: Scheme, repeats: usize, each: f64, workers: usize) -> f64 {
     makespan(&vec![0.0; workers.max(1)], scheme.each() * repeats, each) * MARGIN
@@ -127,10 +137,10 @@ pub(super) fn kept_for_networks(scheme: Scheme, repeats: usize, each: f64, worke
 /// Whether there is time for one way of splitting more, with the search and the networks by what it finds: `repeats` are trained, `left`
 /// is the time for everything from now, and `whole` was that before the first network.
 pub(super) fn has_room(scheme: Scheme, repeats: usize, each: f64, workers: usize, (left, whole): (f64, f64)) -> bool {
-    let next = kept_for_networks(scheme, 1, each, workers);
     if !scheme.search {
-        return left * MARGIN >= next * LEAST_OF_NETWORK;
+        return mostly_fits(left, &vec![0.0; workers.max(1)], scheme.each(), each);
     }
+    let next = kept_for_networks(scheme, 1, each, workers);
     let later = kept_for_networks(scheme, repeats + 1, each, workers);
     left - next - later >= whole * SEARCH_SHARE
 }
@@ -247,6 +257,9 @@ mod tests {
         assert_eq!(makespan(&[3.0], 0, 2.0), 0.0);
         assert_eq!(makespan(&[], 1, 2.0), f64::INFINITY);
         assert!(fits(6.31, &[0.0, 0.0], 5, 2.0) && !fits(6.2, &[0.0, 0.0], 5, 2.0));
+        // The search ends with 2.1 s left for one by each worker, and is over a moment later.
+        assert!(!fits(2.05, &[0.0, 2.0], 1, 2.0) && fits_as_planned(2.05, &[0.0, 2.0], 2.0));
+        assert!(mostly_fits(1.5, &[0.1, 3.0], 1, 2.0) && !mostly_fits(1.4, &[0.1, 3.0], 1, 2.0));
     }
 
     #[test]
