@@ -27,6 +27,7 @@ pub mod images_bar;
 mod launch;
 pub mod look;
 pub mod output;
+pub mod sheets;
 pub mod study;
 
 use std::error::Error;
@@ -108,6 +109,7 @@ pub fn start<T: Torch>() -> ExitCode {
         Command::Torch(command) => T::run(command),
         Command::Score(score) if score.corruptions => commands::robustness::run::<T>(score),
         Command::Score(score) => commands::score::run(score),
+        Command::Augment(augment) => commands::augment::run::<T>(augment),
         Command::Compare(compare) => commands::compare::run(compare),
         Command::Decide(decide) => commands::decide::run(decide),
         Command::Ensemble(ensemble) => commands::ensemble::run(ensemble),

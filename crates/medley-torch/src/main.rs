@@ -49,9 +49,9 @@ impl medley_cli::Torch for Here {
             TorchCommand::Serve(serve) => commands::serve::run(serve),
             TorchCommand::Explain(explain) => commands::explain::run(explain),
             TorchCommand::Config(config) => commands::config::run(config),
-            TorchCommand::Augment(augment) => commands::augment::run(augment),
             TorchCommand::Models(models) => commands::models::run(models),
             TorchCommand::Doctor(doctor) => commands::doctor::run(doctor),
+            TorchCommand::Preview(preview) => commands::preview::run(preview),
             TorchCommand::Robustness(request) => commands::robustness::run(request),
         }
     }

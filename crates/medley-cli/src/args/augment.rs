@@ -36,7 +36,7 @@ pub enum AugmentSubcommand {
 }
 
 /// What sheets are made of and where they go.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct SheetArguments {
     #[command(flatten)]
     pub data: DataFolder,
@@ -54,7 +54,7 @@ pub struct SheetArguments {
     pub overwrite: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "The first column shows the original images, column k after it what epoch k sees.
 
 Examples:

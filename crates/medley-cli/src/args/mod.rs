@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use medley_data::{CacheUse, OpenOptions};
 
-use self::augment::AugmentArguments;
+use self::augment::{AugmentArguments, PreviewArguments};
 use self::auto::AutoArguments;
 use self::compare::CompareArguments;
 use self::data::DataArguments;
@@ -82,6 +82,9 @@ pub enum Command {
     Report(ReportArguments),
     /// Write the competition's submission file of a run folder again, in another row order if asked
     Submission(SubmissionArguments),
+    /// Show augmentation: transforms, policies, and the images that training sees
+    #[command(display_order = 20)]
+    Augment(AugmentArguments),
     /// List, show, compare, tag and remove runs
     Runs(RunsArguments),
     /// Search for good settings: many trials of an experiment, in a folder that workers share
@@ -124,15 +127,15 @@ pub enum TorchCommand {
     /// Check and show configs, and list their keys
     #[command(display_order = 19)]
     Config(ConfigArguments),
-    /// Show augmentation: transforms, policies, and the images that training sees
-    #[command(display_order = 20)]
-    Augment(AugmentArguments),
     /// List and describe networks, and export trained weights
     #[command(display_order = 21)]
     Models(ModelsArguments),
     /// Check this machine (versions, devices, threads, data) and suggest fixes
     #[command(display_order = 22)]
     Doctor(DoctorArguments),
+    /// `medley augment preview`, which reads a config; it has no name of its own.
+    #[command(skip)]
+    Preview(PreviewArguments),
     /// What `medley score --corruptions` needs libtorch for; it has no name of its own.
     #[command(skip)]
     Robustness(RobustnessRequest),
@@ -158,7 +161,7 @@ impl TorchCommand {
 }
 
 /// Where the data files lie.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct DataFolder {
     /// Folder with the .npz files
     #[arg(long, env = "MEDLEY_DATA", default_value = "data", value_name = "DIR")]

@@ -1,6 +1,5 @@
 //! One file per subcommand.
 
-pub(crate) mod augment;
 pub(crate) mod auto;
 pub(crate) mod bundle;
 pub(crate) mod config;
@@ -9,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod lr_find;
 pub(crate) mod models;
 pub(crate) mod predict;
+pub(crate) mod preview;
 pub(crate) mod robustness;
 pub(crate) mod serve;
 pub(crate) mod study;
