@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use medley_core::ImageSource;
 use medley_import::sheet::{Grid, Sheet};
-use medley_storage::{RealFs, write_new, write_whole};
+use medley_storage::{RealFs, StorageError, write_new, write_whole};
 
 use crate::args::augment::SheetArguments;
 use crate::failure::Usage;
@@ -42,8 +42,12 @@ pub fn write(sheet: &Sheet, arguments: &SheetArguments, name: &str) -> anyhow::R
     let bytes = sheet.to_png()?;
     if arguments.overwrite {
         write_whole(&RealFs, &path, &bytes)?;
-    } else {
-        write_new(&RealFs, &path, &bytes)?;
+        return Ok(path);
     }
-    Ok(path)
+    match write_new(&RealFs, &path, &bytes) {
+        Err(error @ StorageError::Exists { .. }) => {
+            Err(anyhow::Error::new(error).context("a sheet is only replaced with `--overwrite`"))
+        }
+        written => Ok(written.map(|()| path)?),
+    }
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use medley_augment::{AssemblerOptions, BatchAssembler, Normalisation, PolicyConfig, TaskSource};
 use medley_core::record::{ChannelStatistics, DataRecord, FoldsRecord};
-use medley_core::{ImageShape, ImageSource, Labels, SealedLabels, Split, TaskSpec};
+use medley_core::{ImageShape, ImageSource, Labels, OpenedTask, SealedLabels, Split, TaskSpec};
 use medley_data::OpenedFile;
 
 use crate::TrainError;
 use crate::config::Experiment;
 use crate::folds::{self, Fold, Groups};
+use crate::fraction;
 
 /// All networks see RGB: grey images are replicated, so that tasks of both kinds share a stem.
 pub const INPUT_CHANNELS: usize = 3;
@@ -134,6 +135,11 @@ impl OpenedSet {
     fn leave_out(self, fold: Fold, groups: Option<&Groups>) -> Result<(Self, Vec<usize>), TrainError> {
         let numbers = groups.map(|groups| groups.numbers.as_slice());
         let (task, rows) = folds::leave_out(&self.file.task, fold, numbers)?;
+        Ok((self.with(task), rows))
+    }
+
+    /// Other training and validation rows of the same file, measured anew.
+    fn with(self, task: OpenedTask) -> Self {
         let mut record = self.file.record;
         for (split, part) in [(Split::Train, &task.train), (Split::Val, &task.val)] {
             record.rows.insert(split, part.len());
@@ -142,7 +148,7 @@ impl OpenedSet {
                 *counts = of_part.into_iter().map(|count| count as u64).collect();
             }
         }
-        Ok((Self::measure(OpenedFile { task, record }), rows))
+        Self::measure(OpenedFile { task, record })
     }
 }
 
@@ -192,6 +198,13 @@ pub fn prepare(
                 set
             }
             None => set,
+        };
+        let fraction = experiment.data.train_fraction;
+        let set = if fraction < 1.0 {
+            let task = fraction::keep(&set.file.task, fraction, experiment.data.train_fraction_seed)?;
+            set.with(task)
+        } else {
+            set
         };
         let OpenedSet { file, normalisation } = set;
         let task = file.task;

@@ -59,7 +59,7 @@ pub fn assign(labels: &Labels, kind: TaskKind, count: usize, repeat: u64, groups
 }
 
 /// What rows are spread by: the class, or one more than the rarest label that is present.
-fn strata(labels: &Labels, kind: TaskKind) -> Vec<usize> {
+pub(crate) fn strata(labels: &Labels, kind: TaskKind) -> Vec<usize> {
     if kind != TaskKind::MultiLabel {
         return (0..labels.rows()).map(|row| usize::from(labels.row(row)[0])).collect();
     }
@@ -166,7 +166,7 @@ pub fn leave_out(task: &OpenedTask, fold: Fold, groups: Option<&[u64]>) -> Resul
     let chosen = |split: Split, rows: Vec<usize>| {
         let values = rows.iter().flat_map(|&row| labels.row(row).to_vec()).collect();
         let labels = Labels::multi(values, rows.len(), labels.width())?;
-        let images = Rows { parts: parts.map(|part| Arc::clone(part.images())), rows };
+        let images = Rows::of(parts, rows);
         LabelledImages::new(&task.spec, split, Arc::new(images), labels)
     };
     let left_out: Vec<usize> = rows_of(&|of| of == fold.index);
@@ -187,9 +187,16 @@ fn joined(parts: [&LabelledImages; 2]) -> Result<Labels, CoreError> {
 }
 
 /// Some rows of two splits.
-struct Rows {
+pub(crate) struct Rows {
     parts: [Arc<dyn ImageSource>; 2],
     rows: Vec<usize>,
+}
+
+impl Rows {
+    /// Rows are counted from the first of the first split.
+    pub(crate) fn of(parts: [&LabelledImages; 2], rows: Vec<usize>) -> Self {
+        Self { parts: parts.map(|part| Arc::clone(part.images())), rows }
+    }
 }
 
 impl ImageSource for Rows {

@@ -56,6 +56,7 @@ pub mod engine;
 mod error;
 pub mod export;
 pub mod folds;
+pub mod fraction;
 pub mod memory;
 pub mod observer;
 pub mod parent;

@@ -120,6 +120,11 @@ medley_core::keys! {
         /// Edge length of the images, which decides the file (`breastmnist.npz`, `breastmnist_64.npz`): 28, a MedMNIST+ size (64, 128,
         /// 224; 64 for volumes), or one that a user's own set was imported at.
         size: usize = 28, in 1..;
+        /// The part of the training rows that is trained on, of each class alike: what a smaller set would have taught. Smaller parts are
+        /// within larger ones.
+        train_fraction: f64 = 1.0, in 1e-4..=1.0;
+        /// Another number takes other rows. The seed of a run does not matter to them.
+        train_fraction_seed: u64 = 0, in 0..=u64::MAX;
         /// What pixels are normalised by, unless `normalisations` says otherwise.
         normalisation: NormalisationChoice = NormalisationChoice::Measured;
         /// Means and deviations of one's own for a task of `tasks`, by its name.

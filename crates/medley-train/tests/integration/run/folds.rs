@@ -1,7 +1,7 @@
 //! Runs that are validated on a fold.
 
 use medley_core::Split;
-use medley_core::record::{Manifest, RunResults};
+use medley_core::record::{DataRecord, Manifest, RunResults};
 
 use super::*;
 
@@ -53,6 +53,37 @@ fn an_interrupted_run_on_a_fold_goes_on_to_the_same_bits() {
     assert_eq!(promised(&root), expected);
     let other = promised(&folds(&plain, "count = 4\nindex = 2\nrepeat = 8").finish());
     assert_ne!(other["metrics.csv"], expected["metrics.csv"]);
+}
+
+#[test]
+fn a_part_of_the_training_rows_is_a_smaller_set() {
+    let plain = Laboratory::new("");
+    let with = |keys: &str| plain.other(format!("{}\n{keys}", config("")).replace("seeds = [0, 1]", "seeds = [0]"));
+    let whole = manifest(&with("").finish());
+    let half = with("[data]\ntrain_fraction = 0.5");
+    let root = half.finish();
+    for (all, some) in whole.data.iter().zip(&manifest(&root).data) {
+        let counts = |record: &DataRecord| record.class_counts[&Split::Train].clone();
+        let expected: Vec<u64> = counts(all).iter().map(|&count| (count as f64 / 2.0).round() as u64).collect();
+        assert_eq!(counts(some), expected);
+        assert_eq!(some.rows[&Split::Train] as u64, expected.iter().sum::<u64>());
+        for split in [Split::Val, Split::Test] {
+            assert_eq!(
+                (some.rows[&split], some.class_counts.get(&split)),
+                (all.rows[&split], all.class_counts.get(&split))
+            );
+        }
+        assert_eq!(some.sha256, all.sha256);
+    }
+    let (interrupted, _) = super::callbacks::interrupted_at(&half, steps, 2);
+    assert_eq!(promised(&interrupted), promised(&root));
+    let other = with("[data]\ntrain_fraction = 0.5\ntrain_fraction_seed = 1").finish();
+    assert_ne!(promised(&other)["metrics.csv"], promised(&root)["metrics.csv"]);
+    // Of a fold, a part of what is left.
+    let of_fold = folds(&plain, "count = 3\nindex = 0\n[data]\ntrain_fraction = 0.5").finish();
+    let all_of_fold = folds(&plain, "count = 3\nindex = 0").finish();
+    assert_eq!(fold_rows(&of_fold), fold_rows(&all_of_fold));
+    assert!(manifest(&of_fold).data[0].rows[&Split::Train] < manifest(&all_of_fold).data[0].rows[&Split::Train]);
 }
 
 #[test]
