@@ -9,8 +9,9 @@
 //! process, of which other programs take nothing; threads and replicas, which use the cores differently, by the time that passes.
 //! The first candidate is the one that usually wins, and a later one is taken only when it is clearly faster; of a
 //! network so large that there is no time for all of them, the first take part. Where matrices are multiplied far faster in bfloat16, a large
-//! network of dense convolutions is computed in it without a trial. Whether weights' gradients are by im2col there is told by two layers alone. The rounds end when the order is settled. The clock
-//! decides all the same: the choice belongs into the manifest of a run, and a run that must be repeated to the bit fixes it.
+//! network of dense convolutions is computed in it without a trial. Whether gradients of weights are made by im2col there, two layers alone
+//! tell. The rounds end when the order is settled. The clock decides all the same: the choice belongs into the manifest of a run, and a run
+//! that must be repeated to the bit fixes it.
 
 mod candidate;
 mod product;

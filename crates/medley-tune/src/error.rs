@@ -61,7 +61,7 @@ pub enum TuneError {
         /// What is wrong.
         problem: String,
     },
-    /// Nothing could be searched and trained in the time.
+    /// No network could be trained in the time.
     #[error(
         "a budget of {} is too little for these data and this network: it needs at least {}, and more is better",
         duration(*budget),
