@@ -74,14 +74,19 @@ pub(crate) fn strata(labels: &Labels, kind: TaskKind) -> Vec<usize> {
     (0..labels.rows()).map(rarest).collect()
 }
 
-fn split_rows(strata: &[usize], count: usize, repeat: u64) -> Vec<usize> {
+/// The rows of each stratum, in their order.
+pub(crate) fn by_stratum(strata: &[usize]) -> BTreeMap<usize, Vec<usize>> {
     let mut by_stratum: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, &stratum) in strata.iter().enumerate() {
         by_stratum.entry(stratum).or_default().push(row);
     }
+    by_stratum
+}
+
+fn split_rows(strata: &[usize], count: usize, repeat: u64) -> Vec<usize> {
     let mut folds = vec![0; strata.len()];
     let mut next = 0;
-    for (stratum, mut rows) in by_stratum {
+    for (stratum, mut rows) in by_stratum(strata) {
         rows.shuffle(&mut stream(repeat, Purpose::Split, &[u64::MAX, stratum as u64]));
         for row in rows {
             folds[row] = next % count;
@@ -163,12 +168,7 @@ pub fn leave_out(task: &OpenedTask, fold: Fold, groups: Option<&[u64]>) -> Resul
     let labels = joined(parts)?;
     let folds = assign(&labels, task.spec.kind, fold.count, fold.repeat, groups);
     let rows_of = |wanted: &dyn Fn(usize) -> bool| (0..folds.len()).filter(|&row| wanted(folds[row])).collect();
-    let chosen = |split: Split, rows: Vec<usize>| {
-        let values = rows.iter().flat_map(|&row| labels.row(row).to_vec()).collect();
-        let labels = Labels::multi(values, rows.len(), labels.width())?;
-        let images = Rows::of(parts, rows);
-        LabelledImages::new(&task.spec, split, Arc::new(images), labels)
-    };
+    let chosen = |split: Split, rows: Vec<usize>| chosen(task, split, &labels, rows);
     let left_out: Vec<usize> = rows_of(&|of| of == fold.index);
     let opened = OpenedTask {
         spec: task.spec.clone(),
@@ -186,17 +186,23 @@ fn joined(parts: [&LabelledImages; 2]) -> Result<Labels, CoreError> {
     Labels::multi(values, rows, parts[0].labels().width())
 }
 
-/// Some rows of two splits.
-pub(crate) struct Rows {
-    parts: [Arc<dyn ImageSource>; 2],
+/// Some rows of training and validation as a split, counted from the first training row, as `labels` are.
+pub(crate) fn chosen(
+    task: &OpenedTask,
+    split: Split,
+    labels: &Labels,
     rows: Vec<usize>,
+) -> Result<LabelledImages, CoreError> {
+    let values = rows.iter().flat_map(|&row| labels.row(row).to_vec()).collect();
+    let labels = Labels::multi(values, rows.len(), labels.width())?;
+    let images = Rows { parts: [&task.train, &task.val].map(|part| Arc::clone(part.images())), rows };
+    LabelledImages::new(&task.spec, split, Arc::new(images), labels)
 }
 
-impl Rows {
-    /// Rows are counted from the first of the first split.
-    pub(crate) fn of(parts: [&LabelledImages; 2], rows: Vec<usize>) -> Self {
-        Self { parts: parts.map(|part| Arc::clone(part.images())), rows }
-    }
+/// Some rows of two splits.
+struct Rows {
+    parts: [Arc<dyn ImageSource>; 2],
+    rows: Vec<usize>,
 }
 
 impl ImageSource for Rows {

@@ -3,24 +3,17 @@
 //! The same part of each class, and one row of each at least. Parts are nested: the rows of a smaller one are among those of a larger one,
 //! so that a curve shows what more rows bring and not what other rows do. Validation and test rows stay as they are.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use medley_core::seed::{Purpose, stream};
-use medley_core::{CoreError, LabelledImages, Labels, OpenedTask, Split, TaskKind};
+use medley_core::{CoreError, Labels, OpenedTask, Split, TaskKind};
 use rand::seq::SliceRandom as _;
 
-use crate::folds::{Rows, strata};
+use crate::folds::{by_stratum, chosen, strata};
 
 /// Rows of that part of the training split, in their order. Of tasks with many labels, the same part of the rows with each rarest label.
 /// `fraction` lies in (0, 1]; another `seed` draws other rows.
 pub fn rows(labels: &Labels, kind: TaskKind, fraction: f64, seed: u64) -> Vec<usize> {
-    let mut by_stratum: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (row, stratum) in strata(labels, kind).into_iter().enumerate() {
-        by_stratum.entry(stratum).or_default().push(row);
-    }
     let mut kept = Vec::new();
-    for (stratum, mut rows) in by_stratum {
+    for (stratum, mut rows) in by_stratum(&strata(labels, kind)) {
         rows.shuffle(&mut stream(seed, Purpose::Split, &[u64::MAX - 2, stratum as u64]));
         let count = (rows.len() as f64 * fraction).round() as usize;
         kept.extend_from_slice(&rows[..count.clamp(1, rows.len())]);
@@ -34,14 +27,11 @@ pub fn rows(labels: &Labels, kind: TaskKind, fraction: f64, seed: u64) -> Vec<us
 /// # Errors
 /// [`CoreError`] where labels and images do not belong together.
 pub(crate) fn keep(task: &OpenedTask, fraction: f64, seed: u64) -> Result<OpenedTask, CoreError> {
-    let (train, width) = (&task.train, task.train.labels().width());
-    let rows = rows(train.labels(), task.spec.kind, fraction, seed);
-    let values = rows.iter().flat_map(|&row| train.labels().row(row).to_vec()).collect();
-    let labels = Labels::multi(values, rows.len(), width)?;
-    let images = Rows::of([train, &task.val], rows);
+    let labels = task.train.labels();
+    let rows = rows(labels, task.spec.kind, fraction, seed);
     Ok(OpenedTask {
         spec: task.spec.clone(),
-        train: LabelledImages::new(&task.spec, Split::Train, Arc::new(images), labels)?,
+        train: chosen(task, Split::Train, labels, rows)?,
         val: task.val.clone(),
         test: task.test.clone(),
     })
