@@ -3,12 +3,10 @@
 //! Trying out a large network takes seconds. Where it consists of dense convolutions, they are products, and what a product gains by
 //! bfloat16 they gain, too: a fiftieth of a second shows it.
 
-use std::time::Duration;
-
 use medley_core::{MemoryLayout, Precision};
 use tch::{Device, Kind, Tensor};
 
-use super::candidate::processor_time;
+use super::candidate::{best_time, processor_time};
 use crate::{ComputePlan, ModelError, environment};
 
 /// Multiplications of a step from which a network counts as large. `ResNet-18` has 50 billion of 32 images, `ResNet-9` of width 16 three.
@@ -42,14 +40,11 @@ pub(super) fn advantage() -> Result<f64, ModelError> {
     environment::set_threads(1);
     let seconds = |kind: Kind| -> Result<f64, ModelError> {
         let matrix = Tensor::f_ones([SIDE, SIDE], (kind, Device::Cpu))?;
-        // The first one chooses and compiles its kernel.
-        drop(matrix.f_matmul(&matrix)?);
-        let mut best = Duration::MAX;
-        for _ in 0..REPEATS {
+        let best = best_time(REPEATS, || {
             let before = processor_time();
             drop(matrix.f_matmul(&matrix)?);
-            best = best.min(processor_time().saturating_sub(before));
-        }
+            Ok(processor_time().saturating_sub(before))
+        })?;
         Ok(best.as_secs_f64().max(1e-9))
     };
     Ok(seconds(Kind::Float)? / seconds(Kind::BFloat16)?)

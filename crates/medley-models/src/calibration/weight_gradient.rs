@@ -6,7 +6,7 @@ use medley_core::{MemoryLayout, Precision};
 use tch::{Device, Kind, Tensor};
 
 use super::ComputeChoices;
-use super::candidate::processor_time;
+use super::candidate::{best_time, processor_time};
 use crate::layers::im2col::{Window, weight_gradient};
 use crate::scope::in_layout;
 use crate::{ModelError, environment};
@@ -48,7 +48,7 @@ pub(super) fn advantage() -> Result<f64, ModelError> {
         let x = ones([IMAGES, channels, side, side])?;
         let gradient = ones([IMAGES, channels, side, side])?;
         let weight = ones([channels, channels, 3, 3])?.f_set_requires_grad(true)?;
-        theirs += best(|| {
+        theirs += best_time(REPEATS, || {
             let y = x.f_conv2d(&weight, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1)?;
             let before = processor_time();
             // The loss whose gradient this is: what is more than the layer's own is little beside it.
@@ -57,7 +57,7 @@ pub(super) fn advantage() -> Result<f64, ModelError> {
             Ok(processor_time().saturating_sub(before))
         })?;
         let window = Window { kernel: [3, 3], stride: 1, padding: [1, 1] };
-        ours += best(|| {
+        ours += best_time(REPEATS, || {
             let before = processor_time();
             drop(tch::no_grad(|| weight_gradient(&x, &gradient, window))?);
             Ok(processor_time().saturating_sub(before))
@@ -67,12 +67,6 @@ pub(super) fn advantage() -> Result<f64, ModelError> {
 }
 
 const KIND: (Kind, Device) = (Kind::BFloat16, Device::Cpu);
-
-/// The shortest time, after a first turn that chooses and compiles a kernel.
-fn best(mut turn: impl FnMut() -> Result<Duration, ModelError>) -> Result<Duration, ModelError> {
-    turn()?;
-    (0..REPEATS).try_fold(Duration::MAX, |best, _| Ok(turn()?.min(best)))
-}
 
 #[cfg(test)]
 mod tests {
