@@ -64,6 +64,18 @@ impl SplitSources {
         })
     }
 
+    /// The same split without any task.
+    pub(crate) fn none(&self) -> Self {
+        Self { split: self.split, sources: Vec::new() }
+    }
+
+    /// Adds the images of a task of another one, as they are.
+    pub(crate) fn push_plain(&mut self, other: &Self, task: usize) {
+        if let Some(source) = other.sources.get(task) {
+            self.sources.push(TaskSource { policy: PolicyConfig::none(), ..source.clone() });
+        }
+    }
+
     /// The same images, those of one task changed by a policy and the others as they are.
     pub(crate) fn only(&self, task: usize, policy: &PolicyConfig) -> Self {
         let sources = self.sources.iter().enumerate().map(|(index, source)| {

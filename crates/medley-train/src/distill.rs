@@ -4,24 +4,26 @@
 //! that eleven networks of a task each can teach one of eleven tasks. What a teacher may have learnt from must be what the student
 //! learns from: the same files and folds, or its knowledge of validation rows would pass into the student and be measured there. That is
 //! checked before a run folder is made. The manifest records each network with its SHA-256, and a run goes on with the very same ones.
+//!
+//! A teacher may have learnt from larger images than the student sees (`breastmnist_64.npz`): then both files must be of the same rows in
+//! the same order, which is told by labels and pixels.
+
+mod pairing;
+mod teacher;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use medley_core::record::{DataRecord, FoldsRecord, Manifest, RunResults, TeacherRecord};
-use medley_core::{RunLayout, TaskSpec};
-use medley_models::{BuildOptions, ComputePlan, MultiTaskNet};
-use medley_predictions::record::{read_manifest, read_results};
+use medley_core::TaskSpec;
+use medley_core::record::{DataRecord, FoldsRecord, Manifest, TeacherRecord};
 use medley_storage::{ConfinedFolder, Shown};
 use serde::Deserialize;
-use tch::no_grad_guard;
 
+use self::teacher::Finished;
+pub use self::teacher::Teacher;
 use crate::TrainError;
-use crate::checkpoint::CheckpointFolder;
-use crate::components::losses::LossChoice;
-use crate::config::{Experiment, RawExperiment, recorded};
-use crate::data::{INPUT_CHANNELS, Prepared};
-use crate::run_folder::RunFolder;
+use crate::config::Experiment;
+use crate::data::{LearningData, Prepared, SplitSources};
 
 /// The record of an ensemble, and the largest that is read.
 const ENSEMBLE: (&str, u64) = ("ensemble.json", 64 << 20);
@@ -31,7 +33,8 @@ medley_core::keys! {
     /// Beyer et al., *Knowledge Distillation: A Good Teacher Is Patient and Consistent*, 2022).
     pub struct DistillConfig {
         /// Folders of finished runs, or of ensembles whose runs lie beside them; left out, there are none. Each counts alike, with the mean over its
-        /// seeds, or by the weights of the ensemble. They need the same data files and folds, and some of the same tasks.
+        /// seeds, or by the weights of the ensemble. They need the same data files and folds, and some of the same tasks. Those of another
+        /// `data.size` need its files too, of the same rows in the same order; they say once what they see in each training image as it is.
         teachers: Vec<String> = Vec::new();
         /// What logits of teachers and student are divided by before they are compared.
         temperature: f64 = 2.0, in 0.1..=100.0;
@@ -97,27 +100,27 @@ struct EnsembleWeights {
     weights: Vec<f64>,
 }
 
-/// One network that teaches.
-pub struct Teacher {
-    layout: RunLayout,
-    manifest: Manifest,
-    raw: RawExperiment,
-    record: TeacherRecord,
-    /// Values of its parameters and running statistics.
-    values: u64,
-}
-
 /// All networks that teach.
 #[derive(Default)]
 pub struct Teachers {
     networks: Vec<Teacher>,
+    others: OtherSizes,
 }
+
+/// Training images of other sizes than the student's, by edge length, with their tasks.
+type OtherSizes = BTreeMap<usize, (Vec<String>, SplitSources)>;
+
+/// Opens data of another size: the same tasks, folds and part of the rows.
+type OpensSize<'a> = dyn Fn(usize, Vec<String>) -> Result<Prepared, TrainError> + 'a;
 
 /// What a teacher must fit.
 struct Student<'a> {
     wanted: BTreeSet<&'a str>,
+    size: usize,
     prepared: &'a Prepared,
     folds: Option<FoldsRecord>,
+    opens: &'a OpensSize<'a>,
+    others: OtherSizes,
 }
 
 impl Teachers {
@@ -125,16 +128,23 @@ impl Teachers {
     ///
     /// # Errors
     /// [`DistillError`] for those that do not; what is wrong with their folders.
-    pub(crate) fn open(experiment: &Experiment, prepared: &Prepared) -> Result<Self, TrainError> {
+    pub(crate) fn open(
+        experiment: &Experiment,
+        prepared: &Prepared,
+        opens: &OpensSize<'_>,
+    ) -> Result<Self, TrainError> {
         let config = &experiment.distill;
         let all = experiment.tasks.iter().map(String::as_str);
-        let student = Student {
+        let mut student = Student {
             wanted: match &config.tasks {
                 Some(tasks) => tasks.iter().map(String::as_str).collect(),
                 None => all.collect(),
             },
+            size: experiment.data.size,
             prepared,
             folds: prepared.folds_record(experiment),
+            opens,
+            others: OtherSizes::new(),
         };
         let mut networks = Vec::new();
         for teacher in &config.teachers {
@@ -152,7 +162,8 @@ impl Teachers {
                 teacher.record.validation.clear();
             }
         }
-        let teachers = Self { networks };
+        let others = student.others;
+        let teachers = Self { networks, others };
         if !config.teachers.is_empty() {
             for task in config.tasks.iter().flatten() {
                 if teachers.iter().all(|teacher| teacher.weight(task).is_none()) {
@@ -170,10 +181,11 @@ impl Teachers {
     pub(crate) fn reopen(
         experiment: &Experiment,
         prepared: &Prepared,
+        opens: &OpensSize<'_>,
         run: &Path,
         manifest: &Manifest,
     ) -> Result<Self, TrainError> {
-        let teachers = Self::open(experiment, prepared)?;
+        let teachers = Self::open(experiment, prepared, opens)?;
         // Folders may have moved.
         let plain = |record: &TeacherRecord| TeacherRecord { folder: None, ..record.clone() };
         let (now, then) = (teachers.iter().map(|one| plain(&one.record)), manifest.teachers.iter().map(plain));
@@ -207,14 +219,24 @@ impl Teachers {
     pub(crate) fn values(&self) -> u64 {
         self.iter().map(|teacher| teacher.values).sum()
     }
+
+    /// Bytes of the training images that they look at in the student's place.
+    pub(crate) fn image_bytes(&self) -> u64 {
+        self.others.values().map(|(_, images)| images.bytes()).sum()
+    }
+
+    /// The tasks and training images of a size that is not the student's, where a teacher has learnt from such.
+    pub(crate) fn images_for(&self, teacher: &Teacher) -> Option<&(Vec<String>, SplitSources)> {
+        self.others.get(&teacher.record.image_size?)
+    }
 }
 
 impl Student<'_> {
     /// Each seed of a run, with equal weights.
-    fn open_run(&self, root: &Path) -> Result<Vec<Teacher>, TrainError> {
+    fn open_run(&mut self, root: &Path) -> Result<Vec<Teacher>, TrainError> {
         let run = Finished::open(root)?;
         let manifest = &run.manifest;
-        let shared = self.shared(root, manifest)?;
+        let shared = self.shared(root, &run)?;
         if shared.is_empty() {
             let tasks: Vec<&str> = manifest.data.iter().map(|data| data.task.name.as_str()).collect();
             return Err(misfit(root, format!("it knows {}, and none of that is to be taught", tasks.join(", "))));
@@ -223,13 +245,13 @@ impl Student<'_> {
         let weights: BTreeMap<String, f64> = shared.into_iter().map(|task| (task, weight)).collect();
         let mut networks = Vec::new();
         for &seed in &manifest.seeds {
-            networks.extend(run.networks(seed, &weights)?);
+            networks.extend(run.networks(seed, &weights, self.size)?);
         }
         Ok(networks)
     }
 
     /// The members of an ensemble that weigh something in a task that is to be taught.
-    fn open_ensemble(&self, root: &Path) -> Result<Vec<Teacher>, TrainError> {
+    fn open_ensemble(&mut self, root: &Path) -> Result<Vec<Teacher>, TrainError> {
         let bytes = ConfinedFolder::new(root).read_file(&root.join(ENSEMBLE.0), ENSEMBLE.1)?;
         let ensemble: Ensemble =
             serde_json::from_slice(&bytes).map_err(|error| misfit(root, format!("{} is bad: {error}", ENSEMBLE.0)))?;
@@ -255,20 +277,47 @@ impl Student<'_> {
             }
             let folder = beside.join(&run);
             let run = Finished::open(&folder)?;
-            let shared = self.shared(&folder, &run.manifest)?;
+            let shared = self.shared(&folder, &run)?;
             if let Some(task) = weights.keys().find(|task| !shared.contains(*task)) {
                 return Err(misfit(&folder, format!("it is to teach {task}, which it does not know")));
             }
             if !run.manifest.seeds.contains(&seed) {
                 return Err(misfit(&folder, format!("it has no seed {seed}")));
             }
-            teachers.extend(run.networks(seed, &weights)?);
+            teachers.extend(run.networks(seed, &weights, self.size)?);
         }
         Ok(teachers)
     }
 
-    /// The tasks that a run can teach, whose data are those of the student.
-    fn shared(&self, root: &Path, manifest: &Manifest) -> Result<BTreeSet<String>, TrainError> {
+    /// The tasks that a run can teach, whose data are those of the student, or of the same rows in another size.
+    fn shared(&mut self, root: &Path, run: &Finished) -> Result<BTreeSet<String>, TrainError> {
+        let manifest = &run.manifest;
+        self.check_folds(root, manifest)?;
+        let size = run.raw.data.size;
+        let names = self.prepared.records.iter().map(|own| &own.task.name);
+        let known = |name: &&String| manifest.data.iter().any(|data| data.task.name == **name);
+        let names: Vec<String> =
+            names.filter(known).filter(|name| self.wanted.contains(name.as_str())).cloned().collect();
+        if size == self.size || names.is_empty() {
+            check_data(root, manifest, self.prepared, &names)?;
+        } else {
+            let other = (self.opens)(size, names.clone())?;
+            check_data(root, manifest, &other, &names)?;
+            for (there, name) in names.iter().enumerate() {
+                check_pairs(root, size, name, &self.prepared.learning, (&other.learning, there))?;
+            }
+            let (tasks, images) = self.others.entry(size).or_insert_with(|| (Vec::new(), other.learning.train.none()));
+            for (there, name) in names.iter().enumerate() {
+                if !tasks.contains(name) {
+                    tasks.push(name.clone());
+                    images.push_plain(&other.learning.train, there);
+                }
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn check_folds(&self, root: &Path, manifest: &Manifest) -> Result<(), TrainError> {
         let place = |folds: &Option<FoldsRecord>| folds.as_ref().map(|folds| (folds.count, folds.index, folds.repeat));
         if place(&self.folds) != place(&manifest.folds) {
             let said = |folds: &Option<FoldsRecord>| match place(folds) {
@@ -281,114 +330,50 @@ impl Student<'_> {
             );
             return Err(misfit(root, problem));
         }
-        let records = &self.prepared.records;
-        let mut shared = BTreeSet::new();
-        let statistics = self.prepared.learning.train.normalisations();
-        for (own, statistics) in records.iter().zip(statistics) {
-            let name = &own.task.name;
-            let Some(theirs) = manifest.data.iter().find(|data| data.task.name == *name) else { continue };
-            if !self.wanted.contains(name.as_str()) {
-                continue;
-            }
-            if let Some(problem) = pairs(own, theirs) {
-                return Err(misfit(root, problem));
-            }
-            let groups = |folds: &Option<FoldsRecord>| folds.as_ref().and_then(|folds| folds.groups.get(name).cloned());
-            if groups(&self.folds) != groups(&manifest.folds) {
+        let groups =
+            |folds: &Option<FoldsRecord>, name: &str| folds.as_ref().and_then(|one| one.groups.get(name).cloned());
+        for name in &self.wanted {
+            let is_known = manifest.data.iter().any(|data| data.task.name == *name);
+            if is_known && groups(&self.folds, name) != groups(&manifest.folds, name) {
                 return Err(misfit(root, format!("other rows of {name} belong together (`folds.groups`)")));
             }
-            if manifest.normalisation.get(name).is_some_and(|theirs| *theirs != statistics) {
-                let problem = format!("it normalises the pixels of {name} otherwise; give both the same [data] table");
-                return Err(misfit(root, problem));
-            }
-            shared.insert(name.clone());
         }
-        Ok(shared)
+        Ok(())
     }
 }
 
-impl Teacher {
-    /// What it counts for in a task; `None` where it has no part in it.
-    pub fn weight(&self, task: &str) -> Option<f64> {
-        self.record.weights.get(task).copied()
-    }
-
-    /// The loss that it was trained with: that says how its logits are meant.
-    pub(crate) fn loss(&self, task: &str) -> &LossChoice {
-        &self.raw.loss.of(task).choice
-    }
-
-    /// Its network, with the weights that were recorded.
-    ///
-    /// # Errors
-    /// When its checkpoint cannot be used, or is not the one that was recorded.
-    pub(crate) fn load(&self, plan: ComputePlan) -> Result<MultiTaskNet, TrainError> {
-        let _guard = no_grad_guard();
-        let net = build(&self.raw, &self.manifest, plan)?;
-        let state: Vec<_> = net.parameters().into_iter().chain(net.buffers()).collect();
-        let TeacherRecord { seed, phase, .. } = &self.record;
-        let found = CheckpointFolder::of_stage(&self.layout, *seed, phase.as_deref()).read_model("best", &state)?;
-        if found.sha256 != self.record.sha256 {
-            return Err(misfit(self.layout.root(), "its network has changed since this run began".to_owned()));
+/// Checks that a run has learnt these tasks from these data, normalised alike.
+fn check_data(root: &Path, manifest: &Manifest, data: &Prepared, names: &[String]) -> Result<(), TrainError> {
+    for (own, statistics) in data.records.iter().zip(data.learning.train.normalisations()) {
+        let name = &own.task.name;
+        let theirs = manifest.data.iter().find(|data| data.task.name == *name).filter(|_| names.contains(name));
+        let Some(theirs) = theirs else { continue };
+        if let Some(problem) = pairs(own, theirs) {
+            return Err(misfit(root, problem));
         }
-        for (name, tensor) in &state {
-            match found.tensors.get(name).filter(|source| source.size() == tensor.size()) {
-                Some(source) => tensor.shallow_clone().f_copy_(source)?,
-                None => {
-                    return Err(misfit(self.layout.root(), format!("its checkpoint does not fit its config: {name}")));
-                }
-            }
+        if manifest.normalisation.get(name).is_some_and(|theirs| *theirs != statistics) {
+            let problem = format!("it normalises the pixels of {name} otherwise; give both the same [data] table");
+            return Err(misfit(root, problem));
         }
-        Ok(net)
     }
+    Ok(())
 }
 
-/// A finished run.
-struct Finished {
-    layout: RunLayout,
-    manifest: Manifest,
-    raw: RawExperiment,
-    results: RunResults,
-}
-
-impl Finished {
-    fn open(root: &Path) -> Result<Self, TrainError> {
-        RunFolder::check(root)?;
-        let layout = RunLayout::new(root);
-        let manifest = read_manifest(&layout)?;
-        let unfinished = || misfit(root, "it is not finished; `medley resume` finishes it first".to_owned());
-        let results = read_results(&layout, &manifest).map_err(TrainError::Results)?.ok_or_else(unfinished)?;
-        let raw = recorded(&layout.config())?;
-        Ok(Self { layout, manifest, raw, results })
-    }
-
-    /// The networks by which a seed predicts these tasks: one, unless a later phase has left others.
-    fn networks(&self, seed: u64, weights: &BTreeMap<String, f64>) -> Result<Vec<Teacher>, TrainError> {
-        let fine_tuned = self.results.seeds.iter().find(|result| result.seed == seed).map(|result| &result.fine_tuned);
-        let mut by_stage: BTreeMap<Option<String>, BTreeMap<String, f64>> = BTreeMap::new();
-        for (task, &weight) in weights {
-            let stage = fine_tuned.and_then(|all| all.get(task)).map(|one| one.stage.clone());
-            by_stage.entry(stage).or_default().insert(task.clone(), weight);
-        }
-        by_stage.into_iter().map(|(stage, weights)| self.network(seed, stage, weights)).collect()
-    }
-
-    fn network(&self, seed: u64, phase: Option<String>, weights: BTreeMap<String, f64>) -> Result<Teacher, TrainError> {
-        let Self { layout, manifest, raw, .. } = self;
-        let outline = build_outline(raw, manifest)?;
-        let state: Vec<_> = outline.parameters().into_iter().chain(outline.buffers()).collect();
-        let found = CheckpointFolder::of_stage(layout, seed, phase.as_deref()).read_model("best", &state)?;
-        let folder = std::path::absolute(layout.root()).ok().and_then(|path| path.into_os_string().into_string().ok());
-        let (epoch, sha256) = (found.epoch, found.sha256);
-        let result = self.results.seeds.iter().find(|result| result.seed == seed);
-        let tasks = result.into_iter().flat_map(|result| &result.validation.tasks);
-        let validation =
-            tasks.filter(|one| weights.contains_key(&one.task)).map(|one| (one.task.clone(), one.macro_f1));
-        let validation = validation.collect();
-        let record =
-            TeacherRecord { run: manifest.run.clone(), folder, seed, phase, epoch, sha256, weights, validation };
-        let values = state.iter().map(|(_, tensor)| tensor.numel() as u64).sum();
-        Ok(Teacher { layout: layout.clone(), manifest: manifest.clone(), raw: raw.clone(), record, values })
+/// Checks that the rows of a task are the same in files of another size.
+fn check_pairs(
+    root: &Path,
+    size: usize,
+    name: &str,
+    own: &LearningData,
+    (other, there): (&LearningData, usize),
+) -> Result<(), TrainError> {
+    let Some(here) = own.tasks.iter().position(|task| task.name == name) else { return Ok(()) };
+    match pairing::problem((own, here), (other, there)) {
+        Some(problem) => Err(misfit(
+            root,
+            format!("it has seen images of {size} pixels, and that file of {name} is not of the same rows: {problem}"),
+        )),
+        None => Ok(()),
     }
 }
 
@@ -407,20 +392,4 @@ fn pairs(own: &DataRecord, theirs: &DataRecord) -> Option<String> {
     }
     let differs = |a: &TaskSpec, b: &TaskSpec| a.classes != b.classes || a.kind != b.kind;
     differs(&own.task, &theirs.task).then(|| format!("its classes of {name} are others"))
-}
-
-fn specs(manifest: &Manifest) -> Vec<TaskSpec> {
-    manifest.data.iter().map(|data| data.task.clone()).collect()
-}
-
-fn options(raw: &RawExperiment, plan: ComputePlan) -> BuildOptions {
-    BuildOptions { plan, seed: 0, input_channels: INPUT_CHANNELS as i64, input_size: raw.data.size as i64 }
-}
-
-fn build(raw: &RawExperiment, manifest: &Manifest, plan: ComputePlan) -> Result<MultiTaskNet, TrainError> {
-    Ok(MultiTaskNet::build(&raw.net.validated()?, &specs(manifest), &options(raw, plan))?)
-}
-
-fn build_outline(raw: &RawExperiment, manifest: &Manifest) -> Result<MultiTaskNet, TrainError> {
-    Ok(MultiTaskNet::outline(&raw.net.validated()?, &specs(manifest), &options(raw, ComputePlan::default()))?)
 }

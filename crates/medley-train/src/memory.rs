@@ -14,6 +14,7 @@ use crate::components::optimizers;
 use crate::config::Experiment;
 use crate::config::schema::OnNan;
 use crate::data::{LearningData, SplitSources};
+use crate::distill::Teachers;
 use crate::engine::{outline, predict_batch_size};
 
 /// Bytes of an fp32 value.
@@ -102,10 +103,10 @@ impl Footprint {
         })
     }
 
-    /// The same with networks that teach, which hold so many values.
+    /// The same with networks that teach, and the images that they see in place of the student's.
     #[must_use]
-    pub fn with_teachers(self, teachers: u64) -> Self {
-        Self { teachers, ..self }
+    pub(crate) fn with_teachers(self, teachers: &Teachers) -> Self {
+        Self { teachers: teachers.values(), data: self.data + teachers.image_bytes(), ..self }
     }
 
     /// The same with another plan.

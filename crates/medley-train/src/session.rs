@@ -147,8 +147,9 @@ impl<'a> Session<'a> {
         // Calibration changes the number of threads.
         let _threads = RestoreThreads::later();
         let least = compute::least(experiment);
-        let teachers = Teachers::open(experiment, &prepared)?;
-        let footprint = Footprint::of(experiment, &prepared.learning, &least)?.with_teachers(teachers.values());
+        let teachers =
+            Teachers::open(experiment, &prepared, &|size, tasks| self.data_of(&experiment.at_size(size, tasks)))?;
+        let footprint = Footprint::of(experiment, &prepared.learning, &least)?.with_teachers(&teachers);
         self.check_memory(&footprint)?;
         let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
         let choice = match begins_from {
@@ -202,11 +203,12 @@ impl<'a> Session<'a> {
         let teachers = if is_finished {
             Teachers::default()
         } else {
-            Teachers::reopen(experiment, &prepared, folder.layout().root(), folder.manifest())?
+            let opens = |size, tasks| self.data_of(&experiment.at_size(size, tasks));
+            Teachers::reopen(experiment, &prepared, &opens, folder.layout().root(), folder.manifest())?
         };
         if !is_finished {
             let footprint = Footprint::of(experiment, &prepared.learning, &plan)?;
-            self.check_memory(&footprint.with_teachers(teachers.values()))?;
+            self.check_memory(&footprint.with_teachers(&teachers))?;
         }
         let pretrained = recorded_weights(experiment, &folder)?;
         let run = Run::new(experiment, prepared, plan, None, pretrained, folder, self.storage);

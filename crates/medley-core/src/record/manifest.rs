@@ -178,6 +178,9 @@ pub struct TeacherRecord {
     pub phase: Option<String>,
     /// Epochs that it was trained for.
     pub epoch: usize,
+    /// The edge length of the images that it has learnt from, in pixels, where that is not the student's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<usize>,
     /// SHA-256 of its file.
     pub sha256: String,
     /// What it counts for, by the name of each task that it teaches; above 0.

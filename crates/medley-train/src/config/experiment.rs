@@ -142,6 +142,14 @@ impl Experiment {
         experiment
     }
 
+    /// The same for some of its tasks, in images of another size: for their data alone.
+    pub(crate) fn at_size(&self, size: usize, tasks: Vec<String>) -> Self {
+        let mut experiment = self.clone();
+        experiment.raw.data.size = size;
+        experiment.raw.tasks = tasks;
+        experiment
+    }
+
     /// The phase that it is of.
     pub(crate) fn phase(&self) -> Option<&PhaseConfig> {
         self.phase.as_ref()

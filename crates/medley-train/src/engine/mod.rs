@@ -293,7 +293,7 @@ impl<'a> SeedRun<'a> {
         let mut seed_run = Self {
             stage,
             epoch_start: None,
-            teaching: teachers.map(|teachers| Teaching::load(teachers, &data.tasks, plan)).transpose()?,
+            teaching: teachers.map(|teachers| Teaching::load(teachers, experiment, &data.tasks, plan)).transpose()?,
             always_frozen: always_frozen(&parameters),
             optimizer: experiment.optimizer.build(parameters, plan.cores())?,
             average: if experiment.average.choice.is_kept() { Some(MovingAverage::new(&state)?) } else { None },

@@ -212,7 +212,8 @@ pub(crate) fn batch_tensor(batch: &Batch, device: Device) -> Result<Tensor, Trai
     Ok(images.f_to_device(device)?)
 }
 
-fn requests(rows: &[usize], batch_size: usize) -> Vec<BatchRequest> {
+/// Every row of every task once, in order, in batches of one task each.
+pub(super) fn requests(rows: &[usize], batch_size: usize) -> Vec<BatchRequest> {
     let mut requests = Vec::new();
     for (task, &rows) in rows.iter().enumerate() {
         for start in (0..rows).step_by(batch_size) {

@@ -53,7 +53,7 @@ impl SeedRun<'_> {
     /// One step; the loss before it.
     pub(super) fn train_batch(&mut self, batch: &mut Batch, observers: &mut Observers) -> Result<f64, TrainError> {
         let mixed = self.mixer.mix(batch, self.progress.step as u64);
-        let taught = self.taught(batch)?;
+        let taught = self.taught(batch, &mixed)?;
         self.train_step(&MixedBatch { batch, mixed: &mixed, weights: None, taught: &taught }, observers)
     }
 

@@ -113,6 +113,59 @@ fn an_ensemble_teaches_as_its_members_do() {
     }
 }
 
+/// Draws the sets of a laboratory once more, in images of 64 pixels.
+fn draw_larger(laboratory: &Laboratory, seed: u64) {
+    let size = 64;
+    let options = SynthOptions { rows: Rows::AtMost(48), size, seed, overwrite: true };
+    for task in TASKS {
+        write_set(laboratory.folder.path(), task, &options, &RealFs).unwrap();
+    }
+}
+
+#[test]
+fn a_teacher_of_larger_images_teaches() {
+    let plain = Laboratory::new("");
+    let seed = SynthOptions::default().seed;
+    draw_larger(&plain, seed);
+    let large = plain.other(one_seed("[data]\nsize = 64")).finish();
+    let mixing = "[augment.mix]\nmixup_alpha = 1.0";
+    let untaught = promised(&plain.other(one_seed(mixing)).finish());
+    let both = plain.other(one_seed("")).finish();
+    let laboratory = taught(&plain, &[&large, &both], mixing);
+    let root = laboratory.finish();
+    let expected = promised(&root);
+    assert_ne!(weights_of(&expected), weights_of(&untaught));
+    let manifest = read_manifest(&RunLayout::new(&root)).unwrap();
+    let sizes: Vec<_> = manifest.teachers.iter().map(|one| one.image_size).collect();
+    assert_eq!(sizes, [Some(64), None]);
+    for step in [3, 9] {
+        let (root, _) = interrupted_at(&laboratory, steps, step);
+        assert!(promised(&root) == expected, "interrupted at step {step}");
+    }
+    let idle = promised(&taught(&plain, &[&large], &format!("weight = 0.0\n{mixing}")).finish());
+    assert_eq!(weights_of(&idle), weights_of(&untaught));
+
+    // Folds part the rows of both files alike.
+    let folds = "[folds]\ncount = 3\nindex = 1";
+    let of_fold = plain.other(one_seed(&format!("[data]\nsize = 64\n{folds}"))).finish();
+    taught(&plain, &[&of_fold], folds).finish();
+    let problem = |keys: &str, teacher: &Path| taught(&plain, &[teacher], keys).start().err().unwrap().to_string();
+    assert!(problem(folds, &large).contains("it left out the validation split of the file"));
+
+    // Others in their place, by which a teacher was trained, too.
+    draw_larger(&plain, seed + 1);
+    assert!(problem("", &large).contains("by their SHA-256: rows do not pair"));
+    let unpaired = plain.other(one_seed("[data]\nsize = 64")).finish();
+    let said = problem("", &unpaired);
+    assert!(
+        said.contains("has seen images of 64 pixels, and that file of b") && said.contains("not of the same rows"),
+        "{said}"
+    );
+    std::fs::remove_file(plain.folder.path().join("bloodmnist_64.npz")).unwrap();
+    let said = problem("", &unpaired);
+    assert!(said.contains("bloodmnist_64.npz"), "{said}");
+}
+
 #[test]
 fn teachers_that_do_not_pair_are_refused_and_leave_nothing_behind() {
     let plain = Laboratory::new("");
