@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use medley_core::RunLayout;
 use medley_core::record::Event;
@@ -45,14 +45,23 @@ pub(crate) enum Advanced {
     Interrupted,
 }
 
+/// When a part has to be finished.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    /// The moment.
+    pub(crate) at: Instant,
+    /// What a validation is expected to take until there was one.
+    pub(crate) validation: Duration,
+    /// What follows the last validation.
+    pub(crate) end: Duration,
+}
+
 /// What becomes of a part after an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     Epoch,
     /// It stops, and may go on from here.
     Stop,
-    /// It ends with its best epoch so far.
-    End,
 }
 
 impl Part {
@@ -95,11 +104,32 @@ impl Part {
         outside: &StopFlag,
         mut after_epoch: impl FnMut(usize, f64) -> Next,
     ) -> Result<Advanced, TrainError> {
+        self.advance_within(None, session, outside, &mut after_epoch)
+    }
+
+    /// Trains to its end: that of its epochs or, in the midst of one, so long before the deadline that the network can still be validated.
+    pub(crate) fn finish_by(
+        &self,
+        deadline: Deadline,
+        session: &Session<'_>,
+        outside: &StopFlag,
+    ) -> Result<Advanced, TrainError> {
+        self.advance_within(Some(deadline), session, outside, &mut |_, _| Next::Epoch)
+    }
+
+    fn advance_within(
+        &self,
+        deadline: Option<Deadline>,
+        session: &Session<'_>,
+        outside: &StopFlag,
+        after_epoch: &mut dyn FnMut(usize, f64) -> Next,
+    ) -> Result<Advanced, TrainError> {
         let stop = StopFlag::default();
         let (reports, reported) = channel();
         let (answer, answers) = channel();
         let (_, best) = self.progress();
-        let asks = Asks { last: self.epochs(), best, reports, answers, stop: stop.clone() };
+        let limit = deadline.map(Limit::new);
+        let asks = Asks { last: self.epochs(), best, limit, reports, answers, stop: stop.clone() };
         let watch = Watch { outside: outside.clone(), stop: stop.clone() };
         std::thread::scope(|scope| {
             let training = std::thread::Builder::new().name("trial".to_owned());
@@ -168,26 +198,67 @@ impl Part {
     }
 }
 
+/// A deadline, with what validations really take.
+struct Limit {
+    deadline: Deadline,
+    /// When the batch was trained that is the last so far.
+    last_batch: Option<Instant>,
+}
+
+impl Limit {
+    fn new(deadline: Deadline) -> Self {
+        Self { deadline, last_batch: None }
+    }
+
+    /// Seconds that are left for training at this moment; below 0 where the network should be validated by now.
+    fn left(&self, now: Instant) -> f64 {
+        let Deadline { at, validation, end } = self.deadline;
+        at.saturating_duration_since(now).as_secs_f64() - validation.as_secs_f64() - end.as_secs_f64()
+    }
+
+    /// Whether the epoch ends with the batch that was trained just now.
+    fn ends_epoch(&mut self, now: Instant) -> bool {
+        self.last_batch = Some(now);
+        self.left(now) <= 0.0
+    }
+
+    /// Whether the network ends with the epoch that was validated just now: what is left is not worth another validation.
+    fn ends(&mut self, now: Instant) -> bool {
+        if let Some(last) = self.last_batch.take() {
+            self.deadline.validation = now.saturating_duration_since(last);
+        }
+        self.left(now) <= self.deadline.validation.as_secs_f64()
+    }
+}
+
 /// The callback: asks what becomes of the run after each epoch but the last.
 struct Asks {
     last: usize,
     best: Option<f64>,
+    limit: Option<Limit>,
     reports: Sender<(usize, f64)>,
     answers: Receiver<Next>,
     stop: StopFlag,
 }
 
 impl Callback for Asks {
+    fn ends_epoch(&mut self) -> bool {
+        self.limit.as_mut().is_some_and(|limit| limit.ends_epoch(Instant::now()))
+    }
+
     fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action {
         let best = self.best.map_or(report.score, |best| best.max(report.score));
         self.best = Some(best);
+        let is_over = self.limit.as_mut().is_some_and(|limit| limit.ends(Instant::now()));
         if report.epoch >= self.last {
             return Action::Continue;
+        }
+        if is_over {
+            return Action::Stop("its time is over".to_owned());
         }
         let answer = self.reports.send((report.epoch, best)).ok().and_then(|()| self.answers.recv().ok());
         match answer {
             Some(Next::Epoch) => {}
-            Some(Next::End) => return Action::Stop("its time is over".to_owned()),
             // Not `Action::Stop`: the run may be promoted, and then goes on from the checkpoint that is written now.
             _ => self.stop.request(),
         }
@@ -207,5 +278,26 @@ impl Observer for Watch {
             self.stop.request();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_ends_where_its_validation_still_fits() {
+        let start = Instant::now();
+        let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
+        let seconds = Duration::from_secs_f64;
+        let mut limit = Limit::new(Deadline { at: at(10.0), validation: seconds(2.0), end: seconds(1.0) });
+        assert!(!limit.ends_epoch(at(6.9)) && limit.ends_epoch(at(7.0)));
+        // The validation took a second, and not two: there is time for another epoch.
+        assert!(!limit.ends_epoch(at(5.0)) && !limit.ends(at(6.0)));
+        assert!(!limit.ends_epoch(at(7.9)) && limit.ends_epoch(at(8.0)));
+        // What is left after this one is as long as a validation.
+        assert!(!limit.ends_epoch(at(6.5)) && limit.ends(at(7.5)));
+        // A clock that is beyond the deadline, and a report without a batch.
+        assert!(limit.ends_epoch(at(20.0)) && limit.ends(at(21.0)) && limit.ends(at(21.0)));
     }
 }

@@ -30,7 +30,8 @@ struct Computed {
 }
 
 impl SeedRun<'_> {
-    /// The rest of the epoch in progress; `None` when it was interrupted, else the time spent waiting for data.
+    /// The rest of the epoch in progress, or as much of it as callbacks want; `None` when it was interrupted, else the time spent waiting for
+    /// data.
     pub(super) fn train_epoch(
         &mut self,
         observers: &mut Observers,
@@ -46,6 +47,9 @@ impl SeedRun<'_> {
             }
             self.train_batch(&mut batch, observers)?;
             stream.recycle(batch);
+            if self.callbacks.end_epoch() {
+                break;
+            }
         }
         Ok(Some(stream.waited()))
     }

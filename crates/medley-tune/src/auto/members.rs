@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use medley_core::RunLayout;
 use medley_data::Registry;
@@ -22,7 +23,7 @@ use super::plan::TimePlan;
 use super::schedule::{self, MOST_RECIPES, Network, Scheme, TrialCost};
 use super::{Clock, MEMBERS, RequestOnDrop, SEARCH, joined, watch};
 use crate::objective::FRESH_SEEDS;
-use crate::part::{Advanced, Next, Part};
+use crate::part::{Advanced, Deadline, Next, Part};
 use crate::plan::overrides;
 use crate::{TuneError, study};
 
@@ -116,6 +117,15 @@ impl Going {
 /// What decides whether a network is begun.
 type Begins<'a> = dyn Fn(&Going, &Job) -> bool + Sync + 'a;
 
+/// When networks end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// With their last epoch.
+    Whole,
+    /// When their time is over, if that is earlier: so many share what is left, and each that comes after them has the rest.
+    InTime(usize),
+}
+
 impl Members<'_> {
     /// Networks by the base, as many ways of splitting as are planned and leave the search its time.
     pub(super) fn train_base(&self) -> Result<Base, TuneError> {
@@ -139,7 +149,9 @@ impl Members<'_> {
             let room = || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun));
             job.place > 0 || repeat == 0 || room()
         };
-        let going = self.train_jobs(&jobs, &begins)?;
+        // The epochs of those that are compared with what is found are fixed.
+        let ends = if scheme.search { Ends::Whole } else { Ends::InTime(jobs.len()) };
+        let going = self.train_jobs(&jobs, ends, &begins)?;
         let finished: Vec<Network> = going.finished.iter().map(|&(index, _)| jobs[index].network).collect();
         let repeats = scheme.kept(&finished).len() / scheme.each();
         let seconds = going.each(None, planned);
@@ -160,17 +172,15 @@ impl Members<'_> {
         let begins = |going: &Going, job: &Job| {
             let each = going.each(job.network.rank, each);
             let free = going.free(self.clock.spent(), each);
-            let fits = |count: usize| schedule::fits(self.left(), &free, count, each);
             match job.network {
-                Network { repeat: 0, rank, .. } => job.place > 0 || rank == Some(0) || fits(job.group),
-                Network { rank: Some(0), repeat, .. } if repeat < scheme.repeats => {
-                    schedule::fits_as_planned(self.left(), &free, each)
+                Network { repeat: 0, rank, .. } => {
+                    job.place > 0 || rank == Some(0) || schedule::fits(self.left(), &free, job.group, each)
                 }
-                _ if scheme.search => fits(1),
                 _ => schedule::mostly_fits(self.left(), &free, 1, each),
             }
         };
-        let going = self.train_jobs(&jobs, &begins)?;
+        let planned = |job: &&Job| job.network.rank == Some(0) && job.network.repeat < scheme.repeats;
+        let going = self.train_jobs(&jobs, Ends::InTime(jobs.iter().filter(planned).count()), &begins)?;
         let before = self.jobs(self.plan.scheme.before(), &[])?;
         let of_base = before.iter().filter(|job| base.members.contains(&job.record()));
         let mut all: Vec<(Network, MemberRecord)> = of_base.map(|job| (job.network, job.record())).collect();
@@ -206,7 +216,9 @@ impl Members<'_> {
         let costs: Vec<TrialCost> = overview.trials.iter().filter(|trial| trial.seconds > 0.0).map(cost).collect();
         let best = found(overview).first().and_then(|trial| batch(trial));
         let experiment = Experiment::load(&study::base(self.study)?, &[], self.registry)?;
-        Ok(of_base * schedule::slower(&costs, self.plan.trial_epochs, (best, experiment.train.batch_size as i64)))
+        let sizes = (best, experiment.train.batch_size as i64);
+        let epoch = of_base / self.plan.epochs.max(1) as f64;
+        Ok(of_base * schedule::slower(&costs, self.plan.trial_epochs, sizes, epoch))
     }
 
     /// Seconds until the last network has to be finished.
@@ -216,7 +228,7 @@ impl Members<'_> {
 
     /// Trains jobs in turn with so many threads, but for those that are finished, until one is not begun. Where the first way of splitting of
     /// some settings is not begun, those settings are passed over.
-    fn train_jobs(&self, jobs: &[Job], begins: &Begins<'_>) -> Result<Going, TuneError> {
+    fn train_jobs(&self, jobs: &[Job], ends: Ends, begins: &Begins<'_>) -> Result<Going, TuneError> {
         let before: Vec<usize> = (0..jobs.len()).filter(|&index| self.is_finished(&jobs[index])).collect();
         let going = Mutex::new(Going {
             next: 0,
@@ -254,9 +266,14 @@ impl Members<'_> {
                     (index, job)
                 };
                 let began = self.clock.spent();
-                let (already, _) = job.part.progress();
-                let after_epoch = |epoch: usize, _: f64| self.next(began, epoch.saturating_sub(already));
-                if job.part.advance(self.session, &stop, after_epoch)? != Advanced::Finished {
+                let advanced = match ends {
+                    Ends::Whole => job.part.advance(self.session, &stop, |_, _| Next::Epoch)?,
+                    Ends::InTime(shared) => {
+                        let sharing = (index..shared).filter(|other| !before.contains(other)).count();
+                        job.part.finish_by(self.deadline(sharing), self.session, &stop)?
+                    }
+                };
+                if advanced != Advanced::Finished {
                     return Ok(());
                 }
                 let member = job.record();
@@ -269,7 +286,8 @@ impl Members<'_> {
         let train = &train;
         std::thread::scope(|scope| {
             let _ends = RequestOnDrop(&done);
-            let until = self.plan.train_until;
+            // Networks end by themselves before: this is for those that are late.
+            let until = self.plan.train_until.midpoint(self.clock.budget());
             let (stop_flag, done_flag) = (&stop, &done);
             scope.spawn(move || watch(stop_flag, done_flag, self.outside, || self.clock.spent() >= until));
             joined((0..self.workers).map(|worker| scope.spawn(move || train(worker))).collect())
@@ -279,11 +297,15 @@ impl Members<'_> {
         Ok(going)
     }
 
-    /// What becomes of a network that has trained for so many epochs since it began: where nothing is searched, one that would not be finished
-    /// in time ends with what it has, as nothing else stands in for it.
-    fn next(&self, began: f64, epochs: usize) -> Next {
-        let each = (self.clock.spent() - began) / epochs.max(1) as f64;
-        if !self.plan.scheme.search && self.left() < each + self.plan.end_seconds { Next::End } else { Next::Epoch }
+    /// When a network has to be finished that begins now, where so many that are not begun yet share the time, itself among them.
+    fn deadline(&self, sharing: usize) -> Deadline {
+        let in_turn = sharing.div_ceil(self.workers).max(1);
+        let seconds = |seconds: f64| Duration::from_secs_f64(seconds.max(0.0));
+        Deadline {
+            at: Instant::now() + seconds(self.left() / in_turn as f64),
+            validation: seconds(self.plan.validation_seconds),
+            end: seconds(self.plan.end_seconds),
+        }
     }
 
     /// Whether an earlier process has trained it.
@@ -305,7 +327,10 @@ impl Members<'_> {
                 let settings = trial.map(|trial| overrides(&space.settings(&trial.point))).unwrap_or_default();
                 // Of folds, one seed for all ways of splitting: it belongs to the recipe.
                 let seed = FRESH_SEEDS + if scheme.folds.is_some() { 0 } else { network.repeat as u64 };
-                let mut own = vec![format!("seeds=[{seed}]"), format!("train.epochs={}", self.plan.epochs)];
+                // Without a search, the plan is laid out so itself.
+                let found =
+                    if network.rank.is_some() { schedule::laid_out(self.plan.epochs) } else { self.plan.epochs };
+                let mut own = vec![format!("seeds=[{seed}]"), format!("train.epochs={found}")];
                 if self.plan.replicas > 1 {
                     own.push(format!("train.replicas={}", self.plan.replicas));
                 }

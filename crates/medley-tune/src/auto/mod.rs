@@ -8,6 +8,7 @@
 //! that their scores can be compared in pairs; at least half of the time is planned for it. Whatever ends the process, the next one
 //! continues: `progress.json` says what was spent.
 
+mod length;
 mod members;
 pub mod plan;
 mod schedule;
@@ -389,7 +390,7 @@ impl Auto {
             fixed.push(format!("train.memory_layout={:?}", chosen.memory_layout.to_string()));
             fixed.push(format!("train.convolutions={:?}", chosen.convolutions.to_string()));
             let experiment = Experiment::load(base, &fixed, registry)?;
-            let epoch = timed_together(session, &experiment, workers)?;
+            let epoch = without_test(timed_together(session, &experiment, workers)?);
             let rows = epoch.steps * experiment.train.batch_size;
             let plan = |split: Option<EpochTime>| {
                 let opened = Opened { epoch, rows, seconds: began.elapsed().as_secs_f64(), workers, split };
@@ -401,7 +402,7 @@ impl Auto {
             if guessed.replicas == 1 {
                 return Ok((guessed, text));
             }
-            Ok((plan(Some(session.time_epoch(&of_all)?))?, text))
+            Ok((plan(Some(without_test(session.time_epoch(&of_all)?)))?, text))
         };
         let (narrow, text) = time(plan::NARROW)?;
         if self.request.base.is_none() && narrow.has_time_for(plan::WIDER) {
@@ -471,6 +472,11 @@ fn timed_together(session: &Session<'_>, experiment: &Experiment, workers: usize
     })?;
     let slowest = times.into_iter().max_by(|a, b| a.seconds().total_cmp(&b.seconds()));
     Ok(slowest.unwrap_or(EpochTime { step: 0.0, steps: 0, validation: 0.0, end: 0.0 }))
+}
+
+/// The test split stays shut: at the end of a network, the validation alone is predicted once more.
+fn without_test(epoch: EpochTime) -> EpochTime {
+    EpochTime { end: epoch.validation, ..epoch }
 }
 
 /// What threads have come to, all of them.

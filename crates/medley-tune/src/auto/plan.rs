@@ -11,6 +11,7 @@ use medley_train::dry_run::EpochTime;
 use serde::{Deserialize, Serialize};
 
 use super::AutoRequest;
+use super::length::{LEAST_EPOCHS, LEAST_STEPS, Length};
 use super::schedule::{Finishing, MARGIN, SEARCH_SHARE, Scheme};
 use crate::{Plan, TuneError};
 
@@ -34,10 +35,6 @@ const ENOUGH_STEPS: [usize; 2] = [400, 3_000];
 /// the same macro-F1; networks of 750 steps on RetinaMNIST do not care (`configs/RECIPE.md`).
 const LONG: usize = 1_500;
 const MIXUP: f64 = 0.2;
-/// Fewer epochs say nothing of a schedule.
-const LEAST_EPOCHS: usize = 3;
-/// Fewer steps of an epoch teach nothing.
-const LEAST_STEPS: f64 = 4.0;
 /// Rows that count as a small set.
 const SMALL: usize = 4_000;
 /// Rows up to which networks are trained on folds: more rows have a validation split that can tell networks apart.
@@ -49,7 +46,7 @@ pub(super) const WIDER: f64 = 4.0;
 /// Seconds that ensemble, rules and report take beside what the size of the data makes them take.
 const FINISH: f64 = 1.2;
 /// Seconds that the package of a network takes.
-const FINISH_NETWORK: f64 = 0.25;
+const FINISH_NETWORK: f64 = 0.15;
 
 /// The default recipe, as `configs/base.toml` has it.
 const RECIPE: &str = include_str!("../../../../configs/base.toml");
@@ -118,6 +115,9 @@ pub struct TimePlan {
     pub epochs: usize,
     /// Seconds of an epoch, beside other workers.
     pub epoch_seconds: f64,
+    /// Seconds of a validation, which are a part of those of an epoch.
+    #[serde(default)]
+    pub validation_seconds: f64,
     /// Seconds at the end of a network.
     pub end_seconds: f64,
     /// Steps of a network; not known of plans that earlier versions made.
@@ -137,46 +137,6 @@ pub struct TimePlan {
     trial_seconds: f64,
     /// Seconds that the most epochs which are worth it would take.
     most_seconds: f64,
-}
-
-/// How long a network is trained.
-#[derive(Debug, Clone, Copy)]
-struct Length {
-    epochs: usize,
-    /// Steps of an epoch, where those are fewer than the rows ask for.
-    samples: Option<usize>,
-    /// Steps of an epoch.
-    steps_per_epoch: usize,
-    /// Seconds of an epoch.
-    seconds: f64,
-}
-
-impl Length {
-    /// As many epochs as fit, up to `most`; shorter ones where few would, so that there is a schedule, and rungs.
-    fn within(seconds: f64, epoch: EpochTime, most: usize) -> Self {
-        let epochs = ((seconds / epoch.seconds().max(1e-6)) as usize).min(most);
-        if epochs >= LEAST_EPOCHS {
-            return Self { epochs, samples: None, steps_per_epoch: epoch.steps, seconds: epoch.seconds() };
-        }
-        let steps = (seconds / LEAST_EPOCHS as f64 - epoch.validation) / epoch.step.max(1e-9);
-        let steps = steps.max(LEAST_STEPS).min(epoch.steps.max(1) as f64);
-        Self {
-            epochs: LEAST_EPOCHS,
-            samples: Some(steps as usize),
-            steps_per_epoch: steps as usize,
-            seconds: epoch.step * steps + epoch.validation,
-        }
-    }
-
-    /// As many epochs of this kind as fit, no fewer than these, and no more than so many steps.
-    fn longer(self, seconds: f64, most_steps: usize) -> Self {
-        let most = (most_steps / self.steps_per_epoch.max(1)).max(self.epochs);
-        Self { epochs: ((seconds / self.seconds.max(1e-6)) as usize).clamp(self.epochs, most), ..self }
-    }
-
-    fn steps(self) -> usize {
-        self.epochs * self.steps_per_epoch
-    }
 }
 
 impl TimePlan {
@@ -221,23 +181,32 @@ impl TimePlan {
         let share = if search { SEARCH_SHARE } else { 0.0 };
         let trial = (all * share / WHOLE_TRIALS - epoch.end).max(0.0);
         let of_trial = Length::within(trial, epoch, most);
-        // By workers that train one network after the other, with a search first those of the default recipe, then others.
+        // By workers that train one network after the other, with a search first those of the default recipe, then others: how long each is,
+        // and the seconds that it has.
         let of = |networks: usize| {
             let in_turn = if search { 2 * (networks / 2).div_ceil(workers) } else { networks.div_ceil(workers) };
-            // Without a search, what takes longer ends earlier.
-            let margin = if search { MARGIN } else { 1.0 };
-            let seconds = all * (1.0 - share) / margin / in_turn as f64 - epoch.end;
-            if search { of_trial.longer(seconds, most * epoch.steps) } else { Length::within(seconds, epoch, most) }
+            let has = all * (1.0 - share) / in_turn as f64;
+            let length = if search {
+                of_trial.longer(has / MARGIN - epoch.end, most * epoch.steps)
+            } else {
+                // The clock decides when it ends.
+                Length::laid_out(has - epoch.end, epoch, most)
+            };
+            (length, has)
         };
         let enough = (ENOUGH_EPOCHS * epoch.steps).clamp(ENOUGH_STEPS[0], ENOUGH_STEPS[1]).min(most * epoch.steps);
         let fewest = if search { NETWORKS[3] } else { workers };
-        let network = NETWORKS.into_iter().map(of).find(|one| one.steps() >= enough).unwrap_or_else(|| of(fewest));
-        let of_network = network.seconds * network.epochs as f64 + epoch.end;
-        let networks = (all * (1.0 - share) * workers as f64 / of_network.max(1e-3)) as usize;
+        let (network, has) =
+            NETWORKS.into_iter().map(of).find(|(one, _)| one.steps() >= enough).unwrap_or_else(|| of(fewest));
+        let whole = network.seconds * network.epochs as f64 + epoch.end;
+        let takes = if search { whole } else { whole.min(has) };
+        // Rounding shall not cost one.
+        let networks = (all * (1.0 - share) * workers as f64 / takes.max(1e-3) + 1e-6) as usize;
         Ok(Self {
             trial_epochs: if search { of_trial.epochs } else { network.epochs },
             epochs: network.epochs,
             epoch_seconds: network.seconds,
+            validation_seconds: epoch.validation,
             end_seconds: epoch.end,
             steps: network.steps(),
             samples: network.samples,
@@ -376,15 +345,16 @@ mod tests {
     #[test]
     fn trials_are_as_long_as_the_time_allows() {
         let middle = plan(time(0.1, 5, 0.1), 600.0).unwrap();
-        // 595.3 s until the networks have to be finished, half of the rest for the search: 53.8 s a trial, of epochs of 0.78 s.
-        assert_eq!((middle.trial_epochs, middle.samples), (68, None));
-        assert!((middle.train_until - 595.3).abs() < 1e-9, "{middle:?}");
+        // 596.5 s until the networks have to be finished, half of the rest for the search: 53.9 s a trial, of epochs of 0.78 s.
+        assert_eq!((middle.trial_epochs, middle.samples), (69, None));
+        assert!((middle.train_until - 596.5).abs() < 1e-9, "{middle:?}");
         assert_eq!((middle.epochs, middle.scheme), (90, Scheme { folds: Some(3), repeats: 1, search: true }));
         let quick = plan(time(0.001, 5, 0.0), 600.0).unwrap();
         assert_eq!((quick.trial_epochs, quick.epochs), (100, 100), "small sets have learned by then");
         assert!(quick.has_time_for(WIDER) && !middle.has_time_for(WIDER));
         let large = plan(time(0.1, 1_000, 5.0), 600.0).unwrap();
-        assert_eq!((large.trial_epochs, large.epochs, large.samples), (8, 8, None), "one network, by both cores");
+        // One network, by both cores: 593 s are time for 8.65 epochs of 68.25 s, it is laid out for 9.34.
+        assert_eq!((large.epochs, large.samples), (10, Some(933)));
     }
 
     #[test]
@@ -396,13 +366,13 @@ mod tests {
         let scheme = |folds, repeats, search| Scheme { folds, repeats, search };
         // A small set, in two minutes, in ten, in an hour.
         let small = time(0.07, 5, 0.07);
-        assert_eq!(of(small, 120.0), (104, scheme(None, 4, false)));
+        assert_eq!(of(small, 120.0), (114, scheme(None, 4, false)));
         assert_eq!(of(small, 600.0), (98, scheme(Some(5), 1, true)));
         assert_eq!(of(small, 3_600.0), (100, scheme(Some(5), 4, true)));
         // A set of seven thousand images, in three minutes, in ten, in half an hour.
         let larger = time(0.08, 55, 0.6);
-        assert_eq!(of(larger, 180.0), (53, scheme(None, 1, false)), "by both cores");
-        assert_eq!(of(larger, 600.0), (45, scheme(None, 4, false)));
+        assert_eq!(of(larger, 180.0), (59, scheme(None, 1, false)), "by both cores");
+        assert_eq!(of(larger, 600.0), (50, scheme(None, 4, false)));
         assert_eq!(of(larger, 1_800.0), (54, scheme(None, 2, true)));
         for seconds in [60.0, 300.0, 3_000.0] {
             let plan = plan(time(0.05, 20, 0.2), seconds).unwrap();

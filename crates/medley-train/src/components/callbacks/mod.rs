@@ -1,7 +1,8 @@
 //! What may act on the training of a seed, epoch by epoch.
 //!
 //! An [`Observer`](crate::observer::Observer) sees everything and changes nothing. A [`Callback`] is asked before the first epoch
-//! and after each what shall happen: go on, stop, go on with another learning rate, or with some parameters frozen. Early stopping
+//! and after each what shall happen: go on, stop, go on with another learning rate, or with some parameters frozen. It may also end an
+//! epoch before its last batch, which is validated like any other. Early stopping
 //! and the time budget of `[stop]` are callbacks, and so is `[freeze]`; a program that uses this crate adds its own with
 //! [`Run::with_callbacks`](crate::run::Run::with_callbacks), to prune a search for instance. What a callback remembers is saved with
 //! every checkpoint, and so is what it has set, so that an interrupted run goes on as if it had not been interrupted, and one that was
@@ -52,8 +53,8 @@ medley_core::keys! {
         patience: Option<usize> = None, in 1..=100_000;
         /// By how much a score must exceed the best before it to count as better.
         min_delta: f64 = 0.0, in 0.0..=1.0;
-        /// Minutes that a seed may train, over all processes that work on it, validation included; looked at after each epoch. What
-        /// depends on it depends on the clock.
+        /// Minutes that a seed may train, over all processes that work on it, validation included: the last epoch ends early, so that
+        /// there is time for its validation. What depends on it depends on the clock.
         minutes: Option<f64> = None, in 1e-3..=1e6;
     }
 }
@@ -99,6 +100,11 @@ pub trait Callback: Send {
 
     /// Says what shall happen, given what an epoch has brought.
     fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action;
+
+    /// Whether the epoch ends with the batch that was trained last: it is asked after each, and the validation follows.
+    fn ends_epoch(&mut self) -> bool {
+        false
+    }
 
     /// What it remembers from epoch to epoch: saved with checkpoints, and loaded when a run goes on.
     fn state(&mut self) -> Option<&mut dyn CallbackState> {
@@ -174,6 +180,11 @@ impl Callbacks {
             Action::Stop(reason) => Err(format!("it stops before the first epoch: {reason}")),
             action => Ok(action),
         })
+    }
+
+    /// Whether one of them ends the epoch here. Every one is asked.
+    pub fn end_epoch(&mut self) -> bool {
+        self.all.iter_mut().fold(false, |ends, (_, callback)| callback.ends_epoch() || ends)
     }
 
     /// Asks every callback, also those after one that wants to stop.

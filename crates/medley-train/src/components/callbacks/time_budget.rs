@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Callback, CallbackState, EpochReport};
 use crate::dry_run::{Clock, Moment};
 
-/// Stops when a seed has trained for so long, in this process and those before it.
+/// Stops when a seed has trained for so long, in this process and those before it. The last epoch ends as early as its validation needs,
+/// by what the longest one took.
 #[derive(Debug, Clone)]
 pub struct TimeBudget {
     budget: Duration,
@@ -14,6 +15,10 @@ pub struct TimeBudget {
     spent: Seconds,
     /// Since when `spent` does not count.
     since: Moment,
+    /// The last batch of the epoch in progress.
+    last_batch: Option<Moment>,
+    /// Seconds of the longest validation so far.
+    validation: f64,
     clock: Clock,
 }
 
@@ -37,7 +42,7 @@ impl TimeBudget {
 
     /// The same by another clock.
     pub fn by(clock: Clock, budget: Duration, what: String) -> Self {
-        Self { budget, what, spent: Seconds(0.0), since: clock.now(), clock }
+        Self { budget, what, spent: Seconds(0.0), since: clock.now(), last_batch: None, validation: 0.0, clock }
     }
 
     /// All seconds until now, those of earlier processes among them.
@@ -46,11 +51,24 @@ impl TimeBudget {
         self.spent.0 += since.elapsed().as_secs_f64();
         &mut self.spent
     }
+
+    /// Whether there is no time for more than a validation.
+    fn is_over(&mut self) -> bool {
+        self.spent().0 + self.validation >= self.budget.as_secs_f64()
+    }
 }
 
 impl Callback for TimeBudget {
+    fn ends_epoch(&mut self) -> bool {
+        self.last_batch = Some(self.clock.now());
+        self.is_over()
+    }
+
     fn after_epoch(&mut self, _: &EpochReport<'_>) -> Action {
-        if self.spent().0 < self.budget.as_secs_f64() {
+        if let Some(last) = self.last_batch.take() {
+            self.validation = self.validation.max(last.elapsed().as_secs_f64());
+        }
+        if !self.is_over() {
             return Action::Continue;
         }
         // Should the run be made longer, it gets the same time again.
@@ -70,6 +88,18 @@ mod tests {
     fn stops(budget: &mut TimeBudget) -> bool {
         let report = EpochReport { seed: 0, epoch: 1, train_loss: 1.0, validation: &[], score: 0.5, best: true };
         matches!(budget.after_epoch(&report), Action::Stop(_))
+    }
+
+    #[test]
+    fn the_validation_is_part_of_the_time() {
+        let mut budget = TimeBudget::new(Duration::from_hours(1), "an hour".to_owned());
+        assert!(!budget.ends_epoch());
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!stops(&mut budget));
+        assert!(budget.validation >= 0.02, "{}", budget.validation);
+        // Of the hour there is less left than that.
+        budget.state().unwrap().load(&3599.985.into()).unwrap();
+        assert!(budget.ends_epoch() && stops(&mut budget));
     }
 
     #[test]

@@ -95,6 +95,51 @@ fn a_learning_rate_holds_from_the_next_epoch_on() {
     assert_eq!(rates, [12, 12]);
 }
 
+/// Ends the first epoch after two batches, and stops with the second one.
+#[derive(Default)]
+struct Short {
+    batches: usize,
+}
+
+impl Callback for Short {
+    fn ends_epoch(&mut self) -> bool {
+        self.batches += 1;
+        self.batches == 2
+    }
+
+    fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action {
+        if report.epoch == 2 { Action::Stop("it was short".to_owned()) } else { Action::Continue }
+    }
+}
+
+#[test]
+fn an_epoch_that_ends_early_is_validated() {
+    let laboratory = Laboratory::new("").other(config("").replace("epochs = 2", "epochs = 3"));
+    let short = |_| {
+        let mut callbacks = Callbacks::default();
+        callbacks.push("short", Box::new(Short::default()));
+        callbacks
+    };
+    let (memory, mut observers) = (Memory::default(), Observers::default());
+    observers.push("memory", Box::new(memory.clone()));
+    let run = laboratory.start().unwrap().with_callbacks(short);
+    let root = run.layout().root().to_owned();
+    run.train(observers, &StopFlag::default()).unwrap();
+    let (mut steps, mut validated) = ([0; 3], 0);
+    for event in memory.take() {
+        match event {
+            Event::Step { seed: 0, epoch, .. } => steps[epoch] += 1,
+            Event::EpochFinished { metrics, .. } if metrics.seed == 0 => {
+                assert!(metrics.train_loss.is_finite() && !metrics.validation.is_empty());
+                validated += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((steps, validated), ([2, 6, 0], 2));
+    assert_eq!(reasons(&root)[0].as_deref(), Some("it was short"));
+}
+
 #[test]
 fn an_impossible_learning_rate_is_an_error() {
     struct Broken;
