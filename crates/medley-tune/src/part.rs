@@ -203,11 +203,13 @@ struct Limit {
     deadline: Deadline,
     /// When the batch was trained that is the last so far.
     last_batch: Option<Instant>,
+    /// Batches of the epoch in progress that this process has trained.
+    batches: usize,
 }
 
 impl Limit {
     fn new(deadline: Deadline) -> Self {
-        Self { deadline, last_batch: None }
+        Self { deadline, last_batch: None, batches: 0 }
     }
 
     /// Seconds that are left for training at this moment; below 0 where the network should be validated by now.
@@ -219,15 +221,18 @@ impl Limit {
     /// Whether the epoch ends with the batch that was trained just now.
     fn ends_epoch(&mut self, now: Instant) -> bool {
         self.last_batch = Some(now);
+        self.batches += 1;
         self.left(now) <= 0.0
     }
 
-    /// Whether the network ends with the epoch that was validated just now: what is left is not worth another validation.
-    fn ends(&mut self, now: Instant) -> bool {
+    /// Why the network ends with the epoch that was validated just now, if it does: what is left is not worth another validation.
+    fn ends(&mut self, now: Instant) -> Option<String> {
         if let Some(last) = self.last_batch.take() {
             self.deadline.validation = now.saturating_duration_since(last);
         }
-        self.left(now) <= self.deadline.validation.as_secs_f64()
+        let batches = std::mem::take(&mut self.batches);
+        let is_over = self.left(now) <= self.deadline.validation.as_secs_f64();
+        is_over.then(|| format!("its time is over, after {batches} batches of the last epoch"))
     }
 }
 
@@ -249,12 +254,12 @@ impl Callback for Asks {
     fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action {
         let best = self.best.map_or(report.score, |best| best.max(report.score));
         self.best = Some(best);
-        let is_over = self.limit.as_mut().is_some_and(|limit| limit.ends(Instant::now()));
+        let over = self.limit.as_mut().and_then(|limit| limit.ends(Instant::now()));
         if report.epoch >= self.last {
             return Action::Continue;
         }
-        if is_over {
-            return Action::Stop("its time is over".to_owned());
+        if let Some(reason) = over {
+            return Action::Stop(reason);
         }
         let answer = self.reports.send((report.epoch, best)).ok().and_then(|()| self.answers.recv().ok());
         match answer {
@@ -293,11 +298,12 @@ mod tests {
         let mut limit = Limit::new(Deadline { at: at(10.0), validation: seconds(2.0), end: seconds(1.0) });
         assert!(!limit.ends_epoch(at(6.9)) && limit.ends_epoch(at(7.0)));
         // The validation took a second, and not two: there is time for another epoch.
-        assert!(!limit.ends_epoch(at(5.0)) && !limit.ends(at(6.0)));
+        assert!(!limit.ends_epoch(at(5.0)) && limit.ends(at(6.0)).is_none());
         assert!(!limit.ends_epoch(at(7.9)) && limit.ends_epoch(at(8.0)));
         // What is left after this one is as long as a validation.
-        assert!(!limit.ends_epoch(at(6.5)) && limit.ends(at(7.5)));
+        assert!(!limit.ends_epoch(at(6.5)));
+        assert_eq!(limit.ends(at(7.5)).unwrap(), "its time is over, after 3 batches of the last epoch");
         // A clock that is beyond the deadline, and a report without a batch.
-        assert!(limit.ends_epoch(at(20.0)) && limit.ends(at(21.0)) && limit.ends(at(21.0)));
+        assert!(limit.ends_epoch(at(20.0)) && limit.ends(at(21.0)).is_some() && limit.ends(at(21.0)).is_some());
     }
 }

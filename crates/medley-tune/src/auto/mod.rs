@@ -1,10 +1,11 @@
 //! `medley auto`: a search, and networks trained by what it found, within a time that counts everything.
 //!
-//! The clock decides three things, which are then recorded: how long trials are ([`plan`]), when the search ends, and how many networks are
-//! trained at the end. So a run of `auto` cannot be repeated to the bit; each of its networks can, from its own run folder.
+//! The clock decides four things, which are then recorded: how long trials are ([`plan`]), when the search ends, how many networks are
+//! trained at the end, and after which batch these end. So a run of `auto` cannot be repeated to the bit; each of its networks can, from its
+//! own run folder, up to that batch.
 //!
 //! First networks are trained by the base experiment, and what follows the last network is tried with them: so it is known what both cost.
-//! The search then goes on until there is just time left for networks by the best settings, on the same folds and with the same epochs, so
+//! The search then goes on until there is just time left for networks by the best settings, on the same folds and for about as long, so
 //! that their scores can be compared in pairs; at least half of the time is planned for it. Whatever ends the process, the next one
 //! continues: `progress.json` says what was spent.
 

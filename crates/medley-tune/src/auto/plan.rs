@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AutoRequest;
 use super::length::{LEAST_EPOCHS, LEAST_STEPS, Length};
-use super::schedule::{Finishing, MARGIN, SEARCH_SHARE, Scheme};
+use super::schedule::{Finishing, LAID_OUT, MARGIN, SEARCH_SHARE, Scheme};
 use crate::{Plan, TuneError};
 
 /// Trials that a worker could train to their end while the search lasts. Most are stopped early.
@@ -196,8 +196,9 @@ impl TimePlan {
         };
         let enough = (ENOUGH_EPOCHS * epoch.steps).clamp(ENOUGH_STEPS[0], ENOUGH_STEPS[1]).min(most * epoch.steps);
         let fewest = if search { NETWORKS[3] } else { workers };
-        let (network, has) =
-            NETWORKS.into_iter().map(of).find(|(one, _)| one.steps() >= enough).unwrap_or_else(|| of(fewest));
+        let laid_out = if search { 1.0 } else { LAID_OUT };
+        let is_enough = |one: &Length| one.steps() as f64 / laid_out >= enough as f64;
+        let (network, has) = NETWORKS.into_iter().map(of).find(|(one, _)| is_enough(one)).unwrap_or_else(|| of(fewest));
         let whole = network.seconds * network.epochs as f64 + epoch.end;
         let takes = if search { whole } else { whole.min(has) };
         // Rounding shall not cost one.
