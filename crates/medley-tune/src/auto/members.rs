@@ -172,11 +172,12 @@ impl Members<'_> {
         let begins = |going: &Going, job: &Job| {
             let each = going.each(job.network.rank, each);
             let free = going.free(self.clock.spent(), each);
+            let mostly_fits = |count: usize| schedule::mostly_fits(self.left(), &free, count, each);
             match job.network {
-                Network { repeat: 0, rank, .. } => {
-                    job.place > 0 || rank == Some(0) || schedule::fits(self.left(), &free, job.group, each)
-                }
-                _ => schedule::mostly_fits(self.left(), &free, 1, each),
+                // The search has left time for them, unless the process was killed and began again.
+                Network { repeat: 0, rank: Some(0), .. } => job.place > 0 || mostly_fits(job.group),
+                Network { repeat: 0, .. } => job.place > 0 || schedule::fits(self.left(), &free, job.group, each),
+                _ => mostly_fits(1),
             }
         };
         let planned = |job: &&Job| job.network.rank == Some(0) && job.network.repeat < scheme.repeats;
