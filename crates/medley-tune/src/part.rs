@@ -64,6 +64,14 @@ pub(crate) enum Next {
     Stop,
 }
 
+/// Finished epochs of a seed of a run, and its best score so far.
+pub(crate) fn progress_of(layout: &RunLayout, seed: u64) -> (usize, Option<f64>) {
+    match CheckpointFolder::new(layout, seed).newest() {
+        None => (0, None),
+        Some(progress) => (progress.epoch, progress.best.map(|best| best.selected().score)),
+    }
+}
+
 impl Part {
     /// The run of a base experiment with these overrides, under a name in a folder.
     pub(crate) fn new(
@@ -90,10 +98,7 @@ impl Part {
 
     /// Epochs that are finished, and the best score so far.
     pub(crate) fn progress(&self) -> (usize, Option<f64>) {
-        match CheckpointFolder::new(&self.layout(), self.seed).newest() {
-            None => (0, None),
-            Some(progress) => (progress.epoch, progress.best.map(|best| best.selected().score)),
-        }
+        progress_of(&self.layout(), self.seed)
     }
 
     /// Trains on until `after_epoch` says stop, which is asked after each epoch but the last, with the number of finished epochs and the best

@@ -5,9 +5,7 @@
 //! finished; later networks are of use one by one, and fill what is left of the time.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use medley_core::RunLayout;
 use medley_data::Registry;
@@ -21,9 +19,9 @@ use medley_train::stop::StopFlag;
 
 use super::plan::TimePlan;
 use super::schedule::{self, MOST_RECIPES, Network, Scheme, TrialCost};
-use super::{Clock, MEMBERS, RequestOnDrop, SEARCH, joined, watch};
+use super::turns::{Ends, Going, Job};
+use super::{Clock, SEARCH};
 use crate::objective::FRESH_SEEDS;
-use crate::part::{Advanced, Deadline, Next, Part};
 use crate::plan::overrides;
 use crate::{TuneError, study};
 
@@ -62,76 +60,12 @@ pub(super) struct Trained {
     pub(super) folds: Option<usize>,
 }
 
-/// A network that is to be trained.
-struct Job {
-    network: Network,
-    part: Part,
-    trial: Option<u64>,
-    /// Its place in its group.
-    place: usize,
-    /// How many networks its group has.
-    group: usize,
-}
-
-impl Job {
-    /// What is said of it once it is trained.
-    fn record(&self) -> MemberRecord {
-        let name = self.part.name.clone();
-        MemberRecord {
-            folder: format!("{MEMBERS}/{name}"),
-            name,
-            trial: self.trial,
-            seed: self.part.seed,
-            unit: self.network.repeat * 1_000 + self.network.fold,
-            score: self.part.progress().1.unwrap_or(f64::MIN),
-        }
-    }
-}
-
-/// What is known while networks are trained.
-struct Going {
-    next: usize,
-    /// Settings of which nothing is trained.
-    passed_over: Vec<Option<usize>>,
-    /// When each worker began its network, if it has one, with what that is.
-    at_work: Vec<Option<(f64, Option<usize>)>>,
-    /// Networks that were trained now: whose settings, and seconds.
-    took: Vec<(Option<usize>, f64)>,
-    finished: Vec<(usize, MemberRecord)>,
-}
-
-impl Going {
-    /// Seconds of a network of these settings on average, or what was expected.
-    fn each(&self, rank: Option<usize>, expected: f64) -> f64 {
-        let of: Vec<f64> = self.took.iter().filter(|(other, _)| *other == rank).map(|(_, seconds)| *seconds).collect();
-        if of.is_empty() { expected } else { of.iter().sum::<f64>() / of.len() as f64 }
-    }
-
-    /// Seconds until each worker is free.
-    fn free(&self, now: f64, expected: f64) -> Vec<f64> {
-        let rest = |(began, rank): (f64, Option<usize>)| (began + self.each(rank, expected) - now).max(0.0);
-        self.at_work.iter().map(|one| one.map_or(0.0, rest)).collect()
-    }
-}
-
-/// What decides whether a network is begun.
-type Begins<'a> = dyn Fn(&Going, &Job) -> bool + Sync + 'a;
-
-/// When networks end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ends {
-    /// With their last epoch.
-    Whole,
-    /// When their time is over, if that is earlier: so many share what is left, and each that comes after them has the rest.
-    InTime(usize),
-}
-
 impl Members<'_> {
     /// Networks by the base, as many ways of splitting as are planned and leave the search its time.
     pub(super) fn train_base(&self) -> Result<Base, TuneError> {
         let scheme = self.plan.scheme;
         let planned = self.plan.network_seconds();
-        let jobs = self.jobs(scheme.before(), &[])?;
+        let jobs = self.jobs(scheme.before(), &[]);
         if !scheme.search {
             (self.say)(
                 "a search would find no more than chance in this time: all of it is for networks by the default recipe",
@@ -150,7 +84,7 @@ impl Members<'_> {
             job.place > 0 || repeat == 0 || room()
         };
         // The epochs of those that are compared with what is found are fixed.
-        let ends = if scheme.search { Ends::Whole } else { Ends::InTime(jobs.len()) };
+        let ends = if scheme.search { Ends::Whole } else { Ends::InTime { shared: jobs.len(), each: planned } };
         let going = self.train_jobs(&jobs, ends, &begins)?;
         let finished: Vec<Network> = going.finished.iter().map(|&(index, _)| jobs[index].network).collect();
         let repeats = scheme.kept(&finished).len() / scheme.each();
@@ -163,7 +97,7 @@ impl Members<'_> {
         let scheme = Scheme { repeats: base.repeats.max(1), ..self.plan.scheme };
         let overview = Overview::read(self.study)?;
         let found = found(&overview);
-        let jobs = self.jobs(scheme.after(found.len()), &found)?;
+        let jobs = self.jobs(scheme.after(found.len()), &found);
         let each = self.expected(&overview, base.seconds)?;
         if !found.is_empty() {
             let best = schedule::makespan(&vec![0.0; self.workers], scheme.each() * scheme.repeats, each);
@@ -181,10 +115,11 @@ impl Members<'_> {
             }
         };
         let planned = |job: &&Job| job.network.rank == Some(0) && job.network.repeat < scheme.repeats;
-        let going = self.train_jobs(&jobs, Ends::InTime(jobs.iter().filter(planned).count()), &begins)?;
-        let before = self.jobs(self.plan.scheme.before(), &[])?;
-        let of_base = before.iter().filter(|job| base.members.contains(&job.record()));
-        let mut all: Vec<(Network, MemberRecord)> = of_base.map(|job| (job.network, job.record())).collect();
+        let ends = Ends::InTime { shared: jobs.iter().filter(planned).count(), each };
+        let going = self.train_jobs(&jobs, ends, &begins)?;
+        let before = self.jobs(self.plan.scheme.before(), &[]);
+        let of_base = before.iter().filter(|job| base.members.contains(&self.record(job)));
+        let mut all: Vec<(Network, MemberRecord)> = of_base.map(|job| (job.network, self.record(job))).collect();
         all.extend(going.finished.into_iter().map(|(index, member)| (jobs[index].network, member)));
         let networks: Vec<Network> = all.iter().map(|(network, _)| *network).collect();
         let kept = scheme.kept(&networks);
@@ -223,103 +158,13 @@ impl Members<'_> {
     }
 
     /// Seconds until the last network has to be finished.
-    fn left(&self) -> f64 {
+    pub(super) fn left(&self) -> f64 {
         self.clock.until(self.plan.train_until).as_secs_f64()
     }
 
-    /// Trains jobs in turn with so many threads, but for those that are finished, until one is not begun. Where the first way of splitting of
-    /// some settings is not begun, those settings are passed over.
-    fn train_jobs(&self, jobs: &[Job], ends: Ends, begins: &Begins<'_>) -> Result<Going, TuneError> {
-        let before: Vec<usize> = (0..jobs.len()).filter(|&index| self.is_finished(&jobs[index])).collect();
-        let going = Mutex::new(Going {
-            next: 0,
-            passed_over: Vec::new(),
-            at_work: vec![None; self.workers],
-            took: Vec::new(),
-            finished: before.iter().map(|&index| (index, jobs[index].record())).collect(),
-        });
-        let lock = || going.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stop, done) = (StopFlag::default(), StopFlag::default());
-        let train = |worker: usize| -> Result<(), TuneError> {
-            loop {
-                let (index, job) = {
-                    let mut going = lock();
-                    going.at_work[worker] = None;
-                    let index = going.next;
-                    let Some(job) = jobs.get(index).filter(|_| !stop.requested()) else { return Ok(()) };
-                    if going.passed_over.contains(&job.network.rank) {
-                        going.next += 1;
-                        continue;
-                    }
-                    if !begins(&going, job) {
-                        if job.network.repeat > 0 {
-                            going.next = jobs.len();
-                            return Ok(());
-                        }
-                        going.passed_over.push(job.network.rank);
-                        continue;
-                    }
-                    going.next += 1;
-                    if before.contains(&index) {
-                        continue;
-                    }
-                    going.at_work[worker] = Some((self.clock.spent(), job.network.rank));
-                    (index, job)
-                };
-                let began = self.clock.spent();
-                let advanced = match ends {
-                    Ends::Whole => job.part.advance(self.session, &stop, |_, _| Next::Epoch)?,
-                    Ends::InTime(shared) => {
-                        let sharing = (index..shared).filter(|other| !before.contains(other)).count();
-                        job.part.finish_by(self.deadline(sharing), self.session, &stop)?
-                    }
-                };
-                if advanced != Advanced::Finished {
-                    return Ok(());
-                }
-                let member = job.record();
-                (self.say)(&format!("network {}, {:.4}", member.name, member.score));
-                let mut going = lock();
-                going.took.push((job.network.rank, self.clock.spent() - began));
-                going.finished.push((index, member));
-            }
-        };
-        let train = &train;
-        std::thread::scope(|scope| {
-            let _ends = RequestOnDrop(&done);
-            // Networks end by themselves before: this is for those that are late.
-            let until = self.plan.train_until.midpoint(self.clock.budget());
-            let (stop_flag, done_flag) = (&stop, &done);
-            scope.spawn(move || watch(stop_flag, done_flag, self.outside, || self.clock.spent() >= until));
-            joined((0..self.workers).map(|worker| scope.spawn(move || train(worker))).collect())
-        })?;
-        let mut going = going.into_inner().unwrap_or_else(PoisonError::into_inner);
-        going.finished.sort_by_key(|(index, _)| *index);
-        Ok(going)
-    }
-
-    /// When a network has to be finished that begins now, where so many that are not begun yet share the time, itself among them.
-    fn deadline(&self, sharing: usize) -> Deadline {
-        let in_turn = sharing.div_ceil(self.workers).max(1);
-        let seconds = |seconds: f64| Duration::from_secs_f64(seconds.max(0.0));
-        Deadline {
-            at: Instant::now() + seconds(self.left() / in_turn as f64),
-            validation: seconds(self.plan.validation_seconds),
-            end: seconds(self.plan.end_seconds),
-        }
-    }
-
-    /// Whether an earlier process has trained it.
-    fn is_finished(&self, job: &Job) -> bool {
-        let run = RunFiles::read(&RunLayout::new(self.out.join(MEMBERS).join(&job.part.name)));
-        run.is_ok_and(|run| run.results.is_some())
-    }
-
-    fn jobs(&self, groups: Vec<Vec<Network>>, found: &[&TrialOverview]) -> Result<Vec<Job>, TuneError> {
+    fn jobs(&self, groups: Vec<Vec<Network>>, found: &[&TrialOverview]) -> Vec<Job> {
         let scheme = self.plan.scheme;
-        let base = study::base(self.study)?;
         let space = &self.study.definition().space;
-        let folder: PathBuf = self.out.join(MEMBERS);
         let mut jobs = Vec::new();
         for group in groups {
             for (place, &network) in group.iter().enumerate() {
@@ -328,10 +173,7 @@ impl Members<'_> {
                 let settings = trial.map(|trial| overrides(&space.settings(&trial.point))).unwrap_or_default();
                 // Of folds, one seed for all ways of splitting: it belongs to the recipe.
                 let seed = FRESH_SEEDS + if scheme.folds.is_some() { 0 } else { network.repeat as u64 };
-                // Without a search, the plan is laid out so itself.
-                let found =
-                    if network.rank.is_some() { schedule::laid_out(self.plan.epochs) } else { self.plan.epochs };
-                let mut own = vec![format!("seeds=[{seed}]"), format!("train.epochs={found}")];
+                let mut own = vec![format!("seeds=[{seed}]")];
                 if self.plan.replicas > 1 {
                     own.push(format!("train.replicas={}", self.plan.replicas));
                 }
@@ -344,11 +186,10 @@ impl Members<'_> {
                     all.extend(self.groups.iter().map(file));
                 }
                 let name = name(number, network, scheme.folds);
-                let part = Part::new(&base, all, self.registry, folder.clone(), name, seed)?;
-                jobs.push(Job { network, part, trial: number, place, group: group.len() });
+                jobs.push(Job { network, settings: all, name, seed, trial: number, place, group: group.len() });
             }
         }
-        Ok(jobs)
+        jobs
     }
 
     /// The best trials of the search that were trained to their end.

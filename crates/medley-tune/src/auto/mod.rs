@@ -15,6 +15,7 @@ pub mod plan;
 mod schedule;
 mod state;
 mod test_split;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -12,8 +12,9 @@ const MOST_REPEATS: usize = 4;
 const MOST_SEEDS: usize = 12;
 /// Networks take longer than they did on average.
 pub(super) const MARGIN: f64 = 1.05;
-/// A network whose end the clock decides is begun where this part of it fits.
-const LEAST_OF_NETWORK: f64 = 0.7;
+/// A network whose end the clock decides is begun where this part of its planned epochs fits, and has no more than that many times as many.
+const LEAST_OF_NETWORK: f64 = 0.5;
+const MOST_OF_NETWORK: f64 = 1.3;
 /// Such networks are laid out for so much more than is expected to fit, so that no time is left where they are faster than expected. After that part
 /// of half a cosine, the learning rate is at 1.4 % of its peak.
 pub(super) const LAID_OUT: f64 = 1.08;
@@ -132,9 +133,18 @@ pub(super) fn kept_for_networks(scheme: Scheme, repeats: usize, each: f64, worke
     makespan(&vec![0.0; workers.max(1)], scheme.each() * repeats, each)
 }
 
-/// The epochs of a network whose end the clock decides, where so many are expected to fit.
-pub(super) fn laid_out(epochs: usize) -> usize {
-    (epochs as f64 * LAID_OUT).ceil() as usize
+/// The part of what is left for a network before which so many of those that share it are begun, of so many: those that are trained at the
+/// same time have the same.
+pub(super) fn share(before: usize, of: usize, workers: usize) -> f64 {
+    let workers = workers.max(1);
+    1.0 / of.div_ceil(workers).saturating_sub(before / workers).max(1) as f64
+}
+
+/// The epochs of a network whose end the clock decides, with so many seconds of epochs that are expected to take so long.
+pub(super) fn epochs_within(seconds: f64, epoch: f64, planned: usize) -> usize {
+    let planned = planned as f64;
+    let fitting = seconds * LAID_OUT / epoch.max(1e-6);
+    fitting.clamp(planned * LEAST_OF_NETWORK, planned * MOST_OF_NETWORK).ceil().max(1.0) as usize
 }
 
 /// Whether there is time for one way of splitting more, with the search and the networks by what it finds: `repeats` are trained, `left`
@@ -268,7 +278,20 @@ mod tests {
         assert_eq!(makespan(&[3.0], 0, 2.0), 0.0);
         assert_eq!(makespan(&[], 1, 2.0), f64::INFINITY);
         assert!(fits(6.31, &[0.0, 0.0], 5, 2.0) && !fits(6.2, &[0.0, 0.0], 5, 2.0));
-        assert!(mostly_fits(1.5, &[0.1, 3.0], 1, 2.0) && !mostly_fits(1.4, &[0.1, 3.0], 1, 2.0));
+        assert!(mostly_fits(1.2, &[0.1, 3.0], 1, 2.0) && !mostly_fits(1.0, &[0.1, 3.0], 1, 2.0));
+    }
+
+    #[test]
+    fn networks_share_what_is_left_in_turn() {
+        let shares = |of: usize| (0..of).map(|before| 1.0 / share(before, of, 2)).collect::<Vec<_>>();
+        assert_eq!(shares(5), [3.0, 3.0, 2.0, 2.0, 1.0]);
+        assert_eq!(shares(4), [2.0, 2.0, 1.0, 1.0]);
+        assert_eq!((share(0, 1, 4), share(3, 0, 0)), (1.0, 1.0));
+        // Of a second each, 40 planned.
+        let epochs = |seconds: f64| epochs_within(seconds, 1.0, 40);
+        assert_eq!((epochs(40.0), epochs(30.0)), (44, 33), "laid out for 8 % more");
+        assert_eq!((epochs(5.0), epochs(-1.0), epochs(1e9)), (20, 20, 52));
+        assert_eq!(epochs_within(1.0, 0.0, 0), 1);
     }
 
     #[test]
@@ -313,7 +336,7 @@ mod tests {
         let in_turn = count.div_ceil(workers);
         for left in (1..=in_turn).rev() {
             let share = (until(2 * count) - clock) / left as f64;
-            clock += share.min(real * slower_by * error * LAID_OUT);
+            clock += share.min(real * slower_by * error * MOST_OF_NETWORK);
         }
         assert!(clock <= until(2 * count));
         // With twice the members that were timed.
