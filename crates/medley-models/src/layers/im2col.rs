@@ -91,32 +91,14 @@ pub(crate) fn weight_gradient(x: &Tensor, gradient: &Tensor, window: Window) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::passes::{self, passes};
     use super::*;
     use crate::MemoryLayout;
     use crate::scope::in_layout;
-    use tch::Device;
 
     /// Numbers without order, with channels last.
     fn noise(shape: &[i64], seed: i64) -> Tensor {
-        let numbers = Tensor::arange(shape.iter().product::<i64>(), (Kind::Float, Device::Cpu));
-        in_layout(&((numbers + seed) * 78.233).sin().view(shape), MemoryLayout::ChannelsLast).unwrap()
-    }
-
-    /// Output and the gradients of input, weight and bias, of a loss that weighs every output differently.
-    fn passes(
-        convolve: impl Fn(&Tensor, &Tensor, Option<&Tensor>) -> Tensor,
-        leaves: [&Tensor; 3],
-        bias: bool,
-    ) -> Vec<Tensor> {
-        let [x, weight, shift] = leaves.map(|leaf| leaf.detach().set_requires_grad(leaf.requires_grad()));
-        let mut y = convolve(&(&x * 1.0), &(&weight * 1.0), bias.then_some(&shift));
-        // As the layers of a network do it.
-        let y = y.relu_();
-        if y.requires_grad() {
-            (&y * noise(&y.size(), 5).to_kind(y.kind())).sum(Kind::Float).backward();
-        }
-        let gradients = [x, weight, shift].into_iter().map(|leaf| leaf.grad()).filter(Tensor::defined);
-        std::iter::once(y.detach()).chain(gradients).collect()
+        in_layout(&passes::noise(shape, seed), MemoryLayout::ChannelsLast).unwrap()
     }
 
     fn difference(ours: &Tensor, theirs: &Tensor) -> f64 {
@@ -146,10 +128,12 @@ mod tests {
                     let _ = leaf.set_requires_grad(asked >> place & 1 == 1);
                 }
                 for bias in [false, true] {
-                    let ours = passes(|x, w, b| convolve(x, w, b, window).unwrap(), [&x, &weight, &shift], bias);
+                    // In place, as the layers of a network do it.
+                    let ours =
+                        passes(|x, w, b| convolve(x, w, b, window).unwrap().relu_(), [&x, &weight, &shift], bias);
                     let Window { stride, padding, .. } = window;
                     let plain = |x: &Tensor, w: &Tensor, b: Option<&Tensor>| {
-                        x.f_conv2d(w, b, [stride; 2], padding, [1, 1], 1).unwrap()
+                        x.f_conv2d(w, b, [stride; 2], padding, [1, 1], 1).unwrap().relu_()
                     };
                     let theirs = passes(plain, [&x, &weight, &shift], bias);
                     assert_eq!(ours.len(), theirs.len(), "{window:?}, asked {asked:03b}, bias {bias}");

@@ -16,6 +16,8 @@ pub(crate) mod im2col;
 mod layer_norm;
 mod linear;
 mod noise;
+#[cfg(test)]
+mod passes;
 mod pool;
 mod winograd;
 

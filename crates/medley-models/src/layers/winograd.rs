@@ -154,33 +154,12 @@ fn refused(error: KernelError) -> TchError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::passes::{noise, passes};
     use super::*;
-
-    /// Numbers without order.
-    fn noise(shape: &[i64], seed: i64) -> Tensor {
-        let numbers = Tensor::arange(shape.iter().product::<i64>(), (Kind::Float, Device::Cpu));
-        ((numbers + seed) * 78.233).sin().view(shape)
-    }
 
     fn close(ours: &Tensor, theirs: &Tensor) -> bool {
         let difference = (ours - theirs).norm().double_value(&[]);
         ours.size() == theirs.size() && difference <= 1e-5 * theirs.norm().double_value(&[])
-    }
-
-    /// Output, and the gradients of all that has one, of a loss that weighs every output differently.
-    fn passes(
-        convolve: impl Fn(&Tensor, &Tensor, Option<&Tensor>) -> Tensor,
-        leaves: [&Tensor; 3],
-        bias: bool,
-    ) -> Vec<Tensor> {
-        let [x, weight, shift] = leaves.map(|leaf| leaf.detach().set_requires_grad(leaf.requires_grad()));
-        // Not the leaf itself, so that gradients flow on behind the layer.
-        let y = convolve(&(&x * 1.0), &weight, bias.then_some(&shift));
-        if y.requires_grad() {
-            (&y * noise(&y.size(), 5)).sum(Kind::Float).backward();
-        }
-        let gradients = [x, weight, shift].into_iter().map(|leaf| leaf.grad()).filter(Tensor::defined);
-        std::iter::once(y.detach()).chain(gradients).collect()
     }
 
     #[test]
