@@ -64,7 +64,7 @@ pub struct AutoRecord {
     pub spent: f64,
     /// How.
     pub phases: Vec<PhaseRecord>,
-    /// Epochs of each network.
+    /// Epochs of a network by the default recipe; the clock ends others.
     pub epochs: usize,
     /// Folds that networks were trained on; `None` where all were validated on the same rows.
     pub folds: Option<usize>,

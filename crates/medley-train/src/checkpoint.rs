@@ -40,6 +40,9 @@ pub struct Progress {
     pub epoch: usize,
     /// Finished steps of the epoch in progress.
     pub step: usize,
+    /// Whether a callback has ended the epoch in progress before its last step: its validation is next.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
     /// Sum over the images of the epoch in progress of their training loss.
     pub loss_sum: f64,
     /// Images of the epoch in progress.
@@ -96,6 +99,7 @@ impl Progress {
     pub const START: Self = Self {
         epoch: 0,
         step: 0,
+        ended: false,
         loss_sum: 0.0,
         images: 0,
         bad_steps: 0,

@@ -5,19 +5,21 @@
 //! learns from: the same files and folds, or its knowledge of validation rows would pass into the student and be measured there. That is
 //! checked before a run folder is made. The manifest records each network with its SHA-256, and a run goes on with the very same ones.
 //!
-//! A teacher may have learnt from larger images than the student sees (`breastmnist_64.npz`): then both files must be of the same rows in
-//! the same order, which is told by labels and pixels.
+//! A teacher may have learnt from images of another size than the student sees (`breastmnist_64.npz`): then both files must be of the same
+//! rows in the same order, which is checked by labels and pixels.
 
 mod pairing;
 mod teacher;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use medley_core::TaskSpec;
 use medley_core::record::{DataRecord, FoldsRecord, Manifest, TeacherRecord};
 use medley_storage::{ConfinedFolder, Shown};
 use serde::Deserialize;
+use tch::Tensor;
 
 use self::teacher::Finished;
 pub use self::teacher::Teacher;
@@ -105,13 +107,15 @@ struct EnsembleWeights {
 pub struct Teachers {
     networks: Vec<Teacher>,
     others: OtherSizes,
+    /// What teachers of other sizes have said of all training rows, `[rows, C]` f32, by their number and the task.
+    answers: Mutex<BTreeMap<(usize, String), Tensor>>,
 }
 
 /// Training images of other sizes than the student's, by edge length, with their tasks.
 type OtherSizes = BTreeMap<usize, (Vec<String>, SplitSources)>;
 
-/// Opens data of another size: the same tasks, folds and part of the rows.
-type OpensSize<'a> = dyn Fn(usize, Vec<String>) -> Result<Prepared, TrainError> + 'a;
+/// Opens some tasks of an experiment in images of another size: the same folds and part of the rows.
+type OpenAtSize<'a> = dyn Fn(usize, Vec<String>) -> Result<Prepared, TrainError> + 'a;
 
 /// What a teacher must fit.
 struct Student<'a> {
@@ -119,8 +123,10 @@ struct Student<'a> {
     size: usize,
     prepared: &'a Prepared,
     folds: Option<FoldsRecord>,
-    opens: &'a OpensSize<'a>,
+    open: &'a OpenAtSize<'a>,
     others: OtherSizes,
+    /// Data of other sizes that have been opened and compared, by their tasks.
+    opened: BTreeMap<(usize, Vec<String>), Prepared>,
 }
 
 impl Teachers {
@@ -131,7 +137,7 @@ impl Teachers {
     pub(crate) fn open(
         experiment: &Experiment,
         prepared: &Prepared,
-        opens: &OpensSize<'_>,
+        open: &OpenAtSize<'_>,
     ) -> Result<Self, TrainError> {
         let config = &experiment.distill;
         let all = experiment.tasks.iter().map(String::as_str);
@@ -143,8 +149,9 @@ impl Teachers {
             size: experiment.data.size,
             prepared,
             folds: prepared.folds_record(experiment),
-            opens,
+            open,
             others: OtherSizes::new(),
+            opened: BTreeMap::new(),
         };
         let mut networks = Vec::new();
         for teacher in &config.teachers {
@@ -163,7 +170,7 @@ impl Teachers {
             }
         }
         let others = student.others;
-        let teachers = Self { networks, others };
+        let teachers = Self { networks, others, answers: Mutex::default() };
         if !config.teachers.is_empty() {
             for task in config.tasks.iter().flatten() {
                 if teachers.iter().all(|teacher| teacher.weight(task).is_none()) {
@@ -181,11 +188,11 @@ impl Teachers {
     pub(crate) fn reopen(
         experiment: &Experiment,
         prepared: &Prepared,
-        opens: &OpensSize<'_>,
+        open: &OpenAtSize<'_>,
         run: &Path,
         manifest: &Manifest,
     ) -> Result<Self, TrainError> {
-        let teachers = Self::open(experiment, prepared, opens)?;
+        let teachers = Self::open(experiment, prepared, open)?;
         // Folders may have moved.
         let plain = |record: &TeacherRecord| TeacherRecord { folder: None, ..record.clone() };
         let (now, then) = (teachers.iter().map(|one| plain(&one.record)), manifest.teachers.iter().map(plain));
@@ -223,6 +230,22 @@ impl Teachers {
     /// Bytes of the training images that they look at in the student's place.
     pub(crate) fn image_bytes(&self) -> u64 {
         self.others.values().map(|(_, images)| images.bytes()).sum()
+    }
+
+    /// What a teacher has said of the training rows of a task; `ask` is called the first time, and may give up.
+    pub(crate) fn answer(
+        &self,
+        number: usize,
+        task: &str,
+        ask: impl FnOnce() -> Result<Option<Tensor>, TrainError>,
+    ) -> Result<Option<Tensor>, TrainError> {
+        let key = (number, task.to_owned());
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !answers.contains_key(&key) {
+            let Some(answer) = ask()? else { return Ok(None) };
+            answers.insert(key.clone(), answer);
+        }
+        Ok(answers.get(&key).map(Tensor::shallow_clone))
     }
 
     /// The tasks and training images of a size that is not the student's, where a teacher has learnt from such.
@@ -301,20 +324,32 @@ impl Student<'_> {
         if size == self.size || names.is_empty() {
             check_data(root, manifest, self.prepared, &names)?;
         } else {
-            let other = (self.opens)(size, names.clone())?;
-            check_data(root, manifest, &other, &names)?;
-            for (there, name) in names.iter().enumerate() {
-                check_pairs(root, size, name, &self.prepared.learning, (&other.learning, there))?;
-            }
-            let (tasks, images) = self.others.entry(size).or_insert_with(|| (Vec::new(), other.learning.train.none()));
-            for (there, name) in names.iter().enumerate() {
-                if !tasks.contains(name) {
-                    tasks.push(name.clone());
-                    images.push_plain(&other.learning.train, there);
-                }
+            let key = (size, names.clone());
+            if let Some(other) = self.opened.get(&key) {
+                check_data(root, manifest, other, &names)?;
+            } else {
+                let other = (self.open)(size, names.clone())?;
+                check_data(root, manifest, &other, &names)?;
+                self.pair(root, size, &names, &other.learning)?;
+                self.opened.insert(key, other);
             }
         }
         Ok(names.into_iter().collect())
+    }
+
+    /// Checks that data of another size are of the student's rows, and keeps their training images.
+    fn pair(&mut self, root: &Path, size: usize, names: &[String], other: &LearningData) -> Result<(), TrainError> {
+        for (there, name) in names.iter().enumerate() {
+            check_pairs(root, size, name, &self.prepared.learning, (other, there))?;
+        }
+        let (tasks, images) = self.others.entry(size).or_insert_with(|| (Vec::new(), other.train.none()));
+        for (there, name) in names.iter().enumerate() {
+            if !tasks.contains(name) {
+                tasks.push(name.clone());
+                images.push_plain(&other.train, there);
+            }
+        }
+        Ok(())
     }
 
     fn check_folds(&self, root: &Path, manifest: &Manifest) -> Result<(), TrainError> {

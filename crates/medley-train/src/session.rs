@@ -148,7 +148,7 @@ impl<'a> Session<'a> {
         let _threads = RestoreThreads::later();
         let least = compute::least(experiment);
         let teachers =
-            Teachers::open(experiment, &prepared, &|size, tasks| self.data_of(&experiment.at_size(size, tasks)))?;
+            Teachers::open(experiment, &prepared, &|size, tasks| self.data_at_size(experiment, size, tasks))?;
         let footprint = Footprint::of(experiment, &prepared.learning, &least)?.with_teachers(&teachers);
         self.check_memory(&footprint)?;
         let replicas = self.check_memory(&footprint.with_plan(&compute::most_replicas(experiment, least))).is_ok();
@@ -203,8 +203,8 @@ impl<'a> Session<'a> {
         let teachers = if is_finished {
             Teachers::default()
         } else {
-            let opens = |size, tasks| self.data_of(&experiment.at_size(size, tasks));
-            Teachers::reopen(experiment, &prepared, &opens, folder.layout().root(), folder.manifest())?
+            let open = |size, tasks| self.data_at_size(experiment, size, tasks);
+            Teachers::reopen(experiment, &prepared, &open, folder.layout().root(), folder.manifest())?
         };
         if !is_finished {
             let footprint = Footprint::of(experiment, &prepared.learning, &plan)?;
@@ -275,6 +275,11 @@ impl<'a> Session<'a> {
         // Images of different sizes and bad policies are refused before a run folder is made.
         prepared.learning.train.assembler(experiment, 0)?;
         Ok(prepared)
+    }
+
+    /// Some tasks of an experiment in images of another size.
+    fn data_at_size(&self, experiment: &Experiment, size: usize, tasks: Vec<String>) -> Result<Prepared, TrainError> {
+        self.data_of(&experiment.at_size(size, tasks))
     }
 
     /// A set, opened now or before. Others wait meanwhile, so that none is opened twice.

@@ -64,14 +64,6 @@ pub(crate) enum Next {
     Stop,
 }
 
-/// Finished epochs of a seed of a run, and its best score so far.
-pub(crate) fn progress_of(layout: &RunLayout, seed: u64) -> (usize, Option<f64>) {
-    match CheckpointFolder::new(layout, seed).newest() {
-        None => (0, None),
-        Some(progress) => (progress.epoch, progress.best.map(|best| best.selected().score)),
-    }
-}
-
 impl Part {
     /// The run of a base experiment with these overrides, under a name in a folder.
     pub(crate) fn new(
@@ -98,7 +90,10 @@ impl Part {
 
     /// Epochs that are finished, and the best score so far.
     pub(crate) fn progress(&self) -> (usize, Option<f64>) {
-        progress_of(&self.layout(), self.seed)
+        match CheckpointFolder::new(&self.layout(), self.seed).newest() {
+            None => (0, None),
+            Some(progress) => (progress.epoch, progress.best.map(|best| best.selected().score)),
+        }
     }
 
     /// Trains on until `after_epoch` says stop, which is asked after each epoch but the last, with the number of finished epochs and the best
@@ -208,13 +203,13 @@ struct Limit {
     deadline: Deadline,
     /// When the batch was trained that is the last so far.
     last_batch: Option<Instant>,
-    /// Batches of the epoch in progress that this process has trained.
-    batches: usize,
+    /// Whether it has ended an epoch.
+    is_over: bool,
 }
 
 impl Limit {
     fn new(deadline: Deadline) -> Self {
-        Self { deadline, last_batch: None, batches: 0 }
+        Self { deadline, last_batch: None, is_over: false }
     }
 
     /// Seconds that are left for training at this moment; below 0 where the network should be validated by now.
@@ -226,18 +221,19 @@ impl Limit {
     /// Whether the epoch ends with the batch that was trained just now.
     fn ends_epoch(&mut self, now: Instant) -> bool {
         self.last_batch = Some(now);
-        self.batches += 1;
-        self.left(now) <= 0.0
+        self.is_over |= self.left(now) <= 0.0;
+        self.is_over
     }
 
-    /// Why the network ends with the epoch that was validated just now, if it does: what is left is not worth another validation.
-    fn ends(&mut self, now: Instant) -> Option<String> {
+    /// Whether the network ends with the epoch that was validated just now: it was ended early, or what is left is not worth another
+    /// validation. What follows the last one is mostly one more prediction of the same rows.
+    fn ends(&mut self, now: Instant) -> bool {
         if let Some(last) = self.last_batch.take() {
-            self.deadline.validation = now.saturating_duration_since(last);
+            let took = now.saturating_duration_since(last);
+            let Deadline { validation, end, .. } = &mut self.deadline;
+            (*validation, *end) = (took, took.max(*end));
         }
-        let batches = std::mem::take(&mut self.batches);
-        let is_over = self.left(now) <= self.deadline.validation.as_secs_f64();
-        is_over.then(|| format!("its time is over, after {batches} batches of the last epoch"))
+        self.is_over || self.left(now) <= self.deadline.validation.as_secs_f64()
     }
 }
 
@@ -259,12 +255,12 @@ impl Callback for Asks {
     fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action {
         let best = self.best.map_or(report.score, |best| best.max(report.score));
         self.best = Some(best);
-        let over = self.limit.as_mut().and_then(|limit| limit.ends(Instant::now()));
+        let is_over = self.limit.as_mut().is_some_and(|limit| limit.ends(Instant::now()));
         if report.epoch >= self.last {
             return Action::Continue;
         }
-        if let Some(reason) = over {
-            return Action::Stop(reason);
+        if is_over {
+            return Action::Stop(format!("its time is over, after {} steps of this epoch", report.steps));
         }
         let answer = self.reports.send((report.epoch, best)).ok().and_then(|()| self.answers.recv().ok());
         match answer {
@@ -300,15 +296,18 @@ mod tests {
         let start = Instant::now();
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
         let seconds = Duration::from_secs_f64;
-        let mut limit = Limit::new(Deadline { at: at(10.0), validation: seconds(2.0), end: seconds(1.0) });
-        assert!(!limit.ends_epoch(at(6.9)) && limit.ends_epoch(at(7.0)));
-        // The validation took a second, and not two: there is time for another epoch.
-        assert!(!limit.ends_epoch(at(5.0)) && limit.ends(at(6.0)).is_none());
-        assert!(!limit.ends_epoch(at(7.9)) && limit.ends_epoch(at(8.0)));
+        let mut limit = Limit::new(Deadline { at: at(10.0), validation: seconds(2.0), end: seconds(0.5) });
+        assert!(!limit.ends_epoch(at(7.4)));
+        // The validation took a second, and not two; what follows it may take as long.
+        assert!(!limit.ends_epoch(at(5.0)) && !limit.ends(at(6.0)));
+        assert!(!limit.ends_epoch(at(7.9)));
         // What is left after this one is as long as a validation.
-        assert!(!limit.ends_epoch(at(6.5)));
-        assert_eq!(limit.ends(at(7.5)).unwrap(), "its time is over, after 3 batches of the last epoch");
+        assert!(!limit.ends_epoch(at(6.0)) && limit.ends(at(7.0)));
+        // An epoch that was ended early is the last, however short its validation was.
+        let mut limit = Limit::new(Deadline { at: at(10.0), validation: seconds(2.0), end: seconds(0.5) });
+        assert!(limit.ends_epoch(at(7.5)) && limit.ends(at(7.6)));
         // A clock that is beyond the deadline, and a report without a batch.
-        assert!(limit.ends_epoch(at(20.0)) && limit.ends(at(21.0)).is_some() && limit.ends(at(21.0)).is_some());
+        let mut limit = Limit::new(Deadline { at: at(10.0), validation: seconds(2.0), end: seconds(0.5) });
+        assert!(limit.ends(at(21.0)) && limit.ends_epoch(at(20.0)) && limit.ends(at(21.0)));
     }
 }

@@ -6,10 +6,8 @@ use medley_core::{ImageShape, ImageSource, Labels};
 
 use crate::data::{LearningData, SplitSources};
 
-/// Images of a split that are compared at most, spread over its rows.
-const COMPARED: usize = 64;
-/// The share of them that must be more like their own row than like the next one that is compared.
-const LEAST_ALIKE: f64 = 0.9;
+/// The share of the images that may be more like the next row than like their own: some files have an image twice.
+const MOST_UNLIKE: f64 = 0.02;
 
 /// Why the rows of a task in one set of files are not those of another, if they are not: `here` and `there` are its number in both.
 pub(super) fn problem((own, here): (&LearningData, usize), (other, there): (&LearningData, usize)) -> Option<String> {
@@ -41,22 +39,22 @@ fn images_problem(split: &str, own: &Arc<dyn ImageSource>, other: &Arc<dyn Image
         return Some("one has volumes, and the other flat images".to_owned());
     }
     let small = if here.height <= there.height { here } else { there };
-    let rows: Vec<usize> = (0..own.len()).step_by(own.len().div_ceil(COMPARED).max(1)).collect();
-    let shrunk = |images: &Arc<dyn ImageSource>, shape: ImageShape| -> Vec<Vec<f32>> {
-        rows.iter().map(|&row| shrink(images.image(row), shape, small)).collect()
-    };
-    let (mine, theirs) = (shrunk(own, here), shrunk(other, there));
-    let (mut told, mut alike) = (0_usize, 0_usize);
-    let others = theirs.iter().cycle().skip(1);
-    for ((mine, same), other) in mine.iter().zip(&theirs).zip(others).filter(|_| rows.len() > 1) {
-        if let (Some(same), Some(next)) = (correlation(mine, same), correlation(mine, other)) {
+    let shrunk = |images: &Arc<dyn ImageSource>, row: usize, shape: ImageShape| shrink(images.image(row), shape, small);
+    let (rows, mut told, mut unlike) = (own.len().min(other.len()), 0_usize, 0_usize);
+    let mut theirs = if rows > 1 { shrunk(other, 0, there) } else { return None };
+    for row in 0..rows {
+        let (mine, next) = (shrunk(own, row, here), shrunk(other, (row + 1) % rows, there));
+        if let (Some(same), Some(other)) = (correlation(&mine, &theirs), correlation(&mine, &next)) {
             told += 1;
-            alike += usize::from(same > next);
+            unlike += usize::from(same <= other);
         }
+        theirs = next;
     }
-    let unlike = told - alike;
-    (unlike as f64 > (1.0 - LEAST_ALIKE) * told as f64)
-        .then(|| format!("{unlike} of {told} {split} images are less like the same row there than like another one"))
+    if told == 0 {
+        return Some(format!("no {split} image can be told from another, as each is all of one shade"));
+    }
+    (unlike as f64 > MOST_UNLIKE * told as f64)
+        .then(|| format!("{unlike} of {told} {split} images are less like the same row there than like the next one"))
 }
 
 /// The mean over channels of an image or volume, made as small as another shape: each of its pixels is the mean of those that it covers.
@@ -155,6 +153,13 @@ mod tests {
         let moved: Vec<usize> = (0..16).map(|place| (place + 1) % 16).collect();
         let problem = images_problem("validation", &drawn(8, &moved), &drawn(16, &order)).unwrap();
         assert!(problem.contains("16 of 16 validation images"), "{problem}");
+        let mut exchanged = order.clone();
+        exchanged.swap(3, 4);
+        assert!(
+            images_problem("training", &drawn(8, &exchanged), &drawn(16, &order)).unwrap().contains("of 16 training")
+        );
+        let blank: Arc<dyn ImageSource> = Arc::new(Images::new(ImageShape::flat(2, 2, 1), 2, vec![7; 8]).unwrap());
+        assert!(images_problem("training", &blank, &blank).unwrap().contains("all of one shade"));
         assert_eq!(images_problem("training", &drawn(8, &[]), &drawn(16, &[])), None);
         assert_eq!(images_problem("training", &drawn(8, &[3]), &drawn(16, &[3])), None);
     }

@@ -46,10 +46,10 @@ impl SeedRun<'_> {
     ) -> Result<bool, TrainError> {
         let epoch = self.progress.epoch;
         let train_loss = self.progress.loss_sum / self.progress.images.max(1) as f64;
-        let last_step = epoch * self.steps_per_epoch() + self.progress.step.saturating_sub(1);
-        let learning_rate = self.rate_at(last_step);
+        let steps = self.progress.step;
+        let learning_rate = self.rate_at(epoch * self.steps_per_epoch() + steps.saturating_sub(1));
         self.swap_average()?;
-        self.measure_statistics(last_step)?;
+        self.measure_statistics((epoch + 1) * self.steps_per_epoch() - 1)?;
         let predictions = self.predict_validation(observers, stop).map_err(|error| match error {
             TrainError::Core(source @ CoreError::NotFinite { .. }) => {
                 TrainError::DivergedScores { seed: self.seed, epoch: epoch + 1, source }
@@ -95,6 +95,7 @@ impl SeedRun<'_> {
         self.ask_callbacks(&EpochReport {
             seed: self.seed,
             epoch: epoch + 1,
+            steps,
             train_loss,
             validation: &metrics.validation,
             score: selected.score,

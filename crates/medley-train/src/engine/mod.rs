@@ -96,7 +96,12 @@ pub fn outline(experiment: &Experiment, tasks: &[TaskSpec]) -> Result<MultiTaskN
 
 /// Images that are predicted at once, of so many values as the network sees them.
 pub fn predict_batch_size(experiment: &Experiment, values: usize) -> usize {
-    experiment.train.predict_batch_size.unwrap_or_else(|| (PREDICTED_VALUES / values.max(1)).clamp(1, 512))
+    experiment.train.predict_batch_size.unwrap_or_else(|| fitting_batch_size(values))
+}
+
+/// The same where no config says how many.
+fn fitting_batch_size(values: usize) -> usize {
+    (PREDICTED_VALUES / values.max(1)).clamp(1, 512)
 }
 
 /// The parameters of a network, as the groups of the config treat them.
@@ -171,7 +176,7 @@ pub struct SeedRun<'a> {
     net: MultiTaskNet,
     state: Vec<(String, Tensor)>,
     losses: Vec<TaskLoss>,
-    teaching: Option<Teaching>,
+    teaching: Option<Teaching<'a>>,
     optimizer: Box<dyn Optimizer>,
     /// Parameters that the config freezes for good.
     always_frozen: BTreeSet<String>,
@@ -293,7 +298,7 @@ impl<'a> SeedRun<'a> {
         let mut seed_run = Self {
             stage,
             epoch_start: None,
-            teaching: teachers.map(|teachers| Teaching::load(teachers, experiment, &data.tasks, plan)).transpose()?,
+            teaching: teachers.map(|teachers| Teaching::load(teachers, &data.tasks, plan)).transpose()?,
             always_frozen: always_frozen(&parameters),
             optimizer: experiment.optimizer.build(parameters, plan.cores())?,
             average: if experiment.average.choice.is_kept() { Some(MovingAverage::new(&state)?) } else { None },
@@ -408,7 +413,7 @@ impl<'a> SeedRun<'a> {
             // Of this process: others have trained on the images before.
             let throughput = Throughput::new(self.progress.images - images_before, started, waited);
             if !self.finish_epoch(throughput, observers, stop)? {
-                // All steps of the epoch are done, and its validation is not: that is where it goes on.
+                // The steps of the epoch are done, and its validation is not: that is where it goes on.
                 self.save_last(observers)?;
                 return Ok(Outcome::Interrupted);
             }

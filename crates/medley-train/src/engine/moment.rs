@@ -72,6 +72,7 @@ impl SeedRun<'_> {
 
     /// Makes one step after another while `goes_on` says so, which is asked before the first and then with the loss of each.
     fn make_steps(&mut self, mut goes_on: impl FnMut(&mut Self, Option<f64>) -> bool) -> Result<(), TrainError> {
+        self.ask_teachers(&StopFlag::default())?;
         let mut loss = None;
         loop {
             let assembler = Arc::clone(&self.train_assembler);

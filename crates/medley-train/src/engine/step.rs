@@ -37,6 +37,12 @@ impl SeedRun<'_> {
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Duration>, TrainError> {
+        if self.progress.ended {
+            return Ok(Some(Duration::ZERO));
+        }
+        if !self.ask_teachers(stop)? {
+            return Ok(None);
+        }
         let mut requests = self.requests();
         requests.drain(..self.progress.step.min(requests.len()));
         let assembler = Arc::clone(&self.train_assembler);
@@ -48,10 +54,21 @@ impl SeedRun<'_> {
             self.train_batch(&mut batch, observers)?;
             stream.recycle(batch);
             if self.callbacks.end_epoch() {
+                self.end_epoch_here()?;
                 break;
             }
         }
         Ok(Some(stream.waited()))
+    }
+
+    /// The epoch ends with the step that was done last. An average that goes by whole epochs takes the network as it is.
+    fn end_epoch_here(&mut self) -> Result<(), TrainError> {
+        self.progress.ended = true;
+        let steps = self.steps_per_epoch();
+        let start = self.progress.epoch * steps;
+        let last = start + self.progress.step.saturating_sub(1);
+        let by_epochs = self.experiment.average.choice.share(self.average_position(last)).is_none();
+        if by_epochs { self.update_average(start + steps - 1) } else { Ok(()) }
     }
 
     /// One step; the loss before it.

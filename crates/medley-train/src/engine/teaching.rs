@@ -3,7 +3,8 @@
 //! Teachers see each batch as the student does, augmented and mixed. Predictions made once, of the images as they are, would take
 //! less time and teach worse: Beyer et al. (*Knowledge Distillation: A Good Teacher Is Patient and Consistent*, 2022) measured both.
 //! Of teachers that have learnt from images of another size there is nothing else: a batch has no such images, and a change by pixels is
-//! another one there. What they say of the training rows is predicted before the first step, and mixed as the images are.
+//! another one there. What they say of the training rows is predicted before the first step, once for all seeds and phases of a process, and
+//! mixed as the images are.
 
 use std::ops::Range;
 
@@ -12,23 +13,30 @@ use medley_augment::mix::Mixed;
 use medley_core::record::{ScoreSet, TaskResult};
 use medley_core::{TaskKind, TaskSpec};
 use medley_models::{ComputePlan, MultiTaskNet, Segment};
-use tch::{Tensor, no_grad_guard};
+use tch::{Device, Tensor, no_grad_guard};
 
 use super::SeedRun;
 use super::batch_loss::segments;
+use super::fitting_batch_size;
 use super::predict::{batch_tensor, requests};
-use super::predict_batch_size;
 use crate::TrainError;
 use crate::components::losses::{LossChoice, probabilities_by};
 use crate::config::Experiment;
 use crate::data::SplitSources;
 use crate::distill::{DistillConfig, Teacher, Teachers};
+use crate::stop::StopFlag;
 
 /// The networks of all teachers.
-pub(super) struct Teaching {
+pub(super) struct Teaching<'a> {
+    teachers: &'a Teachers,
     networks: Vec<TeacherNetwork>,
-    /// What the teachers that see other images say of the training rows of each task, `[rows, C]` f32, each by its share.
-    said: Vec<Option<Tensor>>,
+    /// The teachers of images of another size, by their number, as long as they have not been asked.
+    to_be_asked: Vec<usize>,
+    /// What these say of the training rows of each task, `[rows, C]` f32, each by its share.
+    answers: Vec<Option<Tensor>>,
+    /// The weights of all teachers together in each task.
+    totals: Vec<f64>,
+    plan: ComputePlan,
     /// Whether each task of the student is one of classes.
     of_classes: Vec<bool>,
     /// What the student has to reach in each task to be taught no longer, if that ends it.
@@ -51,34 +59,58 @@ struct Lesson {
     loss: LossChoice,
 }
 
-impl Teaching {
-    /// Loads the networks of all teachers, and asks those that see other images than the student.
-    pub(super) fn load(
-        teachers: &Teachers,
-        experiment: &Experiment,
-        tasks: &[TaskSpec],
-        plan: ComputePlan,
-    ) -> Result<Self, TrainError> {
+impl<'a> Teaching<'a> {
+    /// Loads the networks of the teachers that see what the student sees.
+    pub(super) fn load(teachers: &'a Teachers, tasks: &[TaskSpec], plan: ComputePlan) -> Result<Self, TrainError> {
         let total = |task: &TaskSpec| teachers.iter().filter_map(|one| one.weight(&task.name)).sum::<f64>();
         let totals: Vec<f64> = tasks.iter().map(total).collect();
-        let of_classes: Vec<bool> = tasks.iter().map(|task| task.kind != TaskKind::MultiLabel).collect();
-        let (mut networks, mut said) = (Vec::new(), tasks.iter().map(|_| None).collect::<Vec<_>>());
-        for teacher in teachers.iter() {
-            let network = TeacherNetwork::load(teacher, tasks, &totals, plan)?;
-            let Some((names, images)) = teachers.images_for(teacher) else {
-                networks.push(network);
-                continue;
-            };
-            for (at, task) in tasks.iter().enumerate() {
-                let place = names.iter().position(|name| *name == task.name);
-                if let (Some(lesson), Some(place)) = (&network.lessons[at], place) {
-                    let rows = network.rows(lesson, of_classes[at], (images, place), experiment, plan)?;
-                    add(&mut said[at], rows)?;
-                }
+        let (mut networks, mut to_be_asked) = (Vec::new(), Vec::new());
+        for (number, teacher) in teachers.iter().enumerate() {
+            if teachers.images_for(teacher).is_some() {
+                to_be_asked.push(number);
+            } else {
+                networks.push(TeacherNetwork::load(teacher, tasks, &totals, plan)?);
             }
         }
+        let of_classes = tasks.iter().map(|task| task.kind != TaskKind::MultiLabel).collect();
         let gates = tasks.iter().map(|task| teachers.validation(&task.name)).collect();
-        Ok(Self { networks, said, of_classes, gates })
+        let answers = tasks.iter().map(|_| None).collect();
+        Ok(Self { teachers, networks, to_be_asked, answers, totals, plan, of_classes, gates })
+    }
+
+    /// Asks the teachers of images of another size about these tasks, by their numbers; `false` where a stop was asked for meanwhile.
+    fn ask(
+        &mut self,
+        tasks: &[TaskSpec],
+        own: &[usize],
+        experiment: &Experiment,
+        stop: &StopFlag,
+    ) -> Result<bool, TrainError> {
+        while let Some(&number) = self.to_be_asked.first() {
+            let Some(teacher) = self.teachers.iter().nth(number) else { break };
+            let Some((names, images)) = self.teachers.images_for(teacher) else { break };
+            let mut network = None;
+            let mut answers = Vec::new();
+            for &at in own {
+                let name = &tasks[at].name;
+                let place = names.iter().position(|known| known == name);
+                let Some(place) = place.filter(|_| teacher.weight(name).is_some()) else { continue };
+                let ask = || {
+                    let network = match &mut network {
+                        Some(network) => network,
+                        none => none.insert(TeacherNetwork::load(teacher, tasks, &self.totals, self.plan)?),
+                    };
+                    network.rows((at, self.of_classes[at]), (images, place), experiment, self.plan, stop)
+                };
+                let Some(answer) = self.teachers.answer(number, name, ask)? else { return Ok(false) };
+                answers.push((at, answer));
+            }
+            for (at, answer) in answers {
+                add(&mut self.answers[at], answer)?;
+            }
+            self.to_be_asked.remove(0);
+        }
+        Ok(true)
     }
 
     /// The mean of the teachers' probabilities for each segment of a batch; `None` of tasks without a teacher, and of those that are passed
@@ -86,13 +118,14 @@ impl Teaching {
     fn of(
         &self,
         (batch, mixed): (&Batch, &[Mixed]),
-        images: &Tensor,
-        segments: &[Segment],
+        device: Device,
         passed_over: &[usize],
     ) -> Result<Vec<Option<Tensor>>, TrainError> {
         let _guard = no_grad_guard();
+        let segments = &segments(batch);
+        let images = if self.networks.is_empty() { None } else { Some(batch_tensor(batch, device)?) };
         let mut means: Vec<Option<Tensor>> = segments.iter().map(|_| None).collect();
-        for network in &self.networks {
+        for (network, images) in self.networks.iter().zip(images.iter().cycle()) {
             let is_taught = |task: usize| network.lessons[task].is_some() && !passed_over.contains(&task);
             let known = |index: &usize| is_taught(segments[*index].task);
             let known: Vec<usize> = (0..segments.len()).filter(known).collect();
@@ -101,8 +134,9 @@ impl Teaching {
             }
         }
         for (segment, mean) in segments.iter().zip(&mut means) {
-            if let Some(said) = self.said[segment.task].as_ref().filter(|_| !passed_over.contains(&segment.task)) {
-                add(mean, mixed_rows(said, batch, mixed, segment)?)?;
+            if let Some(answers) = self.answers[segment.task].as_ref().filter(|_| !passed_over.contains(&segment.task))
+            {
+                add(mean, mixed_rows(answers, batch, mixed, segment)?)?;
             }
         }
         Ok(means)
@@ -118,20 +152,20 @@ fn add(sum: &mut Option<Tensor>, more: Tensor) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// What was said of the rows of a segment, mixed as its images are.
-fn mixed_rows(said: &Tensor, batch: &Batch, mixed: &[Mixed], segment: &Segment) -> Result<Tensor, TrainError> {
+/// The answers about the rows of a segment, mixed as its images are.
+fn mixed_rows(answers: &Tensor, batch: &Batch, mixed: &[Mixed], segment: &Segment) -> Result<Tensor, TrainError> {
     let from = segment.start as usize;
     let rows: Range<usize> = from..from + segment.len as usize;
     let of = |row: &dyn Fn(usize) -> usize| -> Result<Tensor, TrainError> {
         let index: Vec<i64> = rows.clone().map(|at| batch.request.samples[row(at)].index as i64).collect();
-        Ok(said.f_index_select(0, &Tensor::f_from_slice(&index)?.f_to_device(said.device())?)?)
+        Ok(answers.f_index_select(0, &Tensor::f_from_slice(&index)?.f_to_device(answers.device())?)?)
     };
     let own = of(&|at| at)?;
     let shares: Vec<f32> = mixed[rows.clone()].iter().map(|one| one.share).collect();
     if shares.iter().all(|&share| share == 1.0) {
         return Ok(own);
     }
-    let shares = Tensor::f_from_slice(&shares)?.f_unsqueeze(1)?.f_to_device(said.device())?;
+    let shares = Tensor::f_from_slice(&shares)?.f_unsqueeze(1)?.f_to_device(answers.device())?;
     Ok(of(&|at| mixed[at].partner)?.f_lerp_tensor(&own, &shares)?)
 }
 
@@ -148,31 +182,35 @@ impl TeacherNetwork {
         Ok(Self { net, lessons })
     }
 
-    /// Its share of the mean for all rows of a task, `[rows, C]` f32: `images` has that task at this place.
+    /// Its share of the mean for all rows of a task of the student, `[rows, C]` f32: `images` has that task at this place. `None` where a
+    /// stop was asked for.
     fn rows(
         &self,
-        lesson: &Lesson,
-        of_classes: bool,
+        (task, of_classes): (usize, bool),
         (images, place): (&SplitSources, usize),
         experiment: &Experiment,
         plan: ComputePlan,
-    ) -> Result<Tensor, TrainError> {
+        stop: &StopFlag,
+    ) -> Result<Option<Tensor>, TrainError> {
         let _guard = no_grad_guard();
+        let Some(lesson) = &self.lessons[task] else { return Ok(None) };
         let assembler = images.assembler(experiment, 0)?;
         let mut rows = images.rows();
         rows.iter_mut().enumerate().filter(|(at, _)| *at != place).for_each(|(_, rows)| *rows = 0);
-        tracing::info!("asking a teacher about {} images of another size", rows[place]);
-        let batch_size = predict_batch_size(experiment, self.net.input_values());
-        let mut stream = assembler.stream(requests(&rows, batch_size), false);
+        tracing::info!("asking a teacher about {} training images of another size", rows[place]);
+        let mut stream = assembler.stream(requests(&rows, fitting_batch_size(self.net.input_values())), false);
         let network = self.net.inference();
         let mut parts = Vec::new();
         while let Some(batch) = stream.next() {
+            if stop.requested() {
+                return Ok(None);
+            }
             let segment = Segment { task: lesson.task, start: 0, len: batch.request.samples.len() as i64 };
             let logits = network.forward(&batch_tensor(&batch, plan.device)?, &[segment])?;
             parts.push(probabilities_by(&lesson.loss, of_classes, &logits[0])?.f_mul_scalar(lesson.share)?);
             stream.recycle(batch);
         }
-        Ok(Tensor::f_cat(&parts, 0)?)
+        Ok(Some(Tensor::f_cat(&parts, 0)?))
     }
 
     /// Its share of the mean for the segments that it knows.
@@ -210,11 +248,19 @@ impl TeacherNetwork {
 }
 
 impl SeedRun<'_> {
+    /// Asks the teachers of images of another size, if that was not done; `false` where a stop was asked for meanwhile.
+    pub(super) fn ask_teachers(&mut self, stop: &StopFlag) -> Result<bool, TrainError> {
+        let own = self.own_tasks();
+        match &mut self.teaching {
+            Some(teaching) => teaching.ask(&self.data.tasks, &own, self.experiment, stop),
+            None => Ok(true),
+        }
+    }
+
     /// What the teachers say of a batch; empty without any.
     pub(super) fn taught(&self, batch: &Batch, mixed: &[Mixed]) -> Result<Vec<Option<Tensor>>, TrainError> {
         let Some(teaching) = &self.teaching else { return Ok(Vec::new()) };
-        let images = batch_tensor(batch, self.device)?;
-        teaching.of((batch, mixed), &images, &segments(batch), &self.progress.not_taught)
+        teaching.of((batch, mixed), self.device, &self.progress.not_taught)
     }
 
     /// The tasks in which the student is better than its teachers, where that ends their part in it.
@@ -238,5 +284,29 @@ impl SeedRun<'_> {
         let DistillConfig { temperature, weight, .. } = self.experiment.distill;
         let distance = self.losses[task].distance(logits, taught, temperature)?;
         Ok(loss.f_mul_scalar(1.0 - weight)?.f_add(&distance.f_mul_scalar(weight)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medley_augment::{BatchRequest, SampleRef};
+    use medley_core::ImageShape;
+
+    #[test]
+    fn answers_are_mixed_as_the_images_are() {
+        let answers = Tensor::f_from_slice(&[1.0_f32, 0.0, 0.0, 1.0, 0.5, 0.5]).unwrap().view([3, 2]);
+        let samples = [(0, 7), (1, 2), (1, 0), (1, 1)].map(|(task, index)| SampleRef { task, index }).to_vec();
+        let request = BatchRequest { epoch: 0, samples };
+        let batch = Batch { request, shape: ImageShape::flat(1, 1, 1), pixels: Vec::new() };
+        let segment = Segment { task: 1, start: 1, len: 3 };
+        let rows = |mixed: &[Mixed]| -> Vec<f32> {
+            Vec::try_from(mixed_rows(&answers, &batch, mixed, &segment).unwrap().view([-1])).unwrap()
+        };
+        let alone: Vec<Mixed> = (0..4).map(|row| Mixed { partner: row, share: 1.0 }).collect();
+        assert_eq!(rows(&alone), [0.5, 0.5, 1.0, 0.0, 0.0, 1.0]);
+        let mut mixed = alone;
+        mixed[2] = Mixed { partner: 3, share: 0.75 };
+        assert_eq!(rows(&mixed), [0.5, 0.5, 0.75, 0.25, 0.0, 1.0]);
     }
 }

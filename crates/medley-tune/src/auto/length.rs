@@ -2,7 +2,7 @@
 
 use medley_train::dry_run::EpochTime;
 
-use super::schedule::LAID_OUT;
+use super::schedule::PLANNED_EXCESS;
 
 /// Fewer epochs say nothing of a schedule.
 pub(super) const LEAST_EPOCHS: usize = 3;
@@ -16,7 +16,7 @@ pub(super) const LEAST_STEPS: f64 = 4.0;
 pub(super) struct Length {
     pub(super) epochs: usize,
     /// Steps of an epoch, where those are fewer than the rows ask for.
-    pub(super) samples: Option<usize>,
+    pub(super) fewer_steps: Option<usize>,
     /// Steps of an epoch.
     steps_per_epoch: usize,
     /// Seconds of an epoch.
@@ -28,7 +28,7 @@ impl Length {
     pub(super) fn within(seconds: f64, epoch: EpochTime, most: usize) -> Self {
         let epochs = ((seconds / epoch.seconds().max(1e-6)) as usize).min(most);
         if epochs >= LEAST_EPOCHS {
-            return Self { epochs, samples: None, steps_per_epoch: epoch.steps, seconds: epoch.seconds() };
+            return Self { epochs, fewer_steps: None, steps_per_epoch: epoch.steps, seconds: epoch.seconds() };
         }
         Self::shortened(seconds, epoch, LEAST_EPOCHS)
     }
@@ -36,8 +36,8 @@ impl Length {
     /// For a network whose end the clock decides: somewhat more than fits, up to `most` epochs. Few epochs are shortened, as one more
     /// than fits would make the schedule too long.
     pub(super) fn laid_out(seconds: f64, epoch: EpochTime, most: usize) -> Self {
-        let epochs = seconds * LAID_OUT / epoch.seconds().max(1e-6);
-        let whole = Self { epochs: most, samples: None, steps_per_epoch: epoch.steps, seconds: epoch.seconds() };
+        let epochs = seconds * PLANNED_EXCESS / epoch.seconds().max(1e-6);
+        let whole = Self { epochs: most, fewer_steps: None, steps_per_epoch: epoch.steps, seconds: epoch.seconds() };
         if epochs >= most as f64 {
             return whole;
         }
@@ -45,7 +45,7 @@ impl Length {
             return Self { epochs: epochs.ceil() as usize, ..whole };
         }
         let count = (epochs.ceil() as usize).max(LEAST_EPOCHS);
-        Self::shortened(seconds * LAID_OUT, epoch, count)
+        Self::shortened(seconds * PLANNED_EXCESS, epoch, count)
     }
 
     /// So many epochs in this time, none longer than the rows ask for.
@@ -54,7 +54,7 @@ impl Length {
         let steps = steps.max(LEAST_STEPS).min(epoch.steps.max(1) as f64);
         Self {
             epochs,
-            samples: Some(steps as usize).filter(|&steps| steps < epoch.steps),
+            fewer_steps: Some(steps as usize).filter(|&steps| steps < epoch.steps),
             steps_per_epoch: steps as usize,
             seconds: epoch.step * steps + epoch.validation,
         }
@@ -81,18 +81,18 @@ mod tests {
     #[test]
     fn epochs_are_whole_where_the_last_one_may_be_left_out() {
         let one = Length::within(99.0, EPOCH, 50);
-        assert_eq!((one.epochs, one.samples, one.seconds), (9, None, 10.0));
+        assert_eq!((one.epochs, one.fewer_steps, one.seconds), (9, None, 10.0));
         assert_eq!(Length::within(99.0, EPOCH, 5).epochs, 5);
         let short = Length::within(21.0, EPOCH, 50);
-        assert_eq!((short.epochs, short.samples), (3, Some(66)), "each of 7 s, a validation among them");
-        assert_eq!(Length::within(0.1, EPOCH, 50).samples, Some(4), "no fewer steps teach anything");
+        assert_eq!((short.epochs, short.fewer_steps), (3, Some(66)), "each of 7 s, a validation among them");
+        assert_eq!(Length::within(0.1, EPOCH, 50).fewer_steps, Some(4), "no fewer steps teach anything");
     }
 
     #[test]
     fn a_network_that_ends_by_the_clock_has_somewhat_more_than_fits() {
         let of = |seconds: f64, most: usize| {
             let one = Length::laid_out(seconds, EPOCH, most);
-            (one.epochs, one.samples)
+            (one.epochs, one.fewer_steps)
         };
         // 43.2 epochs.
         assert_eq!(of(400.0, 100), (44, None));

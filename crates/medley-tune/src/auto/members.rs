@@ -19,9 +19,10 @@ use medley_train::stop::StopFlag;
 
 use super::plan::TimePlan;
 use super::schedule::{self, MOST_RECIPES, Network, Scheme, TrialCost};
-use super::turns::{Ends, Going, Job};
-use super::{Clock, SEARCH};
+use super::turns::{Ends, Job, Turns};
+use super::{Clock, MEMBERS, SEARCH};
 use crate::objective::FRESH_SEEDS;
+use crate::part::Part;
 use crate::plan::overrides;
 use crate::{TuneError, study};
 
@@ -65,7 +66,7 @@ impl Members<'_> {
     pub(super) fn train_base(&self) -> Result<Base, TuneError> {
         let scheme = self.plan.scheme;
         let planned = self.plan.network_seconds();
-        let jobs = self.jobs(scheme.before(), &[]);
+        let jobs = self.jobs(scheme.before(), &[])?;
         if !scheme.search {
             (self.say)(
                 "a search would find no more than chance in this time: all of it is for networks by the default recipe",
@@ -77,14 +78,13 @@ impl Members<'_> {
             jobs.len(),
         ));
         let begun = self.left();
-        let begins = |going: &Going, job: &Job| {
-            let each = going.each(None, planned);
-            let repeat = job.network.repeat;
+        let begins = |going: &Turns, job: &Job, _: usize| {
+            let (each, repeat) = (going.each(None, planned), job.network.repeat);
             let room = || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun));
             job.place > 0 || repeat == 0 || room()
         };
         // The epochs of those that are compared with what is found are fixed.
-        let ends = if scheme.search { Ends::Whole } else { Ends::InTime { shared: jobs.len(), each: planned } };
+        let ends = if scheme.search { Ends::Whole } else { Ends::InTime { planned: jobs.len(), each: planned } };
         let going = self.train_jobs(&jobs, ends, &begins)?;
         let finished: Vec<Network> = going.finished.iter().map(|&(index, _)| jobs[index].network).collect();
         let repeats = scheme.kept(&finished).len() / scheme.each();
@@ -97,29 +97,29 @@ impl Members<'_> {
         let scheme = Scheme { repeats: base.repeats.max(1), ..self.plan.scheme };
         let overview = Overview::read(self.study)?;
         let found = found(&overview);
-        let jobs = self.jobs(scheme.after(found.len()), &found);
+        let jobs = self.jobs(scheme.after(found.len()), &found)?;
         let each = self.expected(&overview, base.seconds)?;
         if !found.is_empty() {
             let best = schedule::makespan(&vec![0.0; self.workers], scheme.each() * scheme.repeats, each);
             (self.say)(&format!("training networks by the best settings, {each:.1} s each, {best:.0} s in all"));
         }
-        let begins = |going: &Going, job: &Job| {
+        let begins = |going: &Turns, job: &Job, unfinished: usize| {
             let each = going.each(job.network.rank, each);
             let free = going.free(self.clock.spent(), each);
             let mostly_fits = |count: usize| schedule::mostly_fits(self.left(), &free, count, each);
             match job.network {
                 // The search has left time for them, unless the process was killed and began again.
-                Network { repeat: 0, rank: Some(0), .. } => job.place > 0 || mostly_fits(job.group),
-                Network { repeat: 0, .. } => job.place > 0 || schedule::fits(self.left(), &free, job.group, each),
+                Network { repeat: 0, rank: Some(0), .. } => job.place > 0 || mostly_fits(unfinished),
+                Network { repeat: 0, .. } => job.place > 0 || schedule::fits(self.left(), &free, unfinished, each),
                 _ => mostly_fits(1),
             }
         };
         let planned = |job: &&Job| job.network.rank == Some(0) && job.network.repeat < scheme.repeats;
-        let ends = Ends::InTime { shared: jobs.iter().filter(planned).count(), each };
+        let ends = Ends::InTime { planned: jobs.iter().filter(planned).count(), each };
         let going = self.train_jobs(&jobs, ends, &begins)?;
-        let before = self.jobs(self.plan.scheme.before(), &[]);
-        let of_base = before.iter().filter(|job| base.members.contains(&self.record(job)));
-        let mut all: Vec<(Network, MemberRecord)> = of_base.map(|job| (job.network, self.record(job))).collect();
+        let before = self.jobs(self.plan.scheme.before(), &[])?;
+        let of_base = before.iter().filter(|job| base.members.contains(&job.record()));
+        let mut all: Vec<(Network, MemberRecord)> = of_base.map(|job| (job.network, job.record())).collect();
         all.extend(going.finished.into_iter().map(|(index, member)| (jobs[index].network, member)));
         let networks: Vec<Network> = all.iter().map(|(network, _)| *network).collect();
         let kept = scheme.kept(&networks);
@@ -162,9 +162,11 @@ impl Members<'_> {
         self.clock.until(self.plan.train_until).as_secs_f64()
     }
 
-    fn jobs(&self, groups: Vec<Vec<Network>>, found: &[&TrialOverview]) -> Vec<Job> {
+    fn jobs(&self, groups: Vec<Vec<Network>>, found: &[&TrialOverview]) -> Result<Vec<Job>, TuneError> {
         let scheme = self.plan.scheme;
+        let base = study::base(self.study)?;
         let space = &self.study.definition().space;
+        let folder = self.out.join(MEMBERS);
         let mut jobs = Vec::new();
         for group in groups {
             for (place, &network) in group.iter().enumerate() {
@@ -173,7 +175,9 @@ impl Members<'_> {
                 let settings = trial.map(|trial| overrides(&space.settings(&trial.point))).unwrap_or_default();
                 // Of folds, one seed for all ways of splitting: it belongs to the recipe.
                 let seed = FRESH_SEEDS + if scheme.folds.is_some() { 0 } else { network.repeat as u64 };
-                let mut own = vec![format!("seeds=[{seed}]")];
+                let planned = self.plan.epochs;
+                let epochs = if network.rank.is_some() { schedule::epochs_of_found(planned) } else { planned };
+                let mut own = vec![format!("seeds=[{seed}]"), format!("train.epochs={epochs}")];
                 if self.plan.replicas > 1 {
                     own.push(format!("train.replicas={}", self.plan.replicas));
                 }
@@ -186,10 +190,11 @@ impl Members<'_> {
                     all.extend(self.groups.iter().map(file));
                 }
                 let name = name(number, network, scheme.folds);
-                jobs.push(Job { network, settings: all, name, seed, trial: number, place, group: group.len() });
+                let part = Part::new(&base, all, self.registry, folder.clone(), name, seed)?;
+                jobs.push(Job { network, part, trial: number, place });
             }
         }
-        jobs
+        Ok(jobs)
     }
 
     /// The best trials of the search that were trained to their end.

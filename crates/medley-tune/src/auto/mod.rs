@@ -27,6 +27,7 @@ use medley_search::{Study, WorkOptions, work};
 use medley_storage::{RealFs, create_folder, write_whole};
 use medley_studies::auto::{MemberRecord, PhaseRecord};
 use medley_train::config::Experiment;
+use medley_train::config::schema::ViewsChoice;
 use medley_train::dry_run::EpochTime;
 use medley_train::session::Session;
 use medley_train::stop::StopFlag;
@@ -43,6 +44,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const RECKONING: Duration = Duration::from_secs(1);
 /// How often a stop is looked for.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Views of an image, at most.
+const MOST_VIEWS: f64 = 8.0;
 /// The folder of the search in that of `auto`.
 pub const SEARCH: &str = "search";
 /// The folder of networks in that of `auto`.
@@ -112,7 +115,7 @@ pub struct AutoRuns {
     pub members: Vec<MemberRecord>,
     /// How the time was spent.
     pub phases: Vec<PhaseRecord>,
-    /// Epochs of each network.
+    /// Epochs of a network by the default recipe; the clock ends others.
     pub epochs: usize,
     /// Folds that the networks were trained on; `None` where they were validated on the same rows.
     pub folds: Option<usize>,
@@ -392,7 +395,7 @@ impl Auto {
             fixed.push(format!("train.memory_layout={:?}", chosen.memory_layout.to_string()));
             fixed.push(format!("train.convolutions={:?}", chosen.convolutions.to_string()));
             let experiment = Experiment::load(base, &fixed, registry)?;
-            let epoch = without_test(timed_together(session, &experiment, workers)?);
+            let epoch = without_test(timed_together(session, &experiment, workers)?, &experiment);
             let rows = epoch.steps * experiment.train.batch_size;
             let plan = |split: Option<EpochTime>| {
                 let opened = Opened { epoch, rows, seconds: began.elapsed().as_secs_f64(), workers, split };
@@ -404,7 +407,7 @@ impl Auto {
             if guessed.replicas == 1 {
                 return Ok((guessed, text));
             }
-            Ok((plan(Some(without_test(session.time_epoch(&of_all)?)))?, text))
+            Ok((plan(Some(without_test(session.time_epoch(&of_all)?, &of_all)))?, text))
         };
         let (narrow, text) = time(plan::NARROW)?;
         if self.request.base.is_none() && narrow.has_time_for(plan::WIDER) {
@@ -476,9 +479,10 @@ fn timed_together(session: &Session<'_>, experiment: &Experiment, workers: usize
     Ok(slowest.unwrap_or(EpochTime { step: 0.0, steps: 0, validation: 0.0, end: 0.0 }))
 }
 
-/// The test split stays shut: at the end of a network, the validation alone is predicted once more.
-fn without_test(epoch: EpochTime) -> EpochTime {
-    EpochTime { end: epoch.validation, ..epoch }
+/// The test split stays shut: at the end of a network, the validation alone is predicted once more, with all views if there are several.
+fn without_test(epoch: EpochTime, experiment: &Experiment) -> EpochTime {
+    let views = if experiment.augment.test_time_views == ViewsChoice::None { 1.0 } else { MOST_VIEWS };
+    EpochTime { end: epoch.validation * views, ..epoch }
 }
 
 /// What threads have come to, all of them.

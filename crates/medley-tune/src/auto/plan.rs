@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AutoRequest;
 use super::length::{LEAST_EPOCHS, LEAST_STEPS, Length};
-use super::schedule::{Finishing, LAID_OUT, MARGIN, SEARCH_SHARE, Scheme};
+use super::schedule::{Finishing, MARGIN, PLANNED_EXCESS, SEARCH_SHARE, Scheme};
 use crate::{Plan, TuneError};
 
 /// Trials that a worker could train to their end while the search lasts. Most are stopped early.
@@ -196,7 +196,7 @@ impl TimePlan {
         };
         let enough = (ENOUGH_EPOCHS * epoch.steps).clamp(ENOUGH_STEPS[0], ENOUGH_STEPS[1]).min(most * epoch.steps);
         let fewest = if search { NETWORKS[3] } else { workers };
-        let laid_out = if search { 1.0 } else { LAID_OUT };
+        let laid_out = if search { 1.0 } else { PLANNED_EXCESS };
         let is_enough = |one: &Length| one.steps() as f64 / laid_out >= enough as f64;
         let (network, has) = NETWORKS.into_iter().map(of).find(|(one, _)| is_enough(one)).unwrap_or_else(|| of(fewest));
         let whole = network.seconds * network.epochs as f64 + epoch.end;
@@ -210,7 +210,7 @@ impl TimePlan {
             validation_seconds: epoch.validation,
             end_seconds: epoch.end,
             steps: network.steps(),
-            samples: network.samples,
+            samples: network.fewer_steps,
             rows,
             train_until,
             scheme: Scheme::of(networks, rows <= FOLDED, search),
@@ -218,6 +218,13 @@ impl TimePlan {
             trial_seconds: trial,
             most_seconds: epoch.seconds() * most as f64,
         })
+    }
+
+    /// Whether it could have been made for this budget: one that was read may have been damaged.
+    pub(super) fn is_sound(&self, budget: f64) -> bool {
+        let times = [self.epoch_seconds, self.validation_seconds, self.end_seconds, self.train_until];
+        let is_time = |seconds: &f64| (0.0..=budget).contains(seconds);
+        budget.is_finite() && times.iter().all(is_time) && self.epochs >= 1 && self.replicas >= 1
     }
 
     /// Seconds of a network, as far as that is known before one was trained.
@@ -389,6 +396,15 @@ mod tests {
         assert!(budget == 30.0 && needed > 30.0 && needed.fract() == 0.0, "{needed}");
         plan(time(0.1, 1_000, 5.0), needed).unwrap();
         assert!(plan(time(0.1, 1_000, 5.0), needed - 1.0).is_err());
+    }
+
+    #[test]
+    fn a_plan_that_was_damaged_is_told() {
+        let sound = plan(time(0.1, 5, 0.1), 600.0).unwrap();
+        assert!(sound.is_sound(600.0) && !sound.is_sound(10.0) && !sound.is_sound(f64::INFINITY));
+        assert!(!TimePlan { end_seconds: 1e300, ..sound }.is_sound(600.0));
+        assert!(!TimePlan { validation_seconds: -1.0, ..sound }.is_sound(600.0));
+        assert!(!TimePlan { replicas: 0, ..sound }.is_sound(600.0));
     }
 
     #[test]

@@ -60,6 +60,9 @@ impl State {
         if state.schema != SCHEMA || !state.spent.is_finite() || state.spent < 0.0 {
             return Err(damaged("it is not a record of this version".to_owned()));
         }
+        if state.plan.is_some_and(|plan| !plan.is_sound(state.budget)) {
+            return Err(damaged("its plan has times that cannot be".to_owned()));
+        }
         Ok(Some(state))
     }
 

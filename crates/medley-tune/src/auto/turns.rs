@@ -1,5 +1,6 @@
 //! Workers that train one network after another, each until its epochs or its time are over.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,25 +12,35 @@ use medley_train::stop::StopFlag;
 use super::members::Members;
 use super::schedule::{self, Network};
 use super::{MEMBERS, RequestOnDrop, joined, watch};
-use crate::part::{Advanced, Deadline, Next, Part, progress_of};
-use crate::{TuneError, study};
+use crate::TuneError;
+use crate::part::{Advanced, Deadline, Next, Part};
 
 /// A network that is to be trained.
 pub(super) struct Job {
     pub(super) network: Network,
-    /// Its settings, but for the number of epochs.
-    pub(super) settings: Vec<String>,
-    pub(super) name: String,
-    pub(super) seed: u64,
+    pub(super) part: Part,
     pub(super) trial: Option<u64>,
     /// Its place in its group.
     pub(super) place: usize,
-    /// How many networks its group has.
-    pub(super) group: usize,
+}
+
+impl Job {
+    /// What is said of it once it is trained.
+    pub(super) fn record(&self) -> MemberRecord {
+        let name = self.part.name.clone();
+        MemberRecord {
+            folder: format!("{MEMBERS}/{name}"),
+            name,
+            trial: self.trial,
+            seed: self.part.seed,
+            unit: self.network.repeat * 1_000 + self.network.fold,
+            score: self.part.progress().1.unwrap_or(f64::MIN),
+        }
+    }
 }
 
 /// What is known while networks are trained.
-pub(super) struct Going {
+pub(super) struct Turns {
     /// Epochs that are planned for each.
     epochs: usize,
     next: usize,
@@ -38,16 +49,16 @@ pub(super) struct Going {
     /// When each worker began its network, if it has one, with what that is.
     at_work: Vec<Option<(f64, Option<usize>)>>,
     /// Networks that were trained now: whose settings, seconds and epochs.
-    took: Vec<(Option<usize>, f64, usize)>,
+    took: Vec<(Option<usize>, f64, f64)>,
     pub(super) finished: Vec<(usize, MemberRecord)>,
 }
 
-impl Going {
+impl Turns {
     /// Seconds of a network of these settings with the planned epochs, by those that were trained, or what was expected.
     pub(super) fn each(&self, rank: Option<usize>, expected: f64) -> f64 {
         let of = self.took.iter().filter(|(other, ..)| *other == rank);
-        let (seconds, epochs) = of.fold((0.0, 0), |(sum, count), (_, one, epochs)| (sum + one, count + epochs));
-        if epochs == 0 { expected } else { seconds / epochs as f64 * self.epochs as f64 }
+        let (seconds, epochs) = of.fold((0.0, 0.0), |(sum, count), (_, one, epochs)| (sum + one, count + epochs));
+        if epochs > 0.0 { seconds / epochs * self.epochs as f64 } else { expected }
     }
 
     /// Seconds until each worker is free.
@@ -57,19 +68,19 @@ impl Going {
     }
 }
 
-/// What decides whether a network is begun.
-pub(super) type Begins<'a> = dyn Fn(&Going, &Job) -> bool + Sync + 'a;
+/// What decides whether a network is begun, of whose group so many are still to be trained.
+pub(super) type Begins<'a> = dyn Fn(&Turns, &Job, usize) -> bool + Sync + 'a;
 
 /// When networks end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Ends {
-    /// With the last of the planned epochs.
+    /// With their last epoch.
     Whole,
-    /// When their time is over: the first of them share what is left, and each that comes after those has the rest.
+    /// When their time is over, if that is earlier: those that are planned share what is left, then the networks of each further group do.
     InTime {
-        /// How many share it.
-        shared: usize,
-        /// Seconds that one with the planned epochs is expected to take.
+        /// How many jobs are planned, from the first one on.
+        planned: usize,
+        /// Seconds that a network is expected to take.
         each: f64,
     },
 }
@@ -77,15 +88,18 @@ pub(super) enum Ends {
 impl Members<'_> {
     /// Trains jobs in turn with so many threads, but for those that are finished, until one is not begun. Where the first way of splitting of
     /// some settings is not begun, those settings are passed over.
-    pub(super) fn train_jobs(&self, jobs: &[Job], ends: Ends, begins: &Begins<'_>) -> Result<Going, TuneError> {
+    pub(super) fn train_jobs(&self, jobs: &[Job], ends: Ends, begins: &Begins<'_>) -> Result<Turns, TuneError> {
         let before: Vec<usize> = (0..jobs.len()).filter(|&index| self.is_finished(&jobs[index])).collect();
-        let going = Mutex::new(Going {
+        let is_missing = |index: &usize| !before.contains(index);
+        let unfinished = |range: Range<usize>| range.filter(is_missing).count();
+        let sharing = self.sharing(jobs, ends, &unfinished);
+        let going = Mutex::new(Turns {
             epochs: self.plan.epochs,
             next: 0,
             passed_over: Vec::new(),
             at_work: vec![None; self.workers],
             took: Vec::new(),
-            finished: before.iter().map(|&index| (index, self.record(&jobs[index]))).collect(),
+            finished: before.iter().map(|&index| (index, jobs[index].record())).collect(),
         });
         let lock = || going.lock().unwrap_or_else(PoisonError::into_inner);
         let (stop, done) = (StopFlag::default(), StopFlag::default());
@@ -96,11 +110,11 @@ impl Members<'_> {
                     going.at_work[worker] = None;
                     let index = going.next;
                     let Some(job) = jobs.get(index).filter(|_| !stop.requested()) else { return Ok(()) };
-                    if going.passed_over.contains(&job.network.rank) {
+                    if going.passed_over.contains(&job.network.rank) || before.contains(&index) {
                         going.next += 1;
                         continue;
                     }
-                    if !begins(&going, job) {
+                    if !begins(&going, job, unfinished(group_of(jobs, index))) {
                         if job.network.repeat > 0 {
                             going.next = jobs.len();
                             return Ok(());
@@ -109,9 +123,6 @@ impl Members<'_> {
                         continue;
                     }
                     going.next += 1;
-                    if before.contains(&index) {
-                        continue;
-                    }
                     going.at_work[worker] = Some((self.clock.spent(), job.network.rank));
                     let each = match ends {
                         Ends::Whole => None,
@@ -120,31 +131,41 @@ impl Members<'_> {
                     (index, job, each)
                 };
                 let began = self.clock.spent();
-                let of_unfinished = |from: usize, to: usize| (from..to).filter(|other| !before.contains(other)).count();
-                let share = match ends {
-                    Ends::InTime { shared, .. } if index < shared => {
-                        schedule::share(of_unfinished(0, index), of_unfinished(0, shared), self.workers)
+                let (already, _) = job.part.progress();
+                let advanced = match each {
+                    None => job.part.advance(self.session, &stop, |_, _| Next::Epoch)?,
+                    Some(each) => {
+                        let share = match sharing.iter().find(|range| range.contains(&index)) {
+                            Some(range) => {
+                                schedule::share(unfinished(range.start..index), unfinished(range.clone()), self.workers)
+                            }
+                            None => schedule::share_of_further(self.left(), each),
+                        };
+                        job.part.finish_by(self.deadline(share), self.session, &stop)?
                     }
-                    _ => 1.0,
                 };
-                let (already, _) = progress_of(&self.layout(job), job.seed);
-                if self.train_one(job, each, share, &stop)? != Advanced::Finished {
+                if advanced != Advanced::Finished {
                     return Ok(());
                 }
-                let (epochs, _) = progress_of(&self.layout(job), job.seed);
-                let member = self.record(job);
+                let (epochs, _) = job.part.progress();
+                // The last epoch of one that has ended early is a part of an epoch.
+                let cut = if epochs < job.part.epochs() { 0.5 } else { 0.0 };
+                let member = job.record();
                 (self.say)(&format!("network {}, {:.4}", member.name, member.score));
                 let mut going = lock();
                 let took = self.clock.spent() - began;
-                going.took.push((job.network.rank, took, epochs.saturating_sub(already)));
+                going.took.push((job.network.rank, took, epochs.saturating_sub(already) as f64 - cut));
                 going.finished.push((index, member));
             }
         };
         let train = &train;
         std::thread::scope(|scope| {
             let _ends = RequestOnDrop(&done);
-            // Networks end by themselves before: this is for those that are late.
-            let until = self.plan.train_until.midpoint(self.clock.budget());
+            let until = match ends {
+                Ends::Whole => self.plan.train_until,
+                // They end by themselves before: this is for those that are late.
+                Ends::InTime { .. } => self.plan.train_until.midpoint(self.clock.budget()),
+            };
             let (stop_flag, done_flag) = (&stop, &done);
             scope.spawn(move || watch(stop_flag, done_flag, self.outside, || self.clock.spent() >= until));
             joined((0..self.workers).map(|worker| scope.spawn(move || train(worker))).collect())
@@ -154,57 +175,55 @@ impl Members<'_> {
         Ok(going)
     }
 
-    /// Trains a network: with the planned epochs, or with as many as are expected to fit into its share of what is left, where one with the
-    /// planned ones would take `each` seconds.
-    fn train_one(&self, job: &Job, each: Option<f64>, share: f64, stop: &StopFlag) -> Result<Advanced, TuneError> {
-        let planned = self.plan.epochs;
-        let Some(each) = each else {
-            let part = self.part(job, planned)?;
-            return Ok(part.advance(self.session, stop, |_, _| Next::Epoch)?);
+    /// The jobs that share what is left: those that are planned, as many whole groups of them as mostly fit, and each group after them whose
+    /// networks are of use together.
+    fn sharing(&self, jobs: &[Job], ends: Ends, unfinished: &dyn Fn(Range<usize>) -> usize) -> Vec<Range<usize>> {
+        let Ends::InTime { planned, each } = ends else { return Vec::new() };
+        let mut groups = Vec::new();
+        let mut start = 0;
+        while start < jobs.len() {
+            let group = group_of(jobs, start);
+            start = group.end;
+            groups.push(group);
+        }
+        let (of_plan, further): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.end <= planned);
+        let counts: Vec<usize> = of_plan.iter().cloned().map(unfinished).collect();
+        // Without a search there is nothing else to train.
+        let fits = if self.plan.scheme.search {
+            schedule::shared(self.left(), &counts, each, self.workers)
+        } else {
+            counts.iter().sum()
         };
-        let left = self.left() * share;
-        let epoch = each / planned.max(1) as f64;
-        let part = self.part(job, schedule::epochs_within(left - self.plan.end_seconds, epoch, planned))?;
+        let sums = counts.iter().scan(0, |sum, count| {
+            *sum += count;
+            Some(*sum)
+        });
+        let end = of_plan.iter().zip(sums).filter(|(_, sum)| *sum <= fits).map(|(group, _)| group.end).last();
+        let together = further.into_iter().filter(|group| jobs[group.start].network.repeat == 0);
+        std::iter::once(0..end.unwrap_or(0)).chain(together).collect()
+    }
+
+    /// When a network has to be finished that begins now and has this part of what is left.
+    fn deadline(&self, share: f64) -> Deadline {
         let seconds = |seconds: f64| Duration::from_secs_f64(seconds.max(0.0));
-        let deadline = Deadline {
-            at: Instant::now() + seconds(left),
+        Deadline {
+            at: Instant::now() + seconds(self.left() * share),
             validation: seconds(self.plan.validation_seconds),
             end: seconds(self.plan.end_seconds),
-        };
-        Ok(part.finish_by(deadline, self.session, stop)?)
-    }
-
-    /// The run of a network; one that an earlier process began keeps its epochs.
-    fn part(&self, job: &Job, epochs: usize) -> Result<Part, TuneError> {
-        let begun = fs_err::read_to_string(self.layout(job).config()).ok().and_then(|text| {
-            let table = text.parse::<toml::Table>().ok()?;
-            usize::try_from(table.get("train")?.get("epochs")?.as_integer()?).ok()
-        });
-        let mut settings = job.settings.clone();
-        settings.push(format!("train.epochs={}", begun.unwrap_or(epochs)));
-        let base = study::base(self.study)?;
-        Part::new(&base, settings, self.registry, self.out.join(MEMBERS), job.name.clone(), job.seed)
-    }
-
-    fn layout(&self, job: &Job) -> RunLayout {
-        RunLayout::new(self.out.join(MEMBERS).join(&job.name))
+        }
     }
 
     /// Whether an earlier process has trained it.
     fn is_finished(&self, job: &Job) -> bool {
-        RunFiles::read(&self.layout(job)).is_ok_and(|run| run.results.is_some())
+        let run = RunFiles::read(&RunLayout::new(self.out.join(MEMBERS).join(&job.part.name)));
+        run.is_ok_and(|run| run.results.is_some())
     }
+}
 
-    /// What is said of a network once it is trained.
-    pub(super) fn record(&self, job: &Job) -> MemberRecord {
-        let (_, best) = progress_of(&self.layout(job), job.seed);
-        MemberRecord {
-            folder: format!("{MEMBERS}/{}", job.name),
-            name: job.name.clone(),
-            trial: job.trial,
-            seed: job.seed,
-            unit: job.network.repeat * 1_000 + job.network.fold,
-            score: best.unwrap_or(f64::MIN),
-        }
-    }
+/// The jobs of the group that this one is of.
+fn group_of(jobs: &[Job], index: usize) -> Range<usize> {
+    let Some(job) = jobs.get(index) else { return index..index };
+    let start = index - job.place;
+    let rest = jobs[start..].iter().skip(1).take_while(|other| other.place > 0).count();
+    start..start + 1 + rest
 }

@@ -55,13 +55,24 @@ fn a_time_is_enough_for_a_search_and_networks() {
             runs => Some((seconds, request, runs.unwrap().unwrap())),
         }
     };
-    let (seconds, request, runs) = [12, 60, 300].into_iter().find_map(within).unwrap();
+    let (seconds, request, runs) = [24, 60, 300].into_iter().find_map(within).unwrap();
     assert_eq!(runs.phases.len(), 4, "{:?}", runs.phases);
     assert!(!runs.members.is_empty());
     for member in &runs.members {
         let root = request.out.join(&member.folder);
         let run = RunFiles::read(&RunLayout::new(&root)).unwrap();
         assert!(run.manifest.no_test && run.results.is_some_and(|results| !results.is_tested()));
+    }
+    // All networks of a recipe are laid out alike: predictions of its folds are put together.
+    let config = |member: &MemberRecord| {
+        let text = std::fs::read_to_string(RunLayout::new(request.out.join(&member.folder)).config()).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        (member.trial, table["train"].clone(), table["optimizer"].clone())
+    };
+    let configs: Vec<_> = runs.members.iter().map(config).collect();
+    for (trial, train, optimizer) in &configs {
+        let same = configs.iter().filter(|other| other.0 == *trial);
+        assert!(same.into_iter().all(|other| other.1 == *train && other.2 == *optimizer));
     }
     let first = request.out.join(&runs.members[0].folder);
     let predicted = predict_test(&first, &lab.session(), Registry::builtin(), &StopFlag::default()).unwrap().unwrap();

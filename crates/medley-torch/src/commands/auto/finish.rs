@@ -88,7 +88,7 @@ fn finding(confirmation: Option<&Confirmation>, runs: &AutoRuns, trials: usize) 
         ),
     };
     format!(
-        "{} Both were trained for {} on the same {rows}.{instead}",
+        "{} The default recipe was trained for {}, the best settings for about as long on the same {rows}.{instead}",
         confirmation.sentence(),
         plural(runs.epochs, "epoch")
     )

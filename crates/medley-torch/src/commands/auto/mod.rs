@@ -99,7 +99,7 @@ fn text(record: &AutoRecord, out: &std::path::Path) -> String {
     let on = record.folds.map_or_else(String::new, |folds| format!(" on {folds} folds"));
     let mut lines = vec![
         format!("trials     {} compared", record.trials),
-        format!("networks   {}{on}, of {}", record.members.len(), plural(record.epochs, "epoch")),
+        format!("networks   {}{on}, of about {}", record.members.len(), plural(record.epochs, "epoch")),
         format!("validation {} best settings, {} default recipe", number(winner), number(base)),
         format!("ensemble   {} harmonic mean of macro-F1", number(record.ensemble_score)),
     ];

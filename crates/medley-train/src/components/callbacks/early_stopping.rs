@@ -54,7 +54,7 @@ mod tests {
     fn stops_after(patience: usize, min_delta: f64, scores: &[f64]) -> Option<usize> {
         let mut callback = EarlyStopping::new(patience, min_delta);
         (1..).zip(scores).find_map(|(epoch, &score)| {
-            let report = EpochReport { seed: 0, epoch, train_loss: 1.0, validation: &[], score, best: false };
+            let report = EpochReport { seed: 0, epoch, steps: 5, train_loss: 1.0, validation: &[], score, best: false };
             matches!(callback.after_epoch(&report), Action::Stop(_)).then_some(epoch)
         })
     }

@@ -78,7 +78,8 @@ mod tests {
         assert_eq!(make().begin(), Action::Freeze(vec!["backbone.*".into()]));
         let actions: Vec<Action> = (1..=3)
             .map(|epoch| {
-                let report = EpochReport { seed: 0, epoch, train_loss: 1.0, validation: &[], score: 0.5, best: false };
+                let report =
+                    EpochReport { seed: 0, epoch, steps: 5, train_loss: 1.0, validation: &[], score: 0.5, best: false };
                 make().after_epoch(&report)
             })
             .collect();

@@ -22,7 +22,7 @@
 //!
 //! let mut callbacks = Callbacks::default();
 //! callbacks.push("prune", Box::new(Prune));
-//! let report = EpochReport { seed: 0, epoch: 2, train_loss: 1.5, validation: &[], score: 0.1, best: true };
+//! let report = EpochReport { seed: 0, epoch: 2, steps: 5, train_loss: 1.5, validation: &[], score: 0.1, best: true };
 //! assert_eq!(callbacks.after_epoch(&report)?.stop.as_deref(), Some("pruned"));
 //! # Ok::<(), medley_train::components::callbacks::CallbackError>(())
 //! ```
@@ -66,6 +66,8 @@ pub struct EpochReport<'a> {
     pub seed: u64,
     /// Epochs finished, this one among them.
     pub epoch: usize,
+    /// Optimizer steps of this epoch, fewer than it has where a callback has ended it early.
+    pub steps: usize,
     /// Mean loss over the images of the epoch.
     pub train_loss: f64,
     /// Metrics of each task on the validation split.
@@ -285,7 +287,15 @@ pub fn check_callback(make: &dyn Fn() -> Box<dyn Callback>, scores: &[f64]) {
     let ask = |callback: &mut dyn Callback, epoch: usize| {
         let best = scores[..epoch].iter().all(|&earlier| scores[epoch] > earlier);
         let (seed, train_loss, score) = (0, 1.0, scores[epoch]);
-        callback.after_epoch(&EpochReport { seed, epoch: epoch + 1, train_loss, validation: &[], score, best })
+        callback.after_epoch(&EpochReport {
+            seed,
+            epoch: epoch + 1,
+            steps: 5,
+            train_loss,
+            validation: &[],
+            score,
+            best,
+        })
     };
     let begun = || {
         let mut callback = make();
@@ -342,7 +352,8 @@ mod tests {
         {
             callbacks.push(index.to_string(), Box::new(Always(action)));
         }
-        let report = EpochReport { seed: 0, epoch: 1, train_loss: 1.0, validation: &[], score: 0.5, best: true };
+        let report =
+            EpochReport { seed: 0, epoch: 1, steps: 5, train_loss: 1.0, validation: &[], score: 0.5, best: true };
         let expected = Decision { stop: Some("first".into()), learning_rate: Some(0.2), ..Decision::default() };
         assert_eq!(callbacks.after_epoch(&report).unwrap(), expected);
         assert!(callbacks.state().unwrap().is_empty());

@@ -138,6 +138,24 @@ fn an_epoch_that_ends_early_is_validated() {
     }
     assert_eq!((steps, validated), ([2, 6, 0], 2));
     assert_eq!(reasons(&root)[0].as_deref(), Some("it was short"));
+
+    // Interrupted in the validation of the epoch that ended early: it is validated as it is.
+    let run = laboratory.start().unwrap().with_callbacks(short);
+    let (again, stop) = (run.layout().root().to_owned(), StopFlag::default());
+    let mut observers = Observers::default();
+    let validating = |event: &Event| matches!(event, Event::ValidationProgress { seed: 0, .. });
+    observers.push("stop", Box::new(StopAt { counts: validating, left: 1, stop: stop.clone() }));
+    assert_eq!(run.train(observers, &stop).unwrap(), RunEnd::Interrupted);
+    let later = |_| {
+        let mut callbacks = Callbacks::default();
+        callbacks.push("short", Box::new(Short { batches: 2 }));
+        callbacks
+    };
+    let (memory, mut observers) = (Memory::default(), Observers::default());
+    observers.push("memory", Box::new(memory.clone()));
+    laboratory.resume(&again).unwrap().with_callbacks(later).train(observers, &StopFlag::default()).unwrap();
+    let of_first = |event: &Event| matches!(event, Event::Step { seed: 0, epoch: 0, .. });
+    assert!(!memory.take().iter().any(of_first), "the epoch has ended");
 }
 
 #[test]

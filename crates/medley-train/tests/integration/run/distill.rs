@@ -134,7 +134,8 @@ fn a_teacher_of_larger_images_teaches() {
     let laboratory = taught(&plain, &[&large, &both], mixing);
     let root = laboratory.finish();
     let expected = promised(&root);
-    assert_ne!(weights_of(&expected), weights_of(&untaught));
+    let by_small_alone = promised(&taught(&plain, &[&both], mixing).finish());
+    assert_ne!(weights_of(&expected), weights_of(&by_small_alone));
     let manifest = read_manifest(&RunLayout::new(&root)).unwrap();
     let sizes: Vec<_> = manifest.teachers.iter().map(|one| one.image_size).collect();
     assert_eq!(sizes, [Some(64), None]);
