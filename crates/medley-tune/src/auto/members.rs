@@ -78,18 +78,18 @@ impl Members<'_> {
             jobs.len(),
         ));
         let begun = self.left();
-        let begins = |going: &Turns, job: &Job, _: usize| {
-            let (each, repeat) = (going.each(None, planned), job.network.repeat);
+        let begins = |turns: &Turns, job: &Job, _: usize| {
+            let (each, repeat) = (turns.each(None, planned), job.network.repeat);
             let room = || schedule::has_room(scheme, repeat, each, self.workers, (self.left(), begun));
             job.place > 0 || repeat == 0 || room()
         };
         // The epochs of those that are compared with what is found are fixed.
         let ends = if scheme.search { Ends::Whole } else { Ends::InTime { planned: jobs.len(), each: planned } };
-        let going = self.train_jobs(&jobs, ends, &begins)?;
-        let finished: Vec<Network> = going.finished.iter().map(|&(index, _)| jobs[index].network).collect();
+        let turns = self.train_jobs(&jobs, ends, &begins)?;
+        let finished: Vec<Network> = turns.finished.iter().map(|&(index, _)| jobs[index].network).collect();
         let repeats = scheme.kept(&finished).len() / scheme.each();
-        let seconds = going.each(None, planned);
-        Ok(Base { members: going.finished.into_iter().map(|(_, one)| one).collect(), seconds, repeats })
+        let seconds = turns.each(None, planned);
+        Ok(Base { members: turns.finished.into_iter().map(|(_, one)| one).collect(), seconds, repeats })
     }
 
     /// Networks by what was found, until no more of them would be finished in time.
@@ -103,9 +103,9 @@ impl Members<'_> {
             let best = schedule::makespan(&vec![0.0; self.workers], scheme.each() * scheme.repeats, each);
             (self.say)(&format!("training networks by the best settings, {each:.1} s each, {best:.0} s in all"));
         }
-        let begins = |going: &Turns, job: &Job, unfinished: usize| {
-            let each = going.each(job.network.rank, each);
-            let free = going.free(self.clock.spent(), each);
+        let begins = |turns: &Turns, job: &Job, unfinished: usize| {
+            let each = turns.each(job.network.rank, each);
+            let free = turns.free(self.clock.spent(), each);
             let mostly_fits = |count: usize| schedule::mostly_fits(self.left(), &free, count, each);
             match job.network {
                 // The search has left time for them, unless the process was killed and began again.
@@ -116,11 +116,11 @@ impl Members<'_> {
         };
         let planned = |job: &&Job| job.network.rank == Some(0) && job.network.repeat < scheme.repeats;
         let ends = Ends::InTime { planned: jobs.iter().filter(planned).count(), each };
-        let going = self.train_jobs(&jobs, ends, &begins)?;
+        let turns = self.train_jobs(&jobs, ends, &begins)?;
         let before = self.jobs(self.plan.scheme.before(), &[])?;
         let of_base = before.iter().filter(|job| base.members.contains(&job.record()));
         let mut all: Vec<(Network, MemberRecord)> = of_base.map(|job| (job.network, job.record())).collect();
-        all.extend(going.finished.into_iter().map(|(index, member)| (jobs[index].network, member)));
+        all.extend(turns.finished.into_iter().map(|(index, member)| (jobs[index].network, member)));
         let networks: Vec<Network> = all.iter().map(|(network, _)| *network).collect();
         let kept = scheme.kept(&networks);
         all.retain(|(network, _)| kept.contains(network));

@@ -93,7 +93,7 @@ impl Members<'_> {
         let is_missing = |index: &usize| !before.contains(index);
         let unfinished = |range: Range<usize>| range.filter(is_missing).count();
         let sharing = self.sharing(jobs, ends, &unfinished);
-        let going = Mutex::new(Turns {
+        let turns = Mutex::new(Turns {
             epochs: self.plan.epochs,
             next: 0,
             passed_over: Vec::new(),
@@ -101,32 +101,32 @@ impl Members<'_> {
             took: Vec::new(),
             finished: before.iter().map(|&index| (index, jobs[index].record())).collect(),
         });
-        let lock = || going.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || turns.lock().unwrap_or_else(PoisonError::into_inner);
         let (stop, done) = (StopFlag::default(), StopFlag::default());
         let train = |worker: usize| -> Result<(), TuneError> {
             loop {
                 let (index, job, each) = {
-                    let mut going = lock();
-                    going.at_work[worker] = None;
-                    let index = going.next;
+                    let mut turns = lock();
+                    turns.at_work[worker] = None;
+                    let index = turns.next;
                     let Some(job) = jobs.get(index).filter(|_| !stop.requested()) else { return Ok(()) };
-                    if going.passed_over.contains(&job.network.rank) || before.contains(&index) {
-                        going.next += 1;
+                    if turns.passed_over.contains(&job.network.rank) || before.contains(&index) {
+                        turns.next += 1;
                         continue;
                     }
-                    if !begins(&going, job, unfinished(group_of(jobs, index))) {
+                    if !begins(&turns, job, unfinished(group_of(jobs, index))) {
                         if job.network.repeat > 0 {
-                            going.next = jobs.len();
+                            turns.next = jobs.len();
                             return Ok(());
                         }
-                        going.passed_over.push(job.network.rank);
+                        turns.passed_over.push(job.network.rank);
                         continue;
                     }
-                    going.next += 1;
-                    going.at_work[worker] = Some((self.clock.spent(), job.network.rank));
+                    turns.next += 1;
+                    turns.at_work[worker] = Some((self.clock.spent(), job.network.rank));
                     let each = match ends {
                         Ends::Whole => None,
-                        Ends::InTime { each, .. } => Some(going.each(job.network.rank, each)),
+                        Ends::InTime { each, .. } => Some(turns.each(job.network.rank, each)),
                     };
                     (index, job, each)
                 };
@@ -152,10 +152,10 @@ impl Members<'_> {
                 let cut = if epochs < job.part.epochs() { 0.5 } else { 0.0 };
                 let member = job.record();
                 (self.say)(&format!("network {}, {:.4}", member.name, member.score));
-                let mut going = lock();
+                let mut turns = lock();
                 let took = self.clock.spent() - began;
-                going.took.push((job.network.rank, took, epochs.saturating_sub(already) as f64 - cut));
-                going.finished.push((index, member));
+                turns.took.push((job.network.rank, took, epochs.saturating_sub(already) as f64 - cut));
+                turns.finished.push((index, member));
             }
         };
         let train = &train;
@@ -170,9 +170,9 @@ impl Members<'_> {
             scope.spawn(move || watch(stop_flag, done_flag, self.outside, || self.clock.spent() >= until));
             joined((0..self.workers).map(|worker| scope.spawn(move || train(worker))).collect())
         })?;
-        let mut going = going.into_inner().unwrap_or_else(PoisonError::into_inner);
-        going.finished.sort_by_key(|(index, _)| *index);
-        Ok(going)
+        let mut turns = turns.into_inner().unwrap_or_else(PoisonError::into_inner);
+        turns.finished.sort_by_key(|(index, _)| *index);
+        Ok(turns)
     }
 
     /// The jobs that share what is left: those that are planned, as many whole groups of them as mostly fit, and each group after them whose
