@@ -28,7 +28,7 @@ const MOST_SLOWER: f64 = 4.0;
 /// What is combined at the end has more members than what was timed.
 const MORE_MEMBERS: f64 = 1.6;
 /// Seconds for records, the report and the end of the process.
-const REST: f64 = 0.5;
+const REST: f64 = 0.8;
 
 /// Which network it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
