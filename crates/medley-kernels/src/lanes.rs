@@ -2,6 +2,8 @@
 //! compiled for; everything here is inlined into it.
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the caller's processor")]
 
+use half::bf16;
+
 /// Channels that are worked on together: two registers with AVX2, one with AVX-512.
 pub(crate) const LANES: usize = 16;
 
@@ -17,6 +19,14 @@ impl Lanes {
         let mut lanes = [0.0; LANES];
         lanes.copy_from_slice(&from[..LANES]);
         Self(lanes)
+    }
+
+    /// Numbers of bfloat16, which are the upper halves of those of fp32.
+    #[inline(always)]
+    pub(crate) fn widen(from: &[bf16]) -> Self {
+        let mut halves = [bf16::ZERO; LANES];
+        halves.copy_from_slice(&from[..LANES]);
+        Self(halves.map(|half| f32::from_bits(u32::from(half.to_bits()) << 16)))
     }
 
     #[inline(always)]

@@ -11,6 +11,9 @@ pub(crate) enum Processor {
     /// AVX-512.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX-512 with products of bfloat16.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
 }
 
 /// The best there is here. The standard library remembers what it found.
@@ -22,7 +25,8 @@ pub(crate) fn processor() -> Processor {
     #[cfg(target_arch = "x86_64")]
     {
         if std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512vl") {
-            return Processor::Avx512;
+            let has_bf16 = std::is_x86_feature_detected!("avx512bf16") && std::is_x86_feature_detected!("avx512bw");
+            return if has_bf16 { Processor::Avx512Bf16 } else { Processor::Avx512 };
         }
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
             return Processor::Avx2;
@@ -52,7 +56,7 @@ macro_rules! for_each_processor {
                 match processor() {
                     // SAFETY: the processor has what the function was compiled for.
                     #[allow(unsafe_code, reason = "the processor was asked")]
-                    Processor::Avx512 => return unsafe { avx512($($argument),*) },
+                    Processor::Avx512 | Processor::Avx512Bf16 => return unsafe { avx512($($argument),*) },
                     // SAFETY: as above.
                     #[allow(unsafe_code, reason = "the processor was asked")]
                     Processor::Avx2 => return unsafe { avx2($($argument),*) },
@@ -65,31 +69,52 @@ macro_rules! for_each_processor {
 }
 pub(crate) use for_each_processor;
 
-/// Products are fused and added in one order everywhere, so the processor does not change the bits.
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use std::cell::Cell;
 
-    use crate::{Convolution, Kernel};
+    use crate::{Convolution, Kernel, Number, bf16};
 
     thread_local! {
         pub(super) static PORTABLE: Cell<bool> = const { Cell::new(false) };
     }
 
-    #[test]
-    fn bits_do_not_depend_on_the_processor() {
+    /// Output, gradient of the input and of the weight, on any processor and on this one.
+    fn portable_and_best<N: Number + Default>(number: impl Fn(f32) -> N) -> [(Vec<N>, Vec<f32>); 2] {
         let layer = Convolution { images: 2, height: 5, width: 7, inputs: 32, outputs: 16, threads: 1 };
-        let numbers = |len: usize| (0..len).map(|index| (index as f32 * 12.9898).sin()).collect::<Vec<_>>();
-        let (x, dy, w) = (numbers(2 * 5 * 7 * 32), numbers(2 * 5 * 7 * 16), numbers(32 * 16 * 9));
-        let [portable, best] = [true, false].map(|portable| {
+        let numbers = |len: usize| (0..len).map(|index| (index as f32 * 12.9898).sin());
+        let images = |len: usize| numbers(len).map(&number).collect::<Vec<_>>();
+        let (x, dy, w) = (images(2 * 5 * 7 * 32), images(2 * 5 * 7 * 16), numbers(32 * 16 * 9).collect::<Vec<_>>());
+        [true, false].map(|portable| {
             PORTABLE.set(portable);
-            let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+            let (mut y, mut dx, mut dw) =
+                (vec![N::default(); dy.len()], vec![N::default(); x.len()], vec![0.0; w.len()]);
             layer.forward(&x, Kernel::contiguous(&w, 32), None, &mut y).unwrap();
             layer.input_gradient(&dy, Kernel::contiguous(&w, 32), &mut dx).unwrap();
             layer.weight_gradient(&x, &dy, &mut dw).unwrap();
-            [y, dx, dw].concat().iter().map(|value| value.to_bits()).collect::<Vec<_>>()
-        });
-        assert!(portable == best && portable.iter().any(|&bits| bits != 0));
+            ([y, dx].concat(), dw)
+        })
+    }
+
+    /// Products are fused and added in one order everywhere.
+    #[test]
+    fn bits_of_fp32_do_not_depend_on_the_processor() {
+        let [portable, best] = portable_and_best(|value| value);
+        assert!(portable == best && portable.1.iter().any(|&value| value != 0.0));
+    }
+
+    /// Instructions for pairs add their products in an order of their own, and a sum may be rounded the other way.
+    #[test]
+    fn bfloat16_is_nearly_the_same_on_any_processor() {
+        let [portable, best] = portable_and_best(bf16::from_f32);
+        let flat = |(images, weights): (Vec<bf16>, Vec<f32>)| {
+            images.into_iter().map(bf16::to_f32).chain(weights).collect::<Vec<f32>>()
+        };
+        let (portable, best) = (flat(portable), flat(best));
+        let largest = best.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        for (a, b) in portable.iter().zip(&best) {
+            assert!((a - b).abs() <= b.abs() / 128.0 + largest * 1e-4, "{a} and {b}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::LocalKey;
 
 /// Calls `f` with 0, 1, .. `count`, on up to so many threads.
 pub(crate) fn for_each(threads: usize, count: usize, f: impl Fn(usize) + Sync) {
@@ -30,21 +31,21 @@ pub(crate) fn for_each(threads: usize, count: usize, f: impl Fn(usize) + Sync) {
 
 /// Numbers that several threads write to, each to parts of its own.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared<'a> {
-    start: *mut f32,
+pub(crate) struct Shared<'a, T> {
+    start: *mut T,
     len: usize,
-    lifetime: PhantomData<&'a mut [f32]>,
+    lifetime: PhantomData<&'a mut [T]>,
 }
 
 // SAFETY: `part` asks its callers to keep the parts of different threads apart.
 #[allow(unsafe_code, reason = "a pointer into memory that is parted between threads")]
-unsafe impl Send for Shared<'_> {}
+unsafe impl<T: Send> Send for Shared<'_, T> {}
 // SAFETY: as above.
 #[allow(unsafe_code, reason = "a pointer into memory that is parted between threads")]
-unsafe impl Sync for Shared<'_> {}
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
-impl<'a> Shared<'a> {
-    pub(crate) fn new(data: &'a mut [f32]) -> Self {
+impl<'a, T> Shared<'a, T> {
+    pub(crate) fn new(data: &'a mut [T]) -> Self {
         Self { start: data.as_mut_ptr(), len: data.len(), lifetime: PhantomData }
     }
 
@@ -55,25 +56,42 @@ impl<'a> Shared<'a> {
     #[allow(unsafe_code, reason = "see above")]
     #[allow(clippy::mut_from_ref, reason = "parts do not overlap")]
     #[inline]
-    pub(crate) unsafe fn part(&self, at: usize, len: usize) -> &'a mut [f32] {
+    pub(crate) unsafe fn part(&self, at: usize, len: usize) -> &'a mut [T] {
         assert!(at <= self.len && len <= self.len - at);
         // SAFETY: it lies within the slice that `new` took, and the caller keeps parts apart.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
     }
 }
 
-thread_local! {
-    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+/// Numbers of which a thread keeps memory, see [`with_scratch`].
+pub trait Scratch: Copy + Default + 'static {
+    /// What the thread keeps.
+    fn kept() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
+
+macro_rules! scratch {
+    ($number:ty) => {
+        impl Scratch for $number {
+            fn kept() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+                thread_local! {
+                    static KEPT: RefCell<Vec<Vec<$number>>> = const { RefCell::new(Vec::new()) };
+                }
+                &KEPT
+            }
+        }
+    };
+}
+scratch!(f32);
+scratch!(u32);
 
 /// Memory that the thread keeps for the next call: fresh pages cost as much as what is computed in them. Its contents are whatever
 /// was left there.
-pub(crate) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
-    let mut buffer = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+pub(crate) fn with_scratch<N: Scratch, T>(len: usize, f: impl FnOnce(&mut [N]) -> T) -> T {
+    let mut buffer = N::kept().with_borrow_mut(Vec::pop).unwrap_or_default();
     if buffer.len() < len {
-        buffer = vec![0.0; len];
+        buffer = vec![N::default(); len];
     }
     let result = f(&mut buffer[..len]);
-    SCRATCH.with_borrow_mut(|kept| kept.push(buffer));
+    N::kept().with_borrow_mut(|kept| kept.push(buffer));
     result
 }

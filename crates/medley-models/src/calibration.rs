@@ -9,14 +9,14 @@
 //! process, of which other programs take nothing; threads and replicas, which use the cores differently, by the time that passes.
 //! The first candidate is the one that usually wins, and a later one is taken only when it is clearly faster; of a
 //! network so large that there is no time for all of them, the first take part. Where matrices are multiplied far faster in bfloat16, a large
-//! network of dense convolutions is computed in it without a trial. Whether gradients of weights are made by im2col there, two layers alone
+//! network of dense convolutions is computed in it without a trial. Which kernels compute its convolutions there, a few layers alone
 //! tell. The rounds end when the order is settled. The clock decides all the same: the choice belongs into the manifest of a run, and a run
 //! that must be repeated to the bit fixes it.
 
 mod candidate;
+mod kernels;
 mod product;
 mod turns;
-mod weight_gradient;
 
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use serde::Serialize;
 use tch::Device;
 
 use self::candidate::Candidate;
+use self::kernels::Kernels;
 use self::turns::{Clock, take_turns};
 use crate::{BuildOptions, ComputePlan, ModelError, MultiTaskNet, ValidatedNet, device, environment};
 
@@ -133,12 +134,9 @@ pub fn calibrate(
 }
 
 fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) -> Result<Calibration, ModelError> {
-    let Outline { is_dense, multiplications } = Outline::of(workload, choices)?;
-    let kernels = Kernels {
-        winograd: is_dense && medley_kernels::is_fast_here(),
-        im2col: weight_gradient::decides(choices, is_dense, multiplications, weight_gradient::advantage)?,
-    };
-    let possible = candidates(choices, kernels);
+    let outline = Outline::of(workload, choices)?;
+    let Outline { is_dense, multiplications } = outline;
+    let possible = candidates(choices, &Kernels::measured(choices, outline)?);
     let by_product = product::decides(&possible, is_dense, multiplications, product::advantage)?;
     let plans = if by_product { &possible[..1] } else { &possible[..] };
     let with_replicas = tries_replicas(workload, choices);
@@ -172,6 +170,7 @@ fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) 
 }
 
 /// What can be known of a network without computing it.
+#[derive(Debug, Clone, Copy)]
 struct Outline {
     /// Whether it has convolutions that Winograd's algorithm can compute on a CPU, as networks have that consist of dense ones.
     is_dense: bool,
@@ -192,29 +191,8 @@ impl Outline {
     }
 }
 
-/// Kernels that are worth a trial in place of libtorch's.
-#[derive(Debug, Clone, Copy)]
-struct Kernels {
-    winograd: bool,
-    /// Clearly better for weights' gradients in bfloat16.
-    im2col: bool,
-}
-
-impl Kernels {
-    fn worth(self, fixed: Option<Convolutions>, precision: Precision, layout: MemoryLayout) -> Vec<Convolutions> {
-        match fixed {
-            Some(fixed) => vec![fixed],
-            None if self.im2col && precision == Precision::Bf16 && layout == MemoryLayout::ChannelsLast => {
-                vec![Convolutions::Im2col]
-            }
-            None if self.winograd => vec![Convolutions::Winograd, Convolutions::Libtorch],
-            None => vec![Convolutions::Libtorch],
-        }
-    }
-}
-
 /// Every number format, layout and set of kernels that is not fixed, in the order in which they are worth a trial; at least one.
-fn candidates(choices: &ComputeChoices, kernels: Kernels) -> Vec<ComputePlan> {
+fn candidates(choices: &ComputeChoices, kernels: &Kernels) -> Vec<ComputePlan> {
     let precisions = match choices.precision {
         Some(fixed) => vec![fixed],
         // Where bfloat16 is emulated there is nothing to find out.
@@ -320,46 +298,36 @@ mod tests {
         let net = NetConfig { backbone: BackboneConfig::with_width(backbone, width), ..NetConfig::default() };
         let (net, tasks) = (net.validated().unwrap(), [task("a", 2)]);
         let workload = Workload { net: &net, tasks: &tasks, input_channels: 3, input_size: 28, batch_size: 32 };
-        let winograd = Outline::of(&workload, &choices).unwrap().is_dense && medley_kernels::is_fast_here();
-        candidates(&choices, Kernels { winograd, im2col: false })
-            .iter()
-            .map(|plan| (plan.memory_layout, plan.convolutions))
-            .collect()
+        let before = environment::threads();
+        let kernels = Kernels::measured(&choices, Outline::of(&workload, &choices).unwrap()).unwrap();
+        environment::set_threads(before);
+        candidates(&choices, &kernels).iter().map(|plan| (plan.memory_layout, plan.convolutions)).collect()
     }
 
     #[test]
     fn winograd_is_tried_where_it_can_compute_something() {
         use Convolutions::{Libtorch, Winograd};
         use MemoryLayout::{ChannelsLast, Contiguous};
-        let open = ComputeChoices { precision: Some(Precision::Fp32), ..OPEN };
         let without = [(ChannelsLast, Libtorch), (Contiguous, Libtorch)];
         let with = [(ChannelsLast, Winograd), (ChannelsLast, Libtorch), (Contiguous, Libtorch)];
-        let tried = kernels_tried("resnet9", 16, open);
-        assert_eq!(tried, if medley_kernels::is_fast_here() { with.to_vec() } else { without.to_vec() });
-        assert_eq!(kernels_tried("resnet9", 1, open), without);
-        assert_eq!(kernels_tried("resnet9", 16, ComputeChoices { precision: Some(Precision::Bf16), ..open }), without);
-        let fixed = ComputeChoices { convolutions: Some(Winograd), ..open };
-        assert_eq!(kernels_tried("resnet9", 16, fixed), [(ChannelsLast, Winograd)]);
-        let impossible = ComputeChoices { memory_layout: Some(Contiguous), ..fixed };
-        assert_eq!(kernels_tried("resnet9", 16, impossible), [(Contiguous, Winograd)]);
-    }
-
-    #[test]
-    fn im2col_stands_for_libtorch_in_bfloat16() {
-        let choices = ComputeChoices { precision: Some(Precision::Bf16), ..OPEN };
-        let tried = |choices: &ComputeChoices| -> Vec<(MemoryLayout, Convolutions)> {
-            let plans = candidates(choices, Kernels { winograd: true, im2col: true });
-            plans.iter().map(|plan| (plan.memory_layout, plan.convolutions)).collect()
-        };
-        let (last, contiguous) = (MemoryLayout::ChannelsLast, MemoryLayout::Contiguous);
-        assert_eq!(tried(&choices), [(last, Convolutions::Im2col), (contiguous, Convolutions::Libtorch)]);
-        let fp32 = ComputeChoices { precision: Some(Precision::Fp32), memory_layout: Some(last), ..OPEN };
-        assert_eq!(tried(&fp32), [(last, Convolutions::Winograd), (last, Convolutions::Libtorch)]);
+        let expected = |is_fast: bool| if is_fast { with.to_vec() } else { without.to_vec() };
+        for (precision, is_fast) in
+            [(Precision::Fp32, medley_kernels::is_fast_here()), (Precision::Bf16, medley_kernels::is_bf16_fast_here())]
+        {
+            let open = ComputeChoices { precision: Some(precision), ..OPEN };
+            assert_eq!(kernels_tried("resnet9", 8, open), expected(is_fast));
+            assert_eq!(kernels_tried("resnet9", 1, open), without);
+            let fixed = ComputeChoices { convolutions: Some(Winograd), ..open };
+            assert_eq!(kernels_tried("resnet9", 16, fixed), [(ChannelsLast, Winograd)]);
+            let impossible = ComputeChoices { memory_layout: Some(Contiguous), ..fixed };
+            assert_eq!(kernels_tried("resnet9", 16, impossible), [(Contiguous, Winograd)]);
+        }
     }
 
     #[test]
     fn both_number_formats_are_among_the_first_two() {
-        let plans = candidates(&OPEN, Kernels { winograd: false, im2col: false });
+        let outline = Outline { is_dense: false, multiplications: 0 };
+        let plans = candidates(&OPEN, &Kernels::measured(&OPEN, outline).unwrap());
         let precisions: Vec<Precision> = plans[..2].iter().map(|plan| plan.precision).collect();
         if environment::fast_bf16(Device::Cpu) {
             assert_eq!(precisions, [Precision::Bf16, Precision::Fp32]);

@@ -61,15 +61,20 @@ impl ComputePlan {
         if !(1..=MOST_REPLICAS).contains(&self.replicas) {
             return Err(ModelError::config("replicas", self.replicas, format!("1 to {MOST_REPLICAS}")));
         }
-        let needed = match self.convolutions {
-            Convolutions::Libtorch => None,
-            Convolutions::Winograd => Some(Precision::Fp32),
-            Convolutions::Im2col => Some(Precision::Bf16),
-        };
         let is_usual = self.device == Device::Cpu && self.memory_layout == MemoryLayout::ChannelsLast;
-        if let Some(needed) = needed.filter(|&needed| !is_usual || self.precision != needed) {
-            let problem = format!("these kernels are for {needed} with channels last on the CPU");
-            return Err(ModelError::config("convolutions", self.convolutions, problem));
+        let (needed, is_possible) = match self.convolutions {
+            Convolutions::Libtorch => ("", true),
+            Convolutions::Winograd => ("channels last on the CPU", is_usual),
+            Convolutions::Im2col => {
+                ("bf16 with channels last on the CPU", is_usual && self.precision == Precision::Bf16)
+            }
+        };
+        if !is_possible {
+            return Err(ModelError::config(
+                "convolutions",
+                self.convolutions,
+                format!("these kernels are for {needed}"),
+            ));
         }
         if self.replicas > 1 && self.device != Device::Cpu {
             let problem = "replicas share the cores of a CPU; on a GPU use 1";

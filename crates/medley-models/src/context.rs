@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use medley_core::seed::{ChaCha8Rng, Purpose, stream};
-use medley_kernels::TransformedKernel;
 use tch::{Device, Kind, Tensor};
 
+use crate::layers::Transformed;
 use crate::options::Segment;
 use crate::{Activation, Convolutions, ModelError};
 
@@ -127,7 +127,7 @@ pub(crate) type WeightAndBias = (Tensor, Option<Tensor>);
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
     weights: RefCell<BTreeMap<(u64, usize), WeightAndBias>>,
-    transformed: RefCell<BTreeMap<(u64, usize), Arc<TransformedKernel>>>,
+    transformed: RefCell<BTreeMap<(u64, usize), Arc<Transformed>>>,
 }
 
 impl Prepared {
@@ -153,8 +153,8 @@ impl Prepared {
         &self,
         layer: u64,
         task: usize,
-        make: impl FnOnce() -> Result<TransformedKernel, ModelError>,
-    ) -> Result<Arc<TransformedKernel>, ModelError> {
+        make: impl FnOnce() -> Result<Transformed, ModelError>,
+    ) -> Result<Arc<Transformed>, ModelError> {
         if let Some(found) = self.transformed.borrow().get(&(layer, task)) {
             return Ok(Arc::clone(found));
         }

@@ -1,7 +1,7 @@
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::im2col::{self, Window};
-use super::winograd;
+use super::winograd::{self, Transformed};
 use crate::context::{Prepared, WeightAndBias, per_segment};
 use crate::init::Init;
 use crate::scope::Part;
@@ -175,8 +175,9 @@ impl Conv {
 
     /// With the fp32 masters, cast here.
     fn adapted(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
-        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(context.kind)).transpose()?;
-        let y = self.apply(x, &self.weight.f_to_kind(context.kind)?, bias.as_ref(), context)?;
+        let kind = self.weight_kind(context);
+        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(kind)).transpose()?;
+        let y = self.apply(x, &self.weight.f_to_kind(kind)?, bias.as_ref(), context)?;
         if self.adapters.is_empty() {
             return Ok(y);
         }
@@ -186,10 +187,16 @@ impl Conv {
         Ok(y.f_add(&own)?)
     }
 
-    /// The weight of one task, its adapter added in the middle of the kernel, and the bias, in the context's dtype.
+    /// The weight of one task, its adapter added in the middle of the kernel, and the bias, in the dtype of [`Self::weight_kind`].
     fn merged(&self, task: usize, context: &Context<'_>) -> Result<WeightAndBias, ModelError> {
         let (weight, bias) = self.masters(task)?;
-        Ok((weight.f_to_kind(context.kind)?, bias.map(|bias| bias.f_to_kind(context.kind)).transpose()?))
+        let kind = self.weight_kind(context);
+        Ok((weight.f_to_kind(kind)?, bias.map(|bias| bias.f_to_kind(kind)).transpose()?))
+    }
+
+    /// The dtype in which what computes this layer takes its weight: that of the activations, or fp32, where it is rounded after a transform.
+    pub(super) fn weight_kind(&self, context: &Context<'_>) -> Kind {
+        if self.uses_winograd(context) { Kind::Float } else { context.kind }
     }
 
     /// As [`Self::merged`], fp32.
@@ -220,7 +227,7 @@ impl Conv {
         if !self.uses_winograd(context) {
             return self.apply(x, &weight, bias.as_ref(), context);
         }
-        let kernel = prepared.transformed(self.layer, task, || winograd::transform(&weight))?;
+        let kernel = prepared.transformed(self.layer, task, || Transformed::new(&weight, context.kind))?;
         winograd::convolve_transformed(x, &weight, &kernel, bias.as_ref())
     }
 

@@ -73,6 +73,7 @@ impl ConvNorm {
             Some(bias) => shift.f_addcmul(&bias, &scale)?,
             None => shift,
         };
-        Ok((weight.f_to_kind(context.kind)?, Some(bias.f_to_kind(context.kind)?)))
+        let kind = self.conv.weight_kind(context);
+        Ok((weight.f_to_kind(kind)?, Some(bias.f_to_kind(kind)?)))
     }
 }

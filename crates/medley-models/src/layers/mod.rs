@@ -19,7 +19,7 @@ mod noise;
 #[cfg(test)]
 mod passes;
 mod pool;
-mod winograd;
+pub(crate) mod winograd;
 
 pub use batch_norm::BatchNorm;
 pub use conv::{Conv, ConvOptions, Space, VolumeConvolution};
@@ -30,6 +30,7 @@ pub use noise::{Dropout, StochasticDepth};
 
 pub(crate) use attention::attention;
 pub(crate) use pool::{adaptive_mean_pool, global_max_pool, global_mean_pool, max_pool, mean_over_space, mean_pool};
+pub(crate) use winograd::Transformed;
 
 use tch::Tensor;
 

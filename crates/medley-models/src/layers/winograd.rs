@@ -1,6 +1,6 @@
-//! 3x3 convolutions by the kernels of `medley-kernels`, in place of libtorch's.
+//! 3x3 convolutions by the kernels of `medley-kernels`, in place of libtorch's: of images in fp32 or bf16, with weights in fp32.
 
-use medley_kernels::{Convolution, Kernel, KernelError, TransformedKernel};
+use medley_kernels::{Convolution, Kernel, KernelError, Number, TransformedKernel, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::scope::in_layout;
@@ -12,16 +12,37 @@ pub(super) fn takes(weight: &Tensor) -> bool {
     Convolution::takes(inputs, outputs)
 }
 
-/// `[N, in, H, W]` to `[N, out, H, W]` with channels last, with its backward pass.
-pub(super) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
+/// Numbers of the kernels and of libtorch.
+trait Dtype: Number {
+    const KIND: Kind;
+}
+
+impl Dtype for f32 {
+    const KIND: Kind = Kind::Float;
+}
+
+impl Dtype for bf16 {
+    const KIND: Kind = Kind::BFloat16;
+}
+
+/// `[N, in, H, W]` to `[N, out, H, W]` of the same dtype, with channels last, with its backward pass. Weight and bias are fp32.
+pub(crate) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
+    match x.kind() {
+        Kind::BFloat16 => convolve_as::<bf16>(x, weight, bias),
+        _ => convolve_as::<f32>(x, weight, bias),
+    }
+}
+
+fn convolve_as<N: Dtype>(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
     let x = in_layout(x, MemoryLayout::ChannelsLast)?;
     let layer = geometry(&x, weight)?;
     let bias = bias.map(Tensor::f_contiguous).transpose()?;
     let y = tch::no_grad(|| -> Result<Tensor, TchError> {
-        let mut y = pixels(layer, layer.outputs)?;
+        let mut y = pixels::<N>(layer, layer.outputs)?;
         let weight = kernel_order(weight)?;
         let bias = bias.as_ref().map(numbers).transpose()?;
-        layer.forward(numbers(&x)?, kernel(&weight, layer.inputs)?, bias, numbers_mut(&mut y)?).map_err(refused)?;
+        let to = numbers_mut::<N>(&mut y)?;
+        layer.forward(numbers(&x)?, kernel(&weight, layer.inputs)?, bias, to).map_err(refused)?;
         Ok(y)
     })?;
     let inputs: Vec<&Tensor> = [&x, weight].into_iter().chain(bias.as_ref()).collect();
@@ -29,11 +50,11 @@ pub(super) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Re
         let gradient = in_layout(&gradient, MemoryLayout::ChannelsLast)?;
         let (x, weight) = (&saved[0], &saved[1]);
         let mut gradients = vec![
-            wanted[0].then(|| input_gradient(layer, &gradient, weight)).transpose()?,
-            wanted[1].then(|| weight_gradient(layer, x, &gradient)).transpose()?,
+            wanted[0].then(|| input_gradient::<N>(layer, &gradient, weight)).transpose()?,
+            wanted[1].then(|| weight_gradient::<N>(layer, x, &gradient)).transpose()?,
         ];
         if let Some(&wanted) = wanted.get(2) {
-            let sum = || gradient.f_sum_dim_intlist([0_i64, 2, 3].as_slice(), false, None::<Kind>);
+            let sum = || gradient.f_sum_dim_intlist([0_i64, 2, 3].as_slice(), false, Kind::Float);
             gradients.push(wanted.then(sum).transpose()?);
         }
         Ok(gradients)
@@ -41,25 +62,50 @@ pub(super) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Re
 }
 
 /// A weight in the basis of the products, for [`convolve_transformed`].
-pub(super) fn transform(weight: &Tensor) -> Result<TransformedKernel, ModelError> {
-    let weight = kernel_order(weight)?;
-    let (outputs, inputs) = (weight.size()[0] as usize, weight.size()[1] as usize);
-    let kernel = kernel(&weight, inputs)?;
-    Ok(TransformedKernel::new(kernel, inputs, outputs).map_err(refused)?)
+#[derive(Debug)]
+pub(crate) enum Transformed {
+    Fp32(TransformedKernel<f32>),
+    Bf16(TransformedKernel<bf16>),
+}
+
+impl Transformed {
+    /// For images of this dtype.
+    pub(super) fn new(weight: &Tensor, kind: Kind) -> Result<Self, ModelError> {
+        let weight = kernel_order(weight)?;
+        let (outputs, inputs) = (weight.size()[0] as usize, weight.size()[1] as usize);
+        let kernel = kernel(&weight, inputs)?;
+        let transformed = match kind {
+            Kind::BFloat16 => TransformedKernel::new(kernel, inputs, outputs).map(Self::Bf16),
+            _ => TransformedKernel::new(kernel, inputs, outputs).map(Self::Fp32),
+        };
+        Ok(transformed.map_err(refused)?)
+    }
 }
 
 /// As [`convolve`] to the same bits, without a backward pass.
 pub(super) fn convolve_transformed(
     x: &Tensor,
     weight: &Tensor,
-    kernel: &TransformedKernel,
+    kernel: &Transformed,
+    bias: Option<&Tensor>,
+) -> Result<Tensor, ModelError> {
+    match kernel {
+        Transformed::Fp32(kernel) => convolve_kept(x, weight, kernel, bias),
+        Transformed::Bf16(kernel) => convolve_kept(x, weight, kernel, bias),
+    }
+}
+
+fn convolve_kept<N: Dtype>(
+    x: &Tensor,
+    weight: &Tensor,
+    kernel: &TransformedKernel<N>,
     bias: Option<&Tensor>,
 ) -> Result<Tensor, ModelError> {
     let x = in_layout(x, MemoryLayout::ChannelsLast)?;
     let layer = geometry(&x, weight)?;
     let bias = bias.map(Tensor::f_contiguous).transpose()?;
     let bias = bias.as_ref().map(numbers).transpose()?;
-    let mut y = pixels(layer, layer.outputs)?;
+    let mut y = pixels::<N>(layer, layer.outputs)?;
     layer.forward_transformed(numbers(&x)?, kernel, bias, numbers_mut(&mut y)?).map_err(refused)?;
     Ok(y)
 }
@@ -77,18 +123,18 @@ pub(super) fn halve(x: &Tensor) -> Result<Option<Tensor>, ModelError> {
     Ok(Some(y.f_permute([0, 3, 1, 2])?))
 }
 
-fn input_gradient(layer: Convolution, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+fn input_gradient<N: Dtype>(layer: Convolution, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
     let weight = kernel_order(weight)?;
-    let mut result = pixels(layer, layer.inputs)?;
-    let kernel = kernel(&weight, layer.inputs)?;
-    layer.input_gradient(numbers(gradient)?, kernel, numbers_mut(&mut result)?).map_err(refused)?;
+    let mut result = pixels::<N>(layer, layer.inputs)?;
+    let (kernel, to) = (kernel(&weight, layer.inputs)?, numbers_mut::<N>(&mut result)?);
+    layer.input_gradient(numbers(gradient)?, kernel, to).map_err(refused)?;
     Ok(result)
 }
 
-fn weight_gradient(layer: Convolution, x: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
+fn weight_gradient<N: Dtype>(layer: Convolution, x: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
     let shape = [layer.outputs as i64, layer.inputs as i64, 3, 3];
     let mut result = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
-    layer.weight_gradient(numbers(x)?, numbers(gradient)?, numbers_mut(&mut result)?).map_err(refused)?;
+    layer.weight_gradient::<N>(numbers(x)?, numbers(gradient)?, numbers_mut(&mut result)?).map_err(refused)?;
     Ok(result)
 }
 
@@ -100,9 +146,9 @@ fn geometry(x: &Tensor, weight: &Tensor) -> Result<Convolution, ModelError> {
 }
 
 /// `[N, C, H, W]` with channels last, to be filled. Not a view of another tensor: autograd would refuse to change it in place.
-fn pixels(layer: Convolution, channels: usize) -> Result<Tensor, TchError> {
+fn pixels<N: Dtype>(layer: Convolution, channels: usize) -> Result<Tensor, TchError> {
     let [n, h, w, c] = [layer.images, layer.height, layer.width, channels].map(|size| size as i64);
-    Tensor::f_empty_strided([n, c, h, w], [h * w * c, 1, w * c, c], (Kind::Float, Device::Cpu))
+    Tensor::f_empty_strided([n, c, h, w], [h * w * c, 1, w * c, c], (N::KIND, Device::Cpu))
 }
 
 /// A weight in one of the two orders that the kernels read.
@@ -120,32 +166,32 @@ fn is_channels_last(tensor: &Tensor) -> bool {
 }
 
 /// The numbers of a tensor that has its memory without gaps, in either order.
-fn numbers(tensor: &Tensor) -> Result<&[f32], TchError> {
-    check(tensor)?;
-    // SAFETY: `check` saw that so many numbers lie there without gaps; the tensor owns them and is borrowed.
+fn numbers<N: Dtype>(tensor: &Tensor) -> Result<&[N], TchError> {
+    check::<N>(tensor)?;
+    // SAFETY: `check` saw that so many numbers of this type lie there without gaps; the tensor owns them and is borrowed.
     #[allow(unsafe_code, reason = "memory of libtorch")]
     Ok(unsafe { std::slice::from_raw_parts(start(tensor), tensor.numel()) })
 }
 
-fn numbers_mut(tensor: &mut Tensor) -> Result<&mut [f32], TchError> {
-    check(tensor)?;
+fn numbers_mut<N: Dtype>(tensor: &mut Tensor) -> Result<&mut [N], TchError> {
+    check::<N>(tensor)?;
     // SAFETY: as above; the tensors that come here were made a moment ago, so nobody else has them.
     #[allow(unsafe_code, reason = "memory of libtorch")]
     Ok(unsafe { std::slice::from_raw_parts_mut(start(tensor), tensor.numel()) })
 }
 
 /// A tensor without numbers may have no memory, and a slice may not begin nowhere.
-fn start(tensor: &Tensor) -> *mut f32 {
+fn start<N>(tensor: &Tensor) -> *mut N {
     if tensor.numel() == 0 { std::ptr::NonNull::dangling().as_ptr() } else { tensor.data_ptr().cast() }
 }
 
-fn check(tensor: &Tensor) -> Result<(), TchError> {
+fn check<N: Dtype>(tensor: &Tensor) -> Result<(), TchError> {
     let whole = tensor.is_contiguous() || (tensor.dim() == 4 && is_channels_last(tensor));
-    if whole && tensor.kind() == Kind::Float && tensor.device() == Device::Cpu {
+    if whole && tensor.kind() == N::KIND && tensor.device() == Device::Cpu {
         return Ok(());
     }
     let found = format!("{:?} {:?} on {:?}", tensor.kind(), tensor.size(), tensor.device());
-    Err(TchError::Kind(format!("a convolution takes fp32 without gaps on the CPU, and got {found}")))
+    Err(TchError::Kind(format!("a convolution takes {:?} without gaps on the CPU, and got {found}", N::KIND)))
 }
 
 fn refused(error: KernelError) -> TchError {
@@ -178,9 +224,12 @@ mod tests {
     #[test]
     fn a_weight_that_was_transformed_gives_the_same_bits() {
         let (x, weight, bias) = (noise(&[3, 16, 7, 6], 1), noise(&[32, 16, 3, 3], 2), noise(&[32], 3));
-        let kernel = transform(&weight).unwrap();
-        for bias in [None, Some(&bias)] {
-            assert_eq!(convolve_transformed(&x, &weight, &kernel, bias).unwrap(), convolve(&x, &weight, bias).unwrap());
+        for kind in [Kind::Float, Kind::BFloat16] {
+            let (x, kernel) = (x.to_kind(kind), Transformed::new(&weight, kind).unwrap());
+            for bias in [None, Some(&bias)] {
+                let kept = convolve_transformed(&x, &weight, &kernel, bias).unwrap();
+                assert_eq!(kept, convolve(&x, &weight, bias).unwrap());
+            }
         }
     }
 
@@ -202,6 +251,27 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn in_bfloat16_errors_are_a_few_times_those_of_libtorch() {
+        // A sine alone nearly cancels in the sums, which leaves the rounding.
+        let uneven = |shape: &[i64], seed: i64| (noise(shape, seed) * 43758.5453).frac();
+        let leaves = [uneven(&[3, 16, 9, 6], 1), uneven(&[32, 16, 3, 3], 2), uneven(&[32], 3)];
+        // Numbers that bfloat16 has, so that what differs is the sums.
+        let leaves = leaves.map(|leaf| leaf.to_kind(Kind::BFloat16).to_kind(Kind::Float).set_requires_grad(true));
+        let plain = |x: &Tensor, w: &Tensor, b: Option<&Tensor>| x.conv2d(w, b, 1, 1, 1, 1);
+        let half = |tensor: &Tensor| tensor.to_kind(Kind::BFloat16);
+        let leaves = leaves.each_ref();
+        let exact = passes(plain, leaves, true);
+        let ours = passes(|x, w, b| convolve(&half(x), w, b).unwrap(), leaves, true);
+        let theirs = passes(|x, w, b| plain(&half(x), &half(w), b.map(half).as_ref()), leaves, true);
+        assert_eq!((ours.len(), ours[0].kind()), (4, Kind::BFloat16));
+        for ((ours, theirs), exact) in ours.iter().zip(&theirs).zip(&exact) {
+            let error = |found: &Tensor| (found.to_kind(Kind::Float) - exact).norm().double_value(&[]);
+            let (ours, theirs) = (error(ours), error(theirs));
+            assert!(ours <= 4.0 * theirs, "{ours} and {theirs}, {:?}", exact.size());
         }
     }
 

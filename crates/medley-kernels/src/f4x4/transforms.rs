@@ -4,13 +4,12 @@
 #![allow(clippy::inline_always, reason = "see `lanes`")]
 
 use crate::lanes::Lanes;
+use crate::weights::KERNEL;
 
 /// Side of the tile that is read.
 pub(crate) const TILE: usize = 6;
 /// Side of the tile that is written, and the step from one tile to the next.
 pub(crate) const STEP: usize = 4;
-/// Side of the kernel.
-pub(crate) const KERNEL: usize = 3;
 /// Elements of a transformed tile, each a product of matrices of its own.
 pub(crate) const ELEMENTS: usize = TILE * TILE;
 

@@ -1,11 +1,12 @@
 //! What is done with the tiles of some rows: read, transform, multiply, write.
 #![allow(clippy::inline_always, reason = "see `lanes`")]
 
+use super::product::{Left, strips};
+use super::transforms::{self, ELEMENTS, Half, STEP, Source, TILE, Target};
 use crate::lanes::{LANES, Lanes};
 use crate::processor::for_each_processor;
-use crate::product::{Left, strips};
 use crate::shared::Shared;
-use crate::transforms::{self, ELEMENTS, Half, KERNEL, STEP, Source, TILE, Target};
+use crate::weights::{KERNEL, Square, Taps};
 
 /// Images `[N, H, W, C]` and the tiles that cover their outputs.
 #[derive(Clone, Copy)]
@@ -35,10 +36,6 @@ impl Grid {
 
     pub(crate) fn tiles(&self) -> usize {
         self.images * self.tiles_down() * self.tiles_across()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.images * self.height * self.width * self.channels
     }
 
     #[inline(always)]
@@ -155,7 +152,7 @@ for_each_processor! {
         bias: Option<&[f32]>,
         first: usize,
         count: usize,
-        y: Shared<'_>,
+        y: Shared<'_, f32>,
     ) = output_tiles
 }
 
@@ -167,7 +164,7 @@ fn output_tiles<const ROWS: usize>(
     bias: Option<&[f32]>,
     first: usize,
     count: usize,
-    y: Shared<'_>,
+    y: Shared<'_, f32>,
 ) {
     let mut half = Half::default();
     for tile in 0..count {
@@ -183,7 +180,7 @@ fn output_tiles<const ROWS: usize>(
 /// The outputs of a tile that lie within the image.
 struct Outputs<'a> {
     grid: &'a Grid,
-    y: Shared<'a>,
+    y: Shared<'a, f32>,
     origin: TileOrigin,
     bias: Lanes,
     channel: usize,
@@ -253,31 +250,28 @@ fn multiply_groups<const ROWS: usize>(tiles: usize, v: &[f32], p: &[f32], u: &mu
     }
 }
 
-/// A weight as one of the two sides of a product sees it: lane, depth and tap are so far apart.
-#[derive(Clone, Copy)]
-pub(crate) struct Taps {
-    pub(crate) lane: usize,
-    pub(crate) depth: usize,
-    pub(crate) tap: usize,
-    /// Rotated by half a turn, as the gradient of the input needs it.
-    pub(crate) rotated: bool,
-}
-
 for_each_processor! {
     /// `G w G'` of the sixteen lanes of one panel: `u` is `[ELEMENTS]` blocks that are `element` apart, each `[depth][16]` from `at` on.
-    pub(crate) fn transform_kernel(w: &[f32], taps: Taps, panel: usize, depth: usize, u: Shared<'_>, element: usize)
+    pub(crate) fn transform_kernel(w: &[f32], taps: Taps, panel: usize, depth: usize, u: Shared<'_, f32>, element: usize)
         = kernel_panel
 }
 
 #[inline(always)]
-fn kernel_panel<const ROWS: usize>(w: &[f32], taps: Taps, panel: usize, depth: usize, u: Shared<'_>, element: usize) {
+fn kernel_panel<const ROWS: usize>(
+    w: &[f32],
+    taps: Taps,
+    panel: usize,
+    depth: usize,
+    u: Shared<'_, f32>,
+    element: usize,
+) {
     let (mut half, mut kernel) = (Half::default(), Square::default());
     for p in 0..depth {
         for lane in 0..LANES {
             let start = (panel * LANES + lane) * taps.lane + p * taps.depth;
             for tap in 0..KERNEL * KERNEL {
                 let from = if taps.rotated { KERNEL * KERNEL - 1 - tap } else { tap };
-                kernel.0[tap / KERNEL][tap % KERNEL].0[lane] = w[start + from * taps.tap];
+                kernel[tap / KERNEL][tap % KERNEL].0[lane] = w[start + from * taps.tap];
             }
         }
         // SAFETY: this panel is no other thread's.
@@ -287,21 +281,17 @@ fn kernel_panel<const ROWS: usize>(w: &[f32], taps: Taps, panel: usize, depth: u
     }
 }
 
-/// The taps of a kernel, of sixteen channels.
-#[derive(Default)]
-struct Square([[Lanes; KERNEL]; KERNEL]);
-
 impl Source for Square {
     #[inline(always)]
     fn at(&self, row: usize, column: usize) -> Lanes {
-        self.0[row][column]
+        self[row][column]
     }
 }
 
 impl Target for Square {
     #[inline(always)]
     fn put(&mut self, row: usize, column: usize, lanes: Lanes) {
-        self.0[row][column] = lanes;
+        self[row][column] = lanes;
     }
 }
 
@@ -322,7 +312,7 @@ for_each_processor! {
         element: usize,
         panel: usize,
         depth: usize,
-        w: Shared<'_>,
+        w: Shared<'_, f32>,
         taps: Taps,
     ) = kernel_gradient_panel
 }
@@ -333,7 +323,7 @@ fn kernel_gradient_panel<const ROWS: usize>(
     element: usize,
     panel: usize,
     depth: usize,
-    w: Shared<'_>,
+    w: Shared<'_, f32>,
     taps: Taps,
 ) {
     let (mut half, mut kernel) = (Half::default(), Square::default());
@@ -342,7 +332,7 @@ fn kernel_gradient_panel<const ROWS: usize>(
         transforms::kernel_gradient(&mut half, &u, &mut kernel);
         for lane in 0..LANES {
             let start = (panel * LANES + lane) * taps.lane + p * taps.depth;
-            for (tap, lanes) in kernel.0.as_flattened().iter().enumerate() {
+            for (tap, lanes) in kernel.as_flattened().iter().enumerate() {
                 // SAFETY: these output channels are no other thread's.
                 #[allow(unsafe_code, reason = "panels do not overlap")]
                 let w = unsafe { w.part(start + tap * taps.tap, 1) };

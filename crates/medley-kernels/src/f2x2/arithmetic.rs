@@ -1,0 +1,110 @@
+//! What is done with bfloat16, on processors with instructions for it and without.
+#![allow(clippy::inline_always, reason = "see `lanes`")]
+
+use crate::lanes::{LANES, Lanes};
+
+/// Rounding and multiplying bfloat16.
+pub(super) trait Arithmetic: Copy {
+    /// The nearest numbers of bfloat16, of two equally near the even one.
+    fn round(lanes: Lanes) -> [u16; LANES];
+
+    /// `sum + a b`, where `left` is a pair of numbers, and `right` a pair for each lane: products of pairs are added, in fp32. The first
+    /// number of a pair is the lower half.
+    fn dot(sum: Lanes, left: u32, right: &[u32; LANES]) -> Lanes;
+}
+
+/// By instructions that every processor has.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+impl Arithmetic for Portable {
+    #[inline(always)]
+    fn round(lanes: Lanes) -> [u16; LANES] {
+        lanes.0.map(|value| {
+            let bits = value.to_bits();
+            let nearest = (bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) >> 16) as u16;
+            // What is no number stays so, also if its mark is in the lower half.
+            if value.is_nan() { (bits >> 16) as u16 | 0x40 } else { nearest }
+        })
+    }
+
+    #[inline(always)]
+    fn dot(mut sum: Lanes, left: u32, right: &[u32; LANES]) -> Lanes {
+        let parts = |pair: u32| (f32::from_bits(pair << 16), f32::from_bits(pair & 0xFFFF_0000));
+        let (first, second) = parts(left);
+        for (sum, &right) in sum.0.iter_mut().zip(right) {
+            let (low, high) = parts(right);
+            *sum = first.mul_add(low, second.mul_add(high, *sum));
+        }
+        sum
+    }
+}
+
+/// AVX-512 with `VDPBF16PS` and `VCVTNEPS2BF16`, which take numbers below 1e-38 for zero.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(super) struct Native;
+
+/// Called from functions alone that are compiled for such a processor, see `for_each_arithmetic`.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "instructions of a processor that was asked")]
+impl Arithmetic for Native {
+    #[inline(always)]
+    fn round(lanes: Lanes) -> [u16; LANES] {
+        use std::arch::x86_64::{__m512, _mm512_cvtneps_pbh};
+        // SAFETY: the processor has the instruction, and the types are of one size without padding.
+        unsafe { std::mem::transmute(_mm512_cvtneps_pbh(std::mem::transmute::<[f32; LANES], __m512>(lanes.0))) }
+    }
+
+    #[inline(always)]
+    fn dot(sum: Lanes, left: u32, right: &[u32; LANES]) -> Lanes {
+        use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32};
+        // SAFETY: as above.
+        unsafe {
+            let sum = std::mem::transmute::<[f32; LANES], __m512>(sum.0);
+            let left = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(left.cast_signed()));
+            let right = std::mem::transmute::<[u32; LANES], __m512bh>(*right);
+            Lanes(std::mem::transmute::<__m512, [f32; LANES]>(_mm512_dpbf16_ps(sum, left, right)))
+        }
+    }
+}
+
+/// Defines `fn name(arguments)` that calls `body::<A>(arguments)` with the arithmetic of this processor, compiled for it.
+macro_rules! for_each_arithmetic {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
+        $(#[$attribute])*
+        #[allow(clippy::too_many_arguments)]
+        $visibility fn $name($($argument: $type),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($argument: $type),*) {
+                    $body::<$crate::f2x2::arithmetic::Portable>($($argument),*);
+                }
+                #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+                fn avx512($($argument: $type),*) {
+                    $body::<$crate::f2x2::arithmetic::Portable>($($argument),*);
+                }
+                #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512bf16")]
+                fn avx512_bf16($($argument: $type),*) {
+                    $body::<$crate::f2x2::arithmetic::Native>($($argument),*);
+                }
+                use $crate::processor::{Processor, processor};
+                match processor() {
+                    // SAFETY: the processor has what the function was compiled for.
+                    #[allow(unsafe_code, reason = "the processor was asked")]
+                    Processor::Avx512Bf16 => return unsafe { avx512_bf16($($argument),*) },
+                    // SAFETY: as above.
+                    #[allow(unsafe_code, reason = "the processor was asked")]
+                    Processor::Avx512 => return unsafe { avx512($($argument),*) },
+                    // SAFETY: as above.
+                    #[allow(unsafe_code, reason = "the processor was asked")]
+                    Processor::Avx2 => return unsafe { avx2($($argument),*) },
+                    Processor::Any => {}
+                }
+            }
+            $body::<$crate::f2x2::arithmetic::Portable>($($argument),*);
+        }
+    };
+}
+pub(super) use for_each_arithmetic;

@@ -1,0 +1,39 @@
+//! The two kinds of numbers, each with an algorithm of its own.
+
+use half::bf16;
+
+use crate::Convolution;
+use crate::shared::Scratch;
+use crate::weights::{Side, Taps};
+
+/// What images consist of: `f32`, computed by F(4x4, 3x3), or [`bf16`], computed by F(2x2, 3x3) with sums in fp32. Weights and their
+/// gradients are `f32` in either.
+pub trait Number: Algorithm {}
+
+impl Number for f32 {}
+impl Number for bf16 {}
+
+/// How images of such numbers are convolved. Lengths have been compared, and channels are multiples of sixteen.
+pub trait Algorithm: Copy + Send + Sync + Sized + 'static {
+    /// Numbers of a transformed weight.
+    type Transformed: Scratch + Send + Sync + std::fmt::Debug;
+
+    /// Numbers of a transformed weight.
+    fn transformed_len(outputs: usize, inputs: usize) -> usize;
+
+    /// Transforms a weight.
+    fn transform(side: &Side<'_>, threads: usize, kernel: &mut [Self::Transformed]);
+
+    /// `y = x * w + bias`, with a transformed weight and the channels that are summed over and come out.
+    fn products(
+        layer: &Convolution,
+        kernel: &[Self::Transformed],
+        depth_and_lanes: [usize; 2],
+        x: &[Self],
+        bias: Option<&[f32]>,
+        y: &mut [Self],
+    );
+
+    /// The gradient of the weight from that of `y`, of at least one pixel.
+    fn weight_gradient(layer: &Convolution, x: &[Self], dy: &[Self], dw: &mut [f32], taps: Taps);
+}

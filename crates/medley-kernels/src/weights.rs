@@ -1,0 +1,78 @@
+//! Weights as the kernels read them.
+
+use crate::lanes::Lanes;
+
+/// Side of the kernel.
+pub(crate) const KERNEL: usize = 3;
+
+/// A weight `[outputs, inputs, 3, 3]` in either order in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Kernel<'a> {
+    pub(crate) weight: &'a [f32],
+    order: Order,
+}
+
+/// How far apart in memory the numbers of a weight are, by its axes; those of the kernel count as one.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    output: usize,
+    input: usize,
+    tap: usize,
+}
+
+impl<'a> Kernel<'a> {
+    /// Taps beside each other: `[outputs, inputs, 3, 3]`.
+    pub fn contiguous(weight: &'a [f32], inputs: usize) -> Self {
+        let order = Order { output: inputs * KERNEL * KERNEL, input: KERNEL * KERNEL, tap: 1 };
+        Self { weight, order }
+    }
+
+    /// Input channels beside each other: `[outputs, 3, 3, inputs]`.
+    pub fn channels_last(weight: &'a [f32], inputs: usize) -> Self {
+        Self { weight, order: Order { output: inputs * KERNEL * KERNEL, input: 1, tap: inputs } }
+    }
+
+    /// The weight as the output sees it.
+    pub(crate) fn forward(self, inputs: usize, outputs: usize) -> Side<'a> {
+        let Order { output, input, tap } = self.order;
+        let taps = Taps { lane: output, depth: input, tap, rotated: false };
+        Side { weight: self.weight, taps, depth: inputs, lanes: outputs }
+    }
+
+    /// The weight as the input sees it when gradients go back.
+    pub(crate) fn backward(self, inputs: usize, outputs: usize) -> Side<'a> {
+        let Order { output, input, tap } = self.order;
+        let taps = Taps { lane: input, depth: output, tap, rotated: true };
+        Side { weight: self.weight, taps, depth: outputs, lanes: inputs }
+    }
+}
+
+/// A weight as one side of a convolution sees it.
+pub struct Side<'a> {
+    pub(crate) weight: &'a [f32],
+    pub(crate) taps: Taps,
+    /// Channels that are summed over.
+    pub(crate) depth: usize,
+    /// Channels that come out.
+    pub(crate) lanes: usize,
+}
+
+/// So far apart in memory are the numbers of a weight as one of its sides sees it.
+#[derive(Clone, Copy)]
+pub struct Taps {
+    pub(crate) lane: usize,
+    pub(crate) depth: usize,
+    pub(crate) tap: usize,
+    /// Rotated by half a turn, as the gradient of the input needs it.
+    pub(crate) rotated: bool,
+}
+
+impl Taps {
+    /// Those of [`Kernel::contiguous`] as the output sees it.
+    pub(crate) fn contiguous(inputs: usize) -> Self {
+        Self { lane: inputs * KERNEL * KERNEL, depth: KERNEL * KERNEL, tap: 1, rotated: false }
+    }
+}
+
+/// The taps of a kernel, of sixteen channels.
+pub(crate) type Square = [[Lanes; KERNEL]; KERNEL];

@@ -1,0 +1,153 @@
+//! Which kernels compute the convolutions of a candidate.
+//!
+//! Those of a large network take long to try. Two or three of its layers tell as much: where one set of kernels is clearly the fastest for
+//! them, the others are not tried.
+
+mod im2col;
+mod winograd;
+
+use medley_core::{Convolutions, MemoryLayout, Precision};
+use tch::Device;
+
+use super::{ComputeChoices, Outline};
+use crate::{ModelError, environment};
+
+/// Multiplications of a step from which layers are measured alone; a smaller network is tried as a whole.
+const LARGE: u64 = 2_000_000_000;
+
+/// Kernels that are worth a trial, in the order in which they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kernels {
+    fp32: Vec<Convolutions>,
+    bf16: Vec<Convolutions>,
+}
+
+/// How many times as fast kernels are as those of libtorch, in bfloat16 and on one core.
+pub(super) struct Advantages<W, I> {
+    pub(super) winograd: W,
+    pub(super) im2col: I,
+}
+
+impl Kernels {
+    /// Measured on layers, where that is to be done. Sets libtorch's number of threads to 1.
+    ///
+    /// # Errors
+    /// What libtorch says of a convolution.
+    pub(super) fn measured(choices: &ComputeChoices, outline: Outline) -> Result<Self, ModelError> {
+        Self::new(choices, outline, Advantages { winograd: winograd::advantage, im2col: im2col::advantage })
+    }
+
+    fn new<W, I>(choices: &ComputeChoices, outline: Outline, advantages: Advantages<W, I>) -> Result<Self, ModelError>
+    where
+        W: FnOnce() -> Result<f64, ModelError>,
+        I: FnOnce() -> Result<f64, ModelError>,
+    {
+        let both = || vec![Convolutions::Winograd, Convolutions::Libtorch];
+        let libtorch = || vec![Convolutions::Libtorch];
+        let fp32 = if outline.is_dense && medley_kernels::is_fast_here() { both() } else { libtorch() };
+        let has_pairs = medley_kernels::is_bf16_fast_here();
+        let bf16 = if !outline.is_dense || !may_be_bf16(choices) {
+            libtorch()
+        } else if outline.multiplications < LARGE {
+            if has_pairs { both() } else { libtorch() }
+        } else if has_pairs && (advantages.winograd)()? >= winograd::CLEARLY {
+            vec![Convolutions::Winograd]
+        } else if (advantages.im2col)()? >= im2col::CLEARLY {
+            vec![Convolutions::Im2col]
+        } else {
+            libtorch()
+        };
+        Ok(Self { fp32, bf16 })
+    }
+
+    /// Those for a candidate. Where none of them is possible, its plan will be refused with a reason.
+    pub(super) fn worth(
+        &self,
+        fixed: Option<Convolutions>,
+        precision: Precision,
+        layout: MemoryLayout,
+    ) -> Vec<Convolutions> {
+        match (fixed, precision, layout) {
+            (Some(fixed), ..) => vec![fixed],
+            (None, _, MemoryLayout::Contiguous) => vec![Convolutions::Libtorch],
+            (None, Precision::Fp32, MemoryLayout::ChannelsLast) => self.fp32.clone(),
+            (None, Precision::Bf16, MemoryLayout::ChannelsLast) => self.bf16.clone(),
+        }
+    }
+}
+
+/// Whether kernels of our own may compute in bfloat16 there.
+fn may_be_bf16(choices: &ComputeChoices) -> bool {
+    let is_bf16 = match choices.precision {
+        Some(fixed) => fixed == Precision::Bf16,
+        None => environment::fast_bf16(choices.device),
+    };
+    let is_possible = choices.device == Device::Cpu && choices.memory_layout != Some(MemoryLayout::Contiguous);
+    is_bf16 && is_possible && choices.convolutions.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Convolutions::{Im2col, Libtorch, Winograd};
+
+    const BF16: ComputeChoices =
+        ComputeChoices { precision: Some(Precision::Bf16), ..ComputeChoices::open(Device::Cpu, 2) };
+
+    fn in_bf16(
+        choices: &ComputeChoices,
+        is_dense: bool,
+        multiplications: u64,
+        measured: [f64; 2],
+    ) -> Vec<Convolutions> {
+        let [winograd, im2col] = measured.map(|advantage| move || Ok(advantage));
+        let outline = Outline { is_dense, multiplications };
+        Kernels::new(choices, outline, Advantages { winograd, im2col }).unwrap().bf16
+    }
+
+    #[test]
+    fn a_clear_gain_on_layers_decides_for_a_large_network() {
+        let winograd = if medley_kernels::is_bf16_fast_here() { Winograd } else { Libtorch };
+        assert_eq!(in_bf16(&BF16, true, LARGE, [1.5, 1.0]), [winograd]);
+        assert_eq!(in_bf16(&BF16, true, LARGE, [1.0, 2.0]), [Im2col]);
+        assert_eq!(in_bf16(&BF16, true, LARGE, [1.05, 1.3]), [Libtorch], "too near");
+        assert_eq!(in_bf16(&BF16, false, LARGE, [2.0, 2.0]), [Libtorch], "no layer is dense");
+    }
+
+    #[test]
+    fn nothing_is_measured_for_nothing() {
+        let unasked = |choices: &ComputeChoices, multiplications: u64| {
+            let never = || -> Result<f64, ModelError> { panic!("measured") };
+            let outline = Outline { is_dense: true, multiplications };
+            Kernels::new(choices, outline, Advantages { winograd: never, im2col: never }).unwrap().bf16
+        };
+        let small = if medley_kernels::is_bf16_fast_here() { vec![Winograd, Libtorch] } else { vec![Libtorch] };
+        assert_eq!(unasked(&BF16, LARGE - 1), small);
+        for choices in [
+            ComputeChoices { precision: Some(Precision::Fp32), ..BF16 },
+            ComputeChoices { memory_layout: Some(MemoryLayout::Contiguous), ..BF16 },
+            ComputeChoices { convolutions: Some(Libtorch), ..BF16 },
+            ComputeChoices { device: Device::Cuda(0), ..BF16 },
+        ] {
+            assert_eq!(unasked(&choices, LARGE), [Libtorch]);
+        }
+    }
+
+    #[test]
+    fn kernels_are_for_their_number_format_and_layout() {
+        let kernels = Kernels { fp32: vec![Winograd, Libtorch], bf16: vec![Im2col] };
+        let (last, contiguous) = (MemoryLayout::ChannelsLast, MemoryLayout::Contiguous);
+        assert_eq!(kernels.worth(None, Precision::Bf16, last), [Im2col]);
+        assert_eq!(kernels.worth(None, Precision::Fp32, last), [Winograd, Libtorch]);
+        assert_eq!(kernels.worth(None, Precision::Bf16, contiguous), [Libtorch]);
+        assert_eq!(kernels.worth(Some(Winograd), Precision::Fp32, contiguous), [Winograd]);
+    }
+
+    #[test]
+    fn all_kernels_are_measured() {
+        let before = environment::threads();
+        let advantages = [winograd::advantage().unwrap(), im2col::advantage().unwrap()];
+        environment::set_threads(before);
+        assert!(advantages.iter().all(|advantage| advantage.is_finite() && *advantage > 0.0), "{advantages:?}");
+    }
+}
