@@ -1,30 +1,8 @@
-use crate::lanes::LANES;
+use crate::KernelError;
+use crate::error::{check_channels, check_length};
 use crate::number::Number;
 use crate::shared::with_scratch;
 use crate::weights::{KERNEL, Kernel, Side, Taps};
-
-/// Why a convolution cannot be computed here.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KernelError {
-    /// Sixteen channels are worked on at a time.
-    #[error("{what} of {channels} channels; these kernels take multiples of {LANES}")]
-    Channels {
-        /// Input or output.
-        what: &'static str,
-        /// Its number of channels.
-        channels: usize,
-    },
-    /// A slice has not the length of its shape.
-    #[error("{what} has {found} numbers where its shape says {wanted}")]
-    Length {
-        /// Which argument.
-        what: &'static str,
-        /// Its length.
-        found: usize,
-        /// The product of its shape.
-        wanted: usize,
-    },
-}
 
 /// A convolution of 3x3, stride 1, a border of one zero: `[N, H, W, inputs]` to `[N, H, W, outputs]`, both f32 or both bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +73,8 @@ impl Convolution {
         y: &mut [N],
     ) -> Result<(), KernelError> {
         self.check_pixels(x, y)?;
-        length("the input channels of the weight", w.inputs, self.inputs)?;
-        length("the output channels of the weight", w.outputs, self.outputs)?;
+        check_length("the input channels of the weight", w.inputs, self.inputs)?;
+        check_length("the output channels of the weight", w.outputs, self.outputs)?;
         self.check_bias(bias)?;
         N::products(self, &w.numbers, [self.inputs, self.outputs], x, bias, y);
         Ok(())
@@ -136,30 +114,24 @@ impl Convolution {
 
     /// Whether there are kernels for so many channels.
     pub fn takes(inputs: usize, outputs: usize) -> bool {
-        [inputs, outputs].iter().all(|&channels| channels > 0 && channels.is_multiple_of(LANES))
+        check_channels("an input", inputs).and_then(|()| check_channels("an output", outputs)).is_ok()
     }
 
     fn check<N>(&self, x: &[N], y: &[N], w: &[f32]) -> Result<(), KernelError> {
         self.check_pixels(x, y)?;
-        length("the weight", w.len(), self.inputs * self.outputs * KERNEL * KERNEL)
+        check_length("the weight", w.len(), self.inputs * self.outputs * KERNEL * KERNEL)
     }
 
     fn check_bias(&self, bias: Option<&[f32]>) -> Result<(), KernelError> {
-        bias.map_or(Ok(()), |bias| length("bias", bias.len(), self.outputs))
+        bias.map_or(Ok(()), |bias| check_length("bias", bias.len(), self.outputs))
     }
 
     fn check_pixels<N>(&self, x: &[N], y: &[N]) -> Result<(), KernelError> {
         for (what, channels) in [("an input", self.inputs), ("an output", self.outputs)] {
-            if !Self::takes(channels, channels) {
-                return Err(KernelError::Channels { what, channels });
-            }
+            check_channels(what, channels)?;
         }
         let pixels = self.images * self.height * self.width;
-        length("the input", x.len(), pixels * self.inputs)?;
-        length("the output", y.len(), pixels * self.outputs)
+        check_length("the input", x.len(), pixels * self.inputs)?;
+        check_length("the output", y.len(), pixels * self.outputs)
     }
-}
-
-fn length(what: &'static str, found: usize, wanted: usize) -> Result<(), KernelError> {
-    if found == wanted { Ok(()) } else { Err(KernelError::Length { what, found, wanted }) }
 }

@@ -9,7 +9,7 @@ pub(crate) const LANES: usize = 16;
 
 /// One number for each of sixteen channels.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Lanes(pub(crate) [f32; LANES]);
+pub struct Lanes(pub(crate) [f32; LANES]);
 
 impl Lanes {
     pub(crate) const ZERO: Self = Self([0.0; LANES]);
@@ -41,6 +41,36 @@ impl Lanes {
             let (own, other) = (self.0[lane], other.0[lane]);
             // Not `f32::max`, which forgets NaN.
             self.0[lane] = if own.is_nan() || own > other { own } else { other };
+        }
+        self
+    }
+
+    /// `self + a b`, rounded once.
+    #[inline(always)]
+    pub(crate) fn plus_product(mut self, a: Self, b: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] = a.0[lane].mul_add(b.0[lane], self.0[lane]);
+        }
+        self
+    }
+
+    /// Zero where `other` is not this number.
+    #[inline(always)]
+    pub(crate) fn where_equal(mut self, other: Self, number: Self) -> Self {
+        for lane in 0..LANES {
+            let kept = 0_u32.wrapping_sub(u32::from(other.0[lane] == number.0[lane]));
+            self.0[lane] = f32::from_bits(self.0[lane].to_bits() & kept);
+        }
+        self
+    }
+
+    /// Zero where `other` is zero or less, as the gradient of a `ReLU` is.
+    #[inline(always)]
+    pub(crate) fn where_above_zero(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            // Bits, of which the compiler makes one instruction; of a choice between numbers it made twenty.
+            let kept = u32::from(other.0[lane] <= 0.0).wrapping_sub(1);
+            self.0[lane] = f32::from_bits(self.0[lane].to_bits() & kept);
         }
         self
     }

@@ -34,20 +34,25 @@
 //! # Ok::<(), medley_kernels::KernelError>(())
 //! ```
 
+mod arithmetic;
 mod convolution;
+mod error;
 mod f2x2;
 mod f4x4;
 mod lanes;
+mod normalisation;
 mod number;
 mod pool;
 mod processor;
 mod shared;
 mod weights;
 
-pub use convolution::{Convolution, KernelError, TransformedKernel};
+pub use convolution::{Convolution, TransformedKernel};
+pub use error::KernelError;
 pub use half::bf16;
+pub use normalisation::{Affine, BatchNorm, Statistics};
 pub use number::Number;
-pub use pool::halve;
+pub use pool::{halve, halve_gradient};
 pub use weights::Kernel;
 
 /// Whether this processor multiplies pairs of bfloat16 in one instruction, without which the kernels of [`bf16`] are slow.

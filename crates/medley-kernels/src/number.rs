@@ -3,6 +3,8 @@
 use half::bf16;
 
 use crate::Convolution;
+use crate::arithmetic::Arithmetic;
+use crate::lanes::Lanes;
 use crate::shared::Scratch;
 use crate::weights::{Side, Taps};
 
@@ -13,8 +15,14 @@ pub trait Number: Algorithm {}
 impl Number for f32 {}
 impl Number for bf16 {}
 
-/// How images of such numbers are convolved. Lengths have been compared, and channels are multiples of sixteen.
+/// How such numbers lie in memory, and how images of them are convolved. Lengths have been compared, and channels are multiples of sixteen.
 pub trait Algorithm: Copy + Send + Sync + Sized + 'static {
+    /// Sixteen numbers as fp32.
+    fn load(from: &[Self]) -> Lanes;
+
+    /// Sixteen numbers, rounded where that is to be.
+    fn store<A: Arithmetic>(lanes: Lanes, to: &mut [Self]);
+
     /// Numbers of a transformed weight.
     type Transformed: Scratch + Send + Sync + std::fmt::Debug;
 

@@ -1,7 +1,7 @@
 //! bfloat16: Winograd's algorithm F(2x2, 3x3), 2.25 times fewer multiplications. Larger tiles would save more, and their other points
 //! would magnify what rounding to eight bits takes away: products are of transformed numbers.
+#![allow(clippy::inline_always, reason = "see `lanes`")]
 
-mod arithmetic;
 mod product;
 mod tiles;
 
@@ -15,7 +15,8 @@ use self::tiles::{
     transform_kernel_gradient, transform_output, transform_output_gradient_pair,
 };
 use crate::Convolution;
-use crate::lanes::LANES;
+use crate::arithmetic::Arithmetic;
+use crate::lanes::{LANES, Lanes};
 use crate::number::Algorithm;
 use crate::shared::{Shared, for_each, with_scratch};
 use crate::weights::{Side, Taps};
@@ -26,6 +27,16 @@ const BLOCK: usize = 300_000;
 const TILES: usize = 512;
 
 impl Algorithm for bf16 {
+    #[inline(always)]
+    fn load(from: &[Self]) -> Lanes {
+        Lanes::widen(from)
+    }
+
+    #[inline(always)]
+    fn store<A: Arithmetic>(lanes: Lanes, to: &mut [Self]) {
+        to[..LANES].copy_from_slice(&A::round(lanes).map(bf16::from_bits));
+    }
+
     /// A pair of numbers.
     type Transformed = u32;
 

@@ -1,7 +1,7 @@
 //! Products of matrices of pairs of bfloat16, summed in fp32, in the layouts that the transforms write.
 #![allow(clippy::inline_always, reason = "see `lanes`")]
 
-use super::arithmetic::{Arithmetic, for_each_arithmetic};
+use crate::arithmetic::{Arithmetic, for_each_arithmetic};
 use crate::lanes::{LANES, Lanes};
 
 /// The left matrix: pairs at `row * rows + depth * depths`.

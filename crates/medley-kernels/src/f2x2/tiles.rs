@@ -6,7 +6,7 @@
 
 use half::bf16;
 
-use super::arithmetic::{Arithmetic, for_each_arithmetic};
+use crate::arithmetic::{Arithmetic, for_each_arithmetic};
 use crate::lanes::{LANES, Lanes};
 use crate::shared::Shared;
 use crate::weights::{KERNEL, Side, Square, Taps};

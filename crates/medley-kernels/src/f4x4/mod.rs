@@ -1,4 +1,5 @@
 //! fp32: Winograd's algorithm F(4x4, 3x3), four times fewer multiplications.
+#![allow(clippy::inline_always, reason = "see `lanes`")]
 
 mod product;
 mod tiles;
@@ -10,7 +11,9 @@ use self::tiles::{
 };
 use self::transforms::ELEMENTS;
 use crate::Convolution;
-use crate::lanes::LANES;
+use crate::arithmetic::Arithmetic;
+use crate::lanes::{LANES, Lanes};
+use crate::number::Algorithm;
 use crate::shared::{Shared, for_each, with_scratch};
 use crate::weights::{Side, Taps};
 
@@ -19,7 +22,17 @@ const BLOCK: usize = 400_000;
 /// Rows that products take at a time, of any processor.
 const ROWS: usize = 12;
 
-impl crate::number::Algorithm for f32 {
+impl Algorithm for f32 {
+    #[inline(always)]
+    fn load(from: &[Self]) -> Lanes {
+        Lanes::load(from)
+    }
+
+    #[inline(always)]
+    fn store<A: Arithmetic>(lanes: Lanes, to: &mut [Self]) {
+        lanes.store(to);
+    }
+
     type Transformed = f32;
 
     fn transformed_len(outputs: usize, inputs: usize) -> usize {

@@ -74,7 +74,7 @@ impl Backbone for DenseNet {
     }
 
     fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
-        let mut x = relu(self.stem.forward(images, context)?, context)?;
+        let mut x = self.stem.forward_relu(images, context)?;
         if self.pool {
             x = max_pool(&x, 3, 2, 1, context)?;
         }
@@ -120,7 +120,7 @@ impl DenseLayer {
 
     fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let x = relu(self.norm1.forward(x, context)?, context)?;
-        let x = relu(self.conv1.forward(&x, context)?, context)?;
+        let x = self.conv1.forward_relu(&x, context)?;
         self.conv2.forward(&x, context)
     }
 }

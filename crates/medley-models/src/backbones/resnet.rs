@@ -7,7 +7,7 @@
 
 use super::{Backbone, Entry, Pretrained, Request, Stem};
 use crate::init::Init;
-use crate::layers::{ConvNorm, ConvOptions, global_mean_pool, max_pool, relu};
+use crate::layers::{ConvNorm, ConvOptions, global_mean_pool, max_pool};
 use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const RESNET18: Entry = Entry {
@@ -93,7 +93,7 @@ impl Backbone for ResNet {
     }
 
     fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
-        let mut x = relu(self.stem.forward(images, context)?, context)?;
+        let mut x = self.stem.forward_relu(images, context)?;
         if self.pool {
             x = max_pool(&x, 3, 2, 1, context)?;
         }
@@ -126,24 +126,26 @@ impl Maker<'_> {
     }
 }
 
-/// Convolutions around a shortcut; `ReLU` follows each but the last, and the sum.
+/// Convolutions around a shortcut; `ReLU` follows each, the last with the shortcut added.
 struct Block {
     main: Vec<ConvNorm>,
+    last: ConvNorm,
     downsample: Option<ConvNorm>,
 }
 
 impl Block {
     fn new(scope: &Scope, maker: &mut Maker<'_>, kind: Kind, width: i64, stride: i64) -> Result<Self, ModelError> {
         let same = ConvOptions::same;
-        let layers: &[(i64, ConvOptions)] = match kind {
-            Kind::Basic => &[(width, same(3, stride)), (width, same(3, 1))],
-            Kind::Bottleneck => &[(width, same(1, 1)), (width, same(3, stride)), (4 * width, same(1, 1))],
+        let (first, last): (&[(i64, ConvOptions)], _) = match kind {
+            Kind::Basic => (&[(width, same(3, stride))], (width, same(3, 1))),
+            Kind::Bottleneck => (&[(width, same(1, 1)), (width, same(3, stride))], (4 * width, same(1, 1))),
         };
         let input = maker.input;
-        let mut main = Vec::with_capacity(layers.len());
-        for (index, &(output, options)) in (1..).zip(layers) {
-            main.push(maker.conv_norm(scope, &format!("conv{index}"), &format!("bn{index}"), output, options)?);
-        }
+        let mut layer = |index: usize, (output, options): (i64, ConvOptions)| {
+            maker.conv_norm(scope, &format!("conv{index}"), &format!("bn{index}"), output, options)
+        };
+        let main = (1..).zip(first).map(|(index, &options)| layer(index, options)).collect::<Result<_, _>>()?;
+        let last = layer(first.len() + 1, last)?;
         let output = maker.input;
         let downsample = if stride != 1 || input != output {
             maker.input = input;
@@ -151,22 +153,18 @@ impl Block {
         } else {
             None
         };
-        Ok(Self { main, downsample })
+        Ok(Self { main, last, downsample })
     }
 
     fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let mut inner = x.share();
-        for (index, layer) in self.main.iter().enumerate() {
-            inner = layer.forward(&inner, context)?;
-            if index + 1 < self.main.len() {
-                inner = relu(inner, context)?;
-            }
+        for layer in &self.main {
+            inner = layer.forward_relu(&inner, context)?;
         }
         let shortcut = match &self.downsample {
             Some(layer) => layer.forward(x, context)?,
             None => x.share(),
         };
-        // In place: BatchNorm keeps its input for the backward pass, not its result.
-        relu(inner.add_(&shortcut)?, context)
+        self.last.forward_add_relu(&inner, &shortcut, context)
     }
 }

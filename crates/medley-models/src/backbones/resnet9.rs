@@ -7,7 +7,7 @@
 //! eigenvectors of patches over the roots of their eigenvalues, and to stay so: the training loop measures and freezes it.
 
 use super::{Backbone, Entry, Request};
-use crate::layers::{Conv, ConvNorm, ConvOptions, gelu, global_max_pool, halve, relu};
+use crate::layers::{Conv, ConvNorm, ConvOptions, gelu, global_max_pool, halve};
 use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -62,7 +62,7 @@ impl Backbone for ResNet9 {
     }
 
     fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
-        let rectified = |layer: &ConvNorm, x: &Activation| relu(layer.forward(x, context)?, context);
+        let rectified = |layer: &ConvNorm, x: &Activation| layer.forward_relu(x, context);
         let halved = |layer: &ConvNorm, x: &Activation| halve(&layer.forward(x, context)?, context);
         let residual = |x: Activation, [first, second]: &[ConvNorm; 2]| -> Result<Activation, ModelError> {
             // Not in place: the ReLU before the addition keeps its result for the backward pass.

@@ -2,7 +2,7 @@
 //! plain net that beginners and competitors start from.
 
 use super::{Backbone, Entry, Request};
-use crate::layers::{ConvNorm, ConvOptions, global_mean_pool, max_pool, relu};
+use crate::layers::{ConvNorm, ConvOptions, global_mean_pool, max_pool};
 use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -40,7 +40,7 @@ impl Backbone for SimpleCnn {
     fn forward(&self, images: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let mut x = images.share();
         for (index, layer) in self.layers.iter().enumerate() {
-            x = relu(layer.forward(&x, context)?, context)?;
+            x = layer.forward_relu(&x, context)?;
             if matches!(index, 0 | 2) {
                 x = max_pool(&x, 2, 2, 0, context)?;
             }

@@ -85,7 +85,7 @@ impl Backbone for Vgg {
         let mut x = images.share();
         for layer in &self.layers {
             x = match layer {
-                Some(layer) => relu(layer.forward(&x, context)?, context)?,
+                Some(layer) => layer.forward_relu(&x, context)?,
                 None => max_pool(&x, 2, 2, 0, context)?,
             };
         }

@@ -93,7 +93,7 @@ impl Block {
 
     fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         let normal = relu(self.bn1.forward(x, context)?, context)?;
-        let inner = relu(self.conv1.forward(&normal, context)?, context)?;
+        let inner = self.conv1.forward_relu(&normal, context)?;
         let inner = self.conv2.forward(&inner, context)?;
         // Where the shape changes, the shortcut starts from the normalised input, as in the paper's code.
         let shortcut = match &self.shortcut {

@@ -1,11 +1,13 @@
 use tch::Tensor;
 
+use super::After;
+use super::batch_norm_kernel::{self, Parameters};
 use super::film::Film;
 use crate::context::per_segment;
 use crate::init::Init;
 use crate::scope::Part;
 use crate::trace::Traced;
-use crate::{Activation, Context, ModelError, Scope};
+use crate::{Activation, Context, Convolutions, ModelError, Scope};
 
 const MOMENTUM: f64 = 0.1;
 
@@ -62,40 +64,47 @@ impl BatchNorm {
     /// [`ModelError::OneValuePerChannel`] in training; [`ModelError::Torch`]; [`ModelError::Onnx`] when a graph is written.
     pub fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         match x {
-            Activation::Tensor(x) => Ok(self.compute(x, context)?.into()),
+            Activation::Tensor(x) => Ok(self.compute(x, context, After::Nothing)?.into()),
             Activation::Traced(x) => self.trace(x, context.rows.first_task()),
         }
     }
 
-    pub(super) fn compute(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    /// As [`Self::forward`], and what follows it.
+    pub(super) fn compute(&self, x: &Tensor, context: &Context<'_>, after: After<'_>) -> Result<Tensor, ModelError> {
         if let Some(recorder) = context.recorder {
             recorder.keep(x);
         }
         if !self.depends_on_task() {
-            return self.normalise(x, &self.statistics[0], Some(&self.affine[0]), context.train, None);
+            return self.normalise(x, &self.statistics[0], Some(&self.affine[0]), context, None, after);
         }
         if let [statistics] = &self.statistics[..] {
             let (weights, biases) = self.tables()?;
-            let normal = self.normalise(x, statistics, None, context.train, None)?;
+            let normal = self.normalise(x, statistics, None, context, None, After::Nothing)?;
             let mut shape = vec![1; x.dim()];
             (shape[0], shape[1]) = (-1, x.size()[1]);
             let lines = |table: &Tensor| -> Result<Tensor, ModelError> {
                 Ok(context.rows.lines_of(table)?.f_view(shape.as_slice())?.f_to_kind(x.kind())?)
             };
-            return Ok(lines(&biases)?.f_addcmul(&normal, &lines(&weights)?)?);
+            return after.apply(lines(&biases)?.f_addcmul(&normal, &lines(&weights)?)?, context);
         }
+        // A sum is of all rows.
+        let (after_rows, after_all) = match after {
+            After::AddRelu(_) => (After::Nothing, after),
+            After::Nothing | After::Relu => (after, After::Nothing),
+        };
         let modulated = self.film.is_some().then(|| self.tables()).transpose()?;
-        per_segment(x, context.rows.segments(), |rows, segment| {
+        let y = per_segment(x, context.rows.segments(), |rows, segment| {
             let task = segment.task;
             let normalise =
-                |affine| self.normalise(rows, &self.statistics[task], Some(affine), context.train, Some(task));
+                |affine| self.normalise(rows, &self.statistics[task], Some(affine), context, Some(task), after_rows);
             match &modulated {
                 None => normalise(self.affine.get(task).unwrap_or(&self.affine[0])),
                 Some((weights, biases)) => {
                     normalise(&(weights.f_select(0, task as i64)?, biases.f_select(0, task as i64)?))
                 }
             }
-        })
+        })?;
+        after_all.apply(y, context)
     }
 
     /// As a node of a graph, with the numbers of one task.
@@ -148,16 +157,24 @@ impl BatchNorm {
         x: &Tensor,
         (mean, variance): &(Tensor, Tensor),
         affine: Option<&(Tensor, Tensor)>,
-        train: bool,
+        context: &Context<'_>,
         task: Option<usize>,
+        after: After<'_>,
     ) -> Result<Tensor, ModelError> {
-        let size = x.size();
+        let (size, train) = (x.size(), context.train);
         // libtorch would divide by zero and leave NaN in the running variance.
         if train && size[0] * size[2..].iter().product::<i64>() == 1 {
             let of = task.map(|task| format!(" of task `{}`", self.tasks[task])).unwrap_or_default();
             return Err(ModelError::OneValuePerChannel { layer: self.name.clone(), of });
         }
+        let own_kernels = train && context.recorder.is_none() && context.convolutions == Convolutions::Winograd;
+        if let Some((weight, bias)) = affine.filter(|_| own_kernels && batch_norm_kernel::takes(x)) {
+            let (running_mean, running_variance, epsilon, momentum) = (mean, variance, self.epsilon, MOMENTUM);
+            let parameters = Parameters { weight, bias, running_mean, running_variance, epsilon, momentum };
+            return batch_norm_kernel::normalise(x, &parameters, after);
+        }
         let (weight, bias) = affine.map_or((None, None), |(weight, bias)| (Some(weight), Some(bias)));
-        Ok(x.f_batch_norm(weight, bias, Some(mean), Some(variance), train, MOMENTUM, self.epsilon, true)?)
+        let y = x.f_batch_norm(weight, bias, Some(mean), Some(variance), train, MOMENTUM, self.epsilon, true)?;
+        after.apply(y, context)
     }
 }

@@ -1,6 +1,6 @@
 use tch::Tensor;
 
-use super::{BatchNorm, Conv, ConvOptions};
+use super::{After, BatchNorm, Conv, ConvOptions, relu};
 use crate::context::{WeightAndBias, per_segment};
 use crate::{Activation, Context, ModelError, Scope};
 
@@ -35,7 +35,7 @@ impl ConvNorm {
     /// As [`Conv::forward`] and [`BatchNorm::forward`].
     pub fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
         match x {
-            Activation::Tensor(x) => Ok(self.compute(x, context)?.into()),
+            Activation::Tensor(x) => Ok(self.compute(x, context, After::Nothing)?.into()),
             Activation::Traced(x) => {
                 let task = context.rows.first_task();
                 self.conv.trace(x, self.fold(task, context)?, self.depends_on_task().then_some(task))
@@ -43,9 +43,38 @@ impl ConvNorm {
         }
     }
 
-    fn compute(&self, x: &Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+    /// `ReLU` of [`Self::forward`].
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_relu(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        match x {
+            Activation::Tensor(x) => Ok(self.compute(x, context, After::Relu)?.into()),
+            Activation::Traced(_) => relu(self.forward(x, context)?, context),
+        }
+    }
+
+    /// `ReLU` of the sum of [`Self::forward`] and another activation.
+    ///
+    /// # Errors
+    /// As [`Self::forward`] and [`Activation::add`].
+    pub fn forward_add_relu(
+        &self,
+        x: &Activation,
+        added: &Activation,
+        context: &Context<'_>,
+    ) -> Result<Activation, ModelError> {
+        match (x, added) {
+            (Activation::Tensor(x), Activation::Tensor(added)) => {
+                Ok(self.compute(x, context, After::AddRelu(added))?.into())
+            }
+            _ => relu(self.forward(x, context)?.add_(added)?, context),
+        }
+    }
+
+    fn compute(&self, x: &Tensor, context: &Context<'_>, after: After<'_>) -> Result<Tensor, ModelError> {
         let Some(prepared) = context.prepared else {
-            return self.norm.compute(&self.conv.compute(x, context)?, context);
+            return self.norm.compute(&self.conv.compute(x, context)?, context, after);
         };
         let folded = |rows: &Tensor, key: usize, task: usize| -> Result<Tensor, ModelError> {
             self.conv.apply_prepared(rows, prepared, key, context, || self.fold(task, context))
@@ -56,7 +85,7 @@ impl ConvNorm {
             folded(x, usize::MAX, 0)
         }?;
         context.keep_level(&y, self.conv.stride())?;
-        Ok(y)
+        after.apply(y, context)
     }
 
     fn depends_on_task(&self) -> bool {

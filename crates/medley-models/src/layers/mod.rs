@@ -9,9 +9,11 @@
 
 mod attention;
 mod batch_norm;
+mod batch_norm_kernel;
 mod conv;
 mod conv_norm;
 mod film;
+mod halve;
 pub(crate) mod im2col;
 mod layer_norm;
 mod linear;
@@ -19,6 +21,7 @@ mod noise;
 #[cfg(test)]
 mod passes;
 mod pool;
+mod slices;
 pub(crate) mod winograd;
 
 pub use batch_norm::BatchNorm;
@@ -47,14 +50,48 @@ pub(crate) fn relu(x: Activation, context: &Context<'_>) -> Result<Activation, M
     }
 }
 
+/// What follows a normalisation, which may compute it in the same pass.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum After<'a> {
+    Nothing,
+    Relu,
+    /// A sum, and `ReLU` of it.
+    AddRelu(&'a Tensor),
+}
+
+impl<'a> After<'a> {
+    fn added(self) -> Option<&'a Tensor> {
+        match self {
+            Self::AddRelu(added) => Some(added),
+            Self::Nothing | Self::Relu => None,
+        }
+    }
+
+    fn is_rectified(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    /// By libtorch, in place: for activations that nobody else reads.
+    fn apply(self, mut x: Tensor, context: &Context<'_>) -> Result<Tensor, ModelError> {
+        if let Some(added) = self.added() {
+            x = x.f_add_(added)?;
+        }
+        if self.is_rectified() {
+            keep(&x, context);
+            x = x.f_relu_()?;
+        }
+        Ok(x)
+    }
+}
+
 /// The largest value of each 2x2 pixels, then `ReLU`: it sees a quarter of the values, and gives the bits that it would give before.
 pub(crate) fn halve(x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
     // What is kept of a level is kept before the ReLU.
-    let by_kernels =
-        context.prepared.is_some() && context.levels.is_none() && context.convolutions == Convolutions::Winograd;
+    let nobody_asks = context.levels.is_none() && context.recorder.is_none();
+    let by_kernels = nobody_asks && context.convolutions == Convolutions::Winograd;
     if let Activation::Tensor(x) = x
         && by_kernels
-        && let Some(y) = winograd::halve(x)?
+        && let Some(y) = halve::halve(x)?
     {
         return Ok(y.into());
     }

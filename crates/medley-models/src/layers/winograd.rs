@@ -1,8 +1,9 @@
 //! 3x3 convolutions by the kernels of `medley-kernels`, in place of libtorch's: of images in fp32 or bf16, with weights in fp32.
 
-use medley_kernels::{Convolution, Kernel, KernelError, Number, TransformedKernel, bf16};
+use medley_kernels::{Convolution, Kernel, TransformedKernel, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
+use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused};
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError};
 
@@ -10,19 +11,6 @@ use crate::{MemoryLayout, ModelError};
 pub(super) fn takes(weight: &Tensor) -> bool {
     let (outputs, inputs) = (weight.size()[0] as usize, weight.size()[1] as usize);
     Convolution::takes(inputs, outputs)
-}
-
-/// Numbers of the kernels and of libtorch.
-trait Dtype: Number {
-    const KIND: Kind;
-}
-
-impl Dtype for f32 {
-    const KIND: Kind = Kind::Float;
-}
-
-impl Dtype for bf16 {
-    const KIND: Kind = Kind::BFloat16;
 }
 
 /// `[N, in, H, W]` to `[N, out, H, W]` of the same dtype, with channels last, with its backward pass. Weight and bias are fp32.
@@ -110,19 +98,6 @@ fn convolve_kept<N: Dtype>(
     Ok(y)
 }
 
-/// Max-pooling of 2x2 pixels and `ReLU` in one, without a backward pass; `None` where the kernels do not take the input.
-pub(super) fn halve(x: &Tensor) -> Result<Option<Tensor>, ModelError> {
-    let fits = x.dim() == 4 && x.size()[1] % 16 == 0 && x.kind() == Kind::Float && x.device() == Device::Cpu;
-    if !fits || !is_channels_last(x) {
-        return Ok(None);
-    }
-    let (images, channels, height, width) = x.size4()?;
-    let mut y = Tensor::f_empty([images, height / 2, width / 2, channels], (Kind::Float, Device::Cpu))?;
-    let shape = [images, height, width, channels].map(|size| size as usize);
-    medley_kernels::halve(numbers(x)?, shape, numbers_mut(&mut y)?).map_err(refused)?;
-    Ok(Some(y.f_permute([0, 3, 1, 2])?))
-}
-
 fn input_gradient<N: Dtype>(layer: Convolution, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
     let weight = kernel_order(weight)?;
     let mut result = pixels::<N>(layer, layer.inputs)?;
@@ -161,43 +136,6 @@ fn kernel(weight: &Tensor, inputs: usize) -> Result<Kernel<'_>, TchError> {
     Ok(read(numbers(weight)?, inputs))
 }
 
-fn is_channels_last(tensor: &Tensor) -> bool {
-    tensor.f_permute([0, 2, 3, 1]).is_ok_and(|tensor| tensor.is_contiguous())
-}
-
-/// The numbers of a tensor that has its memory without gaps, in either order.
-fn numbers<N: Dtype>(tensor: &Tensor) -> Result<&[N], TchError> {
-    check::<N>(tensor)?;
-    // SAFETY: `check` saw that so many numbers of this type lie there without gaps; the tensor owns them and is borrowed.
-    #[allow(unsafe_code, reason = "memory of libtorch")]
-    Ok(unsafe { std::slice::from_raw_parts(start(tensor), tensor.numel()) })
-}
-
-fn numbers_mut<N: Dtype>(tensor: &mut Tensor) -> Result<&mut [N], TchError> {
-    check::<N>(tensor)?;
-    // SAFETY: as above; the tensors that come here were made a moment ago, so nobody else has them.
-    #[allow(unsafe_code, reason = "memory of libtorch")]
-    Ok(unsafe { std::slice::from_raw_parts_mut(start(tensor), tensor.numel()) })
-}
-
-/// A tensor without numbers may have no memory, and a slice may not begin nowhere.
-fn start<N>(tensor: &Tensor) -> *mut N {
-    if tensor.numel() == 0 { std::ptr::NonNull::dangling().as_ptr() } else { tensor.data_ptr().cast() }
-}
-
-fn check<N: Dtype>(tensor: &Tensor) -> Result<(), TchError> {
-    let whole = tensor.is_contiguous() || (tensor.dim() == 4 && is_channels_last(tensor));
-    if whole && tensor.kind() == N::KIND && tensor.device() == Device::Cpu {
-        return Ok(());
-    }
-    let found = format!("{:?} {:?} on {:?}", tensor.kind(), tensor.size(), tensor.device());
-    Err(TchError::Kind(format!("a convolution takes {:?} without gaps on the CPU, and got {found}", N::KIND)))
-}
-
-fn refused(error: KernelError) -> TchError {
-    TchError::Shape(error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::passes::{noise, passes};
@@ -206,19 +144,6 @@ mod tests {
     fn close(ours: &Tensor, theirs: &Tensor) -> bool {
         let difference = (ours - theirs).norm().double_value(&[]);
         ours.size() == theirs.size() && difference <= 1e-5 * theirs.norm().double_value(&[])
-    }
-
-    #[test]
-    fn halves_are_those_of_libtorch_to_the_bit() {
-        for (height, width) in [(7, 6), (2, 2), (1, 4)] {
-            let x = in_layout(&noise(&[3, 32, height, width], 1), MemoryLayout::ChannelsLast).unwrap();
-            let found = halve(&x).unwrap().unwrap();
-            assert_eq!(found.size(), [3, 32, height / 2, width / 2]);
-            if height > 1 {
-                assert_eq!(found, x.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false).relu());
-            }
-        }
-        assert!(halve(&noise(&[3, 20, 4, 4], 1)).unwrap().is_none());
     }
 
     #[test]

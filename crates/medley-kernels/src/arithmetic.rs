@@ -4,7 +4,7 @@
 use crate::lanes::{LANES, Lanes};
 
 /// Rounding and multiplying bfloat16.
-pub(super) trait Arithmetic: Copy {
+pub trait Arithmetic: Copy {
     /// The nearest numbers of bfloat16, of two equally near the even one.
     fn round(lanes: Lanes) -> [u16; LANES];
 
@@ -15,7 +15,7 @@ pub(super) trait Arithmetic: Copy {
 
 /// By instructions that every processor has.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 impl Arithmetic for Portable {
     #[inline(always)]
@@ -43,7 +43,7 @@ impl Arithmetic for Portable {
 /// AVX-512 with `VDPBF16PS` and `VCVTNEPS2BF16`, which take numbers below 1e-38 for zero.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Native;
+pub(crate) struct Native;
 
 /// Called from functions alone that are compiled for such a processor, see `for_each_arithmetic`.
 #[cfg(target_arch = "x86_64")]
@@ -69,42 +69,46 @@ impl Arithmetic for Native {
     }
 }
 
-/// Defines `fn name(arguments)` that calls `body::<A>(arguments)` with the arithmetic of this processor, compiled for it.
+/// Defines `fn name(arguments)` that calls `body::<A>(arguments)` with the arithmetic of this processor, compiled for it; or
+/// `fn name<N>(arguments)` and `body::<A, N>`.
 macro_rules! for_each_arithmetic {
-    ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis fn $name:ident$(<$number:ident: $bound:path>)?($($argument:ident: $type:ty),* $(,)?) = $body:ident
+    ) => {
         $(#[$attribute])*
         #[allow(clippy::too_many_arguments)]
-        $visibility fn $name($($argument: $type),*) {
+        $visibility fn $name$(<$number: $bound>)?($($argument: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]
-                fn avx2($($argument: $type),*) {
-                    $body::<$crate::f2x2::arithmetic::Portable>($($argument),*);
+                fn avx2$(<$number: $bound>)?($($argument: $type),*) {
+                    $body::<$crate::arithmetic::Portable $(, $number)?>($($argument),*);
                 }
                 #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
-                fn avx512($($argument: $type),*) {
-                    $body::<$crate::f2x2::arithmetic::Portable>($($argument),*);
+                fn avx512$(<$number: $bound>)?($($argument: $type),*) {
+                    $body::<$crate::arithmetic::Portable $(, $number)?>($($argument),*);
                 }
                 #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512bf16")]
-                fn avx512_bf16($($argument: $type),*) {
-                    $body::<$crate::f2x2::arithmetic::Native>($($argument),*);
+                fn avx512_bf16$(<$number: $bound>)?($($argument: $type),*) {
+                    $body::<$crate::arithmetic::Native $(, $number)?>($($argument),*);
                 }
                 use $crate::processor::{Processor, processor};
                 match processor() {
                     // SAFETY: the processor has what the function was compiled for.
                     #[allow(unsafe_code, reason = "the processor was asked")]
-                    Processor::Avx512Bf16 => return unsafe { avx512_bf16($($argument),*) },
+                    Processor::Avx512Bf16 => return unsafe { avx512_bf16$(::<$number>)?($($argument),*) },
                     // SAFETY: as above.
                     #[allow(unsafe_code, reason = "the processor was asked")]
-                    Processor::Avx512 => return unsafe { avx512($($argument),*) },
+                    Processor::Avx512 => return unsafe { avx512$(::<$number>)?($($argument),*) },
                     // SAFETY: as above.
                     #[allow(unsafe_code, reason = "the processor was asked")]
-                    Processor::Avx2 => return unsafe { avx2($($argument),*) },
+                    Processor::Avx2 => return unsafe { avx2$(::<$number>)?($($argument),*) },
                     Processor::Any => {}
                 }
             }
-            $body::<$crate::f2x2::arithmetic::Portable>($($argument),*);
+            $body::<$crate::arithmetic::Portable $(, $number)?>($($argument),*);
         }
     };
 }
-pub(super) use for_each_arithmetic;
+pub(crate) use for_each_arithmetic;

@@ -1,0 +1,57 @@
+//! Tensors of libtorch as slices of numbers, for kernels of our own.
+
+use medley_kernels::{KernelError, Number, bf16};
+use tch::{Device, Kind, TchError, Tensor};
+
+/// Numbers of the kernels and of libtorch.
+pub(super) trait Dtype: Number {
+    const KIND: Kind;
+}
+
+impl Dtype for f32 {
+    const KIND: Kind = Kind::Float;
+}
+
+impl Dtype for bf16 {
+    const KIND: Kind = Kind::BFloat16;
+}
+
+/// Whether all channels of a pixel lie together, without gaps: `[N, C, H, W]`.
+pub(super) fn is_channels_last(tensor: &Tensor) -> bool {
+    tensor.dim() == 4 && tensor.f_permute([0, 2, 3, 1]).is_ok_and(|tensor| tensor.is_contiguous())
+}
+
+/// The numbers of a tensor that has its memory without gaps, in either order.
+pub(super) fn numbers<N: Dtype>(tensor: &Tensor) -> Result<&[N], TchError> {
+    check::<N>(tensor)?;
+    // SAFETY: `check` saw that so many numbers of this type lie there without gaps; the tensor owns them and is borrowed.
+    #[allow(unsafe_code, reason = "memory of libtorch")]
+    Ok(unsafe { std::slice::from_raw_parts(start(tensor), tensor.numel()) })
+}
+
+/// As [`numbers`], of a tensor that nobody else has.
+pub(super) fn numbers_mut<N: Dtype>(tensor: &mut Tensor) -> Result<&mut [N], TchError> {
+    check::<N>(tensor)?;
+    // SAFETY: as above; the tensors that come here were made a moment ago, so nobody else has them.
+    #[allow(unsafe_code, reason = "memory of libtorch")]
+    Ok(unsafe { std::slice::from_raw_parts_mut(start(tensor), tensor.numel()) })
+}
+
+/// A tensor without numbers may have no memory, and a slice may not begin nowhere.
+fn start<N>(tensor: &Tensor) -> *mut N {
+    if tensor.numel() == 0 { std::ptr::NonNull::dangling().as_ptr() } else { tensor.data_ptr().cast() }
+}
+
+fn check<N: Dtype>(tensor: &Tensor) -> Result<(), TchError> {
+    let whole = tensor.is_contiguous() || is_channels_last(tensor);
+    if whole && tensor.kind() == N::KIND && tensor.device() == Device::Cpu {
+        return Ok(());
+    }
+    let found = format!("{:?} {:?} on {:?}", tensor.kind(), tensor.size(), tensor.device());
+    Err(TchError::Kind(format!("the kernels take {:?} without gaps on the CPU, and got {found}", N::KIND)))
+}
+
+/// What the kernels say, as an error of libtorch.
+pub(super) fn refused(error: KernelError) -> TchError {
+    TchError::Shape(error.to_string())
+}
