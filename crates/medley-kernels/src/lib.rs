@@ -1,4 +1,4 @@
-//! 3x3 convolutions on the CPU by Winograd's algorithm.
+//! Kernels for training small residual networks on the CPU: 3x3 convolutions by Winograd's algorithm, and what lies between them.
 //!
 //! Nearly all the work of a ResNet is in 3x3 convolutions of stride 1. Computed tile by tile in another basis, fewer multiplications give
 //! the same outputs (Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, 2016); the gradients of the input and of the
@@ -15,8 +15,8 @@
 //! are fp32 in either, and results do not depend on the number of threads (all of this is measured in the tests of this crate). In
 //! bfloat16 they depend on whether the processor multiplies pairs in one instruction: [`is_bf16_fast_here`].
 //!
-//! Where a convolution is followed by max-pooling and `ReLU`, [`halve`] computes both. A weight that stays as it is may be transformed
-//! once: [`TransformedKernel`].
+//! A weight that stays as it is may be transformed once: [`TransformedKernel`]. [`BatchNorm`] normalises a batch by its own statistics, adds and
+//! rectifies in the same pass, and goes back in two; [`halve`] pools 2x2 pixels and rectifies, and [`halve_gradient`] needs no indices.
 //!
 //! ```
 //! use medley_kernels::{Convolution, Kernel};

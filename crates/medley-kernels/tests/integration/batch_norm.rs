@@ -1,7 +1,5 @@
 //! Batch normalisation against its definition, in 64 bits.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
-
 use medley_kernels::{BatchNorm, KernelError, Number, bf16};
 use proptest::prelude::*;
 

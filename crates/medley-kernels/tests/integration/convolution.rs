@@ -1,7 +1,5 @@
 //! Every result against the sum as it is written, in 64 bits.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
-
 use medley_kernels::{Convolution, Kernel, KernelError, Number, TransformedKernel, bf16};
 use proptest::prelude::*;
 
