@@ -70,7 +70,7 @@ pub use planes::ImagePlanes;
 pub use policy::{Policy, PolicyConfig};
 pub use random::Random;
 pub use render::{Rendered, Renderer};
-pub use resize::{ResizeMethod, resize_images};
+pub use resize::{ResizeMethod, Resizer, resize_images};
 pub use stream::BatchStream;
 pub use transform::Transform;
 pub use views::TestTimeView;

@@ -1,6 +1,7 @@
 //! Weights as the kernels read them.
+#![allow(clippy::inline_always, reason = "see `lanes`")]
 
-use crate::lanes::Lanes;
+use crate::lanes::{LANES, Lanes};
 
 /// Side of the kernel.
 pub(crate) const KERNEL: usize = 3;
@@ -48,6 +49,7 @@ impl<'a> Kernel<'a> {
 }
 
 /// A weight as one side of a convolution sees it.
+#[derive(Clone, Copy)]
 pub struct Side<'a> {
     pub(crate) weight: &'a [f32],
     pub(crate) taps: Taps,
@@ -55,6 +57,28 @@ pub struct Side<'a> {
     pub(crate) depth: usize,
     /// Channels that come out.
     pub(crate) lanes: usize,
+}
+
+impl Side<'_> {
+    /// The taps of sixteen lanes at one depth.
+    #[inline(always)]
+    pub(crate) fn taps(self, panel: usize, depth: usize) -> Square {
+        let Self { weight, taps, .. } = self;
+        let start = panel * LANES * taps.lane + depth * taps.depth;
+        let mut square = Square::default();
+        for (tap, lanes) in square.as_flattened_mut().iter_mut().enumerate() {
+            let from = if taps.rotated { KERNEL * KERNEL - 1 - tap } else { tap };
+            let at = start + from * taps.tap;
+            if taps.lane == 1 {
+                *lanes = Lanes::load(&weight[at..]);
+            } else {
+                for (lane, value) in lanes.0.iter_mut().enumerate() {
+                    *value = weight[at + lane * taps.lane];
+                }
+            }
+        }
+        square
+    }
 }
 
 /// So far apart in memory are the numbers of a weight as one of its sides sees it.

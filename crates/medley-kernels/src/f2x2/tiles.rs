@@ -9,7 +9,7 @@ use half::bf16;
 use crate::arithmetic::{Arithmetic, for_each_arithmetic};
 use crate::lanes::{LANES, Lanes};
 use crate::shared::Shared;
-use crate::weights::{KERNEL, Side, Square, Taps};
+use crate::weights::{KERNEL, Side, Taps};
 
 /// Side of the tile that is read.
 pub(super) const TILE: usize = 4;
@@ -393,15 +393,7 @@ fn kernel_panel<A: Arithmetic>(side: &Side<'_>, panel: usize, u: Shared<'_, u32>
 
 #[inline(always)]
 fn transformed_kernel(side: &Side<'_>, panel: usize, depth: usize) -> [[Lanes; TILE]; TILE] {
-    let Side { weight, taps, .. } = *side;
-    let mut square = Square::default();
-    for lane in 0..LANES {
-        let start = (panel * LANES + lane) * taps.lane + depth * taps.depth;
-        for tap in 0..KERNEL * KERNEL {
-            let from = if taps.rotated { KERNEL * KERNEL - 1 - tap } else { tap };
-            square[tap / KERNEL][tap % KERNEL].0[lane] = weight[start + from * taps.tap];
-        }
-    }
+    let square = side.taps(panel, depth);
     // Not `map`, which is a function of its own.
     let half = [kernel(square[0]), kernel(square[1]), kernel(square[2])];
     let mut result = [[Lanes::ZERO; TILE]; TILE];

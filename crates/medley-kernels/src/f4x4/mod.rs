@@ -40,9 +40,8 @@ impl Algorithm for f32 {
     }
 
     fn transform(side: &Side<'_>, threads: usize, kernel: &mut [f32]) {
-        let &Side { weight, taps, depth, lanes } = side;
-        let (all, element) = (Shared::new(kernel), depth * lanes);
-        for_each(threads, lanes / LANES, |panel| transform_kernel(weight, taps, panel, depth, all, element));
+        let (all, element) = (Shared::new(kernel), side.depth * side.lanes);
+        for_each(threads, side.lanes / LANES, |panel| transform_kernel(side, panel, all, element));
     }
 
     fn products(

@@ -6,7 +6,7 @@ use super::transforms::{self, ELEMENTS, Half, STEP, Source, TILE, Target};
 use crate::lanes::{LANES, Lanes};
 use crate::processor::for_each_processor;
 use crate::shared::Shared;
-use crate::weights::{KERNEL, Square, Taps};
+use crate::weights::{Side, Square, Taps};
 
 /// Images `[N, H, W, C]` and the tiles that cover their outputs.
 #[derive(Clone, Copy)]
@@ -252,31 +252,17 @@ fn multiply_groups<const ROWS: usize>(tiles: usize, v: &[f32], p: &[f32], u: &mu
 
 for_each_processor! {
     /// `G w G'` of the sixteen lanes of one panel: `u` is `[ELEMENTS]` blocks that are `element` apart, each `[depth][16]` from `at` on.
-    pub(crate) fn transform_kernel(w: &[f32], taps: Taps, panel: usize, depth: usize, u: Shared<'_, f32>, element: usize)
-        = kernel_panel
+    pub(crate) fn transform_kernel(side: &Side<'_>, panel: usize, u: Shared<'_, f32>, element: usize) = kernel_panel
 }
 
 #[inline(always)]
-fn kernel_panel<const ROWS: usize>(
-    w: &[f32],
-    taps: Taps,
-    panel: usize,
-    depth: usize,
-    u: Shared<'_, f32>,
-    element: usize,
-) {
-    let (mut half, mut kernel) = (Half::default(), Square::default());
-    for p in 0..depth {
-        for lane in 0..LANES {
-            let start = (panel * LANES + lane) * taps.lane + p * taps.depth;
-            for tap in 0..KERNEL * KERNEL {
-                let from = if taps.rotated { KERNEL * KERNEL - 1 - tap } else { tap };
-                kernel[tap / KERNEL][tap % KERNEL].0[lane] = w[start + from * taps.tap];
-            }
-        }
+fn kernel_panel<const ROWS: usize>(side: &Side<'_>, panel: usize, u: Shared<'_, f32>, element: usize) {
+    let mut half = Half::default();
+    for p in 0..side.depth {
+        let kernel = side.taps(panel, p);
         // SAFETY: this panel is no other thread's.
         #[allow(unsafe_code, reason = "panels do not overlap")]
-        let store = |index: usize| unsafe { u.part(index * element + (panel * depth + p) * LANES, LANES) };
+        let store = |index: usize| unsafe { u.part(index * element + (panel * side.depth + p) * LANES, LANES) };
         transforms::kernel(&mut half, &kernel, &mut Elements(store));
     }
 }

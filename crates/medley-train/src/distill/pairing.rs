@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use medley_augment::{AugmentError, ResizeMethod, Resizer};
 use medley_core::{ImageShape, ImageSource, Labels};
 
 use crate::data::{LearningData, SplitSources};
@@ -39,16 +40,21 @@ fn images_problem(split: &str, own: &Arc<dyn ImageSource>, other: &Arc<dyn Image
         return Some("one has volumes, and the other flat images".to_owned());
     }
     let small = if here.height <= there.height { here } else { there };
-    let shrunk = |images: &Arc<dyn ImageSource>, row: usize, shape: ImageShape| shrink(images.image(row), shape, small);
+    let (Ok(mine), Ok(theirs)) = (Shrinking::new(here, small), Shrinking::new(there, small)) else {
+        return Some(format!("images of {there} cannot be made as small as images of {here}, or the other way round"));
+    };
     let (rows, mut told, mut unlike) = (own.len().min(other.len()), 0_usize, 0_usize);
-    let mut theirs = if rows > 1 { shrunk(other, 0, there) } else { return None };
+    if rows < 2 {
+        return None;
+    }
+    let mut same = theirs.shrink(other.image(0));
     for row in 0..rows {
-        let (mine, next) = (shrunk(own, row, here), shrunk(other, (row + 1) % rows, there));
-        if let (Some(same), Some(other)) = (correlation(&mine, &theirs), correlation(&mine, &next)) {
+        let (here, next) = (mine.shrink(own.image(row)), theirs.shrink(other.image((row + 1) % rows)));
+        if let (Some(like_same), Some(like_next)) = (correlation(&here, &same), correlation(&here, &next)) {
             told += 1;
-            unlike += usize::from(same <= other);
+            unlike += usize::from(like_same <= like_next);
         }
-        theirs = next;
+        same = next;
     }
     if told == 0 {
         return Some(format!("no {split} image can be told from another, as each is all of one shade"));
@@ -57,34 +63,23 @@ fn images_problem(split: &str, own: &Arc<dyn ImageSource>, other: &Arc<dyn Image
         .then(|| format!("{unlike} of {told} {split} images are less like the same row there than like the next one"))
 }
 
-/// The mean over channels of an image or volume, made as small as another shape: each of its pixels is the mean of those that it covers.
-fn shrink(bytes: &[u8], from: ImageShape, to: ImageShape) -> Vec<f32> {
-    let axes = |shape: ImageShape| [shape.depth.unwrap_or(1), shape.height, shape.width];
-    let (from_axes, to_axes) = (axes(from), axes(to));
-    let covered = |axis: usize, place: usize| {
-        let (from, to) = (from_axes[axis], to_axes[axis].max(1));
-        let start = place * from / to;
-        start..((place + 1) * from).div_ceil(to).max(start + 1).min(from)
-    };
-    let mut small = Vec::with_capacity(to_axes.iter().product());
-    for depth in 0..to_axes[0] {
-        for row in 0..to_axes[1] {
-            for column in 0..to_axes[2] {
-                let (mut sum, mut count) = (0_u32, 0_u32);
-                for d in covered(0, depth) {
-                    for r in covered(1, row) {
-                        let columns = covered(2, column);
-                        let line = (d * from_axes[1] + r) * from_axes[2];
-                        let part = &bytes[(line + columns.start) * from.channels..(line + columns.end) * from.channels];
-                        sum += part.iter().copied().map(u32::from).sum::<u32>();
-                        count += part.len() as u32;
-                    }
-                }
-                small.push(sum as f32 / count.max(1) as f32);
-            }
-        }
+/// Makes images or volumes as small as another shape, each pixel the mean of its channels.
+struct Shrinking {
+    resizer: Resizer,
+    channels: usize,
+}
+
+impl Shrinking {
+    fn new(from: ImageShape, to: ImageShape) -> Result<Self, AugmentError> {
+        let resizer =
+            Resizer::new(from, ImageShape { channels: from.channels, ..to }, ResizeMethod::BilinearAntialias)?;
+        Ok(Self { resizer, channels: from.channels })
     }
-    small
+
+    fn shrink(&self, image: &[u8]) -> Vec<f32> {
+        let values = self.resizer.resize_unrounded(image);
+        values.chunks_exact(self.channels).map(|pixel| pixel.iter().sum::<f32>() / self.channels as f32).collect()
+    }
 }
 
 /// Pearson's; `None` where one of both is all of one shade.
@@ -106,27 +101,12 @@ fn correlation(a: &[f32], b: &[f32]) -> Option<f64> {
 mod tests {
     use super::*;
     use medley_core::Images;
-    use proptest::prelude::*;
 
     #[test]
-    fn pixels_are_means_of_those_that_they_cover() {
-        let bytes: Vec<u8> = (0..32).collect();
-        // 4x4 in two channels.
-        let small = shrink(&bytes, ImageShape::flat(4, 4, 2), ImageShape::flat(2, 2, 1));
-        assert_eq!(small, [5.5, 9.5, 21.5, 25.5]);
-        let volume = ImageShape { depth: Some(2), ..ImageShape::flat(2, 2, 1) };
-        let one = ImageShape { depth: Some(1), ..ImageShape::flat(1, 1, 3) };
-        assert_eq!(shrink(&[0, 1, 2, 3, 4, 5, 6, 7], volume, one), [3.5]);
-    }
-
-    proptest! {
-        #[test]
-        fn an_image_of_one_shade_keeps_it(shade: u8, size in 1_usize..40, small in 1_usize..40) {
-            prop_assume!(small <= size);
-            let shape = ImageShape::flat(size, size, 3);
-            let shrunk = shrink(&vec![shade; shape.len()], shape, ImageShape::flat(small, small, 1));
-            prop_assert!(shrunk.len() == small * small && shrunk.iter().all(|&one| one == f32::from(shade)));
-        }
+    fn channels_become_their_mean() {
+        let shrinking = Shrinking::new(ImageShape::flat(2, 1, 3), ImageShape::flat(2, 1, 1)).unwrap();
+        let small = shrinking.shrink(&[0, 51, 102, 255, 255, 255]);
+        assert!((small[0] - 0.2).abs() < 1e-6 && (small[1] - 1.0).abs() < 1e-6, "{small:?}");
     }
 
     #[test]

@@ -73,19 +73,33 @@ impl SeedRun<'_> {
         rows: Range<usize>,
         logits: &Tensor,
     ) -> Result<Tensor, TrainError> {
-        let of = |partner: bool| -> Result<Tensor, TrainError> {
-            let row = |row: usize| batch.request.samples[if partner { mixed[row].partner } else { row }].index;
-            let rows: Vec<usize> = rows.clone().map(row).collect();
-            let targets = self.losses[task].targets(&self.data.train_labels[task], &rows)?.f_to_device(self.device)?;
+        blended(batch, mixed, rows, |numbers| {
+            let targets =
+                self.losses[task].targets(&self.data.train_labels[task], numbers)?.f_to_device(self.device)?;
             Ok(self.losses[task].per_row(logits, &targets)?)
-        };
-        let own = of(false)?;
-        let shares: Vec<f32> = mixed[rows.clone()].iter().map(|row| row.share).collect();
-        if shares.iter().all(|&share| share == 1.0) {
-            return Ok(own);
-        }
-        Ok(of(true)?.f_lerp_tensor(&own, &Tensor::f_from_slice(&shares)?.f_to_device(self.device)?)?)
+        })
     }
+}
+
+/// Something of each row of a batch, `[n, ..]`, mixed as its images are. `of` makes it for training images by their numbers.
+pub(super) fn blended(
+    batch: &Batch,
+    mixed: &[Mixed],
+    rows: Range<usize>,
+    of: impl Fn(&[usize]) -> Result<Tensor, TrainError>,
+) -> Result<Tensor, TrainError> {
+    let number = |row: usize| batch.request.samples[row].index;
+    let own = of(&rows.clone().map(number).collect::<Vec<_>>())?;
+    let mixed = &mixed[rows];
+    if mixed.iter().all(|row| row.share == 1.0) {
+        return Ok(own);
+    }
+    let partners = of(&mixed.iter().map(|row| number(row.partner)).collect::<Vec<_>>())?;
+    let shares: Vec<f32> = mixed.iter().map(|row| row.share).collect();
+    let mut shape = vec![1; own.dim()];
+    shape[0] = -1;
+    let shares = Tensor::f_from_slice(&shares)?.f_view(shape.as_slice())?.f_to_device(own.device())?;
+    Ok(partners.f_lerp_tensor(&own, &shares)?)
 }
 
 /// Where each task lies in a batch that is sorted by task.

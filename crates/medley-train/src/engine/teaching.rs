@@ -6,8 +6,6 @@
 //! another one there. What they say of the training rows is predicted before the first step, once for all seeds and phases of a process, and
 //! mixed as the images are.
 
-use std::ops::Range;
-
 use medley_augment::Batch;
 use medley_augment::mix::Mixed;
 use medley_core::record::{ScoreSet, TaskResult};
@@ -16,7 +14,7 @@ use medley_models::{ComputePlan, MultiTaskNet, Segment};
 use tch::{Device, Tensor, no_grad_guard};
 
 use super::SeedRun;
-use super::batch_loss::segments;
+use super::batch_loss::{blended, segments};
 use super::fitting_batch_size;
 use super::predict::{batch_tensor, requests};
 use crate::TrainError;
@@ -155,18 +153,10 @@ fn add(sum: &mut Option<Tensor>, more: Tensor) -> Result<(), TrainError> {
 /// The answers about the rows of a segment, mixed as its images are.
 fn mixed_rows(answers: &Tensor, batch: &Batch, mixed: &[Mixed], segment: &Segment) -> Result<Tensor, TrainError> {
     let from = segment.start as usize;
-    let rows: Range<usize> = from..from + segment.len as usize;
-    let of = |row: &dyn Fn(usize) -> usize| -> Result<Tensor, TrainError> {
-        let index: Vec<i64> = rows.clone().map(|at| batch.request.samples[row(at)].index as i64).collect();
+    blended(batch, mixed, from..from + segment.len as usize, |numbers| {
+        let index: Vec<i64> = numbers.iter().map(|&number| number as i64).collect();
         Ok(answers.f_index_select(0, &Tensor::f_from_slice(&index)?.f_to_device(answers.device())?)?)
-    };
-    let own = of(&|at| at)?;
-    let shares: Vec<f32> = mixed[rows.clone()].iter().map(|one| one.share).collect();
-    if shares.iter().all(|&share| share == 1.0) {
-        return Ok(own);
-    }
-    let shares = Tensor::f_from_slice(&shares)?.f_unsqueeze(1)?.f_to_device(answers.device())?;
-    Ok(of(&|at| mixed[at].partner)?.f_lerp_tensor(&own, &shares)?)
+    })
 }
 
 impl TeacherNetwork {

@@ -146,14 +146,14 @@ pub(super) fn share_of_further(left: f64, each: f64) -> f64 {
     1.0 / (left / (each * FOUND_EXCESS).max(1e-6)).ceil().clamp(1.0, 1e6)
 }
 
-/// How many of these networks would mostly be trained in the time that is left, by workers that are free now: whole groups alone.
+/// How many of these groups of networks, from the first on, would mostly be trained in the time that is left, by workers that are free now.
 pub(super) fn shared(left: f64, groups: &[usize], each: f64, workers: usize) -> usize {
     let free = vec![0.0; workers.max(1)];
     let all = groups.iter().scan(0, |sum, count| {
         *sum += count;
         Some(*sum)
     });
-    all.take_while(|&count| mostly_fits(left, &free, count, each)).last().unwrap_or(0)
+    all.take_while(|&count| mostly_fits(left, &free, count, each)).count()
 }
 
 /// The epochs of a network by the best settings, where one by the default recipe has so many.
@@ -306,8 +306,8 @@ mod tests {
             (1.0, 0.5, 1.0)
         );
         assert_eq!(share_of_further(f64::INFINITY, 1.0), 1e-6);
-        // Of a second each: ten of two groups, then of one, and then of none.
-        assert_eq!([4.1, 3.9, 2.5, 2.3].map(|left| shared(left, &[5, 5], 1.0, 2)), [10, 5, 5, 0]);
+        // Of a second each, two groups, then one, and then none.
+        assert_eq!([4.1, 3.9, 2.5, 2.3].map(|left| shared(left, &[5, 5], 1.0, 2)), [2, 1, 1, 0]);
         assert_eq!((shared(9.0, &[], 1.0, 2), epochs_of_found(90)), (0, 101));
     }
 
@@ -352,7 +352,7 @@ mod tests {
         // They are a little slower or faster than what is known of them.
         let (mut free, each) = (vec![clock; workers], real * slower_by);
         let sharing = shared(until(2 * count) - clock, &vec![scheme.each(); repeats], each, workers);
-        assert_eq!(sharing, count, "they have the time that the search has left");
+        assert_eq!(sharing, repeats, "they have the time that the search has left");
         for before in 0..count {
             let next = free.iter_mut().min_by(|a, b| a.total_cmp(b)).unwrap();
             let left = until(2 * count) - *next;

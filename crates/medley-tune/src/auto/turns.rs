@@ -192,15 +192,11 @@ impl Members<'_> {
         let fits = if self.plan.scheme.search {
             schedule::shared(self.left(), &counts, each, self.workers)
         } else {
-            counts.iter().sum()
+            counts.len()
         };
-        let sums = counts.iter().scan(0, |sum, count| {
-            *sum += count;
-            Some(*sum)
-        });
-        let end = of_plan.iter().zip(sums).filter(|(_, sum)| *sum <= fits).map(|(group, _)| group.end).last();
+        let end = of_plan[..fits].last().map_or(0, |group| group.end);
         let together = further.into_iter().filter(|group| jobs[group.start].network.repeat == 0);
-        std::iter::once(0..end.unwrap_or(0)).chain(together).collect()
+        std::iter::once(0..end).chain(together).collect()
     }
 
     /// When a network has to be finished that begins now and has this part of what is left.
