@@ -26,13 +26,13 @@ fn directions<N: Number>(criterion: &mut Criterion, name: &str, layer: Convoluti
     // The operations of the sum as it is written, so that the rates compare with those of other algorithms.
     group.throughput(Throughput::Elements((2 * y.len() * inputs * 9) as u64)).sample_size(10);
     group.bench_function(BenchmarkId::from_parameter("forward"), |bencher| {
-        bencher.iter(|| layer.forward(&x, Kernel::contiguous(&w, inputs), None, &mut result).unwrap());
+        bencher.iter(|| layer.forward(&x, Kernel::contiguous(&w), None, &mut result).unwrap());
     });
     group.bench_function(BenchmarkId::from_parameter("weight gradient"), |bencher| {
         bencher.iter(|| layer.weight_gradient(&x, &y, &mut dw).unwrap());
     });
     group.bench_function(BenchmarkId::from_parameter("input gradient"), |bencher| {
-        bencher.iter(|| layer.input_gradient(&y, Kernel::contiguous(&w, inputs), &mut x).unwrap());
+        bencher.iter(|| layer.input_gradient(&y, Kernel::contiguous(&w), &mut x).unwrap());
     });
     group.finish();
 }

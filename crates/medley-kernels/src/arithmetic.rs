@@ -43,12 +43,12 @@ impl Arithmetic for Portable {
 /// AVX-512 with `VDPBF16PS` and `VCVTNEPS2BF16`, which take numbers below 1e-38 for zero.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(crate) struct Native;
+pub(crate) struct Avx512Bf16;
 
-/// Called from functions alone that are compiled for such a processor, see `for_each_arithmetic`.
+/// To be named by `for_each_arithmetic` alone, which calls it where the processor was asked: anywhere else it is not sound.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "instructions of a processor that was asked")]
-impl Arithmetic for Native {
+impl Arithmetic for Avx512Bf16 {
     #[inline(always)]
     fn round(lanes: Lanes) -> [u16; LANES] {
         use std::arch::x86_64::{__m512, _mm512_cvtneps_pbh};
@@ -91,7 +91,7 @@ macro_rules! for_each_arithmetic {
                 }
                 #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512bf16")]
                 fn avx512_bf16$(<$number: $bound>)?($($argument: $type),*) {
-                    $body::<$crate::arithmetic::Native $(, $number)?>($($argument),*);
+                    $body::<$crate::arithmetic::Avx512Bf16 $(, $number)?>($($argument),*);
                 }
                 use $crate::processor::{Processor, processor};
                 match processor() {

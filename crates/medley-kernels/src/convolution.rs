@@ -44,7 +44,7 @@ impl<N: Number> TransformedKernel<N> {
 }
 
 impl Convolution {
-    /// `y = x * w + bias`.
+    /// `y = x * w + bias`, with a bias of `[outputs]`.
     ///
     /// # Errors
     /// [`KernelError`] when slices do not fit.

@@ -6,11 +6,14 @@ pub enum KernelError {
     /// Sixteen channels are worked on at a time.
     #[error("{what} of {channels} channels; these kernels take multiples of {LANES}")]
     Channels {
-        /// Input or output.
+        /// What has them, such as an input.
         what: &'static str,
         /// Its number of channels.
         channels: usize,
     },
+    /// There are no statistics of nothing.
+    #[error("a batch without pixels has no mean")]
+    Empty,
     /// A slice has not the length of its shape.
     #[error("{what} has {found} numbers where its shape says {wanted}")]
     Length {

@@ -37,12 +37,14 @@ impl Statistics {
     pub fn affine(&self, weight: &[f32], bias: &[f32], epsilon: f64) -> Result<Affine, KernelError> {
         check_length("a weight", weight.len(), self.mean.len())?;
         check_length("a bias", bias.len(), self.mean.len())?;
-        let precision: Vec<f64> = self.variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
-        let scale: Vec<f64> = precision.iter().zip(weight).map(|(p, &weight)| p * f64::from(weight)).collect();
+        let inverse_deviation: Vec<f64> =
+            self.variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
+        let both = inverse_deviation.iter().zip(weight);
+        let scale: Vec<f64> = both.map(|(inverse, &weight)| inverse * f64::from(weight)).collect();
         let terms = scale.iter().zip(&self.mean).zip(bias);
         let shift = terms.map(|((scale, mean), &bias)| (f64::from(bias) - scale * mean) as f32).collect();
         let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
-        Ok(Affine { mean: single(&self.mean), precision, scale: single(&scale), shift })
+        Ok(Affine { mean: single(&self.mean), inverse_deviation, scale: single(&scale), shift })
     }
 }
 
@@ -51,13 +53,15 @@ impl Statistics {
 pub struct Affine {
     mean: Vec<f32>,
     /// One over the standard deviation.
-    precision: Vec<f64>,
+    inverse_deviation: Vec<f64>,
     scale: Vec<f32>,
     shift: Vec<f32>,
 }
 
 /// Pixels whose sums are kept in fp32 before they are added in 64 bits.
 const CHUNK: usize = 512;
+/// Pixels that say about where the mean is.
+const SAMPLE: usize = 16;
 /// Groups of channels whose sums are kept in registers.
 const GROUPS: usize = 4;
 
@@ -68,16 +72,15 @@ impl BatchNorm {
     /// [`KernelError`] when the slice does not fit.
     pub fn statistics<N: Number>(&self, x: &[N]) -> Result<Statistics, KernelError> {
         self.check(&[("the input", x)])?;
-        // Squares of numbers far from zero would lose what they differ by; the first pixel is near all of them.
-        let mut origin = vec![0.0; self.channels];
-        for (group, origin) in origin.chunks_exact_mut(LANES).enumerate() {
-            N::load(&x[group * LANES..]).store(origin);
-        }
+        // Squares of numbers far from zero would lose what they differ by: they are taken from near the mean.
+        let origin = self.rough_mean(x);
         let [sums, squares] = self.sum(|pixels, to| sum_squares(x, self.channels, &origin, pixels, to));
         let count = self.pixels as f64;
         let mean_and_variance = sums.iter().zip(squares).zip(&origin).map(|((sum, square), &origin)| {
             let mean = sum / count;
-            (f64::from(origin) + mean, (square / count - mean * mean).max(0.0))
+            let variance = square / count - mean * mean;
+            // Not `f64::max`, which forgets NaN.
+            (f64::from(origin) + mean, if variance < 0.0 { 0.0 } else { variance })
         });
         let (mean, variance) = mean_and_variance.unzip();
         Ok(Statistics { mean, variance })
@@ -132,8 +135,8 @@ impl BatchNorm {
         let count = self.pixels as f64;
         let (mut slopes, mut shifts) = (Vec::new(), Vec::new());
         for (channel, (sum, product)) in sums.iter().zip(&products).enumerate() {
-            let (scale, precision) = (f64::from(affine.scale[channel]), affine.precision[channel]);
-            slopes.push((-scale * precision * precision * product / count) as f32);
+            let (scale, inverse) = (f64::from(affine.scale[channel]), affine.inverse_deviation[channel]);
+            slopes.push((-scale * inverse * inverse * product / count) as f32);
             shifts.push((-scale * sum / count) as f32);
         }
         let own = Line { scale: &slopes, shift: &shifts };
@@ -145,14 +148,32 @@ impl BatchNorm {
             let dx = unsafe { to.part(at.start, at.len()) };
             combine(&dy[at.clone()], &x[at], affine, own, rectified, dx);
         });
-        let weight = products.iter().zip(&affine.precision).map(|(product, precision)| (product * precision) as f32);
+        let weight =
+            products.iter().zip(&affine.inverse_deviation).map(|(product, inverse)| (product * inverse) as f32);
         Ok([weight.collect(), sums.iter().map(|&sum| sum as f32).collect()])
+    }
+
+    /// The mean of each channel over a few pixels from all over the images.
+    fn rough_mean<N: Number>(&self, x: &[N]) -> Vec<f32> {
+        let count = SAMPLE.min(self.pixels);
+        let mut means = vec![0.0; self.channels];
+        for (group, mean) in means.chunks_exact_mut(LANES).enumerate() {
+            let mut sum = Lanes::ZERO;
+            for pixel in (0..count).map(|index| (2 * index + 1) * self.pixels / (2 * count)) {
+                sum = sum + N::load(&x[pixel * self.channels + group * LANES..]);
+            }
+            (sum * (1.0 / count as f32)).store(mean);
+        }
+        means
     }
 
     fn check<N>(&self, images: &[(&'static str, &[N])]) -> Result<(), KernelError> {
         check_channels("an image", self.channels)?;
+        if self.pixels == 0 {
+            return Err(KernelError::Empty);
+        }
         for (what, image) in images {
-            check_length(what, image.len(), self.pixels.max(1) * self.channels)?;
+            check_length(what, image.len(), self.pixels.saturating_mul(self.channels))?;
         }
         Ok(())
     }

@@ -1,106 +1,134 @@
-//! The largest of four pixels.
+//! Max-pooling of 2x2 pixels with `ReLU`.
 #![allow(clippy::inline_always, reason = "see `lanes`")]
 
 use crate::arithmetic::{Arithmetic, for_each_arithmetic};
 use crate::error::{check_channels, check_length};
 use crate::lanes::{LANES, Lanes};
+use crate::shared::{Shared, for_each};
 use crate::{KernelError, Number};
 
-/// Max-pooling of 2x2 pixels and what `ReLU` makes of it: images `[N, H, W, C]` to `[N, H / 2, W / 2, C]`, the last row and column left
-/// out where their number is odd. A NaN among four pixels stays one, as in libtorch, whose bits these are.
-///
-/// # Errors
-/// [`KernelError`] when the channels are not a multiple of sixteen, or a slice has not the length of its shape.
-pub fn halve<N: Number>(x: &[N], shape: [usize; 4], y: &mut [N]) -> Result<(), KernelError> {
-    check(shape, x.len(), y.len())?;
-    if !y.is_empty() {
-        let [_, height, width, channels] = shape;
-        halve_images(x, height, width, channels, y);
-    }
-    Ok(())
+/// Max-pooling of 2x2 pixels with stride 2, and `ReLU` of the result: images `[N, H, W, C]` to `[N, H / 2, W / 2, C]`, the last row and column
+/// left out where their number is odd. Of finite numbers the results are those of libtorch to the bit; NaN stays NaN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPoolRelu {
+    /// N
+    pub images: usize,
+    /// H
+    pub height: usize,
+    /// W
+    pub width: usize,
+    /// C, a multiple of sixteen.
+    pub channels: usize,
+    /// Cores to use. The result does not depend on it.
+    pub threads: usize,
 }
 
-/// The gradient of the input of [`halve`] from that of its output: it goes to the first of the largest pixels, and to none where that is
-/// not above zero.
-///
-/// # Errors
-/// As [`halve`].
-pub fn halve_gradient<N: Number + Default>(
-    dy: &[N],
-    x: &[N],
-    shape: [usize; 4],
-    dx: &mut [N],
-) -> Result<(), KernelError> {
-    check(shape, x.len(), dy.len())?;
-    check_length("the gradient of the input", dx.len(), x.len())?;
-    let [_, height, width, channels] = shape;
-    if height % 2 + width % 2 > 0 || dy.is_empty() {
-        dx.fill(N::default());
+impl MaxPoolRelu {
+    /// The output.
+    ///
+    /// # Errors
+    /// [`KernelError`] when slices do not fit.
+    pub fn forward<N: Number>(&self, x: &[N], y: &mut [N]) -> Result<(), KernelError> {
+        self.check(("the input", x.len()), ("the output", y.len()))?;
+        let (line, row, y) = (self.width * self.channels, self.width / 2 * self.channels, Shared::new(y));
+        self.for_each_row(|index, top| {
+            // SAFETY: every row of the output is written once.
+            #[allow(unsafe_code, reason = "rows do not overlap")]
+            let y = unsafe { y.part(index * row, row) };
+            pool_row(&x[top..][..2 * line], self.channels, y);
+        });
+        Ok(())
     }
-    if !dy.is_empty() {
-        spread_images(dy, x, height, width, channels, dx);
-    }
-    Ok(())
-}
 
-fn check([images, height, width, channels]: [usize; 4], input: usize, output: usize) -> Result<(), KernelError> {
-    check_channels("an image", channels)?;
-    check_length("the input", input, images * height * width * channels)?;
-    check_length("the output", output, images * (height / 2) * (width / 2) * channels)
+    /// The gradient of the input from that of the output: it goes to the first of the largest pixels, and to none where that is not above
+    /// zero.
+    ///
+    /// # Errors
+    /// [`KernelError`] when slices do not fit.
+    pub fn backward<N: Number + Default>(&self, dy: &[N], x: &[N], dx: &mut [N]) -> Result<(), KernelError> {
+        self.check(("the input", x.len()), ("the gradient of the output", dy.len()))?;
+        check_length("the gradient of the input", dx.len(), x.len())?;
+        if self.height % 2 + self.width % 2 > 0 {
+            dx.fill(N::default());
+        }
+        let (line, row, dx) = (self.width * self.channels, self.width / 2 * self.channels, Shared::new(dx));
+        self.for_each_row(|index, top| {
+            // SAFETY: every two rows of the input are written once.
+            #[allow(unsafe_code, reason = "rows do not overlap")]
+            let dx = unsafe { dx.part(top, 2 * line) };
+            spread_row(&dy[index * row..][..row], &x[top..][..2 * line], self.channels, dx);
+        });
+        Ok(())
+    }
+
+    /// Calls with the number of each row of the output, and where the two rows of the input begin that it is made of.
+    fn for_each_row(&self, work: impl Fn(usize, usize) + Sync) {
+        let (down, line) = (self.height / 2, self.width * self.channels);
+        if self.width < 2 || down == 0 {
+            return;
+        }
+        for_each(self.threads, self.images, |image| {
+            for row in 0..down {
+                work(image * down + row, (image * self.height + 2 * row) * line);
+            }
+        });
+    }
+
+    fn check(&self, input: (&'static str, usize), output: (&'static str, usize)) -> Result<(), KernelError> {
+        let Self { images, height, width, channels, .. } = *self;
+        check_channels("an image", channels)?;
+        check_length(input.0, input.1, images * height * width * channels)?;
+        check_length(output.0, output.1, images * (height / 2) * (width / 2) * channels)
+    }
 }
 
 for_each_arithmetic! {
-    fn halve_images<N: Number>(x: &[N], height: usize, width: usize, channels: usize, y: &mut [N]) = images
+    /// A row of the output from two of the input.
+    fn pool_row<N: Number>(x: &[N], channels: usize, y: &mut [N]) = largest
 }
 
 #[inline(always)]
-fn images<A: Arithmetic, N: Number>(x: &[N], height: usize, width: usize, channels: usize, y: &mut [N]) {
-    let (down, across, line) = (height / 2, width / 2, width * channels);
-    for (index, row) in y.chunks_exact_mut(across * channels).enumerate() {
-        let (image, pair) = (index / down, index % down);
-        let top = &x[(image * height + 2 * pair) * line..][..2 * line];
-        let (top, bottom) = top.split_at(line);
-        for (column, to) in row.chunks_exact_mut(channels).enumerate() {
-            let at = 2 * column * channels;
-            let (top, bottom) = (&top[at..][..2 * channels], &bottom[at..][..2 * channels]);
-            for group in (0..channels).step_by(LANES) {
-                let of = |pixels: &[N], right: usize| N::load(&pixels[right * channels + group..]);
-                let largest = of(top, 0).larger(of(top, 1)).larger(of(bottom, 0)).larger(of(bottom, 1));
-                N::store::<A>(largest.larger(Lanes::ZERO), &mut to[group..]);
-            }
+fn largest<A: Arithmetic, N: Number>(x: &[N], channels: usize, y: &mut [N]) {
+    for (column, to) in y.chunks_exact_mut(channels).enumerate() {
+        for group in (0..channels).step_by(LANES) {
+            let [first, second, third, fourth] = window(x, channels, column, group);
+            let value = |at: usize| N::load(&x[at..]);
+            let largest = value(first).larger(value(second)).larger(value(third)).larger(value(fourth));
+            N::store::<A>(largest.larger(Lanes::ZERO), &mut to[group..]);
         }
     }
 }
 
 for_each_arithmetic! {
-    fn spread_images<N: Number>(dy: &[N], x: &[N], height: usize, width: usize, channels: usize, dx: &mut [N]) = gradients
+    /// Two rows of the gradient of the input from one of that of the output.
+    fn spread_row<N: Number>(dy: &[N], x: &[N], channels: usize, dx: &mut [N]) = gradients
 }
 
 #[inline(always)]
-fn gradients<A: Arithmetic, N: Number>(dy: &[N], x: &[N], height: usize, width: usize, channels: usize, dx: &mut [N]) {
-    let (down, across, line) = (height / 2, width / 2, width * channels);
-    for (index, dy) in dy.chunks_exact(across * channels).enumerate() {
-        let top = (index / down * height + 2 * (index % down)) * line;
-        let (x, dx) = (&x[top..][..2 * line], &mut dx[top..][..2 * line]);
-        for (column, dy) in dy.chunks_exact(channels).enumerate() {
-            for group in (0..channels).step_by(LANES) {
-                let at = 2 * column * channels + group;
-                let four = [at, at + channels, at + line, at + line + channels];
-                // Not `map`, which is a function of its own.
-                let mut values = [Lanes::ZERO; 4];
-                for (value, at) in values.iter_mut().zip(four) {
-                    *value = N::load(&x[at..]);
-                }
-                let largest = values[0].larger(values[1]).larger(values[2]).larger(values[3]);
-                let mut left = N::load(&dy[group..]).where_above_zero(largest);
-                for (at, value) in four.into_iter().zip(values) {
-                    let own = left.where_equal(value, largest);
-                    N::store::<A>(own, &mut dx[at..]);
-                    left = left - own;
-                }
+fn gradients<A: Arithmetic, N: Number>(dy: &[N], x: &[N], channels: usize, dx: &mut [N]) {
+    for (column, dy) in dy.chunks_exact(channels).enumerate() {
+        for group in (0..channels).step_by(LANES) {
+            let places = window(x, channels, column, group);
+            let mut values = [Lanes::ZERO; 4];
+            for (value, at) in values.iter_mut().zip(places) {
+                *value = N::load(&x[at..]);
+            }
+            let largest = values[0].larger(values[1]).larger(values[2]).larger(values[3]);
+            let mut left = N::load(&dy[group..]).where_above_zero(largest);
+            for (at, value) in places.into_iter().zip(values) {
+                let own = left.where_equal(value, largest);
+                N::store::<A>(own, &mut dx[at..]);
+                left = left - own;
             }
         }
     }
+}
+
+/// Where the sixteen channels from `group` on of four pixels lie in two rows.
+#[inline(always)]
+fn window<N>(x: &[N], channels: usize, column: usize, group: usize) -> [usize; 4] {
+    let (at, below) = (2 * column * channels + group, x.len() / 2);
+    [at, at + channels, at + below, at + below + channels]
 }
 
 #[cfg(test)]
@@ -109,12 +137,18 @@ mod tests {
     use super::*;
     use crate::bf16;
 
+    /// One image of sixteen channels.
+    fn layer(height: usize, width: usize) -> MaxPoolRelu {
+        MaxPoolRelu { images: 1, height, width, channels: 16, threads: 1 }
+    }
+
     #[test]
     fn each_pixel_is_the_largest_of_four_and_not_below_zero() {
         let (images, height, width, channels) = (2, 5, 6, 32);
+        let layer = MaxPoolRelu { images, height, width, channels, threads: 2 };
         let x: Vec<f32> = (0..images * height * width * channels).map(|at| (at as f32 * 12.9898).sin() - 0.5).collect();
         let mut y = vec![9.0; images * 2 * 3 * channels];
-        halve(&x, [images, height, width, channels], &mut y).unwrap();
+        layer.forward(&x, &mut y).unwrap();
         let at = |image: usize, row: usize, column: usize, channel: usize| {
             x[((image * height + row) * width + column) * channels + channel]
         };
@@ -138,7 +172,7 @@ mod tests {
         }
         let mut dx = [9.0; 3 * 5 * 16];
         let dy: Vec<f32> = [3.0, 4.0].into_iter().flat_map(|value| [value; 16]).collect();
-        halve_gradient(&dy, &x, [1, 3, 5, 16], &mut dx).unwrap();
+        layer(3, 5).backward(&dy, &x, &mut dx).unwrap();
         for (pixel, values) in dx.chunks_exact(16).enumerate() {
             let wanted = if pixel == 1 { 3.0 } else { 0.0 };
             assert!(values.iter().all(|&value| value == wanted), "pixel {pixel}: {values:?}");
@@ -150,8 +184,8 @@ mod tests {
         let x: Vec<bf16> = (0..4 * 4 * 16).map(|at| bf16::from_f32((at as f32 * 12.9898).sin())).collect();
         let plain: Vec<f32> = x.iter().map(|value| value.to_f32()).collect();
         let (mut y, mut wanted) = ([bf16::ONE; 2 * 2 * 16], [9.0; 2 * 2 * 16]);
-        halve(&x, [1, 4, 4, 16], &mut y).unwrap();
-        halve(&plain, [1, 4, 4, 16], &mut wanted).unwrap();
+        layer(4, 4).forward(&x, &mut y).unwrap();
+        layer(4, 4).forward(&plain, &mut wanted).unwrap();
         assert_eq!(y.map(bf16::to_f32), wanted);
     }
 
@@ -160,14 +194,20 @@ mod tests {
         let mut x = [1.0_f32; 2 * 2 * 16];
         (x[16], x[33]) = (f32::NAN, f32::NAN);
         let mut y = [0.0; 16];
-        halve(&x, [1, 2, 2, 16], &mut y).unwrap();
+        layer(2, 2).forward(&x, &mut y).unwrap();
         assert!(y[0].is_nan() && y[1].is_nan() && y[2..].iter().all(|&value| value == 1.0));
     }
 
     #[test]
     fn slices_that_do_not_fit_are_refused() {
-        assert!(matches!(halve(&[0.0_f32; 64], [1, 2, 2, 15], &mut []), Err(KernelError::Channels { .. })));
-        assert!(matches!(halve(&[0.0_f32; 64], [1, 2, 2, 16], &mut [0.0; 15]), Err(KernelError::Length { .. })));
-        halve(&[0.0_f32; 16], [1, 1, 1, 16], &mut []).unwrap();
+        let odd = MaxPoolRelu { channels: 15, ..layer(2, 2) };
+        assert!(matches!(odd.forward(&[0.0_f32; 60], &mut [0.0; 15]), Err(KernelError::Channels { .. })));
+        assert!(matches!(layer(2, 2).forward(&[0.0_f32; 64], &mut [0.0; 15]), Err(KernelError::Length { .. })));
+        let gradient = layer(2, 2).backward(&[0.0_f32; 15], &[0.0; 64], &mut [0.0; 64]).unwrap_err();
+        assert_eq!(gradient.to_string(), "the gradient of the output has 15 numbers where its shape says 16");
+        layer(1, 1).forward(&[0.0_f32; 16], &mut []).unwrap();
+        let mut dx = [9.0_f32; 16];
+        layer(1, 1).backward(&[], &[1.0; 16], &mut dx).unwrap();
+        assert_eq!(dx, [0.0; 16]);
     }
 }

@@ -90,8 +90,8 @@ mod tests {
             PORTABLE.set(portable);
             let (mut y, mut dx, mut dw) =
                 (vec![N::default(); dy.len()], vec![N::default(); x.len()], vec![0.0; w.len()]);
-            layer.forward(&x, Kernel::contiguous(&w, 32), None, &mut y).unwrap();
-            layer.input_gradient(&dy, Kernel::contiguous(&w, 32), &mut dx).unwrap();
+            layer.forward(&x, Kernel::contiguous(&w), None, &mut y).unwrap();
+            layer.input_gradient(&dy, Kernel::contiguous(&w), &mut dx).unwrap();
             layer.weight_gradient(&x, &dy, &mut dw).unwrap();
             ([y, dx].concat(), dw)
         })

@@ -13,36 +13,43 @@ pub struct Kernel<'a> {
     order: Order,
 }
 
-/// How far apart in memory the numbers of a weight are, by its axes; those of the kernel count as one.
+/// What lies beside each other.
 #[derive(Debug, Clone, Copy)]
-struct Order {
-    output: usize,
-    input: usize,
-    tap: usize,
+enum Order {
+    Taps,
+    Inputs,
 }
 
 impl<'a> Kernel<'a> {
     /// Taps beside each other: `[outputs, inputs, 3, 3]`.
-    pub fn contiguous(weight: &'a [f32], inputs: usize) -> Self {
-        let order = Order { output: inputs * KERNEL * KERNEL, input: KERNEL * KERNEL, tap: 1 };
-        Self { weight, order }
+    pub fn contiguous(weight: &'a [f32]) -> Self {
+        Self { weight, order: Order::Taps }
     }
 
     /// Input channels beside each other: `[outputs, 3, 3, inputs]`.
-    pub fn channels_last(weight: &'a [f32], inputs: usize) -> Self {
-        Self { weight, order: Order { output: inputs * KERNEL * KERNEL, input: 1, tap: inputs } }
+    pub fn channels_last(weight: &'a [f32]) -> Self {
+        Self { weight, order: Order::Inputs }
+    }
+
+    /// From an output channel to the next, from an input channel to the next, and from a tap to the next.
+    fn strides(self, inputs: usize) -> [usize; 3] {
+        let output = inputs * KERNEL * KERNEL;
+        match self.order {
+            Order::Taps => [output, KERNEL * KERNEL, 1],
+            Order::Inputs => [output, 1, inputs],
+        }
     }
 
     /// The weight as the output sees it.
     pub(crate) fn forward(self, inputs: usize, outputs: usize) -> Side<'a> {
-        let Order { output, input, tap } = self.order;
+        let [output, input, tap] = self.strides(inputs);
         let taps = Taps { lane: output, depth: input, tap, rotated: false };
         Side { weight: self.weight, taps, depth: inputs, lanes: outputs }
     }
 
     /// The weight as the input sees it when gradients go back.
     pub(crate) fn backward(self, inputs: usize, outputs: usize) -> Side<'a> {
-        let Order { output, input, tap } = self.order;
+        let [output, input, tap] = self.strides(inputs);
         let taps = Taps { lane: input, depth: output, tap, rotated: true };
         Side { weight: self.weight, taps, depth: outputs, lanes: inputs }
     }
@@ -81,7 +88,7 @@ impl Side<'_> {
     }
 }
 
-/// So far apart in memory are the numbers of a weight as one of its sides sees it.
+/// The strides of a weight as one of its sides sees it.
 #[derive(Clone, Copy)]
 pub struct Taps {
     pub(crate) lane: usize,

@@ -208,16 +208,22 @@ fn candidates(choices: &ComputeChoices, kernels: &Kernels) -> Vec<ComputePlan> {
     let mut plans = Vec::new();
     // Layouts come last: some processors that report bfloat16 are slow in it, and a large network has time for two candidates.
     for memory_layout in layouts {
-        for &precision in &precisions {
-            let plan = |convolutions| ComputePlan {
-                device: choices.device,
-                precision,
-                memory_layout,
-                convolutions,
-                threads,
-                replicas,
-            };
-            plans.extend(kernels.worth(choices.convolutions, precision, memory_layout).into_iter().map(plan));
+        let worth = |precision| kernels.worth(choices.convolutions, precision, memory_layout);
+        let of_precisions: Vec<_> = precisions.iter().map(|&precision| (precision, worth(precision))).collect();
+        let most = of_precisions.iter().map(|(_, kernels)| kernels.len()).max().unwrap_or(0);
+        // The first kernels of each format before the second ones of any.
+        for place in 0..most {
+            for (precision, kernels) in &of_precisions {
+                let plan = |&convolutions: &Convolutions| ComputePlan {
+                    device: choices.device,
+                    precision: *precision,
+                    memory_layout,
+                    convolutions,
+                    threads,
+                    replicas,
+                };
+                plans.extend(kernels.get(place).map(plan));
+            }
         }
     }
     // Where nothing is possible, the first stands for what was asked for: the network refuses it with a reason.
@@ -326,14 +332,16 @@ mod tests {
 
     #[test]
     fn both_number_formats_are_among_the_first_two() {
-        let outline = Outline { is_dense: false, multiplications: 0 };
-        let plans = candidates(&OPEN, &Kernels::measured(&OPEN, outline).unwrap());
-        let precisions: Vec<Precision> = plans[..2].iter().map(|plan| plan.precision).collect();
-        if environment::fast_bf16(Device::Cpu) {
-            assert_eq!(precisions, [Precision::Bf16, Precision::Fp32]);
-            assert!(plans[..2].iter().all(|plan| plan.memory_layout == MemoryLayout::ChannelsLast));
-        } else {
-            assert_eq!(precisions, [Precision::Fp32; 2]);
+        for is_dense in [false, true] {
+            let outline = Outline { is_dense, multiplications: 0 };
+            let plans = candidates(&OPEN, &Kernels::measured(&OPEN, outline).unwrap());
+            let precisions: Vec<Precision> = plans[..2].iter().map(|plan| plan.precision).collect();
+            if environment::fast_bf16(Device::Cpu) {
+                assert_eq!(precisions, [Precision::Bf16, Precision::Fp32]);
+                assert!(plans[..2].iter().all(|plan| plan.memory_layout == MemoryLayout::ChannelsLast));
+            } else {
+                assert_eq!(precisions, [Precision::Fp32; 2]);
+            }
         }
     }
 

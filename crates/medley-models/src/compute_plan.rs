@@ -17,7 +17,7 @@ pub struct ComputePlan {
     pub precision: Precision,
     /// Order in memory.
     pub memory_layout: MemoryLayout,
-    /// What computes convolutions.
+    /// What computes convolutions, and with Winograd's what lies between them.
     #[serde(default)]
     pub convolutions: Convolutions,
     /// Threads inside one operation of libtorch, 1 with replicas.

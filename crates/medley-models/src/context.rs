@@ -18,7 +18,7 @@ pub struct Context<'a> {
     pub train: bool,
     /// Dtype of activations and of the weights of products.
     pub kind: Kind,
-    /// What computes convolutions.
+    /// What computes convolutions, and with Winograd's what lies between them.
     pub convolutions: Convolutions,
     /// Which row belongs to which task.
     pub rows: &'a Rows,
@@ -39,6 +39,12 @@ impl<'a> Context<'a> {
         let convolutions = Convolutions::default();
         let (prepared, recorder, feature_map, levels) = (None, None, None, None);
         Self { train, kind, convolutions, rows, noise, prepared, recorder, feature_map, levels }
+    }
+
+    /// Whether layers are computed by kernels of our own where these take their input: with Winograd's convolutions come normalisation and
+    /// pooling. What is only counted is computed by nothing.
+    pub(crate) fn uses_own_kernels(&self) -> bool {
+        self.convolutions == Convolutions::Winograd && self.recorder.is_none()
     }
 
     /// What goes into the pool over space at the end of a trunk, for those who ask where in an image a network looks.

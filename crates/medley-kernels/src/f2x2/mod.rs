@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use half::bf16;
 
-use self::product::{Left, Result, Right, multiply};
+use self::product::{Left, Output, Right, multiply};
 use self::tiles::{
     ELEMENTS, Grid, Panels, RowPair, Rows, transform_input, transform_input_pair, transform_kernel,
     transform_kernel_gradient, transform_output, transform_output_gradient_pair,
@@ -23,6 +23,8 @@ use crate::weights::{Side, Taps};
 
 /// Transformed tiles beside the products of all elements, which should stay in the cache of the second level: bytes of both.
 const BLOCK: usize = 300_000;
+/// Tiles that are multiplied together at least: fewer would read the weight from memory too often.
+const LEAST_TILES: usize = 48;
 /// Tiles of a product over tiles, each of which is added to all of its result.
 const TILES: usize = 512;
 
@@ -77,7 +79,7 @@ impl Algorithm for bf16 {
                         let a = Left { pairs: &v[index * count * left..][..count * left], rows: left, depths: 1 };
                         let sums = &mut m[index * count * right..][..count * right];
                         let b = Right { pairs: &kernel[index * element..][..element], panels: pairs * LANES };
-                        multiply(count, pairs, a, b, Result { sums, rows: right, panels: LANES }, false);
+                        multiply(count, pairs, a, b, Output { sums, rows: right, panels: LANES }, false);
                     }
                     transform_output(&to, m, Rows { element: count * right, row: right }, bias, rows, y);
                 });
@@ -149,7 +151,7 @@ fn add_products(
         for (group, panel) in groups.enumerate() {
             let left = Left { pairs: panel, rows: 1, depths: LANES };
             let sums = &mut sums[group * LANES * LANES..];
-            let result = Result { sums, rows: LANES, panels: layer.inputs * LANES };
+            let result = Output { sums, rows: LANES, panels: layer.inputs * LANES };
             multiply(LANES, pairs, left, right, result, accumulate);
         }
     });
@@ -157,7 +159,7 @@ fn add_products(
 
 /// Rows of tiles that are transformed before they are multiplied: of about so many tiles.
 fn block_of_rows(tiles: usize, across: usize, most: usize) -> usize {
-    tiles.clamp(48, 512).div_ceil(across).min(most).max(1)
+    tiles.clamp(LEAST_TILES, TILES).div_ceil(across).min(most).max(1)
 }
 
 fn grid(layer: &Convolution, channels: usize) -> Grid {

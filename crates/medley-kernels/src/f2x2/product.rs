@@ -20,7 +20,7 @@ pub(super) struct Right<'a> {
 }
 
 /// The result: sixteen columns of row `r` at `r * rows + panel * panels`.
-pub(super) struct Result<'a> {
+pub(super) struct Output<'a> {
     pub(super) sums: &'a mut [f32],
     pub(super) rows: usize,
     pub(super) panels: usize,
@@ -28,11 +28,11 @@ pub(super) struct Result<'a> {
 
 for_each_arithmetic! {
     /// `c = a b`, or `c += a b`, of so many `rows`, with sums over `depth` pairs.
-    pub(super) fn multiply(rows: usize, depth: usize, a: Left<'_>, b: Right<'_>, c: Result<'_>, accumulate: bool) = product
+    pub(super) fn multiply(rows: usize, depth: usize, a: Left<'_>, b: Right<'_>, c: Output<'_>, accumulate: bool) = product
 }
 
 #[inline(always)]
-fn product<A: Arithmetic>(rows: usize, depth: usize, a: Left<'_>, b: Right<'_>, c: Result<'_>, accumulate: bool) {
+fn product<A: Arithmetic>(rows: usize, depth: usize, a: Left<'_>, b: Right<'_>, c: Output<'_>, accumulate: bool) {
     let mut at = 0;
     // Two panels beside each other read the left matrix half as often.
     let mut pairs = b.pairs.chunks_exact(2 * b.panels);
@@ -66,6 +66,7 @@ fn strips<A: Arithmetic, const PANELS: usize>(
             row += $rows;
         }};
     }
+    // Sixteen are twice eight: after twelve, the last four would wait for their own sums.
     while row + 12 <= rows && rows != 16 {
         strip_of!(12);
     }

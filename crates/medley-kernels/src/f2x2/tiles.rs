@@ -369,7 +369,7 @@ fn output_tile(m: &[f32], element: usize) -> [[Lanes; STEP]; STEP] {
 }
 
 for_each_arithmetic! {
-    /// `G w G'` of the sixteen lanes of one panel: `u` is `[ELEMENTS]` blocks that are `element` apart, each `[depth / 2][16]` pairs from `at` on.
+    /// `G w G'` of the sixteen lanes of one panel: `u` is `[ELEMENTS]` blocks that are `element` apart, each `[lanes / 16][depth / 2][16]` pairs.
     pub(super) fn transform_kernel(side: &Side<'_>, panel: usize, u: Shared<'_, u32>, element: usize) = kernel_panel
 }
 

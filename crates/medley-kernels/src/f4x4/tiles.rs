@@ -251,7 +251,7 @@ fn multiply_groups<const ROWS: usize>(tiles: usize, v: &[f32], p: &[f32], u: &mu
 }
 
 for_each_processor! {
-    /// `G w G'` of the sixteen lanes of one panel: `u` is `[ELEMENTS]` blocks that are `element` apart, each `[depth][16]` from `at` on.
+    /// `G w G'` of the sixteen lanes of one panel: `u` is `[ELEMENTS]` blocks that are `element` apart, each `[lanes / 16][depth][16]`.
     pub(crate) fn transform_kernel(side: &Side<'_>, panel: usize, u: Shared<'_, f32>, element: usize) = kernel_panel
 }
 

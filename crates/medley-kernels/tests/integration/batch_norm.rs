@@ -128,12 +128,40 @@ fn the_statistics_of_numbers_far_from_zero_are_exact() {
 }
 
 #[test]
+fn one_pixel_far_from_all_others_does_no_harm() {
+    let layer = BatchNorm { pixels: 10_000, channels: 16, threads: 1 };
+    let mut x: Vec<f32> = numbers(160_000, 1);
+    x[..16].fill(100.0);
+    let statistics = layer.statistics(&x).unwrap();
+    for channel in 0..16 {
+        let values = || x.iter().skip(channel).step_by(16).map(|&value| f64::from(value));
+        let mean = values().sum::<f64>() / 10_000.0;
+        let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / 10_000.0;
+        assert!(
+            (statistics.mean[channel] - mean).abs() < 1e-6 && (statistics.variance[channel] - variance).abs() < 1e-5
+        );
+    }
+}
+
+#[test]
+fn nan_reaches_the_statistics() {
+    let layer = BatchNorm { pixels: 40, channels: 16, threads: 1 };
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut x: Vec<f32> = numbers(640, 1);
+        x[35 * 16 + 3] = bad;
+        let statistics = layer.statistics(&x).unwrap();
+        assert!(!statistics.mean[3].is_finite() && !statistics.variance[3].is_finite(), "{statistics:?}");
+        assert!(statistics.mean[2].is_finite() && statistics.variance[2].is_finite());
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let layer = BatchNorm { pixels: 2, channels: 16, threads: 1 };
     let affine = layer.statistics(&[1.0_f32; 32]).unwrap().affine(&[1.0; 16], &[0.0; 16], EPSILON).unwrap();
     assert!(matches!(layer.statistics(&[1.0_f32; 31]), Err(KernelError::Length { what: "the input", .. })));
     let empty = BatchNorm { pixels: 0, ..layer };
-    assert!(matches!(empty.statistics::<f32>(&[]), Err(KernelError::Length { .. })), "there is no mean of nothing");
+    assert_eq!(empty.statistics(&[1.0_f32; 16]).unwrap_err(), KernelError::Empty);
     let odd = BatchNorm { channels: 15, ..layer };
     assert!(matches!(odd.statistics(&[1.0_f32; 30]), Err(KernelError::Channels { channels: 15, .. })));
     let wide = BatchNorm { pixels: 1, channels: 32, threads: 1 };

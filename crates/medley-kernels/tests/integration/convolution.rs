@@ -90,7 +90,7 @@ fn errors<N: Both>(layer: &Convolution, seed: u64) -> [f64; 3] {
     let (x, dy) = (of::<N>(x), of::<N>(dy));
     let w = numbers(layer.inputs * layer.outputs * 9, seed + 2);
     let bias = numbers(layer.outputs, seed + 3);
-    let [y, dx, dw] = results(layer, &x, &dy, Kernel::contiguous(&w, layer.inputs), Some(&bias));
+    let [y, dx, dw] = results(layer, &x, &dy, Kernel::contiguous(&w), Some(&bias));
     let outputs: Vec<f64> = bias.iter().map(|&value| f64::from(value)).cycle().take(y.len()).collect();
     let mut wanted = [outputs, vec![0.0; x.len()], vec![0.0; w.len()]];
     products(layer, |at_x, at_w, at_y| {
@@ -163,7 +163,7 @@ proptest! {
         for (index, &value) in w.iter().enumerate() {
             last[index / (32 * 9) * 32 * 9 + index % 9 * 32 + index / 9 % 32] = value;
         }
-        let orders = [(one, Kernel::contiguous(&w, 32)), (many, Kernel::channels_last(&last, 32))];
+        let orders = [(one, Kernel::contiguous(&w)), (many, Kernel::channels_last(&last))];
         let [ours, others] = orders.map(|(layer, w)| results::<f32>(&layer, &x, &dy, w, None));
         prop_assert!(ours == others);
         let (x, dy) = (of::<bf16>(x), of::<bf16>(dy));
@@ -176,7 +176,7 @@ proptest! {
 fn a_weight_that_was_transformed_gives_the_same_bits() {
     let layer = layer(2, 5, 4, 32, 48);
     let (x, w, bias) = (of::<bf16>(numbers(2 * 5 * 4 * 32, 1)), numbers(32 * 48 * 9, 2), numbers(48, 3));
-    let kernel = Kernel::contiguous(&w, 32);
+    let kernel = Kernel::contiguous(&w);
     let [mut plain, mut transformed] = [0, 1].map(|_| vec![bf16::ZERO; 2 * 5 * 4 * 48]);
     layer.forward(&x, kernel, Some(&bias), &mut plain).unwrap();
     let kept = TransformedKernel::new(kernel, 32, 48).unwrap();
@@ -192,7 +192,7 @@ fn what_is_no_number_reaches_the_output() {
         let mut x = of::<bf16>(numbers(4 * 4 * 16, 2));
         x[5 * 16] = bf16::from_f32(bad);
         let mut y = vec![bf16::ZERO; x.len()];
-        layer.forward(&x, Kernel::contiguous(&w, 16), None, &mut y).unwrap();
+        layer.forward(&x, Kernel::contiguous(&w), None, &mut y).unwrap();
         assert!(!y[0].is_finite() && !y[5 * 16].is_finite());
     }
 }
@@ -201,8 +201,8 @@ fn what_is_no_number_reaches_the_output() {
 fn without_images_the_gradient_is_zero() {
     let (w, mut dw) = (vec![1.0; 16 * 16 * 9], vec![1.0; 16 * 16 * 9]);
     for empty in [layer(0, 4, 4, 16, 16), layer(2, 0, 4, 16, 16)] {
-        empty.forward::<f32>(&[], Kernel::contiguous(&w, 16), None, &mut []).unwrap();
-        empty.forward::<bf16>(&[], Kernel::contiguous(&w, 16), None, &mut []).unwrap();
+        empty.forward::<f32>(&[], Kernel::contiguous(&w), None, &mut []).unwrap();
+        empty.forward::<bf16>(&[], Kernel::contiguous(&w), None, &mut []).unwrap();
         empty.weight_gradient::<bf16>(&[], &[], &mut dw).unwrap();
         assert!(dw.iter().all(|&value| value == 0.0));
     }
@@ -212,7 +212,7 @@ fn without_images_the_gradient_is_zero() {
 fn what_does_not_fit_is_refused() {
     let w = vec![0.0; 16 * 16 * 9];
     let forward = |layer: Convolution, x: usize, y: usize| {
-        layer.forward(&vec![0.0; x], Kernel::contiguous(&w, layer.inputs), None, &mut vec![0.0; y]).unwrap_err()
+        layer.forward(&vec![0.0; x], Kernel::contiguous(&w), None, &mut vec![0.0; y]).unwrap_err()
     };
     assert_eq!(forward(layer(1, 1, 1, 12, 16), 12, 16), KernelError::Channels { what: "an input", channels: 12 });
     assert_eq!(forward(layer(1, 1, 1, 16, 0), 16, 0), KernelError::Channels { what: "an output", channels: 0 });

@@ -3,7 +3,7 @@
 
 use super::{Backbone, Entry, Pretrained, Request, Stem};
 use crate::init::Init;
-use crate::layers::{BatchNorm, Conv, ConvNorm, ConvOptions, global_mean_pool, max_pool, mean_pool, relu};
+use crate::layers::{BatchNorm, Conv, ConvNorm, ConvOptions, global_mean_pool, max_pool, mean_pool};
 use crate::{Activation, Context, ModelError, Scope};
 
 const DEPTHS: [usize; 4] = [6, 12, 24, 16];
@@ -86,11 +86,11 @@ impl Backbone for DenseNet {
             }
             x = Activation::concat(&parts)?;
             if let Some((norm, conv)) = &stage.transition {
-                let y = conv.forward(&relu(norm.forward(&x, context)?, context)?, context)?;
+                let y = conv.forward(&norm.forward_relu(&x, context)?, context)?;
                 x = mean_pool(&y, 2, context)?;
             }
         }
-        global_mean_pool(&relu(self.norm.forward(&x, context)?, context)?, context)
+        global_mean_pool(&self.norm.forward_relu(&x, context)?, context)
     }
 }
 
@@ -119,7 +119,7 @@ impl DenseLayer {
     }
 
     fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
-        let x = relu(self.norm1.forward(x, context)?, context)?;
+        let x = self.norm1.forward_relu(x, context)?;
         let x = self.conv1.forward_relu(&x, context)?;
         self.conv2.forward(&x, context)
     }

@@ -5,7 +5,7 @@
 
 use super::{Backbone, Entry, Request};
 use crate::init::Init;
-use crate::layers::{BatchNorm, Conv, ConvNorm, ConvOptions, global_mean_pool, relu};
+use crate::layers::{BatchNorm, Conv, ConvNorm, ConvOptions, global_mean_pool};
 use crate::{Activation, Context, ModelError, Scope};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -52,7 +52,7 @@ impl Backbone for WideResNet {
         for block in &self.blocks {
             x = block.forward(&x, context)?;
         }
-        global_mean_pool(&relu(self.bn1.forward(&x, context)?, context)?, context)
+        global_mean_pool(&self.bn1.forward_relu(&x, context)?, context)
     }
 }
 
@@ -92,7 +92,7 @@ impl Block {
     }
 
     fn forward(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
-        let normal = relu(self.bn1.forward(x, context)?, context)?;
+        let normal = self.bn1.forward_relu(x, context)?;
         let inner = self.conv1.forward_relu(&normal, context)?;
         let inner = self.conv2.forward(&inner, context)?;
         // Where the shape changes, the shortcut starts from the normalised input, as in the paper's code.

@@ -22,10 +22,14 @@ pub(super) struct Kernels {
     bf16: Vec<Convolutions>,
 }
 
-/// How many times as fast kernels are as those of libtorch, in bfloat16 and on one core.
-pub(super) struct Advantages<W, I> {
-    pub(super) winograd: W,
-    pub(super) im2col: I,
+/// What is known of this processor in bfloat16, and how it is found out.
+struct Facts<W, I> {
+    /// Whether Winograd's kernels have instructions for it.
+    has_pairs: bool,
+    /// How many times as fast as libtorch's kernels one core is by Winograd's algorithm.
+    winograd: W,
+    /// The same by im2col.
+    im2col: I,
 }
 
 impl Kernels {
@@ -34,10 +38,11 @@ impl Kernels {
     /// # Errors
     /// What libtorch says of a convolution.
     pub(super) fn measured(choices: &ComputeChoices, outline: Outline) -> Result<Self, ModelError> {
-        Self::new(choices, outline, Advantages { winograd: winograd::advantage, im2col: im2col::advantage })
+        let has_pairs = medley_kernels::is_bf16_fast_here();
+        Self::new(choices, outline, Facts { has_pairs, winograd: winograd::advantage, im2col: im2col::advantage })
     }
 
-    fn new<W, I>(choices: &ComputeChoices, outline: Outline, advantages: Advantages<W, I>) -> Result<Self, ModelError>
+    fn new<W, I>(choices: &ComputeChoices, outline: Outline, facts: Facts<W, I>) -> Result<Self, ModelError>
     where
         W: FnOnce() -> Result<f64, ModelError>,
         I: FnOnce() -> Result<f64, ModelError>,
@@ -45,14 +50,13 @@ impl Kernels {
         let both = || vec![Convolutions::Winograd, Convolutions::Libtorch];
         let libtorch = || vec![Convolutions::Libtorch];
         let fp32 = if outline.is_dense && medley_kernels::is_fast_here() { both() } else { libtorch() };
-        let has_pairs = medley_kernels::is_bf16_fast_here();
         let bf16 = if !outline.is_dense || !may_be_bf16(choices) {
             libtorch()
         } else if outline.multiplications < LARGE {
-            if has_pairs { both() } else { libtorch() }
-        } else if has_pairs && (advantages.winograd)()? >= winograd::CLEARLY {
+            if facts.has_pairs { both() } else { libtorch() }
+        } else if facts.has_pairs && (facts.winograd)()? >= winograd::CLEARLY {
             vec![Convolutions::Winograd]
-        } else if (advantages.im2col)()? >= im2col::CLEARLY {
+        } else if (facts.im2col)()? >= im2col::CLEARLY {
             vec![Convolutions::Im2col]
         } else {
             libtorch()
@@ -94,42 +98,37 @@ mod tests {
     const BF16: ComputeChoices =
         ComputeChoices { precision: Some(Precision::Bf16), ..ComputeChoices::open(Device::Cpu, 2) };
 
-    fn in_bf16(
-        choices: &ComputeChoices,
-        is_dense: bool,
-        multiplications: u64,
-        measured: [f64; 2],
-    ) -> Vec<Convolutions> {
+    fn of_large(is_dense: bool, has_pairs: bool, measured: [f64; 2]) -> Vec<Convolutions> {
         let [winograd, im2col] = measured.map(|advantage| move || Ok(advantage));
-        let outline = Outline { is_dense, multiplications };
-        Kernels::new(choices, outline, Advantages { winograd, im2col }).unwrap().bf16
+        let outline = Outline { is_dense, multiplications: LARGE };
+        Kernels::new(&BF16, outline, Facts { has_pairs, winograd, im2col }).unwrap().bf16
     }
 
     #[test]
     fn a_clear_gain_on_layers_decides_for_a_large_network() {
-        let winograd = if medley_kernels::is_bf16_fast_here() { Winograd } else { Libtorch };
-        assert_eq!(in_bf16(&BF16, true, LARGE, [1.5, 1.0]), [winograd]);
-        assert_eq!(in_bf16(&BF16, true, LARGE, [1.0, 2.0]), [Im2col]);
-        assert_eq!(in_bf16(&BF16, true, LARGE, [1.05, 1.3]), [Libtorch], "too near");
-        assert_eq!(in_bf16(&BF16, false, LARGE, [2.0, 2.0]), [Libtorch], "no layer is dense");
+        assert_eq!(of_large(true, true, [1.5, 1.0]), [Winograd]);
+        assert_eq!(of_large(true, false, [1.5, 1.0]), [Libtorch], "emulated");
+        assert_eq!(of_large(true, true, [1.0, 2.0]), [Im2col]);
+        assert_eq!(of_large(true, true, [1.05, 1.3]), [Libtorch], "too near");
+        assert_eq!(of_large(false, true, [2.0, 2.0]), [Libtorch], "no layer is dense");
     }
 
     #[test]
     fn nothing_is_measured_for_nothing() {
-        let unasked = |choices: &ComputeChoices, multiplications: u64| {
+        let unasked = |choices: &ComputeChoices, multiplications: u64, has_pairs: bool| {
             let never = || -> Result<f64, ModelError> { panic!("measured") };
             let outline = Outline { is_dense: true, multiplications };
-            Kernels::new(choices, outline, Advantages { winograd: never, im2col: never }).unwrap().bf16
+            Kernels::new(choices, outline, Facts { has_pairs, winograd: never, im2col: never }).unwrap().bf16
         };
-        let small = if medley_kernels::is_bf16_fast_here() { vec![Winograd, Libtorch] } else { vec![Libtorch] };
-        assert_eq!(unasked(&BF16, LARGE - 1), small);
+        assert_eq!(unasked(&BF16, LARGE - 1, true), [Winograd, Libtorch]);
+        assert_eq!(unasked(&BF16, LARGE - 1, false), [Libtorch]);
         for choices in [
             ComputeChoices { precision: Some(Precision::Fp32), ..BF16 },
             ComputeChoices { memory_layout: Some(MemoryLayout::Contiguous), ..BF16 },
             ComputeChoices { convolutions: Some(Libtorch), ..BF16 },
             ComputeChoices { device: Device::Cuda(0), ..BF16 },
         ] {
-            assert_eq!(unasked(&choices, LARGE), [Libtorch]);
+            assert_eq!(unasked(&choices, LARGE, true), [Libtorch]);
         }
     }
 

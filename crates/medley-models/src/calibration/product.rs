@@ -11,7 +11,7 @@ use crate::{ComputePlan, ModelError, environment};
 
 /// Multiplications of a step from which a network counts as large. `ResNet-18` has 50 billion of 32 images, `ResNet-9` of width 16 three.
 const LARGE: u64 = 10_000_000_000;
-/// How many times as fast a product in bfloat16 has to be: Winograd's algorithm saves fp32 some of its multiplications. Where the format is
+/// How many times as fast a product in bfloat16 has to be: Winograd's algorithm saves fp32 more of its multiplications. Where the format is
 /// emulated, or slow, it is below 1.
 const CLEARLY: f64 = 1.6;
 /// Rows and columns: products of this size run at the speed of larger ones.

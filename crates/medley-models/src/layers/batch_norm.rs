@@ -1,13 +1,13 @@
 use tch::Tensor;
 
-use super::After;
 use super::batch_norm_kernel::{self, Parameters};
 use super::film::Film;
+use super::{After, relu};
 use crate::context::per_segment;
 use crate::init::Init;
 use crate::scope::Part;
 use crate::trace::Traced;
-use crate::{Activation, Context, Convolutions, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope};
 
 const MOMENTUM: f64 = 0.1;
 
@@ -66,6 +66,17 @@ impl BatchNorm {
         match x {
             Activation::Tensor(x) => Ok(self.compute(x, context, After::Nothing)?.into()),
             Activation::Traced(x) => self.trace(x, context.rows.first_task()),
+        }
+    }
+
+    /// `ReLU` of [`Self::forward`].
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_relu(&self, x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
+        match x {
+            Activation::Tensor(x) => Ok(self.compute(x, context, After::Relu)?.into()),
+            Activation::Traced(_) => relu(self.forward(x, context)?, context),
         }
     }
 
@@ -167,8 +178,8 @@ impl BatchNorm {
             let of = task.map(|task| format!(" of task `{}`", self.tasks[task])).unwrap_or_default();
             return Err(ModelError::OneValuePerChannel { layer: self.name.clone(), of });
         }
-        let own_kernels = train && context.recorder.is_none() && context.convolutions == Convolutions::Winograd;
-        if let Some((weight, bias)) = affine.filter(|_| own_kernels && batch_norm_kernel::takes(x)) {
+        let by_kernels = train && context.uses_own_kernels() && batch_norm_kernel::takes(x, after);
+        if let Some((weight, bias)) = affine.filter(|_| by_kernels) {
             let (running_mean, running_variance, epsilon, momentum) = (mean, variance, self.epsilon, MOMENTUM);
             let parameters = Parameters { weight, bias, running_mean, running_variance, epsilon, momentum };
             return batch_norm_kernel::normalise(x, &parameters, after);

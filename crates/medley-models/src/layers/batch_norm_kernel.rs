@@ -4,7 +4,7 @@ use medley_kernels::{Affine, BatchNorm, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::After;
-use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused};
+use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused, takes_channels};
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError};
 
@@ -18,10 +18,11 @@ pub(super) struct Parameters<'a> {
     pub(super) momentum: f64,
 }
 
-/// Whether the kernels take such images: channels last, in multiples of sixteen.
-pub(super) fn takes(x: &Tensor) -> bool {
+/// Whether the kernels take such images, channels last and in multiples of sixteen, and what is added to them.
+pub(super) fn takes(x: &Tensor, after: After<'_>) -> bool {
     let is_known = matches!(x.kind(), Kind::Float | Kind::BFloat16) && x.device() == Device::Cpu;
-    is_known && is_channels_last(x) && x.size()[1] % 16 == 0 && x.numel() > 0
+    let is_alike = after.added().is_none_or(|added| added.size() == x.size());
+    is_known && is_alike && is_channels_last(x) && takes_channels(x) && x.numel() > 0
 }
 
 /// `[N, C, H, W]` to the same shape and dtype, normalised by its own statistics, with its backward pass. The running statistics are updated.
@@ -59,7 +60,7 @@ fn normalise_as<N: Dtype>(x: &Tensor, parameters: &Parameters<'_>, after: After<
         let rectified = saved.len() == 1 && is_rectified;
         let own = layer.backward::<N>(numbers(&gradient)?, numbers(x)?, &affine, rectified, numbers_mut(&mut dx)?);
         let [weight, bias] = own.map_err(refused)?.map(|values| Tensor::f_from_slice(&values));
-        let mut gradients = vec![wanted[0].then_some(dx), Some(weight?), Some(bias?)];
+        let mut gradients = vec![wanted[0].then_some(dx), wanted[1].then_some(weight?), wanted[2].then_some(bias?)];
         if let Some(&wanted) = wanted.get(3) {
             gradients.push(wanted.then_some(gradient));
         }
@@ -170,9 +171,13 @@ mod tests {
     #[test]
     fn other_images_are_left_to_libtorch() {
         let last = |shape: [i64; 4]| in_layout(&noise(&shape, 1), MemoryLayout::ChannelsLast).unwrap();
-        assert!(takes(&last([2, 16, 3, 4])));
+        let x = last([2, 16, 3, 4]);
+        let takes = |x: &Tensor| takes(x, After::Nothing);
+        assert!(takes(&x));
         assert!(!takes(&last([2, 12, 3, 4])) && !takes(&last([0, 16, 3, 4])));
         assert!(!takes(&noise(&[2, 16, 3, 4], 1)), "contiguous");
-        assert!(!takes(&last([2, 16, 3, 4]).to_kind(Kind::Double)));
+        assert!(!takes(&x.to_kind(Kind::Double)));
+        assert!(super::takes(&x, After::AddRelu(&last([2, 16, 3, 4]))));
+        assert!(!super::takes(&x, After::AddRelu(&last([2, 16, 4, 3]))), "as many numbers of another shape");
     }
 }

@@ -1,15 +1,15 @@
 //! Max-pooling of 2x2 pixels and `ReLU` in one, by the kernels of `medley-kernels`.
 
-use medley_kernels::bf16;
+use medley_kernels::{MaxPoolRelu, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused};
+use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused, takes_channels};
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError};
 
-/// `[N, C, H, W]` to `[N, C, H / 2, W / 2]`, to the bits of libtorch, with its backward pass; `None` where the kernels do not take the input.
+/// `[N, C, H, W]` to `[N, C, H / 2, W / 2]`, of finite numbers to the bits of libtorch, with its backward pass; `None` where the kernels do not take the input.
 pub(super) fn halve(x: &Tensor) -> Result<Option<Tensor>, ModelError> {
-    if !is_channels_last(x) || x.size()[1] % 16 != 0 || x.device() != Device::Cpu {
+    if !is_channels_last(x) || !takes_channels(x) || x.device() != Device::Cpu {
         return Ok(None);
     }
     match x.kind() {
@@ -21,21 +21,23 @@ pub(super) fn halve(x: &Tensor) -> Result<Option<Tensor>, ModelError> {
 
 fn halve_as<N: Dtype + Default>(x: &Tensor) -> Result<Tensor, ModelError> {
     let (images, channels, height, width) = x.size4()?;
-    let shape = [images, height, width, channels].map(|size| size as usize);
+    let layer = {
+        let [images, height, width, channels] = [images, height, width, channels].map(|size| size as usize);
+        MaxPoolRelu { images, height, width, channels, threads: tch::get_num_threads().max(1) as usize }
+    };
     let y = tch::no_grad(|| -> Result<Tensor, TchError> {
         let (down, across) = (height / 2, width / 2);
         // Not a view of another tensor: autograd would refuse to change it in place.
         let strides = [down * across * channels, 1, across * channels, channels];
         let size = [images, channels, down, across];
         let mut y = Tensor::f_empty_strided(size, strides, (N::KIND, Device::Cpu))?;
-        medley_kernels::halve(numbers::<N>(x)?, shape, numbers_mut(&mut y)?).map_err(refused)?;
+        layer.forward(numbers::<N>(x)?, numbers_mut(&mut y)?).map_err(refused)?;
         Ok(y)
     })?;
     Ok(medley_autograd::attach(y, &[x], &[x], move |gradient, saved, _| {
         let (x, gradient) = (&saved[0], in_layout(&gradient, MemoryLayout::ChannelsLast)?);
         let mut dx = x.f_empty_like()?;
-        let to = numbers_mut::<N>(&mut dx)?;
-        medley_kernels::halve_gradient(numbers(&gradient)?, numbers(x)?, shape, to).map_err(refused)?;
+        layer.backward(numbers::<N>(&gradient)?, numbers(x)?, numbers_mut(&mut dx)?).map_err(refused)?;
         Ok(vec![Some(dx)])
     })?)
 }

@@ -37,15 +37,12 @@ pub(crate) use winograd::Transformed;
 
 use tch::Tensor;
 
-use crate::{Activation, Context, Convolutions, ModelError};
+use crate::{Activation, Context, ModelError};
 
 /// `max(x, 0)`, in place: for activations that nobody else reads.
 pub(crate) fn relu(x: Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
     match x {
-        Activation::Tensor(mut x) => {
-            keep(&x, context);
-            Ok(x.f_relu_()?.into())
-        }
+        Activation::Tensor(x) => Ok(After::Relu.apply(x, context)?.into()),
         Activation::Traced(x) => x.then(medley_onnx::GraphBuilder::relu),
     }
 }
@@ -87,8 +84,7 @@ impl<'a> After<'a> {
 /// The largest value of each 2x2 pixels, then `ReLU`: it sees a quarter of the values, and gives the bits that it would give before.
 pub(crate) fn halve(x: &Activation, context: &Context<'_>) -> Result<Activation, ModelError> {
     // What is kept of a level is kept before the ReLU.
-    let nobody_asks = context.levels.is_none() && context.recorder.is_none();
-    let by_kernels = nobody_asks && context.convolutions == Convolutions::Winograd;
+    let by_kernels = context.levels.is_none() && context.uses_own_kernels();
     if let Activation::Tensor(x) = x
         && by_kernels
         && let Some(y) = halve::halve(x)?

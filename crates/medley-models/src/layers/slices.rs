@@ -1,6 +1,6 @@
 //! Tensors of libtorch as slices of numbers, for kernels of our own.
 
-use medley_kernels::{KernelError, Number, bf16};
+use medley_kernels::{Convolution, KernelError, Number, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Numbers of the kernels and of libtorch.
@@ -21,6 +21,12 @@ pub(super) fn is_channels_last(tensor: &Tensor) -> bool {
     tensor.dim() == 4 && tensor.f_permute([0, 2, 3, 1]).is_ok_and(|tensor| tensor.is_contiguous())
 }
 
+/// Whether the kernels take so many channels.
+pub(super) fn takes_channels(x: &Tensor) -> bool {
+    let channels = x.size()[1] as usize;
+    Convolution::takes(channels, channels)
+}
+
 /// The numbers of a tensor that has its memory without gaps, in either order.
 pub(super) fn numbers<N: Dtype>(tensor: &Tensor) -> Result<&[N], TchError> {
     check::<N>(tensor)?;
@@ -32,7 +38,8 @@ pub(super) fn numbers<N: Dtype>(tensor: &Tensor) -> Result<&[N], TchError> {
 /// As [`numbers`], of a tensor that nobody else has.
 pub(super) fn numbers_mut<N: Dtype>(tensor: &mut Tensor) -> Result<&mut [N], TchError> {
     check::<N>(tensor)?;
-    // SAFETY: as above; the tensors that come here were made a moment ago, so nobody else has them.
+    // SAFETY: as above; the tensors that come here were made a moment ago, so nobody else has them. Their numbers are whatever lay there,
+    // any bits of which are a number, and are written before they are read.
     #[allow(unsafe_code, reason = "memory of libtorch")]
     Ok(unsafe { std::slice::from_raw_parts_mut(start(tensor), tensor.numel()) })
 }

@@ -30,7 +30,7 @@ fn convolve_as<N: Dtype>(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> 
         let weight = kernel_order(weight)?;
         let bias = bias.as_ref().map(numbers).transpose()?;
         let to = numbers_mut::<N>(&mut y)?;
-        layer.forward(numbers(&x)?, kernel(&weight, layer.inputs)?, bias, to).map_err(refused)?;
+        layer.forward(numbers(&x)?, kernel(&weight)?, bias, to).map_err(refused)?;
         Ok(y)
     })?;
     let inputs: Vec<&Tensor> = [&x, weight].into_iter().chain(bias.as_ref()).collect();
@@ -61,7 +61,7 @@ impl Transformed {
     pub(super) fn new(weight: &Tensor, kind: Kind) -> Result<Self, ModelError> {
         let weight = kernel_order(weight)?;
         let (outputs, inputs) = (weight.size()[0] as usize, weight.size()[1] as usize);
-        let kernel = kernel(&weight, inputs)?;
+        let kernel = kernel(&weight)?;
         let transformed = match kind {
             Kind::BFloat16 => TransformedKernel::new(kernel, inputs, outputs).map(Self::Bf16),
             _ => TransformedKernel::new(kernel, inputs, outputs).map(Self::Fp32),
@@ -101,7 +101,7 @@ fn convolve_kept<N: Dtype>(
 fn input_gradient<N: Dtype>(layer: Convolution, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
     let weight = kernel_order(weight)?;
     let mut result = pixels::<N>(layer, layer.inputs)?;
-    let (kernel, to) = (kernel(&weight, layer.inputs)?, numbers_mut::<N>(&mut result)?);
+    let (kernel, to) = (kernel(&weight)?, numbers_mut::<N>(&mut result)?);
     layer.input_gradient(numbers(gradient)?, kernel, to).map_err(refused)?;
     Ok(result)
 }
@@ -131,9 +131,9 @@ fn kernel_order(weight: &Tensor) -> Result<Tensor, TchError> {
     if is_channels_last(weight) { Ok(weight.shallow_clone()) } else { weight.f_contiguous() }
 }
 
-fn kernel(weight: &Tensor, inputs: usize) -> Result<Kernel<'_>, TchError> {
+fn kernel(weight: &Tensor) -> Result<Kernel<'_>, TchError> {
     let read = if weight.is_contiguous() { Kernel::contiguous } else { Kernel::channels_last };
-    Ok(read(numbers(weight)?, inputs))
+    Ok(read(numbers(weight)?))
 }
 
 #[cfg(test)]

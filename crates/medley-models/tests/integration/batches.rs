@@ -2,15 +2,15 @@
 
 use medley_models::conformance::{noise, task};
 use medley_models::{
-    BackboneConfig, BuildOptions, ComputePlan, Convolutions, Inference, MultiTaskNet, NetConfig, Segment,
+    BackboneConfig, BuildOptions, ComputePlan, Convolutions, Inference, MultiTaskNet, NetConfig, Precision, Segment,
 };
 use tch::Tensor;
 
 const IMAGES: i64 = 40;
 
-fn net(name: &str, width: usize, outputs: usize, convolutions: Convolutions) -> MultiTaskNet {
+fn net(name: &str, width: usize, outputs: usize, convolutions: Convolutions, precision: Precision) -> MultiTaskNet {
     let config = NetConfig { backbone: BackboneConfig::with_width(name, width), ..NetConfig::default() };
-    let plan = ComputePlan { convolutions, ..ComputePlan::default() };
+    let plan = ComputePlan { convolutions, precision, ..ComputePlan::default() };
     let options = BuildOptions { plan, seed: 3, ..BuildOptions::default() };
     MultiTaskNet::build(&config.validated().unwrap(), &[task("a", outputs)], &options).unwrap()
 }
@@ -24,14 +24,15 @@ fn logits(inference: &Inference<'_>, images: &Tensor) -> Tensor {
 fn bits_do_not_depend_on_the_batch() {
     tch::set_num_threads(1);
     let images = noise(1, IMAGES, 3, 28).unwrap();
-    for (name, width, outputs, convolutions) in [
-        ("resnet9", 16, 2, Convolutions::Winograd),
-        ("resnet9", 16, 14, Convolutions::Winograd),
-        ("resnet9", 16, 7, Convolutions::Libtorch),
-        ("resnet18", 16, 5, Convolutions::Winograd),
-        ("resnet18", 8, 9, Convolutions::Libtorch),
+    for (name, width, outputs, convolutions, precision) in [
+        ("resnet9", 16, 2, Convolutions::Winograd, Precision::Fp32),
+        ("resnet9", 16, 14, Convolutions::Winograd, Precision::Fp32),
+        ("resnet9", 16, 5, Convolutions::Winograd, Precision::Bf16),
+        ("resnet9", 16, 7, Convolutions::Libtorch, Precision::Fp32),
+        ("resnet18", 16, 5, Convolutions::Winograd, Precision::Fp32),
+        ("resnet18", 8, 9, Convolutions::Libtorch, Precision::Fp32),
     ] {
-        let net = net(name, width, outputs, convolutions);
+        let net = net(name, width, outputs, convolutions, precision);
         let inference = net.inference();
         let together = logits(&inference, &images);
         for (start, len) in [(0, 1), (5, 1), (39, 1), (3, 2), (1, 3), (30, 7), (2, 8), (7, 33)] {

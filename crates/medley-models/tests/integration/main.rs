@@ -8,3 +8,4 @@ mod export;
 mod im2col;
 mod published;
 mod replicas;
+mod winograd;
