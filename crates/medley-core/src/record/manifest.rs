@@ -76,7 +76,8 @@ impl Manifest {
     }
 }
 
-/// The software and the machine. Two runs with equal environments, configs, data and seeds have equal bits.
+/// The software and the machine. Two runs with equal environments, configs, data and seeds have equal bits, on processors with the same
+/// instructions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Version of Medley.
