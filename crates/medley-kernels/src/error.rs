@@ -11,6 +11,9 @@ pub enum KernelError {
         /// Its number of channels.
         channels: usize,
     },
+    /// There is no such convolution.
+    #[error("{0}: there is no such convolution")]
+    Geometry(&'static str),
     /// There are no statistics of nothing.
     #[error("a batch without pixels has no mean")]
     Empty,

@@ -1,4 +1,4 @@
-//! Kernels for training small residual networks on the CPU: 3x3 convolutions by Winograd's algorithm, and what lies between them.
+//! Kernels for training small residual networks on the CPU: convolutions, by Winograd's algorithm where they are 3x3, and what lies between them.
 //!
 //! Nearly all the work of a ResNet is in 3x3 convolutions of stride 1. Computed tile by tile in another basis, fewer multiplications give
 //! the same outputs (Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, 2016); the gradients of the input and of the
@@ -15,7 +15,11 @@
 //! are fp32 in either, and results do not depend on the number of threads (the tests of this crate hold it to these errors). In
 //! bfloat16 they depend on whether the processor multiplies pairs in one instruction: [`is_bf16_fast_here`].
 //!
-//! A weight that stays as it is may be transformed once: [`TransformedKernel`]. [`BatchNorm`] normalises a batch by its own statistics, adds and
+//! A weight that stays as it is may be transformed once: [`TransformedKernel`].
+//!
+//! [`DirectConvolution`] computes all others in [`bf16`], as they are written: any kernel, stride and padding, images and volumes, filters that
+//! lie in different planes. libtorch's are as fast forward; what is gained is the gradient of the weight, and the products with
+//! the border and with taps that a filter does not have, which are left out. [`BatchNorm`] normalises a batch by its own statistics, adds and
 //! rectifies in the same pass, and goes back in two; [`MaxPoolRelu`] pools 2x2 pixels and rectifies, and goes back without indices.
 //!
 //! ```
@@ -36,6 +40,7 @@
 
 mod arithmetic;
 mod convolution;
+mod direct;
 mod error;
 mod f2x2;
 mod f4x4;
@@ -48,6 +53,7 @@ mod shared;
 mod weights;
 
 pub use convolution::{Convolution, TransformedKernel};
+pub use direct::{DirectConvolution, Filters, Geometry};
 pub use error::KernelError;
 pub use half::bf16;
 pub use normalisation::{Affine, BatchNorm, Statistics};

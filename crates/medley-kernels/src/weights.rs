@@ -32,24 +32,24 @@ impl<'a> Kernel<'a> {
     }
 
     /// From an output channel to the next, from an input channel to the next, and from a tap to the next.
-    fn strides(self, inputs: usize) -> [usize; 3] {
-        let output = inputs * KERNEL * KERNEL;
+    pub(crate) fn strides(self, inputs: usize, taps: usize) -> [usize; 3] {
+        let output = inputs * taps;
         match self.order {
-            Order::Taps => [output, KERNEL * KERNEL, 1],
+            Order::Taps => [output, taps, 1],
             Order::Inputs => [output, 1, inputs],
         }
     }
 
     /// The weight as the output sees it.
     pub(crate) fn forward(self, inputs: usize, outputs: usize) -> Side<'a> {
-        let [output, input, tap] = self.strides(inputs);
+        let [output, input, tap] = self.strides(inputs, KERNEL * KERNEL);
         let taps = Taps { lane: output, depth: input, tap, rotated: false };
         Side { weight: self.weight, taps, depth: inputs, lanes: outputs }
     }
 
     /// The weight as the input sees it when gradients go back.
     pub(crate) fn backward(self, inputs: usize, outputs: usize) -> Side<'a> {
-        let [output, input, tap] = self.strides(inputs);
+        let [output, input, tap] = self.strides(inputs, KERNEL * KERNEL);
         let taps = Taps { lane: input, depth: output, tap, rotated: true };
         Side { weight: self.weight, taps, depth: outputs, lanes: inputs }
     }

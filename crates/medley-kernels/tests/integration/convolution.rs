@@ -3,17 +3,7 @@
 use medley_kernels::{Convolution, Kernel, KernelError, Number, TransformedKernel, bf16};
 use proptest::prelude::*;
 
-/// Numbers without order, of mean zero and variance one.
-fn numbers(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut uniform = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f64 / (1_u64 << 24) as f64 - 0.5
-    };
-    (0..len).map(|_| ((0..4).map(|_| uniform()).sum::<f64>() * 3.0_f64.sqrt()) as f32).collect()
-}
+use super::{BF16, error, numbers};
 
 /// `sum` is given every triple of indices in `x`, `w` (contiguous) and `y` that meet in a product.
 fn products(layer: &Convolution, mut sum: impl FnMut(usize, usize, usize)) {
@@ -33,13 +23,6 @@ fn products(layer: &Convolution, mut sum: impl FnMut(usize, usize, usize)) {
             }
         }
     }
-}
-
-/// Norm of the difference as a share of the norm.
-fn error(found: &[f64], wanted: &[f64]) -> f64 {
-    let difference: f64 = found.iter().zip(wanted).map(|(&a, b)| (a - b).powi(2)).sum();
-    let norm: f64 = wanted.iter().map(|value| value * value).sum();
-    (difference / norm.max(f64::MIN_POSITIVE)).sqrt()
 }
 
 /// A number of either kind, from fp32 and to 64 bits.
@@ -102,9 +85,8 @@ fn errors<N: Both>(layer: &Convolution, seed: u64) -> [f64; 3] {
     [error(&y, &wanted[0]), error(&dx, &wanted[1]), error(&dw, &wanted[2])]
 }
 
-/// The most that fp32 may be off, and bfloat16, whose numbers have 8 bits: their rounding alone is 0.0017.
+/// The most that fp32 may be off.
 const FP32: f64 = 5e-6;
-const BF16: f64 = 6e-3;
 
 fn layer(images: usize, height: usize, width: usize, inputs: usize, outputs: usize) -> Convolution {
     Convolution { images, height, width, inputs, outputs, threads: 1 }

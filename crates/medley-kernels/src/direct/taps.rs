@@ -1,0 +1,107 @@
+//! Weights as the products read them.
+#![allow(clippy::inline_always, reason = "see `lanes`")]
+
+use std::ops::Range;
+
+use crate::arithmetic::{Arithmetic, for_each_arithmetic};
+use crate::lanes::{LANES, Lanes};
+use crate::shared::{Shared, for_each};
+
+/// One tap for sixteen channels of the destination.
+#[derive(Debug, Clone)]
+pub(super) struct Tap {
+    /// From `stride` times the place of an output to the place of an input.
+    pub(super) offset: [isize; 3],
+    /// Channels of the source that are summed over.
+    pub(super) depths: Range<usize>,
+    /// Where the weight of each channel of the destination lies, at depth 0; none for a filter without this tap.
+    pub(super) lanes: [Option<usize>; LANES],
+}
+
+impl Tap {
+    /// The pairs of channels that cover the depths.
+    pub(super) fn pairs(&self) -> Range<usize> {
+        self.depths.start / 2..self.depths.end.div_ceil(2)
+    }
+
+    /// Whether two taps read the same.
+    fn reads_as(&self, other: &Self) -> bool {
+        self.offset == other.offset && self.depths == other.depths
+    }
+}
+
+/// All taps of a pass.
+#[derive(Debug)]
+pub(super) struct Taps {
+    /// For each sixteen channels of the destination.
+    pub(super) groups: Vec<Vec<Tap>>,
+    /// Where the packed weights of each tap begin.
+    pub(super) starts: Vec<Vec<usize>>,
+    /// From one depth of a weight to the next.
+    depth_stride: usize,
+    /// Pairs of the packed weight.
+    pub(super) packed_len: usize,
+}
+
+impl Taps {
+    pub(super) fn new(groups: Vec<Vec<Tap>>, depth_stride: usize) -> Self {
+        let mut packed_len = 0;
+        let mut start = |tap: &Tap| {
+            let start = packed_len;
+            packed_len += tap.pairs().len() * LANES;
+            start
+        };
+        let starts = groups.iter().map(|taps| taps.iter().map(&mut start).collect()).collect();
+        Self { groups, starts, depth_stride, packed_len }
+    }
+
+    /// Groups that can be computed together: two beside each other that read the same, or one.
+    pub(super) fn blocks(&self) -> Vec<Range<usize>> {
+        let same = |a: &[Tap], b: &[Tap]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.reads_as(b));
+        let mut blocks = Vec::new();
+        let mut first = 0;
+        while first < self.groups.len() {
+            let is_two = first + 1 < self.groups.len() && same(&self.groups[first], &self.groups[first + 1]);
+            let end = first + 1 + usize::from(is_two);
+            blocks.push(first..end);
+            first = end;
+        }
+        blocks
+    }
+
+    /// For each tap and pair of depths sixteen pairs, one for each channel of the destination, with zeros for what no filter has.
+    pub(super) fn pack(&self, threads: usize, weight: &[f32], packed: &mut [u32]) {
+        let packed = Shared::new(packed);
+        for_each(threads, self.groups.len(), |group| {
+            for (tap, &start) in self.groups[group].iter().zip(&self.starts[group]) {
+                // SAFETY: every tap has a part of its own.
+                #[allow(unsafe_code, reason = "parts do not overlap")]
+                let to = unsafe { packed.part(start, tap.pairs().len() * LANES) };
+                pack_tap(tap, self.depth_stride, weight, to);
+            }
+        });
+    }
+}
+
+for_each_arithmetic! {
+    fn pack_tap(tap: &Tap, depth_stride: usize, weight: &[f32], to: &mut [u32]) = pack_lanes
+}
+
+#[inline(always)]
+fn pack_lanes<A: Arithmetic>(tap: &Tap, depth_stride: usize, weight: &[f32], to: &mut [u32]) {
+    let at = |depth: usize| {
+        let mut lanes = Lanes::ZERO;
+        if tap.depths.contains(&depth) {
+            for (value, start) in lanes.0.iter_mut().zip(tap.lanes) {
+                *value = start.map_or(0.0, |start| weight[start + depth * depth_stride]);
+            }
+        }
+        A::round(lanes)
+    };
+    for (pair, to) in tap.pairs().zip(to.chunks_exact_mut(LANES)) {
+        let (first, second) = (at(2 * pair), at(2 * pair + 1));
+        for (lane, to) in to.iter_mut().enumerate() {
+            *to = u32::from(first[lane]) | u32::from(second[lane]) << 16;
+        }
+    }
+}
