@@ -172,7 +172,7 @@ fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) 
 /// What can be known of a network without computing it.
 #[derive(Debug, Clone, Copy)]
 struct Outline {
-    /// Whether it has convolutions that Winograd's algorithm can compute on a CPU, as networks have that consist of dense ones.
+    /// Whether it has convolutions that kernels of our own can compute on a CPU, as networks have that consist of dense ones.
     is_dense: bool,
     /// In a step of the calibration: forward, and for the gradients of input and weight.
     multiplications: u64,
@@ -187,7 +187,7 @@ impl Outline {
         let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
         let net = MultiTaskNet::outline(net, tasks, &options)?;
         let rows = candidate::rows(batch_size, choices.cores) as u64;
-        Ok(Self { is_dense: net.winograd_layers() > 0, multiplications: 3 * rows * net.work()?.macs })
+        Ok(Self { is_dense: net.own_kernel_layers() > 0, multiplications: 3 * rows * net.work()?.macs })
     }
 }
 

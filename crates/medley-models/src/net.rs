@@ -43,7 +43,7 @@ pub struct MultiTaskNet {
     /// Of the last training pass, until its backward pass.
     pending: RefCell<Option<Pending>>,
     inferences: Cell<u64>,
-    winograd_layers: usize,
+    own_kernel_layers: usize,
 }
 
 /// What a pass uses or leaves beside its logits.
@@ -119,7 +119,7 @@ impl MultiTaskNet {
             replicas: None,
             pending: RefCell::new(None),
             inferences: Cell::new(0),
-            winograd_layers: root.winograd_layers(),
+            own_kernel_layers: root.own_kernel_layers(),
         })
     }
 
@@ -279,9 +279,9 @@ impl MultiTaskNet {
         &self.blueprint.net
     }
 
-    /// Convolutions that Winograd's algorithm can compute.
-    pub fn winograd_layers(&self) -> usize {
-        self.winograd_layers
+    /// Convolutions that kernels of our own can compute.
+    pub fn own_kernel_layers(&self) -> usize {
+        self.own_kernel_layers
     }
 
     /// Names of the tasks, in order.

@@ -84,7 +84,7 @@ struct Site {
     embedding: RefCell<Option<Tensor>>,
     store: RefCell<Store>,
     layers: Cell<u64>,
-    winograd_layers: Cell<usize>,
+    own_kernel_layers: Cell<usize>,
     filling: Filling,
 }
 
@@ -114,7 +114,7 @@ impl Scope {
             embedding: RefCell::new(None),
             store: RefCell::default(),
             layers: Cell::new(0),
-            winograd_layers: Cell::new(0),
+            own_kernel_layers: Cell::new(0),
             filling,
         };
         let root = Self { site: Rc::new(site), path: String::new(), part: Part::Trunk, task: None };
@@ -175,14 +175,14 @@ impl Scope {
         self.site.layers.replace(self.site.layers.get() + 1)
     }
 
-    /// Counts a convolution that Winograd's algorithm could compute.
-    pub(crate) fn note_winograd_layer(&self) {
-        self.site.winograd_layers.set(self.winograd_layers() + 1);
+    /// Counts a convolution that kernels of our own could compute.
+    pub(crate) fn note_own_kernels(&self) {
+        self.site.own_kernel_layers.set(self.own_kernel_layers() + 1);
     }
 
     /// How many were counted in the whole network.
-    pub(crate) fn winograd_layers(&self) -> usize {
-        self.site.winograd_layers.get()
+    pub(crate) fn own_kernel_layers(&self) -> usize {
+        self.site.own_kernel_layers.get()
     }
 
     /// Registers a trainable fp32 tensor.

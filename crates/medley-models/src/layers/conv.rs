@@ -1,55 +1,15 @@
 use tch::{Kind, Tensor};
 
+use super::direct;
 use super::im2col::{self, Window};
+use super::libtorch_conv;
+use super::space::{Plane, Space, VolumeConvolution, planes};
 use super::winograd::{self, Transformed};
 use crate::context::{Prepared, WeightAndBias, per_segment};
 use crate::init::Init;
 use crate::scope::Part;
 use crate::trace::Traced;
 use crate::{Activation, Context, Convolutions, ModelError, Scope};
-
-medley_core::choices! {
-    /// How a convolution of a flat net becomes one over volumes, as in the official 3D benchmark (Yang et al., *Reinventing 2D
-    /// Convolutions for 3D Images*, 2021).
-    #[derive(Default)]
-    pub enum VolumeConvolution {
-        /// A cube for a square: `k x k x k`.
-        #[default]
-        Full = "3d",
-        /// `1 x k x k`: slices do not mix, except by strides and pooling.
-        Slices = "2.5d",
-        /// Axial, coronal and sagittal: a third of the filters lies in each plane. Weights are those of the flat net.
-        Acs = "acs",
-    }
-}
-
-/// The axes that a network works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Space {
-    /// `[N, C, H, W]`
-    Flat,
-    /// `[N, C, D, H, W]`
-    Volume(VolumeConvolution),
-}
-
-impl Space {
-    /// 2 or 3.
-    pub fn axes(self) -> usize {
-        match self {
-            Self::Flat => 2,
-            Self::Volume(_) => 3,
-        }
-    }
-
-    /// Sides of a convolution kernel as stored.
-    fn kernel(self, side: i64) -> Vec<i64> {
-        match self {
-            Self::Flat | Self::Volume(VolumeConvolution::Acs) => vec![side; 2],
-            Self::Volume(VolumeConvolution::Full) => vec![side; 3],
-            Self::Volume(VolumeConvolution::Slices) => vec![1, side, side],
-        }
-    }
-}
 
 /// Geometry of a [`Conv`]; the default is flat, 3x3, stride 1, padding 1, no bias, one group.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,8 +83,8 @@ impl Conv {
             .map(|scope| scope.parameter("weight", &shape(&vec![1; sides.len()]), Init::Constant(0.0)))
             .collect::<Result<_, _>>()?;
         let conv = Self { layer: scope.next_layer(), weight, bias, adapters, options };
-        if conv.suits_winograd() {
-            scope.note_winograd_layer();
+        if conv.suits_winograd() || space != Space::Flat && conv.suits_direct() {
+            scope.note_own_kernels();
         }
         Ok(conv)
     }
@@ -196,7 +156,7 @@ impl Conv {
 
     /// The dtype in which what computes this layer takes its weight: that of the activations, or fp32, where it is rounded after a transform.
     pub(super) fn weight_kind(&self, context: &Context<'_>) -> Kind {
-        if self.uses_winograd(context) { Kind::Float } else { context.kind }
+        if self.uses_winograd(context) || self.may_use_direct(context) { Kind::Float } else { context.kind }
     }
 
     /// As [`Self::merged`], fp32.
@@ -241,6 +201,7 @@ impl Conv {
     ) -> Result<Tensor, ModelError> {
         let ConvOptions { padding: p, space, .. } = self.options;
         match space {
+            _ if self.uses_direct(x, context) => self.convolve_directly(x, weight, bias),
             Space::Flat if self.uses_winograd(context) => winograd::convolve(x, weight, bias),
             Space::Flat if self.uses_im2col(x, context) => im2col::convolve(x, weight, bias, self.window()),
             Space::Flat => self.convolve(x, weight, bias, &[p, p]),
@@ -252,6 +213,23 @@ impl Conv {
 
     fn uses_winograd(&self, context: &Context<'_>) -> bool {
         context.convolutions == Convolutions::Winograd && self.suits_winograd()
+    }
+
+    /// Whether direct kernels compute this layer in training where Winograd's algorithm does not.
+    fn may_use_direct(&self, context: &Context<'_>) -> bool {
+        let is_asked = context.train && context.convolutions == Convolutions::Winograd;
+        is_asked && context.kind == Kind::BFloat16 && self.suits_direct()
+    }
+
+    /// Whether they compute this layer for this input. Winograd's tiles of 2x2 are larger than the smallest images.
+    fn uses_direct(&self, x: &Tensor, context: &Context<'_>) -> bool {
+        let is_small = || x.size()[2..].iter().all(|&side| side <= SMALL);
+        self.may_use_direct(context) && (!self.suits_winograd() || is_small())
+    }
+
+    fn convolve_directly(&self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
+        let ConvOptions { kernel, stride, padding, space, .. } = self.options;
+        direct::convolve(x, weight, bias, space.filters(weight.size()[0], kernel, padding), stride)
     }
 
     fn uses_im2col(&self, x: &Tensor, context: &Context<'_>) -> bool {
@@ -270,6 +248,15 @@ impl Conv {
         (kernel, stride, padding, groups, space) == (3, 1, 1, 1, Space::Flat) && winograd::takes(&self.weight)
     }
 
+    /// Whether direct kernels are the ones for this layer. A filter of one pixel is a product in libtorch, without a stride, and libtorch
+    /// is faster where sixteen channels are all there are, unless most of their filters lack a tap.
+    fn suits_direct(&self) -> bool {
+        let ConvOptions { kernel, stride, groups, space, .. } = self.options;
+        let is_acs = space == Space::Volume(VolumeConvolution::Acs);
+        let is_narrow = self.weight.size()[..2].contains(&16) && stride == 1;
+        groups == 1 && (kernel, stride) != (1, 1) && winograd::takes(&self.weight) && (is_acs || !is_narrow)
+    }
+
     fn apply_adapter(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor, ModelError> {
         match self.options.space {
             Space::Flat => self.convolve(x, weight, None, &[0, 0]),
@@ -285,19 +272,8 @@ impl Conv {
         bias: Option<&Tensor>,
         padding: &[i64],
     ) -> Result<Tensor, ModelError> {
-        let ConvOptions { mut stride, groups, .. } = self.options;
-        let mut x = x.shallow_clone();
-        if stride > 1 && is_narrow_pointwise(weight) && padding.iter().all(|&side| side == 0) {
-            for axis in 2..x.dim() as i64 {
-                x = x.f_slice(axis, None, None, stride)?;
-            }
-            stride = 1;
-        }
-        Ok(if padding.len() == 2 {
-            x.f_conv2d(weight, bias, [stride, stride], padding, [1, 1], groups)?
-        } else {
-            x.f_conv3d(weight, bias, [stride, stride, stride], padding, [1, 1, 1], groups)?
-        })
+        let ConvOptions { stride, groups, .. } = self.options;
+        Ok(libtorch_conv::convolve(x, weight, bias, stride, padding, groups)?)
     }
 
     fn convolve_planes(
@@ -376,40 +352,9 @@ impl Conv {
     }
 }
 
-/// Filters of an ACS convolution that lie in one plane, and the zeros around their input.
-struct Plane {
-    weight: Tensor,
-    padding: [i64; 3],
-    start: i64,
-    len: i64,
-}
-
-/// The first filters lie across depth (axial), the next across height (coronal), the last across width (sagittal); when three
-/// does not divide their number, the first planes have one more.
-fn planes(weight: &Tensor, p: i64) -> Result<Vec<Plane>, ModelError> {
-    let output = weight.size()[0];
-    let mut planes = Vec::with_capacity(3);
-    let mut start = 0;
-    for plane in 0..3 {
-        let len = (output + 2 - plane) / 3;
-        if len > 0 {
-            let mut padding = [p; 3];
-            padding[plane as usize] = 0;
-            let weight = weight.f_narrow(0, start, len)?.f_unsqueeze(2 + plane)?;
-            planes.push(Plane { weight, padding, start, len });
-        }
-        start += len;
-    }
-    Ok(planes)
-}
-
-/// Whether the kernel of a convolution is one pixel, of few input channels. With a stride and channels last, the backward pass of
-/// libtorch 2.11 writes beyond its memory then, on processors with AVX2; `torch.nn.functional.conv2d` crashes the same way. Such
-/// layers are given every `stride`-th pixel instead, which is the same.
-fn is_narrow_pointwise(weight: &Tensor) -> bool {
-    let shape = weight.size();
-    shape[1] < 8 && shape[2..].iter().all(|&side| side == 1)
-}
+/// The longest side of images whose 3x3 convolutions take fewer products as they are written than by tiles of 2x2: 49 and 64 on 3x3 pixels,
+/// 100 and 64 on 4x4.
+const SMALL: i64 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -417,42 +362,7 @@ mod tests {
     use crate::context::Rows;
     use crate::scope::Filling;
     use crate::{BuildOptions, NetConfig, Segment};
-    use tch::{Device, Kind};
-
-    /// With 4 channels and a stride, libtorch's own backward pass corrupts the heap: a test of it would end this process.
-    #[test]
-    fn narrow_pointwise_convolutions_with_a_stride_are_those_of_every_other_pixel() {
-        let scope =
-            Scope::root(&NetConfig::default(), vec!["a".into()], &BuildOptions::default(), Filling::Initialised)
-                .unwrap();
-        let options = ConvOptions { kernel: 1, stride: 2, padding: 0, ..ConvOptions::default() };
-        let conv = Conv::new(&scope, 4, 8, options).unwrap();
-        let value = |shape: &[i64]| {
-            let count = shape.iter().product::<i64>();
-            (Tensor::arange(count, (Kind::Float, Device::Cpu)).square() * 0.37).sin().view(shape)
-        };
-        let x = value(&[3, 4, 9, 9]);
-        let last = x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]).set_requires_grad(true);
-        let weight = value(&[8, 4, 1, 1]).set_requires_grad(true);
-        let expected = Tensor::einsum(
-            "nchw,oc->nohw",
-            &[x.slice(2, None, None, 2).slice(3, None, None, 2), weight.detach().view([8, 4])],
-            None::<&[i64]>,
-        );
-        for _ in 0..20 {
-            let y = conv.convolve(&last, &weight, None, &[0, 0]).unwrap();
-            assert!(y.allclose(&expected, 1e-5, 1e-5, false));
-            let gradients = Tensor::run_backward(&[y.sum(Kind::Float)], &[&last, &weight], false, false);
-            let sums = weight.detach().sum_dim_intlist([0_i64].as_slice(), false, Kind::Float).view([1, 4, 1, 1]);
-            assert!(gradients[0].slice(2, None, None, 2).slice(3, None, None, 2).allclose(
-                &sums.expand([3, 4, 5, 5], false),
-                1e-5,
-                1e-5,
-                false
-            ));
-            assert_eq!(gradients[0].slice(2, 1, None, 2).abs().max().double_value(&[]), 0.0);
-        }
-    }
+    use tch::Device;
 
     /// A 3x3 convolution over volumes of shape `[2, 4, 7, 7, 7]` to 5 channels, and its input.
     fn conv(form: VolumeConvolution, stride: i64) -> (Conv, Tensor) {

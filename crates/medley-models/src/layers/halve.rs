@@ -3,13 +3,13 @@
 use medley_kernels::{MaxPoolRelu, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused, takes_channels};
+use super::slices::{Dtype, channels_last, is_channels_last, numbers, numbers_mut, refused, takes_channels};
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError};
 
 /// `[N, C, H, W]` to `[N, C, H / 2, W / 2]`, of finite numbers to the bits of libtorch, with its backward pass; `None` where the kernels do not take the input.
 pub(super) fn halve(x: &Tensor) -> Result<Option<Tensor>, ModelError> {
-    if !is_channels_last(x) || !takes_channels(x) || x.device() != Device::Cpu {
+    if x.dim() != 4 || !is_channels_last(x) || !takes_channels(x) || x.device() != Device::Cpu {
         return Ok(None);
     }
     match x.kind() {
@@ -26,11 +26,7 @@ fn halve_as<N: Dtype + Default>(x: &Tensor) -> Result<Tensor, ModelError> {
         MaxPoolRelu { images, height, width, channels, threads: tch::get_num_threads().max(1) as usize }
     };
     let y = tch::no_grad(|| -> Result<Tensor, TchError> {
-        let (down, across) = (height / 2, width / 2);
-        // Not a view of another tensor: autograd would refuse to change it in place.
-        let strides = [down * across * channels, 1, across * channels, channels];
-        let size = [images, channels, down, across];
-        let mut y = Tensor::f_empty_strided(size, strides, (N::KIND, Device::Cpu))?;
+        let mut y = channels_last::<N>(&[images, channels, height / 2, width / 2])?;
         layer.forward(numbers::<N>(x)?, numbers_mut(&mut y)?).map_err(refused)?;
         Ok(y)
     })?;

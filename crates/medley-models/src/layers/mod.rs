@@ -12,24 +12,28 @@ mod batch_norm;
 mod batch_norm_kernel;
 mod conv;
 mod conv_norm;
+mod direct;
 mod film;
 mod halve;
 pub(crate) mod im2col;
 mod layer_norm;
+mod libtorch_conv;
 mod linear;
 mod noise;
 #[cfg(test)]
 mod passes;
 mod pool;
 mod slices;
+mod space;
 pub(crate) mod winograd;
 
 pub use batch_norm::BatchNorm;
-pub use conv::{Conv, ConvOptions, Space, VolumeConvolution};
+pub use conv::{Conv, ConvOptions};
 pub use conv_norm::ConvNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use noise::{Dropout, StochasticDepth};
+pub use space::{Space, VolumeConvolution};
 
 pub(crate) use attention::attention;
 pub(crate) use pool::{adaptive_mean_pool, global_max_pool, global_mean_pool, max_pool, mean_over_space, mean_pool};

@@ -1,6 +1,6 @@
 //! Tensors of libtorch as slices of numbers, for kernels of our own.
 
-use medley_kernels::{Convolution, KernelError, Number, bf16};
+use medley_kernels::{Convolution, Kernel, KernelError, Number, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Numbers of the kernels and of libtorch.
@@ -16,9 +16,37 @@ impl Dtype for bf16 {
     const KIND: Kind = Kind::BFloat16;
 }
 
-/// Whether all channels of a pixel lie together, without gaps: `[N, C, H, W]`.
+/// Whether all channels of a pixel lie together, without gaps: `[N, C, H, W]` or `[N, C, D, H, W]`.
 pub(super) fn is_channels_last(tensor: &Tensor) -> bool {
-    tensor.dim() == 4 && tensor.f_permute([0, 2, 3, 1]).is_ok_and(|tensor| tensor.is_contiguous())
+    let order: &[i64] = match tensor.dim() {
+        4 => &[0, 2, 3, 1],
+        5 => &[0, 2, 3, 4, 1],
+        _ => return false,
+    };
+    tensor.f_permute(order).is_ok_and(|tensor| tensor.is_contiguous())
+}
+
+/// A tensor of this shape with channels last, to be filled. Not a view of another one: autograd would refuse to change it in place.
+pub(super) fn channels_last<N: Dtype>(shape: &[i64]) -> Result<Tensor, TchError> {
+    let mut strides = vec![1; shape.len()];
+    let mut step = shape[1];
+    for axis in (2..shape.len()).rev() {
+        strides[axis] = step;
+        step *= shape[axis];
+    }
+    strides[0] = step;
+    Tensor::f_empty_strided(shape, strides.as_slice(), (N::KIND, Device::Cpu))
+}
+
+/// A weight in one of the two orders that the kernels read.
+pub(super) fn kernel_order(weight: &Tensor) -> Result<Tensor, TchError> {
+    if is_channels_last(weight) { Ok(weight.shallow_clone()) } else { weight.f_contiguous() }
+}
+
+/// A weight that is in such an order.
+pub(super) fn kernel(weight: &Tensor) -> Result<Kernel<'_>, TchError> {
+    let read = if weight.is_contiguous() { Kernel::contiguous } else { Kernel::channels_last };
+    Ok(read(numbers(weight)?))
 }
 
 /// Whether the kernels take so many channels.

@@ -1,9 +1,9 @@
 //! 3x3 convolutions by the kernels of `medley-kernels`, in place of libtorch's: of images in fp32 or bf16, with weights in fp32.
 
-use medley_kernels::{Convolution, Kernel, TransformedKernel, bf16};
+use medley_kernels::{Convolution, TransformedKernel, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused};
+use super::slices::{Dtype, channels_last, kernel, kernel_order, numbers, numbers_mut, refused};
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError};
 
@@ -120,20 +120,9 @@ fn geometry(x: &Tensor, weight: &Tensor) -> Result<Convolution, ModelError> {
     Ok(Convolution { images, height, width, inputs, outputs, threads: tch::get_num_threads().max(1) as usize })
 }
 
-/// `[N, C, H, W]` with channels last, to be filled. Not a view of another tensor: autograd would refuse to change it in place.
+/// `[N, C, H, W]` with channels last, to be filled.
 fn pixels<N: Dtype>(layer: Convolution, channels: usize) -> Result<Tensor, TchError> {
-    let [n, h, w, c] = [layer.images, layer.height, layer.width, channels].map(|size| size as i64);
-    Tensor::f_empty_strided([n, c, h, w], [h * w * c, 1, w * c, c], (N::KIND, Device::Cpu))
-}
-
-/// A weight in one of the two orders that the kernels read.
-fn kernel_order(weight: &Tensor) -> Result<Tensor, TchError> {
-    if is_channels_last(weight) { Ok(weight.shallow_clone()) } else { weight.f_contiguous() }
-}
-
-fn kernel(weight: &Tensor) -> Result<Kernel<'_>, TchError> {
-    let read = if weight.is_contiguous() { Kernel::contiguous } else { Kernel::channels_last };
-    Ok(read(numbers(weight)?))
+    channels_last::<N>(&[layer.images, channels, layer.height, layer.width].map(|size| size as i64))
 }
 
 #[cfg(test)]

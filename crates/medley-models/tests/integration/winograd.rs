@@ -1,6 +1,7 @@
 //! Networks computed by kernels of our own in bfloat16, beside the same networks by libtorch.
 
 use medley_models::conformance::{noise, task};
+use medley_models::layers::VolumeConvolution;
 use medley_models::{
     BackboneConfig, BatchNormScope, BuildOptions, ComputePlan, Convolutions, MultiTaskNet, NetConfig, Precision,
     Segment,
@@ -14,7 +15,11 @@ fn passes(config: &NetConfig, plan: ComputePlan) -> Vec<(String, Tensor)> {
     let options = BuildOptions { plan, seed: 3, ..BuildOptions::default() };
     let tasks = [task("a", 3), task("b", 5)];
     let net = MultiTaskNet::build(&config.clone().validated().unwrap(), &tasks, &options).unwrap();
-    let logits = net.forward(&noise(1, 24, 3, 28).unwrap(), &SEGMENTS, true).unwrap();
+    let images = match config.backbone.convolution {
+        None => noise(1, 24, 3, 28).unwrap(),
+        Some(_) => noise(1, 24, 3 * 10, 10).unwrap().view([24, 3, 10, 10, 10]),
+    };
+    let logits = net.forward(&images, &SEGMENTS, true).unwrap();
     let sums: Vec<Tensor> = logits.iter().map(|logits| logits.square().sum(Kind::Float)).collect();
     let gradients = net.gradients(&(&sums[0] + &sums[1])).unwrap();
     let names = net.parameters().into_iter().map(|(name, _)| name);
@@ -28,7 +33,13 @@ fn in_bfloat16_networks_are_as_near_to_fp32_as_those_of_libtorch() {
     tch::set_num_threads(1);
     let of = |name: &str| NetConfig { backbone: BackboneConfig::with_width(name, 16), ..NetConfig::default() };
     let per_task = NetConfig { batch_norm: BatchNormScope::PerTask, ..of("resnet9") };
-    for config in [of("resnet18"), of("resnet9"), per_task] {
+    let volumes = |convolution| {
+        let mut config = of("resnet18_3d");
+        config.backbone.convolution = Some(convolution);
+        config
+    };
+    let [planes, cubes] = [VolumeConvolution::Acs, VolumeConvolution::Full].map(volumes);
+    for config in [of("resnet18"), of("resnet9"), per_task, planes, cubes] {
         let exact = passes(&config, ComputePlan::default());
         let [ours, theirs] = [Convolutions::Winograd, Convolutions::Libtorch].map(|convolutions| {
             passes(&config, ComputePlan { convolutions, precision: Precision::Bf16, ..ComputePlan::default() })

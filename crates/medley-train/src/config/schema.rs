@@ -279,7 +279,7 @@ medley_core::choices! {
         Auto = "auto",
         /// The kernels of libtorch.
         Libtorch = "libtorch",
-        /// Winograd's algorithm, with channels last on the CPU, and our own normalisation and pooling.
+        /// Winograd's algorithm and other kernels of our own, with channels last on the CPU.
         Winograd = "winograd",
         /// Weight gradients of deep layers on few pixels as one matrix product, in bf16 with channels last on the CPU.
         Im2col = "im2col",
