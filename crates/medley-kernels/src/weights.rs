@@ -1,6 +1,7 @@
 //! Weights as the kernels read them.
 #![allow(clippy::inline_always, reason = "see `lanes`")]
 
+use crate::arithmetic::Arithmetic;
 use crate::lanes::{LANES, Lanes};
 
 /// Side of the kernel.
@@ -85,6 +86,29 @@ impl Side<'_> {
             }
         }
         square
+    }
+
+    /// [`Self::taps`] at sixteen depths, from this one on.
+    #[inline(always)]
+    pub(crate) fn squares<A: Arithmetic>(self, panel: usize, depth: usize, squares: &mut [Square; LANES]) {
+        let Self { weight, taps, .. } = self;
+        if taps.depth != 1 {
+            for (index, square) in squares.iter_mut().enumerate() {
+                *square = self.taps(panel, depth + index);
+            }
+            return;
+        }
+        let start = panel * LANES * taps.lane + depth;
+        for tap in 0..KERNEL * KERNEL {
+            let from = if taps.rotated { KERNEL * KERNEL - 1 - tap } else { tap };
+            let mut rows = [Lanes::ZERO; LANES];
+            for (lane, row) in rows.iter_mut().enumerate() {
+                *row = Lanes::load(&weight[start + from * taps.tap + lane * taps.lane..]);
+            }
+            for (square, lanes) in squares.iter_mut().zip(A::transpose(&rows)) {
+                square[tap / KERNEL][tap % KERNEL] = lanes;
+            }
+        }
     }
 }
 

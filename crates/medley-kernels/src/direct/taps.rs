@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::arithmetic::{Arithmetic, for_each_arithmetic};
+use crate::arithmetic::{Arithmetic, for_each_arithmetic, pair_up};
 use crate::lanes::{LANES, Lanes};
 use crate::shared::{Shared, for_each};
 
@@ -89,19 +89,35 @@ for_each_arithmetic! {
 
 #[inline(always)]
 fn pack_lanes<A: Arithmetic>(tap: &Tap, depth_stride: usize, weight: &[f32], to: &mut [u32]) {
-    let at = |depth: usize| {
-        let mut lanes = Lanes::ZERO;
-        if tap.depths.contains(&depth) {
-            for (value, start) in lanes.0.iter_mut().zip(tap.lanes) {
-                *value = start.map_or(0.0, |start| weight[start + depth * depth_stride]);
-            }
-        }
-        A::round(lanes)
-    };
-    for (pair, to) in tap.pairs().zip(to.chunks_exact_mut(LANES)) {
-        let (first, second) = (at(2 * pair), at(2 * pair + 1));
-        for (lane, to) in to.iter_mut().enumerate() {
-            *to = u32::from(first[lane]) | u32::from(second[lane]) << 16;
+    let mut panels = to.chunks_exact_mut(LANES);
+    let pairs = tap.pairs();
+    for first in (2 * pairs.start..2 * pairs.end).step_by(LANES) {
+        let depths = sixteen_depths::<A>(tap, depth_stride, weight, first);
+        for (&[first, second], panel) in depths.as_chunks().0.iter().zip(&mut panels) {
+            pair_up::<A>(first, second, panel);
         }
     }
+}
+
+/// The weights of sixteen lanes at sixteen depths from this one on, with zeros for depths that the tap does not have.
+#[inline(always)]
+fn sixteen_depths<A: Arithmetic>(tap: &Tap, depth_stride: usize, weight: &[f32], first: usize) -> [Lanes; LANES] {
+    let mut depths = [Lanes::ZERO; LANES];
+    if depth_stride == 1 && tap.depths.start <= first && first + LANES <= tap.depths.end {
+        for (row, start) in depths.iter_mut().zip(tap.lanes) {
+            *row = start.map_or(Lanes::ZERO, |start| Lanes::load(&weight[start + first..]));
+        }
+        return A::transpose(&depths);
+    }
+    let beside = tap.lanes[0].filter(|&start| tap.lanes.iter().enumerate().all(|(lane, at)| *at == Some(start + lane)));
+    for (depth, lanes) in (first..first + LANES).zip(&mut depths).filter(|(depth, _)| tap.depths.contains(depth)) {
+        if let Some(start) = beside {
+            *lanes = Lanes::load(&weight[start + depth * depth_stride..]);
+            continue;
+        }
+        for (value, start) in lanes.0.iter_mut().zip(tap.lanes) {
+            *value = start.map_or(0.0, |start| weight[start + depth * depth_stride]);
+        }
+    }
+    depths
 }

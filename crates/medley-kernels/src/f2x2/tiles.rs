@@ -6,10 +6,10 @@
 
 use half::bf16;
 
-use crate::arithmetic::{Arithmetic, for_each_arithmetic};
+use crate::arithmetic::{Arithmetic, for_each_arithmetic, pair_up};
 use crate::lanes::{LANES, Lanes};
 use crate::shared::Shared;
-use crate::weights::{KERNEL, Side, Taps};
+use crate::weights::{KERNEL, Side, Square, Taps};
 
 /// Side of the tile that is read.
 pub(super) const TILE: usize = 4;
@@ -375,25 +375,24 @@ for_each_arithmetic! {
 
 #[inline(always)]
 fn kernel_panel<A: Arithmetic>(side: &Side<'_>, panel: usize, u: Shared<'_, u32>, element: usize) {
-    for pair in 0..side.depth / 2 {
-        let first = transformed_kernel(side, panel, 2 * pair);
-        let second = transformed_kernel(side, panel, 2 * pair + 1);
-        for (index, (&first, &second)) in first.as_flattened().iter().zip(second.as_flattened()).enumerate() {
-            let at = index * element + (panel * side.depth / 2 + pair) * LANES;
-            // SAFETY: this panel is no other thread's.
-            #[allow(unsafe_code, reason = "panels do not overlap")]
-            let to = unsafe { u.part(at, LANES) };
-            let (first, second) = (A::round(first), A::round(second));
-            for (lane, to) in to.iter_mut().enumerate() {
-                *to = u32::from(first[lane]) | u32::from(second[lane]) << 16;
+    let mut squares = [Square::default(); LANES];
+    for depth in (0..side.depth).step_by(LANES) {
+        side.squares::<A>(panel, depth, &mut squares);
+        for (pair, [first, second]) in squares.as_chunks().0.iter().enumerate() {
+            let (first, second) = (transformed_kernel(first), transformed_kernel(second));
+            for (index, (&first, &second)) in first.as_flattened().iter().zip(second.as_flattened()).enumerate() {
+                let at = index * element + (panel * side.depth / 2 + depth / 2 + pair) * LANES;
+                // SAFETY: this panel is no other thread's.
+                #[allow(unsafe_code, reason = "panels do not overlap")]
+                let to = unsafe { u.part(at, LANES) };
+                pair_up::<A>(first, second, to);
             }
         }
     }
 }
 
 #[inline(always)]
-fn transformed_kernel(side: &Side<'_>, panel: usize, depth: usize) -> [[Lanes; TILE]; TILE] {
-    let square = side.taps(panel, depth);
+fn transformed_kernel(square: &Square) -> [[Lanes; TILE]; TILE] {
     // Not `map`, which is a function of its own.
     let half = [kernel(square[0]), kernel(square[1]), kernel(square[2])];
     let mut result = [[Lanes::ZERO; TILE]; TILE];
