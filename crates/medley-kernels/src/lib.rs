@@ -44,6 +44,7 @@ mod direct;
 mod error;
 mod f2x2;
 mod f4x4;
+mod grid;
 mod lanes;
 mod normalisation;
 mod number;

@@ -101,12 +101,7 @@ impl BatchNorm {
         self.check(&[("the input", x), ("what is added", added.unwrap_or(x)), ("the output", y)])?;
         self.check_channels(affine)?;
         let line = Line { scale: &affine.scale, shift: &affine.shift };
-        let (channels, to) = (self.channels, Shared::new(y));
-        self.for_each_chunk(|pixels| {
-            let at = pixels.start * channels..pixels.end * channels;
-            // SAFETY: every pixel belongs to one chunk.
-            #[allow(unsafe_code, reason = "chunks do not overlap")]
-            let y = unsafe { to.part(at.start, at.len()) };
+        self.write_chunks(y, |at, y| {
             let added = added.map(|added| &added[at.clone()]);
             apply_line(&x[at], line, added, rectified, y);
         });
@@ -140,14 +135,7 @@ impl BatchNorm {
             shifts.push((-scale * sum / count) as f32);
         }
         let own = Line { scale: &slopes, shift: &shifts };
-        let (channels, to) = (self.channels, Shared::new(dx));
-        self.for_each_chunk(|pixels| {
-            let at = pixels.start * channels..pixels.end * channels;
-            // SAFETY: every pixel belongs to one chunk.
-            #[allow(unsafe_code, reason = "chunks do not overlap")]
-            let dx = unsafe { to.part(at.start, at.len()) };
-            combine(&dy[at.clone()], &x[at], affine, own, rectified, dx);
-        });
+        self.write_chunks(dx, |at, dx| combine(&dy[at.clone()], &x[at], affine, own, rectified, dx));
         let weight =
             products.iter().zip(&affine.inverse_deviation).map(|(product, inverse)| (product * inverse) as f32);
         Ok([weight.collect(), sums.iter().map(|&sum| sum as f32).collect()])
@@ -185,6 +173,18 @@ impl BatchNorm {
     fn for_each_chunk(&self, work: impl Fn(Range<usize>) + Sync) {
         for_each(self.threads, self.pixels.div_ceil(CHUNK), |index| {
             work(index * CHUNK..self.pixels.min((index + 1) * CHUNK));
+        });
+    }
+
+    /// Has each chunk written, from its numbers' indices.
+    fn write_chunks<N: Number>(&self, to: &mut [N], write: impl Fn(Range<usize>, &mut [N]) + Sync) {
+        let to = Shared::new(to);
+        self.for_each_chunk(|pixels| {
+            let at = pixels.start * self.channels..pixels.end * self.channels;
+            // SAFETY: every pixel belongs to one chunk.
+            #[allow(unsafe_code, reason = "chunks do not overlap")]
+            let part = unsafe { to.part(at.start, at.len()) };
+            write(at, part);
         });
     }
 

@@ -3,6 +3,7 @@
 
 use crate::arithmetic::Arithmetic;
 use crate::lanes::{LANES, Lanes};
+use crate::shared::Shared;
 
 /// Side of the kernel.
 pub(crate) const KERNEL: usize = 3;
@@ -126,6 +127,23 @@ impl Taps {
     /// Those of [`Kernel::contiguous`] as the output sees it.
     pub(crate) fn contiguous(inputs: usize) -> Self {
         Self { lane: inputs * KERNEL * KERNEL, depth: KERNEL * KERNEL, tap: 1, rotated: false }
+    }
+
+    /// Writes the taps of sixteen lanes at one depth to where [`Side::taps`] reads them. They are not rotated.
+    ///
+    /// # Safety
+    /// These lanes are no other thread's.
+    #[allow(unsafe_code, reason = "the caller parts lanes between threads")]
+    #[inline(always)]
+    pub(crate) unsafe fn write(self, square: &Square, panel: usize, depth: usize, weight: Shared<'_, f32>) {
+        for lane in 0..LANES {
+            let start = (panel * LANES + lane) * self.lane + depth * self.depth;
+            for (tap, lanes) in square.as_flattened().iter().enumerate() {
+                // SAFETY: the caller's.
+                let to = unsafe { weight.part(start + tap * self.tap, 1) };
+                to[0] = lanes.0[lane];
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::geometry::Pass;
 use super::taps::Taps;
 use crate::arithmetic::{Arithmetic, for_each_arithmetic};
 use crate::lanes::{LANES, Lanes};
+use crate::number::Algorithm;
 use crate::shared::{Shared, for_each};
 
 /// Images whose work is one piece: twice as many as the registers hold sums of.
@@ -187,7 +188,7 @@ fn strip<A: Arithmetic, const GROUPS: usize, const IMAGES: usize>(
         let to = unsafe { block.y.part((image + index) * to_len + place.to + channel, GROUPS * LANES) };
         for (group, (&sum, to)) in sums.iter().zip(to.chunks_exact_mut(LANES)).enumerate() {
             let bias = block.bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[channel + group * LANES..]));
-            to.copy_from_slice(&A::round(sum + bias).map(bf16::from_bits));
+            bf16::store::<A>(sum + bias, to);
         }
     }
 }

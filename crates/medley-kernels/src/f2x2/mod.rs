@@ -59,7 +59,7 @@ impl Algorithm for bf16 {
         bias: Option<&[f32]>,
         y: &mut [bf16],
     ) {
-        let (from, to) = (grid(layer, depth), grid(layer, lanes));
+        let (from, to) = (Grid::new(layer, depth), Grid::new(layer, lanes));
         let (rows, across) = (from.rows(), from.across());
         if rows * across == 0 {
             return;
@@ -102,7 +102,7 @@ impl Algorithm for bf16 {
 
 /// The gradient of the transformed weight: for each element `[outputs / 16][inputs][16]`.
 fn products_over_tiles(layer: &Convolution, x: &[bf16], dy: &[bf16], sums: &mut [f32]) {
-    let (rows, across) = (grid(layer, layer.inputs).rows(), grid(layer, layer.inputs).across());
+    let (rows, across) = (Grid::new(layer, layer.inputs).rows(), Grid::new(layer, layer.inputs).across());
     let block = block_of_rows(TILES, across, rows).next_multiple_of(2);
     let len = |channels: usize| Panels::new(block / 2 * across, channels).len();
     with_scratch(len(layer.inputs), |images| {
@@ -119,7 +119,7 @@ fn products_over_tiles(layer: &Convolution, x: &[bf16], dy: &[bf16], sums: &mut 
 
 /// The panels of input and gradient for the tiles of `rows`.
 fn transform_pairs(layer: &Convolution, x: &[bf16], dy: &[bf16], rows: Range<usize>, to: [&mut [u32]; 2]) {
-    let (from_x, from_dy) = (grid(layer, layer.inputs), grid(layer, layer.outputs));
+    let (from_x, from_dy) = (Grid::new(layer, layer.inputs), Grid::new(layer, layer.outputs));
     let across = from_x.across();
     let [to_images, to_gradients] = to.map(Shared::new);
     let pairs = rows.len().div_ceil(2);
@@ -160,8 +160,4 @@ fn add_products(
 /// Rows of tiles that are transformed before they are multiplied: of about so many tiles.
 fn block_of_rows(tiles: usize, across: usize, most: usize) -> usize {
     tiles.clamp(LEAST_TILES, TILES).div_ceil(across).min(most).max(1)
-}
-
-fn grid(layer: &Convolution, channels: usize) -> Grid {
-    Grid { images: layer.images, height: layer.height, width: layer.width, channels }
 }

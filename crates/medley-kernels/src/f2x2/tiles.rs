@@ -8,6 +8,7 @@ use half::bf16;
 
 use crate::arithmetic::{Arithmetic, for_each_arithmetic, pair_up};
 use crate::lanes::{LANES, Lanes};
+use crate::number::Algorithm;
 use crate::shared::Shared;
 use crate::weights::{KERNEL, Side, Square, Taps};
 
@@ -18,30 +19,18 @@ pub(super) const STEP: usize = 2;
 /// Elements of a transformed tile, each a product of matrices of its own.
 pub(super) const ELEMENTS: usize = TILE * TILE;
 
-/// Images `[N, H, W, C]` and the tiles that cover their outputs.
-#[derive(Clone, Copy)]
-pub(super) struct Grid {
-    pub(super) images: usize,
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) channels: usize,
-}
+/// The tiles of this algorithm.
+pub(super) type Grid = crate::grid::Grid<STEP>;
 
 impl Grid {
     /// Rows of tiles of all images.
     pub(super) fn rows(&self) -> usize {
-        self.images * self.height.div_ceil(STEP)
-    }
-
-    /// Tiles of a row.
-    pub(super) fn across(&self) -> usize {
-        self.width.div_ceil(STEP)
+        self.images * self.down()
     }
 
     /// Where the pixels of the image begin that a row of tiles belongs to, and the first row that its tiles write.
     fn origin(&self, row: usize) -> (usize, usize) {
-        let down = self.height.div_ceil(STEP);
-        (row / down * self.height * self.width, row % down * STEP)
+        (row / self.down() * self.height * self.width, row % self.down() * STEP)
     }
 
     /// Row `y` of the image that begins at `start`, from channel `group * 16` on; nothing outside the image.
@@ -348,7 +337,7 @@ fn output_rows<A: Arithmetic>(
                         // SAFETY: every pixel belongs to one tile, and every tile is written once.
                         #[allow(unsafe_code, reason = "tiles do not overlap")]
                         let to = unsafe { y.part(pixel * grid.channels + group * LANES, LANES) };
-                        to.copy_from_slice(&A::round(lanes + bias).map(bf16::from_bits));
+                        bf16::store::<A>(lanes + bias, to);
                     }
                 }
             }
@@ -435,16 +424,16 @@ fn kernel_gradient_panel<A: Arithmetic>(
             *half = kernel_gradient([at(0), at(1), at(2), at(3)]);
         }
         let [first, second, third, fourth] = half;
+        let mut square = Square::default();
         for (column, (((a, b), c), d)) in first.into_iter().zip(second).zip(third).zip(fourth).enumerate() {
             for (row, lanes) in kernel_gradient([a, b, c, d]).into_iter().enumerate() {
-                for (lane, value) in lanes.0.into_iter().enumerate() {
-                    let at = (panel * LANES + lane) * taps.lane + p * taps.depth + (row * KERNEL + column) * taps.tap;
-                    // SAFETY: these output channels are no other thread's.
-                    #[allow(unsafe_code, reason = "panels do not overlap")]
-                    let w = unsafe { w.part(at, 1) };
-                    w[0] = value;
-                }
+                square[row][column] = lanes;
             }
+        }
+        // SAFETY: these output channels are no other thread's.
+        #[allow(unsafe_code, reason = "panels do not overlap")]
+        unsafe {
+            taps.write(&square, panel, p, w);
         }
     }
 }

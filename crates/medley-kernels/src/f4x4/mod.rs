@@ -52,7 +52,7 @@ impl Algorithm for f32 {
         bias: Option<&[f32]>,
         y: &mut [f32],
     ) {
-        let (from, to) = (grid(layer, depth), grid(layer, lanes));
+        let (from, to) = (Grid::new(layer, depth), Grid::new(layer, lanes));
         let (tiles, element) = (from.tiles(), depth * lanes);
         let y = Shared::new(y);
         let block = block(layer, tiles, layer.threads);
@@ -78,7 +78,7 @@ impl Algorithm for f32 {
 
     fn weight_gradient(layer: &Convolution, x: &[f32], dy: &[f32], dw: &mut [f32], taps: Taps) {
         let (inputs, outputs) = (layer.inputs, layer.outputs);
-        let (from, to) = (grid(layer, inputs), grid(layer, outputs));
+        let (from, to) = (Grid::new(layer, inputs), Grid::new(layer, outputs));
         let tiles = from.tiles();
         let block = block(layer, tiles, 1);
         let element = inputs * outputs;
@@ -116,8 +116,4 @@ fn block(layer: &Convolution, tiles: usize, threads: usize) -> usize {
     let cached = BLOCK / (ELEMENTS * (layer.inputs + layer.outputs));
     let fair = tiles.div_ceil(threads.max(1));
     cached.clamp(96, 384).min(fair).next_multiple_of(ROWS)
-}
-
-fn grid(layer: &Convolution, channels: usize) -> Grid {
-    Grid { images: layer.images, height: layer.height, width: layer.width, channels }
 }

@@ -8,14 +8,8 @@ use crate::processor::for_each_processor;
 use crate::shared::Shared;
 use crate::weights::{Side, Square, Taps};
 
-/// Images `[N, H, W, C]` and the tiles that cover their outputs.
-#[derive(Clone, Copy)]
-pub(crate) struct Grid {
-    pub(crate) images: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) channels: usize,
-}
+/// The tiles of this algorithm.
+pub(crate) type Grid = crate::grid::Grid<STEP>;
 
 /// The first row and column of what a tile writes, and its image.
 #[derive(Clone, Copy)]
@@ -26,21 +20,13 @@ struct TileOrigin {
 }
 
 impl Grid {
-    fn tiles_down(&self) -> usize {
-        self.height.div_ceil(STEP)
-    }
-
-    fn tiles_across(&self) -> usize {
-        self.width.div_ceil(STEP)
-    }
-
     pub(crate) fn tiles(&self) -> usize {
-        self.images * self.tiles_down() * self.tiles_across()
+        self.images * self.down() * self.across()
     }
 
     #[inline(always)]
     fn origin(&self, tile: usize) -> TileOrigin {
-        let (across, down) = (self.tiles_across(), self.tiles_down());
+        let (across, down) = (self.across(), self.down());
         TileOrigin { image: tile / (across * down), y: tile / across % down * STEP, x: tile % across * STEP }
     }
 }
@@ -316,14 +302,10 @@ fn kernel_gradient_panel<const ROWS: usize>(
     for p in 0..depth {
         let u = Apart { data: &u[(panel * depth + p) * LANES..], step: element };
         transforms::kernel_gradient(&mut half, &u, &mut kernel);
-        for lane in 0..LANES {
-            let start = (panel * LANES + lane) * taps.lane + p * taps.depth;
-            for (tap, lanes) in kernel.as_flattened().iter().enumerate() {
-                // SAFETY: these output channels are no other thread's.
-                #[allow(unsafe_code, reason = "panels do not overlap")]
-                let w = unsafe { w.part(start + tap * taps.tap, 1) };
-                w[0] = lanes.0[lane];
-            }
+        // SAFETY: these output channels are no other thread's.
+        #[allow(unsafe_code, reason = "panels do not overlap")]
+        unsafe {
+            taps.write(&kernel, panel, p, w);
         }
     }
 }

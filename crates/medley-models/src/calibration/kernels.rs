@@ -6,10 +6,13 @@
 mod im2col;
 mod winograd;
 
+use std::time::Duration;
+
 use medley_core::{Convolutions, MemoryLayout, Precision};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 use super::{ComputeChoices, Outline};
+use crate::scope::in_layout;
 use crate::{ModelError, environment};
 
 /// Multiplications of a step from which layers are measured alone; a smaller network is tried as a whole.
@@ -78,6 +81,28 @@ impl Kernels {
             (None, Precision::Bf16, MemoryLayout::ChannelsLast) => self.bf16.clone(),
         }
     }
+}
+
+/// How many times as fast `times` says that ours are, [libtorch's time, ours] for each layer of so many channels and pixels a side. Sets
+/// libtorch's number of threads to 1.
+fn advantage(
+    layers: &[(i64, i64)],
+    times: impl Fn(i64, i64) -> Result<[Duration; 2], ModelError>,
+) -> Result<f64, ModelError> {
+    environment::set_threads(1);
+    let mut sums = [Duration::ZERO; 2];
+    for &(channels, side) in layers {
+        for (sum, time) in sums.iter_mut().zip(times(channels, side)?) {
+            *sum += time;
+        }
+    }
+    let [theirs, ours] = sums.map(|sum| sum.as_secs_f64());
+    Ok(theirs / ours.max(1e-9))
+}
+
+/// In bfloat16, with channels last.
+fn ones(shape: [i64; 4]) -> Result<Tensor, ModelError> {
+    Ok(in_layout(&Tensor::f_ones(shape, (Kind::BFloat16, Device::Cpu))?, MemoryLayout::ChannelsLast)?)
 }
 
 /// Whether kernels of our own may compute in bfloat16 there.

@@ -1,13 +1,11 @@
 //! Gradients of deep layers' weights as one matrix product.
 
-use std::time::Duration;
-
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::super::candidate::{best_time, processor_time};
+use super::ones;
+use crate::ModelError;
 use crate::layers::im2col::{Window, weight_gradient};
-use crate::scope::in_layout;
-use crate::{MemoryLayout, ModelError, environment};
 
 /// How many times as fast the product has to be: whole steps gain far less, and choices are not to depend on chance.
 pub(super) const CLEARLY: f64 = 1.5;
@@ -15,18 +13,14 @@ pub(super) const CLEARLY: f64 = 1.5;
 const LAYERS: [(i64, i64); 2] = [(256, 7), (512, 4)];
 const IMAGES: i64 = 32;
 const REPEATS: usize = 2;
-const KIND: (Kind, Device) = (Kind::BFloat16, Device::Cpu);
 
 /// How many times as fast one core is by im2col, in bfloat16. Sets libtorch's number of threads to 1.
 pub(super) fn advantage() -> Result<f64, ModelError> {
-    environment::set_threads(1);
-    let (mut theirs, mut ours) = (Duration::ZERO, Duration::ZERO);
-    for (channels, side) in LAYERS {
-        let ones = |shape: [i64; 4]| in_layout(&Tensor::f_ones(shape, KIND)?, MemoryLayout::ChannelsLast);
+    super::advantage(&LAYERS, |channels, side| {
         let x = ones([IMAGES, channels, side, side])?;
         let gradient = ones([IMAGES, channels, side, side])?;
         let weight = ones([channels, channels, 3, 3])?.f_set_requires_grad(true)?;
-        theirs += best_time(REPEATS, || {
+        let theirs = best_time(REPEATS, || {
             let y = x.f_conv2d(&weight, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1)?;
             let before = processor_time();
             // The loss whose gradient this is: what is more than the layer's own is little beside it.
@@ -35,11 +29,11 @@ pub(super) fn advantage() -> Result<f64, ModelError> {
             Ok(processor_time().saturating_sub(before))
         })?;
         let window = Window { kernel: [3, 3], stride: 1, padding: [1, 1] };
-        ours += best_time(REPEATS, || {
+        let ours = best_time(REPEATS, || {
             let before = processor_time();
             drop(tch::no_grad(|| weight_gradient(&x, &gradient, window))?);
             Ok(processor_time().saturating_sub(before))
         })?;
-    }
-    Ok(theirs.as_secs_f64() / ours.as_secs_f64().max(1e-9))
+        Ok([theirs, ours])
+    })
 }

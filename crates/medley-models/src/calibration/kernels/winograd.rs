@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::super::candidate::{best_time, processor_time};
+use super::ones;
+use crate::ModelError;
 use crate::layers::winograd::convolve;
-use crate::scope::in_layout;
-use crate::{MemoryLayout, ModelError, environment};
 
 /// How many times as fast it has to be: choices are not to depend on chance.
 pub(super) const CLEARLY: f64 = 1.15;
@@ -15,24 +15,21 @@ pub(super) const CLEARLY: f64 = 1.15;
 const LAYERS: [(i64, i64); 2] = [(64, 28), (256, 7)];
 const IMAGES: i64 = 16;
 const REPEATS: usize = 2;
-const KIND: (Kind, Device) = (Kind::BFloat16, Device::Cpu);
 
 /// How many times as fast one core is by it, in bfloat16. Sets libtorch's number of threads to 1.
 pub(super) fn advantage() -> Result<f64, ModelError> {
-    environment::set_threads(1);
-    let (mut theirs, mut ours) = (Duration::ZERO, Duration::ZERO);
-    for (channels, side) in LAYERS {
-        let ones = |shape: [i64; 4]| in_layout(&Tensor::f_ones(shape, KIND)?, MemoryLayout::ChannelsLast);
+    super::advantage(&LAYERS, |channels, side| {
         let x = ones([IMAGES, channels, side, side])?.f_set_requires_grad(true)?;
         let weight = ones([channels, channels, 3, 3])?.f_to_kind(Kind::Float)?.f_set_requires_grad(true)?;
-        theirs += best_time(REPEATS, || {
+        let theirs = best_time(REPEATS, || {
             timed(&x, &weight, || {
-                Ok(x.f_conv2d(&weight.f_to_kind(KIND.0)?, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1)?)
+                let weight = weight.f_to_kind(Kind::BFloat16)?;
+                Ok(x.f_conv2d(&weight, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1)?)
             })
         })?;
-        ours += best_time(REPEATS, || timed(&x, &weight, || convolve(&x, &weight, None)))?;
-    }
-    Ok(theirs.as_secs_f64() / ours.as_secs_f64().max(1e-9))
+        let ours = best_time(REPEATS, || timed(&x, &weight, || convolve(&x, &weight, None)))?;
+        Ok([theirs, ours])
+    })
 }
 
 /// What a convolution takes with its gradients.
