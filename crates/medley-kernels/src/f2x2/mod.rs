@@ -22,7 +22,7 @@ use crate::shared::{Shared, for_each, with_scratch};
 use crate::weights::{Side, Taps};
 
 /// Transformed tiles beside the products of all elements, which should stay in the cache of the second level: bytes of both.
-const BLOCK: usize = 300_000;
+const BLOCK: usize = 100_000;
 /// Tiles that are multiplied together at least: fewer would read the weight from memory too often.
 const LEAST_TILES: usize = 48;
 /// Tiles of a product over tiles, each of which is added to all of its result.
@@ -65,8 +65,7 @@ impl Algorithm for bf16 {
             return;
         }
         let (pairs, element) = (depth / 2, depth / 2 * lanes);
-        // One cache line more between rows, so that they do not fall on the same ones.
-        let (left, right) = (pairs + LANES, lanes + LANES);
+        let (left, right) = (apart(pairs), apart(lanes));
         let block = block_of_rows(BLOCK / (ELEMENTS * 4 * (left + right)), across, rows.div_ceil(layer.threads.max(1)));
         let y = Shared::new(y);
         for_each(layer.threads, rows.div_ceil(block), |turn| {
@@ -160,4 +159,9 @@ fn add_products(
 /// Rows of tiles that are transformed before they are multiplied: of about so many tiles.
 fn block_of_rows(tiles: usize, across: usize, most: usize) -> usize {
     tiles.clamp(LEAST_TILES, TILES).div_ceil(across).min(most).max(1)
+}
+
+/// From one row of so many numbers to the next: one cache line more where rows would fall on the same ones.
+fn apart(row: usize) -> usize {
+    if row.is_multiple_of(4 * LANES) { row + LANES } else { row }
 }
