@@ -33,9 +33,9 @@ pub enum Convolutions {
     /// The kernels of libtorch.
     #[default]
     Libtorch,
-    /// Winograd's algorithm for those of 3x3 and stride 1, with channels last on the CPU, in either number format. With it come kernels of our
-    /// own for pooling and, in training, batch normalisation with sums and `ReLU` and, in bf16, convolutions with strides and of volumes;
-    /// libtorch for all else.
+    /// Kernels of our own, with channels last on the CPU: Winograd's algorithm for convolutions of 3x3 and stride 1, in either number format; pooling;
+    /// in training, batch normalisation with sums and `ReLU`, and in bf16 most other convolutions of 16 channels or a multiple, those of
+    /// volumes too. libtorch for all else.
     Winograd,
     /// Gradients of the weights of deep layers on few pixels as one matrix product (im2col), in bf16 with channels last on the CPU; libtorch for
     /// all else.

@@ -9,6 +9,7 @@ pub(crate) const LANES: usize = 16;
 
 /// One number for each of sixteen channels.
 #[derive(Clone, Copy, Default)]
+#[repr(transparent)]
 pub struct Lanes(pub(crate) [f32; LANES]);
 
 impl Lanes {

@@ -19,7 +19,7 @@
 //!
 //! [`DirectConvolution`] computes all others in [`bf16`], as they are written: any kernel, stride and padding, images and volumes, filters that
 //! lie in different planes. libtorch's are as fast forward; what is gained is the gradient of the weight, and the products with
-//! the border and with taps that a filter does not have, which are left out. [`BatchNorm`] normalises a batch by its own statistics, adds and
+//! the border, which are left out, as are in gradients those with taps that a filter does not have. [`BatchNorm`] normalises a batch by its own statistics, adds and
 //! rectifies in the same pass, and goes back in two; [`MaxPoolRelu`] pools 2x2 pixels and rectifies, and goes back without indices.
 //!
 //! ```

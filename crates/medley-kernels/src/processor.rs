@@ -74,7 +74,7 @@ pub(crate) use for_each_processor;
 mod tests {
     use std::cell::Cell;
 
-    use crate::{Convolution, Kernel, Number, bf16};
+    use crate::{Convolution, DirectConvolution, Filters, Geometry, Kernel, Number, bf16};
 
     thread_local! {
         pub(super) static PORTABLE: Cell<bool> = const { Cell::new(false) };
@@ -97,6 +97,26 @@ mod tests {
         })
     }
 
+    #[test]
+    fn convolutions_as_they_are_written_are_nearly_the_same_on_any_processor() {
+        let filters = vec![Filters { outputs: 32, kernel: [1, 3, 3], padding: [0, 1, 1] }];
+        let geometry = Geometry { images: 5, size: [1, 5, 4], inputs: 16, filters, stride: 2, threads: 1 };
+        let layer = DirectConvolution::new(geometry).unwrap();
+        let numbers = |len: usize| (0..len).map(|index| (index as f32 * 12.9898).sin());
+        let images = |len: usize| numbers(len).map(bf16::from_f32).collect::<Vec<_>>();
+        let (x, dy, w) = (images(5 * 20 * 16), images(5 * 6 * 32), numbers(32 * 16 * 9).collect::<Vec<_>>());
+        let [portable, best] = [true, false].map(|portable| {
+            PORTABLE.set(portable);
+            let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
+            layer.forward(&x, Kernel::contiguous(&w), None, &mut y).unwrap();
+            layer.input_gradient(&dy, Kernel::channels_last(&w), &mut dx).unwrap();
+            layer.weight_gradient(&x, &dy, &mut dw).unwrap();
+            ([y, dx].concat(), dw)
+        });
+        assert!(portable.1.iter().any(|&value| value != 0.0));
+        agree(portable, best);
+    }
+
     /// Products are fused and added in one order everywhere.
     #[test]
     fn bits_of_fp32_do_not_depend_on_the_processor() {
@@ -108,6 +128,11 @@ mod tests {
     #[test]
     fn bfloat16_is_nearly_the_same_on_any_processor() {
         let [portable, best] = portable_and_best(bf16::from_f32);
+        agree(portable, best);
+    }
+
+    /// Images and weights that differ by rounding at most.
+    fn agree(portable: (Vec<bf16>, Vec<f32>), best: (Vec<bf16>, Vec<f32>)) {
         let flat = |(images, weights): (Vec<bf16>, Vec<f32>)| {
             images.into_iter().map(bf16::to_f32).chain(weights).collect::<Vec<f32>>()
         };

@@ -8,7 +8,7 @@ use crate::shared::Shared;
 /// Side of the kernel.
 pub(crate) const KERNEL: usize = 3;
 
-/// A weight `[outputs, inputs, 3, 3]` in either order in memory.
+/// A weight in either order in memory: `[outputs, inputs, 3, 3]`, or of a [`DirectConvolution`](crate::DirectConvolution) `[outputs, inputs, taps]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Kernel<'a> {
     pub(crate) weight: &'a [f32],
@@ -23,12 +23,12 @@ enum Order {
 }
 
 impl<'a> Kernel<'a> {
-    /// Taps beside each other: `[outputs, inputs, 3, 3]`.
+    /// Taps beside each other: `[outputs, inputs, taps]`.
     pub fn contiguous(weight: &'a [f32]) -> Self {
         Self { weight, order: Order::Taps }
     }
 
-    /// Input channels beside each other: `[outputs, 3, 3, inputs]`.
+    /// Input channels beside each other: `[outputs, taps, inputs]`.
     pub fn channels_last(weight: &'a [f32]) -> Self {
         Self { weight, order: Order::Inputs }
     }

@@ -28,7 +28,7 @@ use tch::Device;
 use self::candidate::Candidate;
 use self::kernels::Kernels;
 use self::turns::{Clock, take_turns};
-use crate::{BuildOptions, ComputePlan, ModelError, MultiTaskNet, ValidatedNet, device, environment};
+use crate::{BuildOptions, ComputePlan, ModelError, MultiTaskNet, OwnKernels, ValidatedNet, device, environment};
 
 /// What a config fixes of a [`ComputePlan`]; `None` is to be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -135,7 +135,7 @@ pub fn calibrate(
 
 fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) -> Result<Calibration, ModelError> {
     let outline = Outline::of(workload, choices)?;
-    let Outline { is_dense, multiplications } = outline;
+    let Outline { is_dense, multiplications, .. } = outline;
     let possible = candidates(choices, &Kernels::measured(choices, outline)?);
     let by_product = product::decides(&possible, is_dense, multiplications, product::advantage)?;
     let plans = if by_product { &possible[..1] } else { &possible[..] };
@@ -172,8 +172,10 @@ fn try_all(workload: &Workload<'_>, choices: &ComputeChoices, budget: Duration) 
 /// What can be known of a network without computing it.
 #[derive(Debug, Clone, Copy)]
 struct Outline {
-    /// Whether it has convolutions that kernels of our own can compute on a CPU, as networks have that consist of dense ones.
+    /// Whether it has convolutions that Winograd's algorithm can compute on a CPU, as networks have that consist of dense ones.
     is_dense: bool,
+    /// Whether it has convolutions of volumes that kernels of our own can compute.
+    has_volumes: bool,
     /// In a step of the calibration: forward, and for the gradients of input and weight.
     multiplications: u64,
 }
@@ -181,13 +183,15 @@ struct Outline {
 impl Outline {
     fn of(workload: &Workload<'_>, choices: &ComputeChoices) -> Result<Self, ModelError> {
         if choices.device != Device::Cpu {
-            return Ok(Self { is_dense: false, multiplications: 0 });
+            return Ok(Self { is_dense: false, has_volumes: false, multiplications: 0 });
         }
         let Workload { net, tasks, input_channels, input_size, batch_size } = *workload;
         let options = BuildOptions { input_channels, input_size, ..BuildOptions::default() };
         let net = MultiTaskNet::outline(net, tasks, &options)?;
         let rows = candidate::rows(batch_size, choices.cores) as u64;
-        Ok(Self { is_dense: net.own_kernel_layers() > 0, multiplications: 3 * rows * net.work()?.macs })
+        let OwnKernels { winograd, volumes } = net.own_kernels();
+        let multiplications = 3 * rows * net.work()?.macs;
+        Ok(Self { is_dense: winograd > 0, has_volumes: volumes > 0, multiplications })
     }
 }
 
@@ -333,7 +337,7 @@ mod tests {
     #[test]
     fn both_number_formats_are_among_the_first_two() {
         for is_dense in [false, true] {
-            let outline = Outline { is_dense, multiplications: 0 };
+            let outline = Outline { is_dense, has_volumes: false, multiplications: 0 };
             let plans = candidates(&OPEN, &Kernels::measured(&OPEN, outline).unwrap());
             let precisions: Vec<Precision> = plans[..2].iter().map(|plan| plan.precision).collect();
             if environment::fast_bf16(Device::Cpu) {

@@ -18,7 +18,7 @@ use crate::context::{FeatureMap, Levels, Prepared, Recorder, Rows, Work};
 use crate::layers::{Dropout, Linear};
 use crate::options::{BuildOptions, Segment};
 use crate::replicas::{self, Pass, Pending, Replicas, Share};
-use crate::scope::{Filling, Part, Scope, Store};
+use crate::scope::{Filling, OwnKernels, Part, Scope, Store};
 use crate::{Context, Convolutions, ModelError, environment};
 
 /// Rows of a product with a head in inference, at least: products of fewer add up in another order.
@@ -43,7 +43,7 @@ pub struct MultiTaskNet {
     /// Of the last training pass, until its backward pass.
     pending: RefCell<Option<Pending>>,
     inferences: Cell<u64>,
-    own_kernel_layers: usize,
+    own_kernels: OwnKernels,
 }
 
 /// What a pass uses or leaves beside its logits.
@@ -119,7 +119,7 @@ impl MultiTaskNet {
             replicas: None,
             pending: RefCell::new(None),
             inferences: Cell::new(0),
-            own_kernel_layers: root.own_kernel_layers(),
+            own_kernels: root.own_kernels(),
         })
     }
 
@@ -280,8 +280,8 @@ impl MultiTaskNet {
     }
 
     /// Convolutions that kernels of our own can compute.
-    pub fn own_kernel_layers(&self) -> usize {
-        self.own_kernel_layers
+    pub fn own_kernels(&self) -> OwnKernels {
+        self.own_kernels
     }
 
     /// Names of the tasks, in order.

@@ -84,8 +84,17 @@ struct Site {
     embedding: RefCell<Option<Tensor>>,
     store: RefCell<Store>,
     layers: Cell<u64>,
-    own_kernel_layers: Cell<usize>,
+    own_kernels: Cell<OwnKernels>,
     filling: Filling,
+}
+
+/// Convolutions of a network that kernels of our own could compute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnKernels {
+    /// By Winograd's algorithm: 3x3 with a stride of 1.
+    pub winograd: usize,
+    /// Of volumes, as they are written, in training.
+    pub volumes: usize,
 }
 
 /// A place in the tree of names, such as `backbone.layer1.0`. Cheap to clone.
@@ -114,7 +123,7 @@ impl Scope {
             embedding: RefCell::new(None),
             store: RefCell::default(),
             layers: Cell::new(0),
-            own_kernel_layers: Cell::new(0),
+            own_kernels: Cell::default(),
             filling,
         };
         let root = Self { site: Rc::new(site), path: String::new(), part: Part::Trunk, task: None };
@@ -175,14 +184,16 @@ impl Scope {
         self.site.layers.replace(self.site.layers.get() + 1)
     }
 
-    /// Counts a convolution that kernels of our own could compute.
-    pub(crate) fn note_own_kernels(&self) {
-        self.site.own_kernel_layers.set(self.own_kernel_layers() + 1);
+    /// Counts convolutions that kernels of our own could compute.
+    pub(crate) fn note_own_kernels(&self, count: impl FnOnce(&mut OwnKernels)) {
+        let mut kernels = self.own_kernels();
+        count(&mut kernels);
+        self.site.own_kernels.set(kernels);
     }
 
     /// How many were counted in the whole network.
-    pub(crate) fn own_kernel_layers(&self) -> usize {
-        self.site.own_kernel_layers.get()
+    pub(crate) fn own_kernels(&self) -> OwnKernels {
+        self.site.own_kernels.get()
     }
 
     /// Registers a trainable fp32 tensor.

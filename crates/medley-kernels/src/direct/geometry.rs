@@ -45,8 +45,8 @@ impl Pass {
         (place < self.from.size[axis]).then_some(place)
     }
 
-    /// The width of the destination in places that read the same of these offsets, relative to the first one: each is a number of places, from
-    /// the first on, `steps` apart.
+    /// Runs along the width of the destination, as (first place, count): places that are a step apart and read the same taps of these
+    /// offsets.
     pub(super) fn runs(&self, offsets: &[isize]) -> Vec<(usize, usize)> {
         let reads = |x: usize| offsets.iter().map(|&offset| self.source(2, x, offset).is_some()).collect::<Vec<_>>();
         let (width, [step, _]) = (self.to.size[2], self.steps());

@@ -57,25 +57,38 @@ pub struct DirectConvolution {
     outputs: usize,
     /// Taps of a kernel.
     taps: usize,
+    /// Numbers of all inputs, all outputs and the weight.
+    lengths: [usize; 3],
 }
 
 impl DirectConvolution {
     /// Checks that there is such a convolution.
     ///
     /// # Errors
-    /// [`KernelError`] when channels are not multiples of sixteen, a kernel is larger than the padded input, or filters do not
-    /// belong together.
+    /// [`KernelError`] when channels are not multiples of sixteen, the stride or a side of a kernel is 0, a kernel is larger than the padded
+    /// input, filters do not belong together, or memory could not hold the numbers.
     pub fn new(geometry: Geometry) -> Result<Self, KernelError> {
-        let outputs = geometry.filters.iter().map(|filters| filters.outputs).sum();
-        check_channels("an input", geometry.inputs)?;
+        const TOO_MANY: KernelError = KernelError::Geometry("more numbers than memory can hold");
+        let Geometry { images, size, inputs, filters, .. } = &geometry;
+        let outputs =
+            filters.iter().try_fold(0_usize, |sum, filters| sum.checked_add(filters.outputs)).ok_or(TOO_MANY)?;
+        check_channels("an input", *inputs)?;
         check_channels("an output", outputs)?;
-        let sizes = geometry.filters.iter().map(|filters| output_size(&geometry, filters)).collect::<Option<Vec<_>>>();
-        let sizes = sizes.ok_or(KernelError::Geometry("a stride of 0, or a kernel larger than the padded input"))?;
-        let taps: Vec<usize> = geometry.filters.iter().map(|filters| filters.kernel.iter().product()).collect();
+        let sizes = filters.iter().map(|filters| output_size(&geometry, filters)).collect::<Option<Vec<_>>>();
+        let sizes =
+            sizes.ok_or(KernelError::Geometry("a stride or side of 0, or a kernel larger than the padded input"))?;
+        let taps: Vec<_> = filters.iter().map(|filters| count(&filters.kernel)).collect();
         if sizes.windows(2).any(|two| two[0] != two[1]) || taps.windows(2).any(|two| two[0] != two[1]) {
             return Err(KernelError::Geometry("filters whose outputs or kernels are not of one size"));
         }
-        Ok(Self { output_size: sizes[0], outputs, taps: taps[0], geometry })
+        let (output_size, taps) = (sizes[0], taps[0].ok_or(TOO_MANY)?);
+        // Of one image, too: where there are none, its numbers are still counted.
+        let of_images = |[depth, height, width]: [usize; 3], channels: usize| {
+            count(&[depth, height, width, channels]).and_then(|image| count(&[*images, image]))
+        };
+        let lengths = [of_images(*size, *inputs), of_images(output_size, outputs), count(&[outputs, *inputs, taps])];
+        let [Some(input), Some(output), Some(weight)] = lengths else { return Err(TOO_MANY) };
+        Ok(Self { output_size, outputs, taps, lengths: [input, output, weight], geometry })
     }
 
     /// Depth, height and width of the output.
@@ -105,7 +118,7 @@ impl DirectConvolution {
         Ok(())
     }
 
-    /// The gradient of `w` from that of `y`, in the order of [`Kernel::channels_last`].
+    /// The gradient of `w` from that of `y`, `[outputs, taps, inputs]`, the order of [`Kernel::channels_last`].
     ///
     /// # Errors
     /// [`KernelError`] when slices do not fit.
@@ -113,7 +126,7 @@ impl DirectConvolution {
         self.check(x, dy, dw)?;
         let Geometry { images, threads, .. } = self.geometry;
         let units: Vec<Unit> =
-            self.filters().into_iter().flat_map(|(outputs, offsets)| Unit::of(outputs, &offsets)).collect();
+            self.filters().into_iter().flat_map(|(outputs, offsets)| Unit::split(outputs, &offsets)).collect();
         weight_gradient(&self.pass(Direction::Forward), &units, [images, threads], [x, dy], dw);
         Ok(())
     }
@@ -198,19 +211,26 @@ impl DirectConvolution {
     }
 
     fn check(&self, x: &[bf16], y: &[bf16], w: &[f32]) -> Result<(), KernelError> {
-        let Geometry { images, size, inputs, .. } = &self.geometry;
-        check_length("the input", x.len(), images * size.iter().product::<usize>() * inputs)?;
-        check_length("the output", y.len(), images * self.output_size.iter().product::<usize>() * self.outputs)?;
-        check_length("the weight", w.len(), self.outputs * inputs * self.taps)
+        let [input, output, weight] = self.lengths;
+        check_length("the input", x.len(), input)?;
+        check_length("the output", y.len(), output)?;
+        check_length("the weight", w.len(), weight)
     }
+}
+
+/// The product, if so many pairs of fp32 could lie in memory.
+fn count(factors: &[usize]) -> Option<usize> {
+    let product = factors.iter().try_fold(1_usize, |product, &factor| product.checked_mul(factor))?;
+    (product <= isize::MAX as usize / 8).then_some(product)
 }
 
 /// `None` without a place for the kernel.
 fn output_size(geometry: &Geometry, filters: &Filters) -> Option<[usize; 3]> {
     let mut sizes = [0; 3];
     for (axis, size) in sizes.iter_mut().enumerate() {
-        let places = (geometry.size[axis] + 2 * filters.padding[axis]).checked_sub(filters.kernel[axis].max(1))?;
-        *size = places.checked_div(geometry.stride)? + 1;
+        let padded = count(&[2, filters.padding[axis]])?.checked_add(geometry.size[axis])?;
+        let kernel = Some(filters.kernel[axis]).filter(|&side| side > 0)?;
+        *size = padded.checked_sub(kernel)?.checked_div(geometry.stride)? + 1;
     }
-    (filters.kernel.iter().all(|&side| side > 0)).then_some(sizes)
+    Some(sizes)
 }

@@ -83,10 +83,12 @@ struct Term<const GROUPS: usize> {
     weights: [usize; GROUPS],
 }
 
-/// A place, and how far it is from where the terms were found.
+/// A place of an image.
 #[derive(Clone, Copy)]
 struct Place {
+    /// Numbers of the source from where the terms were found.
     from: usize,
+    /// Its first number in the destination.
     to: usize,
 }
 

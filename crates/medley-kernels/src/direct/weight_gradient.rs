@@ -27,7 +27,7 @@ pub(super) struct Unit {
 
 impl Unit {
     /// Filters with these taps, a few at a time.
-    pub(super) fn of(outputs: Range<usize>, offsets: &[[isize; 3]]) -> Vec<Self> {
+    pub(super) fn split(outputs: Range<usize>, offsets: &[[isize; 3]]) -> Vec<Self> {
         let mut units = Vec::new();
         for (tap, &offset) in offsets.iter().enumerate() {
             let mut first = outputs.start;
@@ -296,7 +296,7 @@ fn product_of<A: Arithmetic>(product: &Product<'_>) {
     macro_rules! of_count {
         ($groups:literal: $($count:literal)*) => {
             match product.count {
-                $($count => rows::<A, $groups, $count>(product),)*
+                $($count => add_outputs::<A, $groups, $count>(product),)*
                 _ => {}
             }
         };
@@ -308,7 +308,7 @@ fn product_of<A: Arithmetic>(product: &Product<'_>) {
 }
 
 #[inline(always)]
-fn rows<A: Arithmetic, const GROUPS: usize, const OUTPUTS: usize>(product: &Product<'_>) {
+fn add_outputs<A: Arithmetic, const GROUPS: usize, const OUTPUTS: usize>(product: &Product<'_>) {
     let Product { step, inputs, panel, outputs, dw, .. } = *product;
     let mut sums = [[Lanes::ZERO; GROUPS]; OUTPUTS];
     for stretch in product.stretches {

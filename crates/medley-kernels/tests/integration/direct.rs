@@ -154,6 +154,17 @@ fn layers_of_real_networks_agree() {
     }
 }
 
+#[test]
+fn any_number_of_images_agrees() {
+    for images in [8, 11, 16, 20, 23] {
+        for outputs in [16, 32] {
+            for found in errors(&flat(images, [5, 4], [16, outputs], 3, 2), 3) {
+                assert!(found < BF16, "{images} images, {outputs} outputs: {found:e}");
+            }
+        }
+    }
+}
+
 /// Any layer for which there is a place for the kernel.
 fn any_geometry() -> impl Strategy<Value = Geometry> {
     let sides = || [1_usize..3, 1..4, 1..4].map(|side| side).prop_map(|[a, b, c]| [a, b, c]);
@@ -215,6 +226,21 @@ fn without_images_the_gradient_is_zero() {
 }
 
 #[test]
+fn an_axis_without_places_may_have_a_border() {
+    let geometry = flat(3, [0, 4], [16, 16], 3, 1);
+    let layer = DirectConvolution::new(Geometry {
+        filters: vec![Filters { outputs: 16, kernel: [1, 1, 3], padding: [0, 1, 1] }],
+        ..geometry
+    });
+    let (w, mut y, mut dw) = (vec![1.0; 16 * 16 * 3], vec![bf16::ONE; 3 * 2 * 4 * 16], vec![1.0; 16 * 16 * 3]);
+    let (layer, bias) = (layer.unwrap(), vec![2.0; 16]);
+    layer.forward(&[], Kernel::contiguous(&w), Some(&bias), &mut y).unwrap();
+    assert!(y.iter().all(|&value| value == bf16::from_f32(2.0)));
+    layer.weight_gradient(&[], &y, &mut dw).unwrap();
+    assert!(dw.iter().all(|&value| value == 0.0));
+}
+
+#[test]
 fn what_is_no_number_reaches_the_output() {
     let layer = DirectConvolution::new(flat(1, [5, 5], [16, 16], 3, 2)).unwrap();
     let (w, mut y) = (numbers(16 * 16 * 9, 1), vec![bf16::ZERO; 9 * 16]);
@@ -232,6 +258,14 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(refused(Geometry { filters: Vec::new(), ..flat(1, [4, 4], [16, 16], 3, 1) }), channels("an output", 0));
     for impossible in [
         flat(1, [4, 4], [16, 16], 3, 0),
+        flat(1, [4, 4], [16, 16], 0, 1),
+        // Lengths that wrap round to those of a few numbers.
+        flat(22, [104_811_045_873_349_726, 1], [16, 16], 1, 1),
+        flat(0, [usize::MAX / 16, 1], [16, 16], 1, 1),
+        Geometry {
+            filters: vec![Filters { outputs: 16, kernel: [1, 3, 3], padding: [usize::MAX / 2 + 1, 0, 0] }],
+            ..flat(1, [4, 4], [16, 16], 3, 1)
+        },
         Geometry { size: [1, 0, 4], ..flat(1, [4, 4], [16, 16], 1, 1) },
         Geometry {
             filters: vec![Filters { outputs: 16, kernel: [1, 7, 7], padding: [0; 3] }],

@@ -53,9 +53,10 @@ impl Kernels {
         let both = || vec![Convolutions::Winograd, Convolutions::Libtorch];
         let libtorch = || vec![Convolutions::Libtorch];
         let fp32 = if outline.is_dense && medley_kernels::is_fast_here() { both() } else { libtorch() };
-        let bf16 = if !outline.is_dense || !may_be_bf16(choices) {
+        let bf16 = if !(outline.is_dense || outline.has_volumes) || !may_be_bf16(choices) {
             libtorch()
-        } else if outline.multiplications < LARGE {
+        } else if outline.multiplications < LARGE || !outline.is_dense {
+            // The layers that are measured alone say nothing of volumes.
             if facts.has_pairs { both() } else { libtorch() }
         } else if facts.has_pairs && (facts.winograd)()? >= winograd::CLEARLY {
             vec![Convolutions::Winograd]
@@ -125,7 +126,7 @@ mod tests {
 
     fn of_large(is_dense: bool, has_pairs: bool, measured: [f64; 2]) -> Vec<Convolutions> {
         let [winograd, im2col] = measured.map(|advantage| move || Ok(advantage));
-        let outline = Outline { is_dense, multiplications: LARGE };
+        let outline = Outline { is_dense, has_volumes: false, multiplications: LARGE };
         Kernels::new(&BF16, outline, Facts { has_pairs, winograd, im2col }).unwrap().bf16
     }
 
@@ -142,7 +143,7 @@ mod tests {
     fn nothing_is_measured_for_nothing() {
         let unasked = |choices: &ComputeChoices, multiplications: u64, has_pairs: bool| {
             let never = || -> Result<f64, ModelError> { panic!("measured") };
-            let outline = Outline { is_dense: true, multiplications };
+            let outline = Outline { is_dense: true, has_volumes: false, multiplications };
             Kernels::new(choices, outline, Facts { has_pairs, winograd: never, im2col: never }).unwrap().bf16
         };
         assert_eq!(unasked(&BF16, LARGE - 1, true), [Winograd, Libtorch]);
@@ -155,6 +156,18 @@ mod tests {
         ] {
             assert_eq!(unasked(&choices, LARGE, true), [Libtorch]);
         }
+    }
+
+    #[test]
+    fn networks_of_volumes_are_tried_as_a_whole() {
+        let of = |has_pairs: bool| {
+            let never = || -> Result<f64, ModelError> { panic!("measured") };
+            let outline = Outline { is_dense: false, has_volumes: true, multiplications: LARGE };
+            let kernels = Kernels::new(&BF16, outline, Facts { has_pairs, winograd: never, im2col: never }).unwrap();
+            (kernels.fp32, kernels.bf16)
+        };
+        assert_eq!(of(true), (vec![Libtorch], vec![Winograd, Libtorch]));
+        assert_eq!(of(false), (vec![Libtorch], vec![Libtorch]));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) fn takes(x: &Tensor, after: After<'_>) -> bool {
     is_known && is_alike && is_channels_last(x) && takes_channels(x) && x.numel() > 0
 }
 
-/// `[N, C, H, W]` to the same shape and dtype, normalised by its own statistics, with its backward pass. The running statistics are updated.
+/// `[N, C, H, W]`, or with depth, to the same shape and dtype, normalised by its own statistics, with its backward pass. The running statistics are updated.
 pub(super) fn normalise(x: &Tensor, parameters: &Parameters<'_>, after: After<'_>) -> Result<Tensor, ModelError> {
     match x.kind() {
         Kind::BFloat16 => normalise_as::<bf16>(x, parameters, after),
@@ -97,13 +97,13 @@ mod tests {
 
     /// The output, the gradients of input, sum, weight and bias, and the running statistics.
     fn results(
+        shape: &[i64],
         kind: Kind,
         after: &str,
         normalise: impl Fn(&Tensor, &Parameters<'_>, After<'_>) -> Tensor,
     ) -> Vec<Tensor> {
-        let shape = [3, 32, 5, 4];
         let image = |seed: i64| {
-            let uneven = (noise(&shape, seed) * 43758.5453).frac();
+            let uneven = (noise(shape, seed) * 43758.5453).frac();
             let image = in_layout(&uneven, MemoryLayout::ChannelsLast).unwrap();
             // Numbers that bfloat16 has.
             image.to_kind(Kind::BFloat16).to_kind(Kind::Float).set_requires_grad(true)
@@ -126,7 +126,7 @@ mod tests {
             _ => After::AddRelu(&sum),
         };
         let y = normalise(&x.to_kind(kind), &parameters, after);
-        (&y.to_kind(Kind::Float) * noise(&shape, 7)).sum(Kind::Float).backward();
+        (&y.to_kind(Kind::Float) * noise(shape, 7)).sum(Kind::Float).backward();
         let leaves = [x, added, weight, bias].map(|leaf| leaf.grad());
         let gradients = leaves.into_iter().filter(Tensor::defined);
         std::iter::once(y.detach()).chain(gradients).chain([running_mean, running_variance]).collect()
@@ -140,11 +140,17 @@ mod tests {
         if after.is_rectified() { y.relu() } else { y }
     }
 
+    /// Images and volumes, and what follows the normalisation.
+    fn cases() -> impl Iterator<Item = (&'static [i64], &'static str)> {
+        let shapes: [&[i64]; 2] = [&[3, 32, 5, 4], &[2, 32, 3, 5, 4]];
+        shapes.into_iter().flat_map(|shape| ["nothing", "relu", "sum"].map(|after| (shape, after)))
+    }
+
     #[test]
     fn outputs_gradients_and_statistics_are_those_of_libtorch() {
-        for after in ["nothing", "relu", "sum"] {
-            let ours = results(Kind::Float, after, |x, p, after| normalise(x, p, after).unwrap());
-            let theirs = results(Kind::Float, after, by_libtorch);
+        for (shape, after) in cases() {
+            let ours = results(shape, Kind::Float, after, |x, p, after| normalise(x, p, after).unwrap());
+            let theirs = results(shape, Kind::Float, after, by_libtorch);
             assert_eq!(ours.len(), if after == "sum" { 7 } else { 6 });
             assert_eq!(ours.len(), theirs.len());
             for (place, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
@@ -155,10 +161,10 @@ mod tests {
 
     #[test]
     fn in_bfloat16_errors_are_those_of_libtorch() {
-        for after in ["nothing", "relu", "sum"] {
-            let exact = results(Kind::Float, after, by_libtorch);
-            let ours = results(Kind::BFloat16, after, |x, p, after| normalise(x, p, after).unwrap());
-            let theirs = results(Kind::BFloat16, after, by_libtorch);
+        for (shape, after) in cases() {
+            let exact = results(shape, Kind::Float, after, by_libtorch);
+            let ours = results(shape, Kind::BFloat16, after, |x, p, after| normalise(x, p, after).unwrap());
+            let theirs = results(shape, Kind::BFloat16, after, by_libtorch);
             assert_eq!(ours[0].kind(), Kind::BFloat16);
             for ((ours, theirs), exact) in ours.iter().zip(&theirs).zip(&exact) {
                 let error = |found: &Tensor| (found.to_kind(Kind::Float) - exact).norm().double_value(&[]);

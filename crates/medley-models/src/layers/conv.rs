@@ -3,6 +3,7 @@ use tch::{Kind, Tensor};
 use super::direct;
 use super::im2col::{self, Window};
 use super::libtorch_conv;
+use super::slices::takes_weight;
 use super::space::{Plane, Space, VolumeConvolution, planes};
 use super::winograd::{self, Transformed};
 use crate::context::{Prepared, WeightAndBias, per_segment};
@@ -83,8 +84,10 @@ impl Conv {
             .map(|scope| scope.parameter("weight", &shape(&vec![1; sides.len()]), Init::Constant(0.0)))
             .collect::<Result<_, _>>()?;
         let conv = Self { layer: scope.next_layer(), weight, bias, adapters, options };
-        if conv.suits_winograd() || space != Space::Flat && conv.suits_direct() {
-            scope.note_own_kernels();
+        if conv.suits_winograd() {
+            scope.note_own_kernels(|kernels| kernels.winograd += 1);
+        } else if space != Space::Flat && conv.suits_direct() {
+            scope.note_own_kernels(|kernels| kernels.volumes += 1);
         }
         Ok(conv)
     }
@@ -245,7 +248,7 @@ impl Conv {
     /// Whether Winograd's algorithm can compute this layer.
     fn suits_winograd(&self) -> bool {
         let ConvOptions { kernel, stride, padding, groups, space, .. } = self.options;
-        (kernel, stride, padding, groups, space) == (3, 1, 1, 1, Space::Flat) && winograd::takes(&self.weight)
+        (kernel, stride, padding, groups, space) == (3, 1, 1, 1, Space::Flat) && takes_weight(&self.weight)
     }
 
     /// Whether direct kernels are the ones for this layer. A filter of one pixel is a product in libtorch, without a stride, and libtorch
@@ -254,7 +257,7 @@ impl Conv {
         let ConvOptions { kernel, stride, groups, space, .. } = self.options;
         let is_acs = space == Space::Volume(VolumeConvolution::Acs);
         let is_narrow = self.weight.size()[..2].contains(&16) && stride == 1;
-        groups == 1 && (kernel, stride) != (1, 1) && winograd::takes(&self.weight) && (is_acs || !is_narrow)
+        groups == 1 && (kernel, stride) != (1, 1) && takes_weight(&self.weight) && (is_acs || !is_narrow)
     }
 
     fn apply_adapter(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor, ModelError> {
@@ -358,11 +361,76 @@ const SMALL: i64 = 3;
 
 #[cfg(test)]
 mod tests {
+    use super::super::passes::noise;
     use super::*;
     use crate::context::Rows;
     use crate::scope::Filling;
     use crate::{BuildOptions, NetConfig, Segment};
     use tch::Device;
+
+    /// A layer of these channels, and a context of a batch of two.
+    fn layer([input, output]: [i64; 2], options: ConvOptions, adapters: bool) -> Conv {
+        let config = NetConfig { adapters, ..NetConfig::default() };
+        let scope = Scope::root(&config, vec!["a".into()], &BuildOptions::default(), Filling::Initialised).unwrap();
+        Conv::new(&scope, input, output, options).unwrap()
+    }
+
+    fn with_context<T>(train: bool, kind: Kind, convolutions: Convolutions, f: impl FnOnce(&Context<'_>) -> T) -> T {
+        let rows = Rows::new(&[Segment { task: 0, start: 0, len: 2 }], vec![0, 1], Device::Cpu).unwrap();
+        f(&Context { convolutions, ..Context::new(train, kind, &rows, 0) })
+    }
+
+    #[test]
+    fn direct_kernels_compute_what_winograds_algorithm_does_not_in_training_and_bf16() {
+        let image = |side: i64| noise(&[2, 32, side, side], 1).to_kind(Kind::BFloat16);
+        let uses = |channels, options, side, train, kind, convolutions| {
+            let conv = layer(channels, options, false);
+            with_context(train, kind, convolutions, |context| conv.uses_direct(&image(side), context))
+        };
+        let (strided, square) = (ConvOptions::same(3, 2), ConvOptions::same(3, 1));
+        let in_training =
+            |channels, options, side| uses(channels, options, side, true, Kind::BFloat16, Convolutions::Winograd);
+        for (channels, options, side, expected) in [
+            ([32, 48], strided, 7, true),
+            ([32, 48], square, 3, true),
+            ([32, 48], square, 4, false),
+            ([32, 16], square, 3, false),
+            ([32, 16], strided, 7, true),
+            ([32, 24], strided, 7, false),
+            ([32, 48], ConvOptions { padding: 0, ..ConvOptions::same(1, 1) }, 7, false),
+            ([32, 48], ConvOptions { padding: 0, ..ConvOptions::same(1, 2) }, 7, true),
+            ([32, 32], ConvOptions { groups: 2, ..strided }, 7, false),
+        ] {
+            assert_eq!(in_training(channels, options, side), expected, "{channels:?}, {options:?}, {side}");
+        }
+        let elsewhere = [
+            (false, Kind::BFloat16, Convolutions::Winograd),
+            (true, Kind::Float, Convolutions::Winograd),
+            (true, Kind::BFloat16, Convolutions::Libtorch),
+        ];
+        for (train, kind, convolutions) in elsewhere {
+            assert!(!uses([32, 48], strided, 7, train, kind, convolutions), "{train}, {kind:?}, {convolutions}");
+        }
+    }
+
+    #[test]
+    fn a_layer_gives_the_bits_of_the_direct_kernels_and_adds_its_adapter() {
+        for adapters in [false, true] {
+            let conv = layer([32, 48], ConvOptions::same(3, 2), adapters);
+            if adapters {
+                let _ = tch::no_grad(|| conv.adapters[0].shallow_clone().fill_(0.5));
+            }
+            let x = noise(&[2, 32, 6, 5], 1).to_kind(Kind::BFloat16);
+            let y = with_context(true, Kind::BFloat16, Convolutions::Winograd, |context| {
+                conv.compute(&x, context).unwrap()
+            });
+            let mut expected = direct::convolve(&x, &conv.weight, None, Space::Flat.filters(48, 3, 1), 2).unwrap();
+            if let Some(adapter) = conv.adapters.first() {
+                expected += x.conv2d(&adapter.to_kind(Kind::BFloat16), None::<Tensor>, 2, 0, 1, 1);
+            }
+            assert_eq!(y, expected);
+        }
+    }
 
     /// A 3x3 convolution over volumes of shape `[2, 4, 7, 7, 7]` to 5 channels, and its input.
     fn conv(form: VolumeConvolution, stride: i64) -> (Conv, Tensor) {

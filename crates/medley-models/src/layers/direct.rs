@@ -153,6 +153,34 @@ mod tests {
     }
 
     #[test]
+    fn only_what_asks_for_a_gradient_gets_one() {
+        let (x, weight, shift) = (uneven(&[3, 16, 5, 6], 1), uneven(&[32, 16, 3, 3], 2), uneven(&[32], 3));
+        let last = in_layout(&weight.detach(), MemoryLayout::ChannelsLast).unwrap();
+        for weight in [&weight, &last] {
+            for asked in 0..8_i64 {
+                for (place, leaf) in [&x, weight, &shift].iter().enumerate() {
+                    let _ = leaf.set_requires_grad(asked >> place & 1 == 1);
+                }
+                for bias in [false, true] {
+                    let of = |x: &Tensor, w: &Tensor, b: Option<&Tensor>| {
+                        convolve(&half(x), w, b, Space::Flat.filters(32, 3, 1), 2).unwrap()
+                    };
+                    let plain = |x: &Tensor, w: &Tensor, b: Option<&Tensor>| x.conv2d(w, b, 2, 1, 1, 1);
+                    let (ours, theirs) =
+                        (passes(of, [&x, weight, &shift], bias), passes(plain, [&x, weight, &shift], bias));
+                    assert_eq!(ours.len(), theirs.len(), "asked {asked:03b}, bias {bias}");
+                    for (ours, theirs) in ours.iter().zip(&theirs) {
+                        let error = (ours.to_kind(Kind::Float) - theirs).norm().double_value(&[]);
+                        // The bias' gradient is a sum of what was rounded.
+                        let most = if theirs.dim() == 1 { 0.1 } else { 6e-3 };
+                        assert!(error <= most * theirs.norm().double_value(&[]), "asked {asked:03b}: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn parts_of_a_batch_and_no_rows_are_taken() {
         let (x, weight) = (half(&uneven(&[4, 16, 5, 5], 1)), uneven(&[16, 16, 3, 3], 2));
         let of = |x: &Tensor| convolve(x, &weight, None, Space::Flat.filters(16, 3, 1), 2).unwrap();

@@ -49,6 +49,12 @@ pub(super) fn kernel(weight: &Tensor) -> Result<Kernel<'_>, TchError> {
     Ok(read(numbers(weight)?))
 }
 
+/// Whether the kernels take the channels of such a weight `[out, in, ..]`, multiples of sixteen.
+pub(super) fn takes_weight(weight: &Tensor) -> bool {
+    let (outputs, inputs) = (weight.size()[0] as usize, weight.size()[1] as usize);
+    Convolution::takes(inputs, outputs)
+}
+
 /// Whether the kernels take so many channels.
 pub(super) fn takes_channels(x: &Tensor) -> bool {
     let channels = x.size()[1] as usize;

@@ -7,12 +7,6 @@ use super::slices::{Dtype, channels_last, kernel, kernel_order, numbers, numbers
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError};
 
-/// Whether the kernels take such a weight `[out, in, 3, 3]`: channels are multiples of sixteen.
-pub(super) fn takes(weight: &Tensor) -> bool {
-    let (outputs, inputs) = (weight.size()[0] as usize, weight.size()[1] as usize);
-    Convolution::takes(inputs, outputs)
-}
-
 /// `[N, in, H, W]` to `[N, out, H, W]` of the same dtype, with channels last, with its backward pass. Weight and bias are fp32.
 pub(crate) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
     match x.kind() {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use medley_models::conformance::task;
 use medley_models::{
-    BackboneConfig, BuildOptions, ComputePlan, Convolutions, MemoryLayout, MultiTaskNet, NetConfig, Segment, backbones,
-    environment, image_batch, volume_batch,
+    BackboneConfig, BuildOptions, ComputePlan, Convolutions, MemoryLayout, MultiTaskNet, NetConfig, OwnKernels,
+    Segment, backbones, environment, image_batch, volume_batch,
 };
 use serde::Deserialize;
 use tch::{Kind, Tensor};
@@ -143,7 +143,7 @@ fn agrees(model: &Model) {
             continue;
         }
         let (net, head) = build(model, plan, &mut fillings);
-        if plan == other_kernels && net.own_kernel_layers() == 0 {
+        if plan == other_kernels && net.own_kernels() == OwnKernels::default() {
             continue;
         }
         let logits = tch::no_grad(|| net.forward(&images, &segments, false)).unwrap();

@@ -343,7 +343,7 @@ fn compute_plan(run: &Run<'_>, choice: &ChosenPlan) -> String {
     let when = if choice.kept { ", tried by an earlier run (medley doctor --recalibrate forgets it)" } else { "" };
     let kernels = match convolutions {
         Convolutions::Libtorch => "",
-        Convolutions::Winograd => ", convolutions by Winograd's algorithm",
+        Convolutions::Winograd => ", convolutions by kernels of Medley's own",
         Convolutions::Im2col => ", weight gradients of deep layers by im2col",
     };
     format!("computing in {precision}, {memory_layout}{kernels}, {cores}: the fastest of {tried}{when}")
