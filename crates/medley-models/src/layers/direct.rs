@@ -2,8 +2,9 @@
 //! weights in fp32.
 
 use medley_kernels::{DirectConvolution, Filters, Geometry, bf16};
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
+use super::own_conv::{Gradients, with_backward};
 use super::slices::{channels_last, kernel, kernel_order, numbers, numbers_mut, refused};
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError};
@@ -33,44 +34,22 @@ pub(super) fn convolve(
         layer.forward(numbers(&x)?, kernel(&weight)?, bias, numbers_mut(&mut y)?).map_err(refused)?;
         Ok(y)
     })?;
-    let inputs: Vec<&Tensor> = [&x, weight].into_iter().chain(bias.as_ref()).collect();
-    Ok(medley_autograd::attach(y, &inputs, &[&x, weight], move |gradient, saved, wanted| {
-        let gradient = in_layout(&gradient, MemoryLayout::ChannelsLast)?;
-        let (x, weight) = (&saved[0], &saved[1]);
-        let mut gradients = vec![
-            wanted[0].then(|| input_gradient(&layer, x, &gradient, weight)).transpose()?,
-            wanted[1].then(|| weight_gradient(&layer, x, &gradient, weight)).transpose()?,
-        ];
-        if let Some(&wanted) = wanted.get(2) {
-            let axes: Vec<i64> = (0..gradient.dim() as i64).filter(|&axis| axis != 1).collect();
-            let sum = || gradient.f_sum_dim_intlist(axes.as_slice(), false, Kind::Float);
-            gradients.push(wanted.then(sum).transpose()?);
-        }
-        Ok(gradients)
-    })?)
+    Ok(with_backward(y, [&x, weight], bias.as_ref(), layer)?)
 }
 
-fn input_gradient(
-    layer: &DirectConvolution,
-    x: &Tensor,
-    gradient: &Tensor,
-    weight: &Tensor,
-) -> Result<Tensor, TchError> {
-    let weight = kernel_order(weight)?;
-    let mut result = channels_last::<bf16>(&x.size())?;
-    layer.input_gradient(numbers(gradient)?, kernel(&weight)?, numbers_mut(&mut result)?).map_err(refused)?;
-    Ok(result)
-}
+impl Gradients for DirectConvolution {
+    fn of_input(&self, x: &Tensor, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+        let weight = kernel_order(weight)?;
+        let mut result = channels_last::<bf16>(&x.size())?;
+        self.input_gradient(numbers(gradient)?, kernel(&weight)?, numbers_mut(&mut result)?).map_err(refused)?;
+        Ok(result)
+    }
 
-fn weight_gradient(
-    layer: &DirectConvolution,
-    x: &Tensor,
-    gradient: &Tensor,
-    weight: &Tensor,
-) -> Result<Tensor, TchError> {
-    let mut result = channels_last::<f32>(&weight.size())?;
-    layer.weight_gradient(numbers(x)?, numbers(gradient)?, numbers_mut(&mut result)?).map_err(refused)?;
-    Ok(result)
+    fn of_weight(&self, x: &Tensor, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+        let mut result = channels_last::<f32>(&weight.size())?;
+        self.weight_gradient(numbers(x)?, numbers(gradient)?, numbers_mut(&mut result)?).map_err(refused)?;
+        Ok(result)
+    }
 }
 
 fn geometry(x: &Tensor, filters: Vec<Filters>, stride: i64) -> Result<DirectConvolution, ModelError> {
@@ -90,6 +69,7 @@ mod tests {
     use super::super::passes::{noise, passes};
     use super::super::{Space, VolumeConvolution};
     use super::*;
+    use tch::Kind;
 
     /// A sine alone nearly cancels in the sums, which leaves the rounding. Numbers that bfloat16 has, so that what differs is the sums.
     fn uneven(shape: &[i64], seed: i64) -> Tensor {

@@ -20,6 +20,7 @@ mod layer_norm;
 mod libtorch_conv;
 mod linear;
 mod noise;
+mod own_conv;
 #[cfg(test)]
 mod passes;
 mod pool;

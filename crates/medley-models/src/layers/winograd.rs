@@ -1,8 +1,11 @@
 //! 3x3 convolutions by the kernels of `medley-kernels`, in place of libtorch's: of images in fp32 or bf16, with weights in fp32.
 
+use std::marker::PhantomData;
+
 use medley_kernels::{Convolution, TransformedKernel, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
+use super::own_conv::{Gradients, with_backward};
 use super::slices::{Dtype, channels_last, kernel, kernel_order, numbers, numbers_mut, refused};
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError};
@@ -27,20 +30,26 @@ fn convolve_as<N: Dtype>(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> 
         layer.forward(numbers(&x)?, kernel(&weight)?, bias, to).map_err(refused)?;
         Ok(y)
     })?;
-    let inputs: Vec<&Tensor> = [&x, weight].into_iter().chain(bias.as_ref()).collect();
-    Ok(medley_autograd::attach(y, &inputs, &[&x, weight], move |gradient, saved, wanted| {
-        let gradient = in_layout(&gradient, MemoryLayout::ChannelsLast)?;
-        let (x, weight) = (&saved[0], &saved[1]);
-        let mut gradients = vec![
-            wanted[0].then(|| input_gradient::<N>(layer, &gradient, weight)).transpose()?,
-            wanted[1].then(|| weight_gradient::<N>(layer, x, &gradient)).transpose()?,
-        ];
-        if let Some(&wanted) = wanted.get(2) {
-            let sum = || gradient.f_sum_dim_intlist([0_i64, 2, 3].as_slice(), false, Kind::Float);
-            gradients.push(wanted.then(sum).transpose()?);
-        }
-        Ok(gradients)
-    })?)
+    Ok(with_backward(y, [&x, weight], bias.as_ref(), Layer::<N>(layer, PhantomData))?)
+}
+
+/// A layer of images of these numbers.
+struct Layer<N>(Convolution, PhantomData<N>);
+
+impl<N: Dtype> Gradients for Layer<N> {
+    fn of_input(&self, _: &Tensor, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+        let weight = kernel_order(weight)?;
+        let mut result = pixels::<N>(self.0, self.0.inputs)?;
+        let (kernel, to) = (kernel(&weight)?, numbers_mut::<N>(&mut result)?);
+        self.0.input_gradient(numbers(gradient)?, kernel, to).map_err(refused)?;
+        Ok(result)
+    }
+
+    fn of_weight(&self, x: &Tensor, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+        let mut result = Tensor::f_empty(weight.size(), (Kind::Float, Device::Cpu))?;
+        self.0.weight_gradient::<N>(numbers(x)?, numbers(gradient)?, numbers_mut(&mut result)?).map_err(refused)?;
+        Ok(result)
+    }
 }
 
 /// A weight in the basis of the products, for [`convolve_transformed`].
@@ -90,21 +99,6 @@ fn convolve_kept<N: Dtype>(
     let mut y = pixels::<N>(layer, layer.outputs)?;
     layer.forward_transformed(numbers(&x)?, kernel, bias, numbers_mut(&mut y)?).map_err(refused)?;
     Ok(y)
-}
-
-fn input_gradient<N: Dtype>(layer: Convolution, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
-    let weight = kernel_order(weight)?;
-    let mut result = pixels::<N>(layer, layer.inputs)?;
-    let (kernel, to) = (kernel(&weight)?, numbers_mut::<N>(&mut result)?);
-    layer.input_gradient(numbers(gradient)?, kernel, to).map_err(refused)?;
-    Ok(result)
-}
-
-fn weight_gradient<N: Dtype>(layer: Convolution, x: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
-    let shape = [layer.outputs as i64, layer.inputs as i64, 3, 3];
-    let mut result = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
-    layer.weight_gradient::<N>(numbers(x)?, numbers(gradient)?, numbers_mut(&mut result)?).map_err(refused)?;
-    Ok(result)
 }
 
 fn geometry(x: &Tensor, weight: &Tensor) -> Result<Convolution, ModelError> {
