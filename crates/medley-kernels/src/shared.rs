@@ -59,7 +59,25 @@ impl<'a, T> Shared<'a, T> {
     pub(crate) unsafe fn part(&self, at: usize, len: usize) -> &'a mut [T] {
         assert!(at <= self.len && len <= self.len - at);
         // SAFETY: it lies within the slice that `new` took, and the caller keeps parts apart.
+        unsafe { self.part_unchecked(at, len) }
+    }
+
+    /// As [`Self::part`], not compared with [`Self::len`].
+    ///
+    /// # Safety
+    /// It lies within the slice, and while the result lives, no other part that overlaps it may.
+    #[allow(unsafe_code, reason = "see above")]
+    #[allow(clippy::mut_from_ref, reason = "parts do not overlap")]
+    #[inline]
+    pub(crate) unsafe fn part_unchecked(&self, at: usize, len: usize) -> &'a mut [T] {
+        debug_assert!(at <= self.len && len <= self.len - at);
+        // SAFETY: the caller's.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
+    }
+
+    /// Numbers in all.
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 }
 

@@ -76,10 +76,15 @@ fn prefetch(numbers: &[bf16]) {
 #[cfg(not(target_arch = "x86_64"))]
 fn prefetch(_: &[bf16]) {}
 
-/// Takes transformed tiles.
+/// Takes the transformed tiles of a row. Where they go is checked for the last of them, when the target is made: checks of each would cost
+/// as much as the sums.
 trait Target {
     /// Sixteen channels of an element of a tile.
-    fn put(&mut self, element: usize, tile: usize, group: usize, lanes: Lanes);
+    ///
+    /// # Safety
+    /// Element, tile and group of channels are ones of the grid that the target was made for.
+    #[allow(unsafe_code, reason = "see the trait")]
+    unsafe fn put(&mut self, element: usize, tile: usize, group: usize, lanes: Lanes);
 }
 
 /// `B'` times a column or row.
@@ -114,10 +119,14 @@ fn kernel_gradient([a, b, c, d]: [Lanes; TILE]) -> [Lanes; KERNEL] {
     [a + even, (b - c) * 0.5, even + d]
 }
 
+/// # Safety
+/// As [`Target::put`].
+#[allow(unsafe_code, reason = "as `Target::put`")]
 #[inline(always)]
-fn put_row(to: &mut impl Target, row: usize, tile: usize, group: usize, values: [Lanes; TILE]) {
+unsafe fn put_row(to: &mut impl Target, row: usize, tile: usize, group: usize, values: [Lanes; TILE]) {
     for (column, lanes) in values.into_iter().enumerate() {
-        to.put(row * TILE + column, tile, group, lanes);
+        // SAFETY: the caller's.
+        unsafe { to.put(row * TILE + column, tile, group, lanes) };
     }
 }
 
@@ -135,7 +144,11 @@ fn input_row(grid: &Grid, x: &[bf16], row: usize, to: &mut impl Target) {
         for tile in 0..grid.across() {
             let (third, fourth) = (column(grid, lines, STEP * tile + 1), column(grid, lines, STEP * tile + 2));
             for row in 0..TILE {
-                put_row(to, row, tile, group, input([first[row], second[row], third[row], fourth[row]]));
+                // SAFETY: these are tiles and channels of the grid.
+                #[allow(unsafe_code, reason = "see `Target`")]
+                unsafe {
+                    put_row(to, row, tile, group, input([first[row], second[row], third[row], fourth[row]]));
+                }
             }
             (first, second) = (third, fourth);
         }
@@ -163,7 +176,11 @@ fn output_gradient_row(grid: &Grid, g: &[bf16], row: usize, to: &mut impl Target
             let left = output_gradient([grid.pixel(upper, STEP * tile), grid.pixel(lower, STEP * tile)]);
             let right = output_gradient([grid.pixel(upper, STEP * tile + 1), grid.pixel(lower, STEP * tile + 1)]);
             for row in 0..TILE {
-                put_row(to, row, tile, group, output_gradient([left[row], right[row]]));
+                // SAFETY: these are tiles and channels of the grid.
+                #[allow(unsafe_code, reason = "see `Target`")]
+                unsafe {
+                    put_row(to, row, tile, group, output_gradient([left[row], right[row]]));
+                }
             }
         }
     }
@@ -183,12 +200,24 @@ struct ToRows<'a, A> {
     arithmetic: std::marker::PhantomData<A>,
 }
 
-impl<A: Arithmetic> Target for ToRows<'_, A> {
+impl<'a, A: Arithmetic> ToRows<'a, A> {
+    /// For one row of tiles, from the beginning of `to` on.
     #[inline(always)]
-    fn put(&mut self, element: usize, tile: usize, group: usize, lanes: Lanes) {
+    fn new(grid: &Grid, to: &'a mut [u32], layout: Rows) -> Self {
+        let last = (ELEMENTS - 1) * layout.element + (grid.across() - 1) * layout.row;
+        assert!(to.len() >= last + grid.channels / 2);
+        Self { to, layout, arithmetic: std::marker::PhantomData }
+    }
+}
+
+impl<A: Arithmetic> Target for ToRows<'_, A> {
+    #[allow(unsafe_code, reason = "see `Target`")]
+    #[inline(always)]
+    unsafe fn put(&mut self, element: usize, tile: usize, group: usize, lanes: Lanes) {
         let at = element * self.layout.element + tile * self.layout.row + group * LANES / 2;
         let halves = A::round(lanes);
-        let to = &mut self.to[at..][..LANES / 2];
+        // SAFETY: no element, tile or group is after the last, which `new` saw inside.
+        let to = unsafe { self.to.get_unchecked_mut(at..at + LANES / 2) };
         for (index, pair) in to.iter_mut().enumerate() {
             *pair = u32::from(halves[2 * index]) | u32::from(halves[2 * index + 1]) << 16;
         }
@@ -205,7 +234,7 @@ for_each_arithmetic! {
 fn input_rows<A: Arithmetic>(grid: &Grid, x: &[bf16], rows: std::ops::Range<usize>, to: &mut [u32], layout: Rows) {
     for (index, row) in rows.enumerate() {
         let to = &mut to[index * grid.across() * layout.row..];
-        input_row(grid, x, row, &mut ToRows::<A> { to, layout, arithmetic: std::marker::PhantomData });
+        input_row(grid, x, row, &mut ToRows::<A>::new(grid, to, layout));
     }
 }
 
@@ -245,13 +274,23 @@ struct ToPanels<'a, A> {
     arithmetic: std::marker::PhantomData<A>,
 }
 
-impl<A: Arithmetic> Target for ToPanels<'_, A> {
+impl<'a, A: Arithmetic> ToPanels<'a, A> {
+    /// For one row of a pair of rows.
     #[inline(always)]
-    fn put(&mut self, element: usize, tile: usize, group: usize, lanes: Lanes) {
+    fn new(grid: &Grid, to: Shared<'a, u32>, pair: RowPair, is_second: bool, layout: Panels) -> Self {
+        let last = (ELEMENTS - 1) * layout.element + (grid.channels / LANES - 1) * layout.panel;
+        assert!(to.len() >= pair.start + last + grid.across() * LANES);
+        Self { to, start: pair.start, layout, is_second, arithmetic: std::marker::PhantomData }
+    }
+}
+
+impl<A: Arithmetic> Target for ToPanels<'_, A> {
+    #[allow(unsafe_code, reason = "see `Target`")]
+    #[inline(always)]
+    unsafe fn put(&mut self, element: usize, tile: usize, group: usize, lanes: Lanes) {
         let at = self.start + element * self.layout.element + group * self.layout.panel + tile * LANES;
-        // SAFETY: the pairs of these two rows are no other thread's.
-        #[allow(unsafe_code, reason = "rows of tiles do not overlap")]
-        let to = unsafe { self.to.part(at, LANES) };
+        // SAFETY: the pairs of these two rows are no other thread's, and none is after the last, which `new` saw inside.
+        let to = unsafe { self.to.part_unchecked(at, LANES) };
         let halves = A::round(lanes);
         for (pair, half) in to.iter_mut().zip(halves) {
             *pair = if self.is_second { *pair | u32::from(half) << 16 } else { u32::from(half) };
@@ -276,9 +315,8 @@ for_each_arithmetic! {
 
 #[inline(always)]
 fn input_pair<A: Arithmetic>(grid: &Grid, x: &[bf16], pair: RowPair, to: Shared<'_, u32>, layout: Panels) {
-    let arithmetic = std::marker::PhantomData::<A>;
     for row in 0..=usize::from(pair.has_second) {
-        let mut to = ToPanels { to, start: pair.start, layout, is_second: row > 0, arithmetic };
+        let mut to = ToPanels::<A>::new(grid, to, pair, row > 0, layout);
         input_row(grid, x, pair.first + row, &mut to);
     }
 }
@@ -296,9 +334,8 @@ for_each_arithmetic! {
 
 #[inline(always)]
 fn output_gradient_pair<A: Arithmetic>(grid: &Grid, g: &[bf16], pair: RowPair, to: Shared<'_, u32>, layout: Panels) {
-    let arithmetic = std::marker::PhantomData::<A>;
     for row in 0..=usize::from(pair.has_second) {
-        let mut to = ToPanels { to, start: pair.start, layout, is_second: row > 0, arithmetic };
+        let mut to = ToPanels::<A>::new(grid, to, pair, row > 0, layout);
         output_gradient_row(grid, g, pair.first + row, &mut to);
     }
 }
@@ -324,13 +361,17 @@ fn output_rows<A: Arithmetic>(
     rows: std::ops::Range<usize>,
     y: Shared<'_, bf16>,
 ) {
+    let tiles = rows.len() * grid.across();
+    assert!(tiles == 0 || m.len() >= (ELEMENTS - 1) * layout.element + (tiles - 1) * layout.row + grid.channels);
     for (index, row) in rows.enumerate() {
         let (start, top) = grid.origin(row);
         for tile in 0..grid.across() {
-            let m = &m[(index * grid.across() + tile) * layout.row..];
+            let at = (index * grid.across() + tile) * layout.row;
             for group in 0..grid.channels / LANES {
                 let bias = bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[group * LANES..]));
-                let square = output_tile(&m[group * LANES..], layout.element);
+                // SAFETY: the last element of the last tile is inside, as was asserted.
+                #[allow(unsafe_code, reason = "checks of sixteen elements would cost as much as the sums")]
+                let square = unsafe { output_tile(m, at + group * LANES, layout.element) };
                 for (y_offset, line) in square.into_iter().enumerate().take(grid.height - top) {
                     for (x_offset, lanes) in line.into_iter().enumerate().take(grid.width - STEP * tile) {
                         let pixel = start + (top + y_offset) * grid.width + STEP * tile + x_offset;
@@ -345,12 +386,20 @@ fn output_rows<A: Arithmetic>(
     }
 }
 
-/// `A' m A` of one tile, whose elements are `element` apart.
+/// `A' m A` of one tile, whose elements begin at `start` and are `element` apart.
+///
+/// # Safety
+/// `m` has sixteen numbers from each element on.
+#[allow(unsafe_code, reason = "see the caller")]
 #[inline(always)]
-fn output_tile(m: &[f32], element: usize) -> [[Lanes; STEP]; STEP] {
+unsafe fn output_tile(m: &[f32], start: usize, element: usize) -> [[Lanes; STEP]; STEP] {
     let mut columns = [[Lanes::ZERO; STEP]; TILE];
     for (column, values) in columns.iter_mut().enumerate() {
-        let at = |row: usize| Lanes::load(&m[(row * TILE + column) * element..]);
+        let at = |row: usize| {
+            let first = start + (row * TILE + column) * element;
+            // SAFETY: the caller's.
+            Lanes::load(unsafe { m.get_unchecked(first..first + LANES) })
+        };
         *values = output([at(0), at(1), at(2), at(3)]);
     }
     let row = |index: usize| output([columns[0][index], columns[1][index], columns[2][index], columns[3][index]]);
