@@ -312,20 +312,24 @@ for_each_arithmetic! {
 #[inline(always)]
 fn lines<A: Arithmetic, N: Number>(x: &[N], line: Line<'_>, added: Option<&[N]>, rectified: bool, y: &mut [N]) {
     let channels = line.scale.len();
-    for (pixel, y) in y.chunks_exact_mut(channels).enumerate() {
-        let x = &x[pixel * channels..][..channels];
-        for at in (0..channels).step_by(LANES) {
-            let (scale, shift) = (Lanes::load(&line.scale[at..]), Lanes::load(&line.shift[at..]));
-            let mut value = shift.plus_product(scale, N::load(&x[at..]));
-            if let Some(added) = added {
-                value = value + N::load(&added[pixel * channels + at..]);
+    for_each_group!(channels, |first, COUNT| {
+        let at = first * LANES;
+        let (scale, shift) = (load_all::<COUNT>(&line.scale[at..]), load_all::<COUNT>(&line.shift[at..]));
+        for start in (at..y.len()).step_by(channels) {
+            let (x, y) = (&x[start..][..COUNT * LANES], &mut y[start..][..COUNT * LANES]);
+            let added = added.map(|added| &added[start..][..COUNT * LANES]);
+            for group in 0..COUNT {
+                let mut value = shift[group].plus_product(scale[group], N::load(&x[group * LANES..]));
+                if let Some(added) = added {
+                    value = value + N::load(&added[group * LANES..]);
+                }
+                if rectified {
+                    value = value.larger(Lanes::ZERO);
+                }
+                N::store::<A>(value, &mut y[group * LANES..]);
             }
-            if rectified {
-                value = value.larger(Lanes::ZERO);
-            }
-            N::store::<A>(value, &mut y[at..]);
         }
-    }
+    });
 }
 
 for_each_arithmetic! {
@@ -350,19 +354,24 @@ fn combinations<A: Arithmetic, N: Number>(
     dx: &mut [N],
 ) {
     let channels = affine.scale.len();
-    for (pixel, dx) in dx.chunks_exact_mut(channels).enumerate() {
-        let (dy, x) = (&dy[pixel * channels..][..channels], &x[pixel * channels..][..channels]);
-        for at in (0..channels).step_by(LANES) {
-            let (mut dy, x) = (N::load(&dy[at..]), N::load(&x[at..]));
-            if let Some(line) = rectified {
-                let y = Lanes::load(&line.shift[at..]).plus_product(Lanes::load(&line.scale[at..]), x);
-                dy = dy.where_above_zero(y);
+    for_each_group!(channels, |first, COUNT| {
+        let at = first * LANES;
+        let [mean, factor] = [&affine.mean, &affine.scale].map(|of| load_all::<COUNT>(&of[at..]));
+        let all = |line: Line<'_>| (load_all::<COUNT>(&line.scale[at..]), load_all::<COUNT>(&line.shift[at..]));
+        let ((slope, shift), rectified) = (all(line), rectified.map(all));
+        for start in (at..dx.len()).step_by(channels) {
+            let (dy, x) = (&dy[start..][..COUNT * LANES], &x[start..][..COUNT * LANES]);
+            let dx = &mut dx[start..][..COUNT * LANES];
+            for group in 0..COUNT {
+                let (mut dy, x) = (N::load(&dy[group * LANES..]), N::load(&x[group * LANES..]));
+                if let Some((scale, shift)) = &rectified {
+                    dy = dy.where_above_zero(shift[group].plus_product(scale[group], x));
+                }
+                let own = shift[group].plus_product(slope[group], x - mean[group]);
+                N::store::<A>(own.plus_product(factor[group], dy), &mut dx[group * LANES..]);
             }
-            let x = x - Lanes::load(&affine.mean[at..]);
-            let own = Lanes::load(&line.shift[at..]).plus_product(Lanes::load(&line.scale[at..]), x);
-            N::store::<A>(own.plus_product(Lanes::load(&affine.scale[at..]), dy), &mut dx[at..]);
         }
-    }
+    });
 }
 
 #[inline(always)]
