@@ -192,14 +192,14 @@ impl Batch<'_> {
         offsets.dedup();
         let stretches: Vec<Vec<Stretch>> =
             offsets.iter().map(|&offset| self.stretches(slab, offset, [from, to])).collect();
+        let place = |unit: &Unit| offsets.partition_point(|&offset| offset < unit.offset);
         // Two groups of inputs at a time read the outputs half as often.
         let (groups, units) = (from.groups(), self.units.len());
         for_each(self.threads, groups.div_ceil(2) * units, |turn| {
             let (group, unit) = (turn / units * 2, &self.units[turn % units]);
-            let Ok(offset) = offsets.binary_search(&unit.offset) else { return };
             let output = unit.outputs.start;
             add_products(&Product {
-                stretches: &stretches[offset],
+                stretches: &stretches[place(unit)],
                 step: self.pass.stride,
                 inputs: &inputs[group * from.panel()..],
                 panel: from.panel(),
