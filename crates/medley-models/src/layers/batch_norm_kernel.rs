@@ -6,7 +6,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::After;
 use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused, takes_channels};
 use crate::scope::in_layout;
-use crate::{MemoryLayout, ModelError};
+use crate::{MemoryLayout, ModelError, environment};
 
 /// The tensors of a layer, `[C]` f32 each.
 pub(super) struct Parameters<'a> {
@@ -82,7 +82,7 @@ fn update(parameters: &Parameters<'_>, mean: &[f64], variance: &[f64], pixels: u
 
 fn geometry(x: &Tensor) -> BatchNorm {
     let channels = x.size()[1] as usize;
-    BatchNorm { pixels: x.numel() / channels, channels, threads: tch::get_num_threads().max(1) as usize }
+    BatchNorm { pixels: x.numel() / channels, channels, threads: environment::threads() }
 }
 
 /// With channels last and of the dtype of `x`.

@@ -7,7 +7,7 @@ use tch::{TchError, Tensor};
 use super::own_conv::{Gradients, with_backward};
 use super::slices::{channels_last, kernel, kernel_order, numbers, numbers_mut, refused};
 use crate::scope::in_layout;
-use crate::{MemoryLayout, ModelError};
+use crate::{MemoryLayout, ModelError, environment};
 
 /// `[N, in, H, W]` to `[N, out, H', W']`, or the same with depth, in bf16 with channels last, with its backward pass. The weight has the
 /// filters one after another, each with as many taps; weight and bias are fp32.
@@ -59,7 +59,7 @@ fn geometry(x: &Tensor, filters: Vec<Filters>, stride: i64) -> Result<DirectConv
         [_, _, depth, height, width] => [depth, height, width],
         _ => return Err(TchError::Shape(format!("images or volumes are convolved, and got {shape:?}")).into()),
     };
-    let threads = tch::get_num_threads().max(1) as usize;
+    let threads = environment::threads();
     let geometry = Geometry { images: shape[0], size, inputs: shape[1], filters, stride: stride as usize, threads };
     Ok(DirectConvolution::new(geometry).map_err(refused)?)
 }

@@ -5,7 +5,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::slices::{Dtype, channels_last, is_channels_last, numbers, numbers_mut, refused, takes_channels};
 use crate::scope::in_layout;
-use crate::{MemoryLayout, ModelError};
+use crate::{MemoryLayout, ModelError, environment};
 
 /// `[N, C, H, W]` to `[N, C, H / 2, W / 2]`, of finite numbers to the bits of libtorch, with its backward pass; `None` where the kernels do not take the input.
 pub(super) fn halve(x: &Tensor) -> Result<Option<Tensor>, ModelError> {
@@ -23,7 +23,7 @@ fn halve_as<N: Dtype + Default>(x: &Tensor) -> Result<Tensor, ModelError> {
     let (images, channels, height, width) = x.size4()?;
     let layer = {
         let [images, height, width, channels] = [images, height, width, channels].map(|size| size as usize);
-        MaxPoolRelu { images, height, width, channels, threads: tch::get_num_threads().max(1) as usize }
+        MaxPoolRelu { images, height, width, channels, threads: environment::threads() }
     };
     let y = tch::no_grad(|| -> Result<Tensor, TchError> {
         let mut y = channels_last::<N>(&[images, channels, height / 2, width / 2])?;

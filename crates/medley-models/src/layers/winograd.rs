@@ -8,7 +8,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::own_conv::{Gradients, with_backward};
 use super::slices::{Dtype, channels_last, kernel, kernel_order, numbers, numbers_mut, refused};
 use crate::scope::in_layout;
-use crate::{MemoryLayout, ModelError};
+use crate::{MemoryLayout, ModelError, environment};
 
 /// `[N, in, H, W]` to `[N, out, H, W]` of the same dtype, with channels last, with its backward pass. Weight and bias are fp32.
 pub(crate) fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
@@ -105,7 +105,7 @@ fn geometry(x: &Tensor, weight: &Tensor) -> Result<Convolution, ModelError> {
     let (images, inputs, height, width) = x.size4()?;
     let outputs = weight.size()[0];
     let [images, inputs, height, width, outputs] = [images, inputs, height, width, outputs].map(|size| size as usize);
-    Ok(Convolution { images, height, width, inputs, outputs, threads: tch::get_num_threads().max(1) as usize })
+    Ok(Convolution { images, height, width, inputs, outputs, threads: environment::threads() })
 }
 
 /// `[N, C, H, W]` with channels last, to be filled.
