@@ -2,7 +2,7 @@ use crate::KernelError;
 use crate::error::{check_channels, check_length};
 use crate::number::Number;
 use crate::shared::with_scratch;
-use crate::weights::{KERNEL, Kernel, Side, Taps};
+use crate::weights::{KERNEL, Kernel, Side};
 
 /// A convolution of 3x3, stride 1, a border of one zero: `[N, H, W, inputs]` to `[N, H, W, outputs]`, both f32 or both bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Convolution {
         Ok(())
     }
 
-    /// The gradient of `w` from that of `y`, `[outputs, inputs, 3, 3]`.
+    /// The gradient of `w` from that of `y`, `[outputs, 3, 3, inputs]`, the order of [`Kernel::channels_last`].
     ///
     /// # Errors
     /// [`KernelError`] when slices do not fit.
@@ -100,7 +100,7 @@ impl Convolution {
             dw.fill(0.0);
             return Ok(());
         }
-        N::weight_gradient(self, x, dy, dw, Taps::contiguous(self.inputs));
+        N::weight_gradient(self, x, dy, dw);
         Ok(())
     }
 

@@ -38,7 +38,10 @@
 //! # Ok::<(), medley_kernels::KernelError>(())
 //! ```
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 mod arithmetic;
+mod bfloat16;
 mod convolution;
 mod direct;
 mod error;
@@ -69,6 +72,18 @@ pub fn is_bf16_fast_here() -> bool {
         processor::processor() == processor::Processor::Avx512Bf16
     }
     #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// Whether [`DirectConvolution`] uses a matrix unit here (AMX of Intel's server processors), which makes it the faster way for every kernel.
+pub fn has_matrix_unit() -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    {
+        amx::is_here()
+    }
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
     {
         false
     }

@@ -6,10 +6,10 @@ use crate::Convolution;
 use crate::arithmetic::Arithmetic;
 use crate::lanes::Lanes;
 use crate::shared::Scratch;
-use crate::weights::{Side, Taps};
+use crate::weights::Side;
 
-/// What images consist of: `f32`, computed by F(4x4, 3x3), or [`bf16`], computed by F(2x2, 3x3) with sums in fp32. Weights and their
-/// gradients are `f32` in either.
+/// What images consist of: `f32`, computed by F(4x4, 3x3), or [`bf16`], computed by F(2x2, 3x3) or a matrix unit with sums in fp32. Weights
+/// and their gradients are `f32` in either.
 pub trait Number: Algorithm {}
 
 impl Number for f32 {}
@@ -42,6 +42,6 @@ pub trait Algorithm: Copy + Send + Sync + Sized + 'static {
         y: &mut [Self],
     );
 
-    /// The gradient of the weight from that of `y`, of at least one pixel.
-    fn weight_gradient(layer: &Convolution, x: &[Self], dy: &[Self], dw: &mut [f32], taps: Taps);
+    /// The gradient of the weight from that of `y`, of at least one pixel, in the order of [`Kernel::channels_last`](crate::Kernel::channels_last).
+    fn weight_gradient(layer: &Convolution, x: &[Self], dy: &[Self], dw: &mut [f32]);
 }

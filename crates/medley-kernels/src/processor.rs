@@ -35,6 +35,15 @@ pub(crate) fn processor() -> Processor {
     Processor::Any
 }
 
+/// Whether a test asks for what processors without a matrix unit do.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn is_without_amx() -> bool {
+    #[cfg(test)]
+    return tests::WITHOUT_AMX.get();
+    #[cfg(not(test))]
+    false
+}
+
 /// Defines `fn name(arguments)` that calls `body::<ROWS>(arguments)`, compiled for each kind of processor. `ROWS` is the number of rows
 /// of a product that its registers hold beside each other.
 macro_rules! for_each_processor {
@@ -78,6 +87,7 @@ mod tests {
 
     thread_local! {
         pub(super) static PORTABLE: Cell<bool> = const { Cell::new(false) };
+        pub(super) static WITHOUT_AMX: Cell<bool> = const { Cell::new(false) };
     }
 
     /// Output, gradient of the input and of the weight, on any processor and on this one.
@@ -86,6 +96,8 @@ mod tests {
         let numbers = |len: usize| (0..len).map(|index| (index as f32 * 12.9898).sin());
         let images = |len: usize| numbers(len).map(&number).collect::<Vec<_>>();
         let (x, dy, w) = (images(2 * 5 * 7 * 32), images(2 * 5 * 7 * 16), numbers(32 * 16 * 9).collect::<Vec<_>>());
+        // A matrix unit has no use for Winograd's algorithm.
+        WITHOUT_AMX.set(true);
         [true, false].map(|portable| {
             PORTABLE.set(portable);
             let (mut y, mut dx, mut dw) =
@@ -105,8 +117,9 @@ mod tests {
         let numbers = |len: usize| (0..len).map(|index| (index as f32 * 12.9898).sin());
         let images = |len: usize| numbers(len).map(bf16::from_f32).collect::<Vec<_>>();
         let (x, dy, w) = (images(5 * 20 * 16), images(5 * 6 * 32), numbers(32 * 16 * 9).collect::<Vec<_>>());
-        let [portable, best] = [true, false].map(|portable| {
+        let [portable, without_amx, best] = [(true, true), (false, true), (false, false)].map(|(portable, without)| {
             PORTABLE.set(portable);
+            WITHOUT_AMX.set(without);
             let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
             layer.forward(&x, Kernel::contiguous(&w), None, &mut y).unwrap();
             layer.input_gradient(&dy, Kernel::channels_last(&w), &mut dx).unwrap();
@@ -114,6 +127,7 @@ mod tests {
             ([y, dx].concat(), dw)
         });
         assert!(portable.1.iter().any(|&value| value != 0.0));
+        agree(portable.clone(), without_amx);
         agree(portable, best);
     }
 

@@ -75,6 +75,17 @@ impl<'a, T> Shared<'a, T> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
     }
 
+    /// Where `len` numbers from `at` on lie, for what writes rows that are apart.
+    pub(crate) fn pointer(&self, at: usize, len: usize) -> *mut T {
+        assert!(at <= self.len && len <= self.len - at);
+        self.start.wrapping_add(at)
+    }
+
+    /// Where a number lies, or would lie.
+    pub(crate) fn address(&self, at: usize) -> *const T {
+        self.start.wrapping_add(at)
+    }
+
     /// Numbers in all.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -102,14 +113,20 @@ macro_rules! scratch {
 scratch!(f32);
 scratch!(u32);
 
-/// Memory that the thread keeps for the next call: fresh pages cost as much as what is computed in them. Its contents are whatever
-/// was left there.
+/// Bytes.
+const CACHE_LINE: usize = 64;
+
+/// Memory that the thread keeps for the next call: fresh pages cost as much as what is computed in them. It begins with a line of the
+/// cache, and its contents are whatever was left there.
 pub(crate) fn with_scratch<N: Scratch, T>(len: usize, f: impl FnOnce(&mut [N]) -> T) -> T {
     let mut buffer = N::kept().with_borrow_mut(Vec::pop).unwrap_or_default();
-    if buffer.len() < len {
-        buffer = vec![N::default(); len];
+    // Sixteen numbers are then a line of the cache, not parts of two.
+    let line = CACHE_LINE / size_of::<N>();
+    if buffer.len() < len + line {
+        buffer = vec![N::default(); len + line];
     }
-    let result = f(&mut buffer[..len]);
+    let start = buffer.as_ptr().align_offset(CACHE_LINE).min(line);
+    let result = f(&mut buffer[start..start + len]);
     N::kept().with_borrow_mut(|kept| kept.push(buffer));
     result
 }

@@ -115,7 +115,7 @@ impl Side<'_> {
 
 /// The strides of a weight as one of its sides sees it.
 #[derive(Clone, Copy)]
-pub struct Taps {
+pub(crate) struct Taps {
     pub(crate) lane: usize,
     pub(crate) depth: usize,
     pub(crate) tap: usize,
@@ -124,9 +124,9 @@ pub struct Taps {
 }
 
 impl Taps {
-    /// Those of [`Kernel::contiguous`] as the output sees it.
-    pub(crate) fn contiguous(inputs: usize) -> Self {
-        Self { lane: inputs * KERNEL * KERNEL, depth: KERNEL * KERNEL, tap: 1, rotated: false }
+    /// Those of [`Kernel::channels_last`] as the output sees it.
+    pub(crate) fn channels_last(inputs: usize) -> Self {
+        Self { lane: inputs * KERNEL * KERNEL, depth: 1, tap: inputs, rotated: false }
     }
 
     /// Writes the taps of sixteen lanes at one depth to where [`Side::taps`] reads them. They are not rotated.

@@ -1,7 +1,10 @@
 //! Convolutions computed as they are written, for what Winograd's algorithm does not take: strides, filters of one pixel, volumes.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 mod geometry;
 mod outputs;
+pub(crate) mod square;
 mod taps;
 mod weight_gradient;
 
@@ -125,9 +128,7 @@ impl DirectConvolution {
     pub fn weight_gradient(&self, x: &[bf16], dy: &[bf16], dw: &mut [f32]) -> Result<(), KernelError> {
         self.check(x, dy, dw)?;
         let Geometry { images, threads, .. } = self.geometry;
-        let units: Vec<Unit> =
-            self.filters().into_iter().flat_map(|(outputs, offsets)| Unit::split(outputs, &offsets)).collect();
-        weight_gradient(&self.pass(Direction::Forward), &units, [images, threads], [x, dy], dw);
+        gradient_of_weight(&self.pass(Direction::Forward), &self.filters(), [images, threads], [x, dy], dw);
         Ok(())
     }
 
@@ -185,7 +186,7 @@ impl DirectConvolution {
         let filters = self.filters();
         let group = |first: usize| {
             let lanes = |index: usize| std::array::from_fn(|lane| Some((first + lane) * input + index * tap));
-            let of = |(outputs, offsets): &(Range<usize>, Vec<[isize; 3]>)| {
+            let of = |(outputs, offsets): &PlacedFilters| {
                 let tap = |(index, &offset)| Tap { offset, depths: outputs.clone(), lanes: lanes(index) };
                 offsets.iter().enumerate().map(tap).collect::<Vec<_>>()
             };
@@ -194,18 +195,13 @@ impl DirectConvolution {
         Taps::new((0..self.geometry.inputs).step_by(LANES).map(group).collect(), output)
     }
 
-    /// Which outputs each filters have, and where their taps lie as seen from `stride` times the place of an output.
-    fn filters(&self) -> Vec<(Range<usize>, Vec<[isize; 3]>)> {
+    /// Which outputs each filters have, and where their taps lie.
+    fn filters(&self) -> Vec<PlacedFilters> {
         let mut start = 0;
         let of = |filters: &Filters| {
             let outputs = start..start + filters.outputs;
             start = outputs.end;
-            let [depth, height, width] = filters.kernel;
-            let taps =
-                (0..depth * height * width).map(|tap| [tap / (height * width), tap / width % height, tap % width]);
-            let offset =
-                |at: [usize; 3]| std::array::from_fn(|axis| at[axis] as isize - filters.padding[axis] as isize);
-            (outputs, taps.map(offset).collect())
+            (outputs, offsets(filters.kernel, filters.padding))
         };
         self.geometry.filters.iter().map(of).collect()
     }
@@ -216,6 +212,31 @@ impl DirectConvolution {
         check_length("the output", y.len(), output)?;
         check_length("the weight", w.len(), weight)
     }
+}
+
+/// Filters of these outputs, and where their taps lie as seen from `stride` times the place of an output.
+type PlacedFilters = (Range<usize>, Vec<[isize; 3]>);
+
+fn offsets([depth, height, width]: [usize; 3], padding: [usize; 3]) -> Vec<[isize; 3]> {
+    let taps = (0..depth * height * width).map(|tap| [tap / (height * width), tap / width % height, tap % width]);
+    taps.map(|at| std::array::from_fn(|axis| at[axis] as isize - padding[axis] as isize)).collect()
+}
+
+/// Writes the gradient of a weight, `[outputs, taps, inputs]`. `pass` leads from inputs to outputs.
+fn gradient_of_weight(
+    pass: &Pass,
+    filters: &[PlacedFilters],
+    [images, threads]: [usize; 2],
+    [x, dy]: [&[bf16]; 2],
+    dw: &mut [f32],
+) {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if crate::has_matrix_unit() && amx::suits(filters) {
+        return amx::weight_gradient(pass, filters, [images, threads], [x, dy], dw);
+    }
+    let units: Vec<Unit> =
+        filters.iter().flat_map(|(outputs, offsets)| Unit::split(outputs.clone(), offsets)).collect();
+    weight_gradient(pass, &units, [images, threads], [x, dy], dw);
 }
 
 /// The product, if so many pairs of fp32 could lie in memory.

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use half::bf16;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::amx;
 use super::geometry::Pass;
 use super::taps::Taps;
 use crate::arithmetic::{Arithmetic, for_each_arithmetic};
@@ -26,6 +28,10 @@ pub(super) fn products(
     bias: Option<&[f32]>,
     y: &mut [bf16],
 ) {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if let Some(step) = amx::step_of(pass, taps).filter(|_| crate::has_matrix_unit()) {
+        return amx::products(pass, taps, [step, images, threads], weights, x, bias, y);
+    }
     let (blocks, y) = (taps.blocks(), Shared::new(y));
     let [depth, height, _] = pass.to.size;
     let (rows, chunks) = (depth * height, images.div_ceil(IMAGES));

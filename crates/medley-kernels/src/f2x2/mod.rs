@@ -1,6 +1,5 @@
 //! bfloat16: Winograd's algorithm F(2x2, 3x3), 2.25 times fewer multiplications. Larger tiles would save more, and their other points
 //! would magnify what rounding to eight bits takes away: products are of transformed numbers.
-#![allow(clippy::inline_always, reason = "see `lanes`")]
 
 mod product;
 mod tiles;
@@ -15,9 +14,7 @@ use self::tiles::{
     transform_kernel_gradient, transform_output, transform_output_gradient_pair,
 };
 use crate::Convolution;
-use crate::arithmetic::Arithmetic;
-use crate::lanes::{LANES, Lanes};
-use crate::number::Algorithm;
+use crate::lanes::LANES;
 use crate::shared::{Shared, for_each, with_scratch};
 use crate::weights::{Side, Taps};
 
@@ -28,75 +25,64 @@ const LEAST_TILES: usize = 48;
 /// Tiles of a product over tiles, each of which is added to all of its result.
 const TILES: usize = 512;
 
-impl Algorithm for bf16 {
-    #[inline(always)]
-    fn load(from: &[Self]) -> Lanes {
-        Lanes::widen(from)
+/// Pairs of a transformed weight.
+pub(crate) fn transformed_len(outputs: usize, inputs: usize) -> usize {
+    ELEMENTS * outputs * inputs / 2
+}
+
+/// Transforms a weight.
+pub(crate) fn transform(side: &Side<'_>, threads: usize, kernel: &mut [u32]) {
+    let (all, element) = (Shared::new(kernel), side.depth * side.lanes / 2);
+    for_each(threads, side.lanes / LANES, |panel| transform_kernel(side, panel, all, element));
+}
+
+/// `y = x * w + bias`, with a transformed weight and the channels that are summed over and come out.
+pub(crate) fn products(
+    layer: &Convolution,
+    kernel: &[u32],
+    [depth, lanes]: [usize; 2],
+    x: &[bf16],
+    bias: Option<&[f32]>,
+    y: &mut [bf16],
+) {
+    let (from, to) = (Grid::new(layer, depth), Grid::new(layer, lanes));
+    let (rows, across) = (from.rows(), from.across());
+    if rows * across == 0 {
+        return;
     }
-
-    #[inline(always)]
-    fn store<A: Arithmetic>(lanes: Lanes, to: &mut [Self]) {
-        to[..LANES].copy_from_slice(&A::round(lanes).map(bf16::from_bits));
-    }
-
-    /// A pair of numbers.
-    type Transformed = u32;
-
-    fn transformed_len(outputs: usize, inputs: usize) -> usize {
-        ELEMENTS * outputs * inputs / 2
-    }
-
-    fn transform(side: &Side<'_>, threads: usize, kernel: &mut [u32]) {
-        let (all, element) = (Shared::new(kernel), side.depth * side.lanes / 2);
-        for_each(threads, side.lanes / LANES, |panel| transform_kernel(side, panel, all, element));
-    }
-
-    fn products(
-        layer: &Convolution,
-        kernel: &[u32],
-        [depth, lanes]: [usize; 2],
-        x: &[bf16],
-        bias: Option<&[f32]>,
-        y: &mut [bf16],
-    ) {
-        let (from, to) = (Grid::new(layer, depth), Grid::new(layer, lanes));
-        let (rows, across) = (from.rows(), from.across());
-        if rows * across == 0 {
-            return;
-        }
-        let (pairs, element) = (depth / 2, depth / 2 * lanes);
-        let (left, right) = (apart(pairs), apart(lanes));
-        let block = block_of_rows(BLOCK / (ELEMENTS * 4 * (left + right)), across, rows.div_ceil(layer.threads.max(1)));
-        let y = Shared::new(y);
-        for_each(layer.threads, rows.div_ceil(block), |turn| {
-            let rows = turn * block..rows.min((turn + 1) * block);
-            let count = rows.len() * across;
-            with_scratch(ELEMENTS * count * left, |v| {
-                with_scratch(ELEMENTS * count * right, |m: &mut [f32]| {
-                    transform_input(&from, x, rows.clone(), v, Rows { element: count * left, row: left });
-                    for index in 0..ELEMENTS {
-                        let a = Left { pairs: &v[index * count * left..][..count * left], rows: left, depths: 1 };
-                        let sums = &mut m[index * count * right..][..count * right];
-                        let b = Right { pairs: &kernel[index * element..][..element], panels: pairs * LANES };
-                        multiply(count, pairs, a, b, Output { sums, rows: right, panels: LANES }, false);
-                    }
-                    transform_output(&to, m, Rows { element: count * right, row: right }, bias, rows, y);
-                });
+    let (pairs, element) = (depth / 2, depth / 2 * lanes);
+    let (left, right) = (apart(pairs), apart(lanes));
+    let block = block_of_rows(BLOCK / (ELEMENTS * 4 * (left + right)), across, rows.div_ceil(layer.threads.max(1)));
+    let y = Shared::new(y);
+    for_each(layer.threads, rows.div_ceil(block), |turn| {
+        let rows = turn * block..rows.min((turn + 1) * block);
+        let count = rows.len() * across;
+        with_scratch(ELEMENTS * count * left, |v| {
+            with_scratch(ELEMENTS * count * right, |m: &mut [f32]| {
+                transform_input(&from, x, rows.clone(), v, Rows { element: count * left, row: left });
+                for index in 0..ELEMENTS {
+                    let a = Left { pairs: &v[index * count * left..][..count * left], rows: left, depths: 1 };
+                    let sums = &mut m[index * count * right..][..count * right];
+                    let b = Right { pairs: &kernel[index * element..][..element], panels: pairs * LANES };
+                    multiply(count, pairs, a, b, Output { sums, rows: right, panels: LANES }, false);
+                }
+                transform_output(&to, m, Rows { element: count * right, row: right }, bias, rows, y);
             });
         });
-    }
+    });
+}
 
-    fn weight_gradient(layer: &Convolution, x: &[bf16], dy: &[bf16], dw: &mut [f32], taps: Taps) {
-        let (inputs, outputs) = (layer.inputs, layer.outputs);
-        let element = inputs * outputs;
-        with_scratch(ELEMENTS * element, |u: &mut [f32]| {
-            products_over_tiles(layer, x, dy, u);
-            let (u, dw) = (&*u, Shared::new(dw));
-            for_each(layer.threads, outputs / LANES, |panel| {
-                transform_kernel_gradient(u, element, panel, inputs, dw, taps);
-            });
+/// The gradient of the weight from that of `y`, of at least one pixel, in the order of [`Kernel::channels_last`](crate::Kernel::channels_last).
+pub(crate) fn weight_gradient(layer: &Convolution, x: &[bf16], dy: &[bf16], dw: &mut [f32]) {
+    let (inputs, outputs) = (layer.inputs, layer.outputs);
+    let (element, taps) = (inputs * outputs, Taps::channels_last(inputs));
+    with_scratch(ELEMENTS * element, |u: &mut [f32]| {
+        products_over_tiles(layer, x, dy, u);
+        let (u, dw) = (&*u, Shared::new(dw));
+        for_each(layer.threads, outputs / LANES, |panel| {
+            transform_kernel_gradient(u, element, panel, inputs, dw, taps);
         });
-    }
+    });
 }
 
 /// The gradient of the transformed weight: for each element `[outputs / 16][inputs][16]`.

@@ -76,8 +76,9 @@ impl Algorithm for f32 {
         });
     }
 
-    fn weight_gradient(layer: &Convolution, x: &[f32], dy: &[f32], dw: &mut [f32], taps: Taps) {
+    fn weight_gradient(layer: &Convolution, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let taps = Taps::channels_last(inputs);
         let (from, to) = (Grid::new(layer, inputs), Grid::new(layer, outputs));
         let tiles = from.tiles();
         let block = block(layer, tiles, 1);

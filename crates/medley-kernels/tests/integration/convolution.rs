@@ -80,7 +80,8 @@ fn errors<N: Both>(layer: &Convolution, seed: u64) -> [f64; 3] {
         let (x, w, dy) = (x[at_x].exact(), f64::from(w[at_w]), dy[at_y].exact());
         wanted[0][at_y] += x * w;
         wanted[1][at_x] += w * dy;
-        wanted[2][at_w] += x * dy;
+        let (channels, tap) = (at_w / 9, at_w % 9);
+        wanted[2][(channels / layer.inputs * 9 + tap) * layer.inputs + channels % layer.inputs] += x * dy;
     });
     [error(&y, &wanted[0]), error(&dx, &wanted[1]), error(&dw, &wanted[2])]
 }

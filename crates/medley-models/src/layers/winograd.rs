@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use medley_kernels::{Convolution, TransformedKernel, bf16};
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::own_conv::{Gradients, with_backward};
 use super::slices::{Dtype, channels_last, kernel, kernel_order, numbers, numbers_mut, refused};
@@ -46,7 +46,7 @@ impl<N: Dtype> Gradients for Layer<N> {
     }
 
     fn of_weight(&self, x: &Tensor, gradient: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
-        let mut result = Tensor::f_empty(weight.size(), (Kind::Float, Device::Cpu))?;
+        let mut result = channels_last::<f32>(&weight.size())?;
         self.0.weight_gradient::<N>(numbers(x)?, numbers(gradient)?, numbers_mut(&mut result)?).map_err(refused)?;
         Ok(result)
     }
