@@ -72,25 +72,36 @@ impl Taps {
     /// For each tap and pair of depths sixteen pairs, one for each channel of the destination, with zeros for what no filter has.
     pub(super) fn pack(&self, threads: usize, weight: &[f32], packed: &mut [u32]) {
         let packed = Shared::new(packed);
-        for_each(threads, self.groups.len(), |group| {
+        let blocks = self.groups.iter().flatten().map(|tap| tap.pairs().len().div_ceil(BLOCK)).max().unwrap_or(0);
+        let pack = |group: usize, blocks: Range<usize>| {
             for (tap, &start) in self.groups[group].iter().zip(&self.starts[group]) {
-                // SAFETY: every tap has a part of its own.
+                let pairs = tap.pairs();
+                let first = pairs.end.min(pairs.start + blocks.start * BLOCK);
+                let end = pairs.end.min(pairs.start + blocks.end * BLOCK);
+                // SAFETY: every tap has a part of its own, and every block a part of that.
                 #[allow(unsafe_code, reason = "parts do not overlap")]
-                let to = unsafe { packed.part(start, tap.pairs().len() * LANES) };
-                pack_tap(tap, self.depth_stride, weight, to);
+                let to = unsafe { packed.part(start + (first - pairs.start) * LANES, (end - first) * LANES) };
+                pack_tap(tap, first..end, self.depth_stride, weight, to);
             }
-        });
+        };
+        if self.depth_stride == 1 {
+            return for_each(threads, self.groups.len(), |group| pack(group, 0..blocks));
+        }
+        // Weights of the next group lie beside those of this one, and weights of other depths far away.
+        for_each(threads, blocks, |block| (0..self.groups.len()).for_each(|group| pack(group, block..block + 1)));
     }
 }
 
+/// Pairs that are packed of all groups before the next: sixteen depths.
+const BLOCK: usize = LANES / 2;
+
 for_each_arithmetic! {
-    fn pack_tap(tap: &Tap, depth_stride: usize, weight: &[f32], to: &mut [u32]) = pack_lanes
+    fn pack_tap(tap: &Tap, pairs: Range<usize>, depth_stride: usize, weight: &[f32], to: &mut [u32]) = pack_lanes
 }
 
 #[inline(always)]
-fn pack_lanes<A: Arithmetic>(tap: &Tap, depth_stride: usize, weight: &[f32], to: &mut [u32]) {
+fn pack_lanes<A: Arithmetic>(tap: &Tap, pairs: Range<usize>, depth_stride: usize, weight: &[f32], to: &mut [u32]) {
     let mut panels = to.chunks_exact_mut(LANES);
-    let pairs = tap.pairs();
     for first in (2 * pairs.start..2 * pairs.end).step_by(LANES) {
         let depths = sixteen_depths::<A>(tap, depth_stride, weight, first);
         for (&[first, second], panel) in depths.as_chunks().0.iter().zip(&mut panels) {
