@@ -14,7 +14,7 @@ use half::bf16;
 
 use self::geometry::{Direction, Pass, Volume};
 use self::outputs::products;
-use self::taps::{Tap, Taps};
+use self::taps::{Tap, Taps, Weights};
 use self::weight_gradient::{Unit, weight_gradient};
 use crate::KernelError;
 use crate::error::{check_channels, check_length};
@@ -161,38 +161,60 @@ impl DirectConvolution {
     /// Of each sixteen outputs the offsets at which any of their filters has a tap.
     fn forward_taps(&self, w: Kernel<'_>) -> Taps {
         let [output, input, tap] = w.strides(self.geometry.inputs, self.taps);
-        let filters = self.filters();
-        let group = |first: usize| {
-            let mut taps: Vec<Tap> = Vec::new();
-            for (outputs, offsets) in &filters {
-                for lane in outputs.start.max(first)..outputs.end.min(first + LANES) {
-                    for (index, &offset) in offsets.iter().enumerate() {
-                        let place = taps.iter().position(|tap| tap.offset == offset).unwrap_or_else(|| {
-                            taps.push(Tap { offset, depths: 0..self.geometry.inputs, lanes: [None; LANES] });
-                            taps.len() - 1
-                        });
-                        taps[place].lanes[lane - first] = Some(lane * output + index * tap);
-                    }
-                }
-            }
-            taps
+        let depths = 0..self.geometry.inputs;
+        let group = |shared: SharedTap, first: usize| {
+            let lane = |lane: usize| shared.places[lane].map(|index| (first + lane) * output + index * tap);
+            let weights = Weights { depths: depths.clone(), lanes: std::array::from_fn(lane) };
+            Tap { offset: shared.offset, depths: depths.clone(), weights: vec![weights] }
         };
-        Taps::new((0..self.outputs).step_by(LANES).map(group).collect(), input)
+        let groups = shared_taps(&self.filters(), self.outputs).into_iter().enumerate();
+        let groups = groups.map(|(index, taps)| taps.into_iter().map(|tap| group(tap, index * LANES)).collect());
+        Taps::new(groups.collect(), input)
     }
 
-    /// For each sixteen inputs all taps of all filters, which read the outputs of these filters.
+    /// For each sixteen inputs all taps of all filters, which read the outputs of these filters. A matrix unit reads sixteen outputs
+    /// whether they have the tap or not.
     fn backward_taps(&self, w: Kernel<'_>) -> Taps {
         let [output, input, tap] = w.strides(self.geometry.inputs, self.taps);
         let filters = self.filters();
-        let group = |first: usize| {
-            let lanes = |index: usize| std::array::from_fn(|lane| Some((first + lane) * input + index * tap));
+        let weights = |depths: Range<usize>, first: usize, index: usize| Weights {
+            depths,
+            lanes: std::array::from_fn(|lane| Some((first + lane) * input + index * tap)),
+        };
+        let apart = |first: usize| {
             let of = |(outputs, offsets): &PlacedFilters| {
-                let tap = |(index, &offset)| Tap { offset, depths: outputs.clone(), lanes: lanes(index) };
+                let tap = |(index, &offset)| Tap {
+                    offset,
+                    depths: outputs.clone(),
+                    weights: vec![weights(outputs.clone(), first, index)],
+                };
                 offsets.iter().enumerate().map(tap).collect::<Vec<_>>()
             };
             filters.iter().flat_map(of).collect()
         };
-        Taps::new((0..self.geometry.inputs).step_by(LANES).map(group).collect(), output)
+        let shared = shared_taps(&filters, self.outputs);
+        let together = |first: usize| {
+            let of = |(group, taps): (usize, &Vec<SharedTap>)| {
+                let start = group * LANES;
+                let tap = |shared: &SharedTap| {
+                    let mut lane = start;
+                    let of_run = |run: &[Option<usize>]| {
+                        let depths = lane..lane + run.len();
+                        lane = depths.end;
+                        run[0].map(|index| weights(depths, first, index))
+                    };
+                    let weights = shared.places.chunk_by(|a, b| a == b).filter_map(of_run).collect();
+                    Tap { offset: shared.offset, depths: start..start + LANES, weights }
+                };
+                taps.iter().map(tap).collect::<Vec<_>>()
+            };
+            shared.iter().enumerate().flat_map(of).collect()
+        };
+        let groups = (0..self.geometry.inputs).step_by(LANES);
+        let are_apart = filters.iter().all(|(outputs, _)| outputs.start.is_multiple_of(LANES));
+        let is_together = crate::has_matrix_unit() && !are_apart;
+        let groups = if is_together { groups.map(together).collect() } else { groups.map(apart).collect() };
+        Taps::new(groups, output)
     }
 
     /// Which outputs each filters have, and where their taps lie.
@@ -217,6 +239,34 @@ impl DirectConvolution {
 /// Filters of these outputs, and where their taps lie as seen from `stride` times the place of an output.
 type PlacedFilters = (Range<usize>, Vec<[isize; 3]>);
 
+/// A tap of any of sixteen filters.
+#[derive(Clone, PartialEq, Eq)]
+struct SharedTap {
+    offset: [isize; 3],
+    /// Its place among the taps of each filter, if it has this one.
+    places: [Option<usize>; LANES],
+}
+
+/// Of each sixteen outputs the taps that any of their filters has.
+fn shared_taps(filters: &[PlacedFilters], outputs: usize) -> Vec<Vec<SharedTap>> {
+    let group = |first: usize| {
+        let mut taps: Vec<SharedTap> = Vec::new();
+        for (outputs, offsets) in filters {
+            for lane in outputs.start.max(first)..outputs.end.min(first + LANES) {
+                for (index, &offset) in offsets.iter().enumerate() {
+                    let place = taps.iter().position(|tap| tap.offset == offset).unwrap_or_else(|| {
+                        taps.push(SharedTap { offset, places: [None; LANES] });
+                        taps.len() - 1
+                    });
+                    taps[place].places[lane - first] = Some(index);
+                }
+            }
+        }
+        taps
+    };
+    (0..outputs).step_by(LANES).map(group).collect()
+}
+
 fn offsets([depth, height, width]: [usize; 3], padding: [usize; 3]) -> Vec<[isize; 3]> {
     let taps = (0..depth * height * width).map(|tap| [tap / (height * width), tap / width % height, tap % width]);
     taps.map(|at| std::array::from_fn(|axis| at[axis] as isize - padding[axis] as isize)).collect()
@@ -231,8 +281,8 @@ fn gradient_of_weight(
     dw: &mut [f32],
 ) {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    if crate::has_matrix_unit() && amx::suits(filters) {
-        return amx::weight_gradient(pass, filters, [images, threads], [x, dy], dw);
+    if crate::has_matrix_unit() {
+        return amx::weight_gradient(pass, &shared_taps(filters, pass.to.channels), [images, threads], [x, dy], dw);
     }
     let units: Vec<Unit> =
         filters.iter().flat_map(|(outputs, offsets)| Unit::split(outputs.clone(), offsets)).collect();

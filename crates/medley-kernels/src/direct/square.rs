@@ -4,7 +4,7 @@ use half::bf16;
 
 use super::geometry::{Direction, Pass, Volume};
 use super::outputs::products as add_products;
-use super::taps::{Tap, Taps};
+use super::taps::{Tap, Taps, Weights};
 use super::{gradient_of_weight, offsets};
 use crate::Convolution;
 use crate::lanes::LANES;
@@ -58,7 +58,7 @@ fn taps([depth, lanes]: [usize; 2], [lane, step, tap]: [usize; 3], rotated: bool
         let of = |(index, &offset): (usize, &[isize; 3])| {
             let from = if rotated { offsets.len() - 1 - index } else { index };
             let lanes = std::array::from_fn(|at| Some((first + at) * lane + from * tap));
-            Tap { offset, depths: 0..depth, lanes }
+            Tap { offset, depths: 0..depth, weights: vec![Weights { depths: 0..depth, lanes }] }
         };
         offsets.iter().enumerate().map(of).collect()
     };

@@ -14,6 +14,14 @@ pub(super) struct Tap {
     pub(super) offset: [isize; 3],
     /// Channels of the source that are summed over.
     pub(super) depths: Range<usize>,
+    /// The weights of these channels; zero for those that are in none.
+    pub(super) weights: Vec<Weights>,
+}
+
+/// Weights of a tap for some channels of the source.
+#[derive(Debug, Clone)]
+pub(super) struct Weights {
+    pub(super) depths: Range<usize>,
     /// Where the weight of each channel of the destination lies, at depth 0; none for a filter without this tap.
     pub(super) lanes: [Option<usize>; LANES],
 }
@@ -103,32 +111,37 @@ for_each_arithmetic! {
 fn pack_lanes<A: Arithmetic>(tap: &Tap, pairs: Range<usize>, depth_stride: usize, weight: &[f32], to: &mut [u32]) {
     let mut panels = to.chunks_exact_mut(LANES);
     for first in (2 * pairs.start..2 * pairs.end).step_by(LANES) {
-        let depths = sixteen_depths::<A>(tap, depth_stride, weight, first);
+        let mut depths = [Lanes::ZERO; LANES];
+        for weights in &tap.weights {
+            weights.read::<A>(depth_stride, weight, first, &mut depths);
+        }
         for (&[first, second], panel) in depths.as_chunks().0.iter().zip(&mut panels) {
             pair_up::<A>(first, second, panel);
         }
     }
 }
 
-/// The weights of sixteen lanes at sixteen depths from this one on, with zeros for depths that the tap does not have.
-#[inline(always)]
-fn sixteen_depths<A: Arithmetic>(tap: &Tap, depth_stride: usize, weight: &[f32], first: usize) -> [Lanes; LANES] {
-    let mut depths = [Lanes::ZERO; LANES];
-    if depth_stride == 1 && tap.depths.start <= first && first + LANES <= tap.depths.end {
-        for (row, start) in depths.iter_mut().zip(tap.lanes) {
-            *row = start.map_or(Lanes::ZERO, |start| Lanes::load(&weight[start + first..]));
+impl Weights {
+    /// Writes the weights of sixteen lanes at those of sixteen depths from this one on that are among these.
+    #[inline(always)]
+    fn read<A: Arithmetic>(&self, depth_stride: usize, weight: &[f32], first: usize, depths: &mut [Lanes; LANES]) {
+        if depth_stride == 1 && self.depths.start <= first && first + LANES <= self.depths.end {
+            for (row, start) in depths.iter_mut().zip(self.lanes) {
+                *row = start.map_or(Lanes::ZERO, |start| Lanes::load(&weight[start + first..]));
+            }
+            *depths = A::transpose(depths);
+            return;
         }
-        return A::transpose(&depths);
+        let is_beside = |start: usize| self.lanes.iter().enumerate().all(|(lane, at)| *at == Some(start + lane));
+        let beside = self.lanes[0].filter(|&start| is_beside(start));
+        for (depth, lanes) in (first..first + LANES).zip(depths).filter(|(depth, _)| self.depths.contains(depth)) {
+            if let Some(start) = beside {
+                *lanes = Lanes::load(&weight[start + depth * depth_stride..]);
+                continue;
+            }
+            for (value, start) in lanes.0.iter_mut().zip(self.lanes) {
+                *value = start.map_or(0.0, |start| weight[start + depth * depth_stride]);
+            }
+        }
     }
-    let beside = tap.lanes[0].filter(|&start| tap.lanes.iter().enumerate().all(|(lane, at)| *at == Some(start + lane)));
-    for (depth, lanes) in (first..first + LANES).zip(&mut depths).filter(|(depth, _)| tap.depths.contains(depth)) {
-        if let Some(start) = beside {
-            *lanes = Lanes::load(&weight[start + depth * depth_stride..]);
-            continue;
-        }
-        for (value, start) in lanes.0.iter_mut().zip(tap.lanes) {
-            *value = start.map_or(0.0, |start| weight[start + depth * depth_stride]);
-        }
-    }
-    depths
 }

@@ -146,6 +146,10 @@ fn layers_of_real_networks_agree() {
         Geometry { filters: vec![cube], ..planes(2, [5, 4, 6], 16, [6, 5, 5], 1) },
         // More places than a block of sums, and slices of a volume that are added apart.
         flat(2, [40, 40], [16, 16], 3, 1),
+        // More images than a matrix unit takes at a time, and parts of a batch that are added together.
+        flat(70, [3, 3], [32, 48], 3, 1),
+        flat(37, [12, 11], [32, 16], 3, 1),
+        planes(33, [4, 5, 6], 48, [11, 11, 10], 1),
         planes(1, [5, 20, 20], 16, [6, 5, 5], 1),
     ] {
         for found in errors(&geometry, 7) {
@@ -156,7 +160,7 @@ fn layers_of_real_networks_agree() {
 
 #[test]
 fn any_number_of_images_agrees() {
-    for images in [8, 11, 16, 20, 23] {
+    for images in [8, 11, 16, 17, 20, 23, 31, 33, 49, 64] {
         for outputs in [16, 32] {
             for found in errors(&flat(images, [5, 4], [16, outputs], 3, 2), 3) {
                 assert!(found < BF16, "{images} images, {outputs} outputs: {found:e}");

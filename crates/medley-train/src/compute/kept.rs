@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 /// The largest file that is read, bytes.
 const LARGEST: u64 = 1 << 16;
 /// Of the rules by which a choice is made: choices by others are not taken.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// `medley/compute` in the user's cache folder, beside the decoded data; none where it is not known.
 pub fn default_folder() -> Option<PathBuf> {

@@ -5,4 +5,4 @@ mod outputs;
 mod weight_gradient;
 
 pub(super) use outputs::{products, step_of};
-pub(super) use weight_gradient::{suits, weight_gradient};
+pub(super) use weight_gradient::weight_gradient;

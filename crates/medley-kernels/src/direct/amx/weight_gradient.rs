@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use half::bf16;
 
-use super::super::PlacedFilters;
+use super::super::SharedTap;
 use super::super::geometry::{Pass, Volume};
 use super::bands::{Band, bands, source_row};
 use crate::amx::Tiles;
@@ -28,22 +28,19 @@ const BYTES: usize = MATRIX * size_of::<u32>();
 /// Places times parts of a batch whose products are added before sums go back to memory, about.
 const PLACES: usize = 128;
 
-/// Whether filters that have the same taps can be computed sixteen at a time.
-pub(in super::super) fn suits(filters: &[PlacedFilters]) -> bool {
-    filters.iter().all(|(outputs, _)| outputs.start.is_multiple_of(LANES) && outputs.end.is_multiple_of(LANES))
-}
-
-/// Writes the gradient, `[outputs, taps, inputs]`. `pass` leads from inputs to outputs.
+/// Writes the gradient, `[outputs, taps, inputs]`, for each sixteen outputs their taps. `pass` leads from inputs to outputs.
 pub(in super::super) fn weight_gradient(
     pass: &Pass,
-    filters: &[PlacedFilters],
+    shared: &[Vec<SharedTap>],
     [images, threads]: [usize; 2],
     [x, dy]: [&[bf16]; 2],
     dw: &mut [f32],
 ) {
-    let taps = filters.first().map_or(0, |(_, offsets)| offsets.len());
-    let batch = Batch { pass, filters, taps, images, threads, x, dy, dw: Shared::new(dw) };
-    let bands = bands(pass, PLACES, filters.iter().flat_map(|(_, offsets)| offsets));
+    let places = shared.iter().flatten().flat_map(|tap| tap.places);
+    let taps = places.flatten().max().map_or(0, |last| last + 1);
+    let blocks = blocks(shared);
+    let batch = Batch { pass, blocks, taps, images, threads, x, dy, dw: Shared::new(dw) };
+    let bands = bands(pass, PLACES, shared.iter().flatten().map(|tap| &tap.offset));
     let chunks = images.div_ceil(IMAGES);
     if bands.is_empty() || chunks == 0 {
         return dw.fill(0.0);
@@ -67,6 +64,29 @@ pub(in super::super) fn weight_gradient(
             }
         });
     });
+}
+
+/// Sixteen outputs, or twice so many that have the same taps.
+struct Block<'a> {
+    groups: Range<usize>,
+    taps: &'a [SharedTap],
+}
+
+fn blocks(shared: &[Vec<SharedTap>]) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let mut first = 0;
+    while first < shared.len() {
+        let is_whole = shared[first].iter().all(|tap| whole(tap).is_some());
+        let end = first + 1 + usize::from(is_whole && shared.get(first + 1) == Some(&shared[first]));
+        blocks.push(Block { groups: first..end, taps: &shared[first] });
+        first = end;
+    }
+    blocks
+}
+
+/// The place of a tap that all filters have at the same place.
+fn whole(tap: &SharedTap) -> Option<usize> {
+    tap.places[0].filter(|_| tap.places.iter().all(|place| *place == tap.places[0]))
 }
 
 /// Parts of the batch that are worked on together: as many as have about [`PLACES`].
@@ -112,7 +132,7 @@ struct Stretch {
 /// All that a gradient is computed from.
 struct Batch<'a> {
     pass: &'a Pass,
-    filters: &'a [PlacedFilters],
+    blocks: Vec<Block<'a>>,
     taps: usize,
     images: usize,
     threads: usize,
@@ -146,40 +166,51 @@ impl Batch<'_> {
         [inputs, outputs]: [&[u32]; 2],
         accumulate: bool,
     ) {
-        let stretches = |(_, offsets): &PlacedFilters| {
-            offsets.iter().map(|&offset| self.stretches(band, chunks, offset, [from, to])).collect::<Vec<_>>()
-        };
-        let stretches: Vec<Vec<Vec<Stretch>>> = self.filters.iter().map(stretches).collect();
-        let pairs = |groups: Range<usize>| groups.clone().step_by(2).map(move |first| first..groups.end.min(first + 2));
-        let blocks: Vec<(usize, Range<usize>)> = self
-            .filters
-            .iter()
-            .enumerate()
-            .flat_map(|(index, (outputs, _))| {
-                pairs(outputs.start / LANES..outputs.end / LANES).map(move |groups| (index, groups))
-            })
-            .collect();
-        let input_blocks: Vec<Range<usize>> = pairs(0..from.volume.channels / LANES).collect();
-        for_each(self.threads, blocks.len() * input_blocks.len(), |turn| {
-            let (filters, output) = &blocks[turn / input_blocks.len()];
-            let input = &input_blocks[turn % input_blocks.len()];
+        let mut offsets: Vec<[isize; 3]> =
+            self.blocks.iter().flat_map(|block| block.taps).map(|tap| tap.offset).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let stretches: Vec<Vec<Stretch>> =
+            offsets.iter().map(|&offset| self.stretches(band, chunks, offset, [from, to])).collect();
+        let groups = from.volume.channels / LANES;
+        let input_blocks = groups.div_ceil(2);
+        for_each(self.threads, self.blocks.len() * input_blocks, |turn| {
+            let (block, first) = (&self.blocks[turn / input_blocks], turn % input_blocks * 2);
             // Matrices of sums have sixteen rows whatever is in them.
             let _tiles = Tiles::new([LANES; 2], LANES);
-            for (tap, stretches) in stretches[*filters].iter().enumerate() {
-                let row = self.taps * self.pass.from.channels;
-                Product {
-                    stretches,
+            for tap in block.taps {
+                let product = Product {
+                    stretches: &stretches[offsets.partition_point(|&offset| offset < tap.offset)],
                     step: self.pass.stride,
-                    groups: [output.len(), input.len()],
-                    outputs: &outputs[output.start * to.group() * MATRIX..],
-                    inputs: &inputs[input.start * from.group() * MATRIX..],
+                    groups: [block.groups.len(), (groups - first).min(2)],
+                    outputs: &outputs[block.groups.start * to.group() * MATRIX..],
+                    inputs: &inputs[first * from.group() * MATRIX..],
                     apart: [to.group(), from.group()],
-                    at: (output.start * LANES * self.taps + tap) * self.pass.from.channels + input.start * LANES,
-                    row,
-                }
-                .add(self.dw, accumulate);
+                };
+                self.add(&product, block, tap, first * LANES, accumulate);
             }
         });
+    }
+
+    /// Adds a product to the weights of its outputs, from this input on.
+    fn add(&self, product: &Product<'_>, block: &Block<'_>, tap: &SharedTap, input: usize, accumulate: bool) {
+        let channels = self.pass.from.channels;
+        let at = |output: usize, place: usize| (output * self.taps + place) * channels + input;
+        if let Some(place) = whole(tap) {
+            return product.add(self.dw, at(block.groups.start * LANES, place), self.taps * channels, accumulate);
+        }
+        let mut sums = [0.0; LANES * 2 * LANES];
+        product.add(Shared::new(&mut sums), 0, 2 * LANES, false);
+        for ((lane, place), sums) in tap.places.iter().enumerate().zip(sums.chunks_exact(2 * LANES)) {
+            let Some(place) = place else { continue };
+            let output = block.groups.start * LANES + lane;
+            // SAFETY: these weights are no other thread's.
+            #[allow(unsafe_code, reason = "outputs, taps and groups of inputs do not overlap")]
+            let to = unsafe { self.dw.part(at(output, *place), product.groups[1] * LANES) };
+            for (to, sum) in to.iter_mut().zip(sums) {
+                *to = if accumulate { *to + sum } else { *sum };
+            }
+        }
     }
 
     /// What meets at an offset.
@@ -283,9 +314,6 @@ struct Product<'a> {
     inputs: &'a [u32],
     /// From one group to the next of outputs and of inputs, in matrices.
     apart: [usize; 2],
-    /// The weight of the first output and input, and how far it is to the next output.
-    at: usize,
-    row: usize,
 }
 
 /// Where the numbers lie, as the instructions read it.
@@ -312,10 +340,11 @@ impl Product<'_> {
         }
     }
 
+    /// Adds to the weights of outputs that are `row` apart, from `at` on, or writes them.
     #[allow(unsafe_code, reason = "instructions for which Rust has no name yet")]
-    fn add(&self, dw: Shared<'_, f32>, accumulate: bool) {
+    fn add(&self, dw: Shared<'_, f32>, at: usize, row: usize, accumulate: bool) {
         self.check();
-        let sums = dw.pointer(self.at, (self.groups[0] * LANES - 1) * self.row + self.groups[1] * LANES);
+        let sums = dw.pointer(at, (self.groups[0] * LANES - 1) * row + self.groups[1] * LANES);
         let reads = Reads {
             outputs: self.outputs.as_ptr(),
             next_outputs: self.apart[0] * BYTES,
@@ -323,7 +352,7 @@ impl Product<'_> {
             next_inputs: self.apart[1] * BYTES,
             end: self.stretches.as_ptr_range().end,
         };
-        let (row, accumulate) = (self.row * size_of::<f32>(), usize::from(accumulate));
+        let (row, accumulate) = (row * size_of::<f32>(), usize::from(accumulate));
         macro_rules! add {
             ($($sums:literal)*; $($load:literal)*; $($product:literal)*; $($store:literal)*) => {
                 // SAFETY: all that is read was compared with the lengths of the slices above, and so was where sums go, which are no
