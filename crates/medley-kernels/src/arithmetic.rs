@@ -16,12 +16,18 @@ pub trait Arithmetic: Copy {
     fn transpose(rows: &[Lanes; LANES]) -> [Lanes; LANES];
 }
 
+/// Two halves beside each other, as every processor here reads two numbers of bfloat16 that follow each other in memory.
+#[inline(always)]
+pub(crate) fn pair(first: u16, second: u16) -> u32 {
+    u32::from(first) | u32::from(second) << 16
+}
+
 /// Rounds two numbers for each lane to a pair.
 #[inline(always)]
 pub(crate) fn pair_up<A: Arithmetic>(first: Lanes, second: Lanes, to: &mut [u32]) {
     let (first, second) = (A::round(first), A::round(second));
     for (lane, to) in to[..LANES].iter_mut().enumerate() {
-        *to = u32::from(first[lane]) | u32::from(second[lane]) << 16;
+        *to = pair(first[lane], second[lane]);
     }
 }
 

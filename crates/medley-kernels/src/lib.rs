@@ -13,7 +13,10 @@
 //!
 //! Larger tiles have points other than 0 and 1, which magnify rounding: too much for the eight bits of bfloat16. Weights and their gradients
 //! are fp32 in either, and results do not depend on the number of threads (the tests of this crate hold it to these errors). In
-//! bfloat16 they depend on whether the processor multiplies pairs in one instruction: [`is_bf16_fast_here`].
+//! bfloat16 they depend on whether the processor multiplies pairs in one instruction, or matrices: [`is_bf16_fast_here`].
+//!
+//! A matrix unit (AMX of Intel's server processors) multiplies bfloat16 so much faster that transforms would take most of the time. With
+//! one, [`Convolution`] computes [`bf16`] as it is written, too, to the rounding of the result: [`has_matrix_unit`].
 //!
 //! A weight that stays as it is may be transformed once: [`TransformedKernel`].
 //!
@@ -77,7 +80,7 @@ pub fn is_bf16_fast_here() -> bool {
     }
 }
 
-/// Whether [`DirectConvolution`] uses a matrix unit here (AMX of Intel's server processors), which makes it the faster way for every kernel.
+/// Whether convolutions in [`bf16`] use a matrix unit: AMX of Intel's server processors, where Linux lets this process use it.
 pub fn has_matrix_unit() -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     {

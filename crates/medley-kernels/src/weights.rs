@@ -18,14 +18,14 @@ pub struct Kernel<'a> {
 /// What lies beside each other.
 #[derive(Debug, Clone, Copy)]
 enum Order {
-    Taps,
+    Strides,
     Inputs,
 }
 
 impl<'a> Kernel<'a> {
-    /// Taps beside each other: `[outputs, inputs, taps]`.
+    /// Strides beside each other: `[outputs, inputs, taps]`.
     pub fn contiguous(weight: &'a [f32]) -> Self {
-        Self { weight, order: Order::Taps }
+        Self { weight, order: Order::Strides }
     }
 
     /// Input channels beside each other: `[outputs, taps, inputs]`.
@@ -37,7 +37,7 @@ impl<'a> Kernel<'a> {
     pub(crate) fn strides(self, inputs: usize, taps: usize) -> [usize; 3] {
         let output = inputs * taps;
         match self.order {
-            Order::Taps => [output, taps, 1],
+            Order::Strides => [output, taps, 1],
             Order::Inputs => [output, 1, inputs],
         }
     }
@@ -45,15 +45,15 @@ impl<'a> Kernel<'a> {
     /// The weight as the output sees it.
     pub(crate) fn forward(self, inputs: usize, outputs: usize) -> Side<'a> {
         let [output, input, tap] = self.strides(inputs, KERNEL * KERNEL);
-        let taps = Taps { lane: output, depth: input, tap, rotated: false };
-        Side { weight: self.weight, taps, depth: inputs, lanes: outputs }
+        let strides = Strides { lane: output, depth: input, tap, rotated: false };
+        Side { weight: self.weight, strides, depth: inputs, lanes: outputs }
     }
 
     /// The weight as the input sees it when gradients go back.
     pub(crate) fn backward(self, inputs: usize, outputs: usize) -> Side<'a> {
         let [output, input, tap] = self.strides(inputs, KERNEL * KERNEL);
-        let taps = Taps { lane: input, depth: output, tap, rotated: true };
-        Side { weight: self.weight, taps, depth: outputs, lanes: inputs }
+        let strides = Strides { lane: input, depth: output, tap, rotated: true };
+        Side { weight: self.weight, strides, depth: outputs, lanes: inputs }
     }
 }
 
@@ -61,7 +61,7 @@ impl<'a> Kernel<'a> {
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
     pub(crate) weight: &'a [f32],
-    pub(crate) taps: Taps,
+    pub(crate) strides: Strides,
     /// Channels that are summed over.
     pub(crate) depth: usize,
     /// Channels that come out.
@@ -72,17 +72,16 @@ impl Side<'_> {
     /// The taps of sixteen lanes at one depth.
     #[inline(always)]
     pub(crate) fn taps(self, panel: usize, depth: usize) -> Square {
-        let Self { weight, taps, .. } = self;
-        let start = panel * LANES * taps.lane + depth * taps.depth;
+        let Self { weight, strides, .. } = self;
+        let start = panel * LANES * strides.lane + depth * strides.depth;
         let mut square = Square::default();
         for (tap, lanes) in square.as_flattened_mut().iter_mut().enumerate() {
-            let from = if taps.rotated { KERNEL * KERNEL - 1 - tap } else { tap };
-            let at = start + from * taps.tap;
-            if taps.lane == 1 {
+            let at = start + strides.tap(tap);
+            if strides.lane == 1 {
                 *lanes = Lanes::load(&weight[at..]);
             } else {
                 for (lane, value) in lanes.0.iter_mut().enumerate() {
-                    *value = weight[at + lane * taps.lane];
+                    *value = weight[at + lane * strides.lane];
                 }
             }
         }
@@ -92,19 +91,18 @@ impl Side<'_> {
     /// [`Self::taps`] at sixteen depths, from this one on.
     #[inline(always)]
     pub(crate) fn squares<A: Arithmetic>(self, panel: usize, depth: usize, squares: &mut [Square; LANES]) {
-        let Self { weight, taps, .. } = self;
-        if taps.depth != 1 {
+        let Self { weight, strides, .. } = self;
+        if strides.depth != 1 {
             for (index, square) in squares.iter_mut().enumerate() {
                 *square = self.taps(panel, depth + index);
             }
             return;
         }
-        let start = panel * LANES * taps.lane + depth;
+        let start = panel * LANES * strides.lane + depth;
         for tap in 0..KERNEL * KERNEL {
-            let from = if taps.rotated { KERNEL * KERNEL - 1 - tap } else { tap };
             let mut rows = [Lanes::ZERO; LANES];
             for (lane, row) in rows.iter_mut().enumerate() {
-                *row = Lanes::load(&weight[start + from * taps.tap + lane * taps.lane..]);
+                *row = Lanes::load(&weight[start + strides.tap(tap) + lane * strides.lane..]);
             }
             for (square, lanes) in squares.iter_mut().zip(A::transpose(&rows)) {
                 square[tap / KERNEL][tap % KERNEL] = lanes;
@@ -115,7 +113,7 @@ impl Side<'_> {
 
 /// The strides of a weight as one of its sides sees it.
 #[derive(Clone, Copy)]
-pub(crate) struct Taps {
+pub(crate) struct Strides {
     pub(crate) lane: usize,
     pub(crate) depth: usize,
     pub(crate) tap: usize,
@@ -123,10 +121,16 @@ pub(crate) struct Taps {
     pub(crate) rotated: bool,
 }
 
-impl Taps {
+impl Strides {
     /// Those of [`Kernel::channels_last`] as the output sees it.
     pub(crate) fn channels_last(inputs: usize) -> Self {
         Self { lane: inputs * KERNEL * KERNEL, depth: 1, tap: inputs, rotated: false }
+    }
+
+    /// Where a tap lies, from the first one.
+    #[inline(always)]
+    pub(crate) fn tap(self, tap: usize) -> usize {
+        self.tap * if self.rotated { KERNEL * KERNEL - 1 - tap } else { tap }
     }
 
     /// Writes the taps of sixteen lanes at one depth to where [`Side::taps`] reads them. They are not rotated.

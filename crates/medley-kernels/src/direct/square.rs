@@ -8,7 +8,7 @@ use super::taps::{Tap, Taps, Weights};
 use super::{gradient_of_weight, offsets};
 use crate::Convolution;
 use crate::lanes::LANES;
-use crate::weights::{KERNEL, Side};
+use crate::weights::{KERNEL, Side, Strides};
 
 const KERNEL_SIZE: [usize; 3] = [1, KERNEL, KERNEL];
 const PADDING: [usize; 3] = [0, 1, 1];
@@ -20,8 +20,7 @@ pub(crate) fn packed_len(outputs: usize, inputs: usize) -> usize {
 
 /// The weight as products read it.
 pub(crate) fn pack(side: &Side<'_>, threads: usize, packed: &mut [u32]) {
-    let strides = [side.taps.lane, side.taps.depth, side.taps.tap];
-    taps([side.depth, side.lanes], strides, side.taps.rotated).pack(threads, side.weight, packed);
+    taps([side.depth, side.lanes], side.strides).pack(threads, side.weight, packed);
 }
 
 /// `y = x * w + bias`, with a packed weight and the channels that are summed over and come out.
@@ -34,7 +33,7 @@ pub(crate) fn products(
     y: &mut [bf16],
 ) {
     // Where weights came from is no longer asked.
-    let taps = taps([depth, lanes], [0, 1, 0], false);
+    let taps = taps([depth, lanes], Strides::channels_last(depth));
     add_products(&pass(layer, [depth, lanes]), &taps, [layer.images, layer.threads], packed, x, bias, y);
 }
 
@@ -51,16 +50,14 @@ fn pass(layer: &Convolution, [depth, lanes]: [usize; 2]) -> Pass {
     Pass { direction: Direction::Forward, stride: 1, from: volume(depth), to: volume(lanes) }
 }
 
-/// The taps of a weight with these strides of channels that come out, channels that are summed over, and taps.
-fn taps([depth, lanes]: [usize; 2], [lane, step, tap]: [usize; 3], rotated: bool) -> Taps {
+fn taps([depth, lanes]: [usize; 2], strides: Strides) -> Taps {
     let offsets = offsets(KERNEL_SIZE, PADDING);
     let group = |first: usize| {
         let of = |(index, &offset): (usize, &[isize; 3])| {
-            let from = if rotated { offsets.len() - 1 - index } else { index };
-            let lanes = std::array::from_fn(|at| Some((first + at) * lane + from * tap));
+            let lanes = std::array::from_fn(|at| Some((first + at) * strides.lane + strides.tap(index)));
             Tap { offset, depths: 0..depth, weights: vec![Weights { depths: 0..depth, lanes }] }
         };
         offsets.iter().enumerate().map(of).collect()
     };
-    Taps::new((0..lanes).step_by(LANES).map(group).collect(), step)
+    Taps::new((0..lanes).step_by(LANES).map(group).collect(), strides.depth)
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use half::bf16;
 
 use super::geometry::{Pass, Volume};
-use crate::arithmetic::{Arithmetic, for_each_arithmetic};
+use crate::arithmetic::{Arithmetic, for_each_arithmetic, pair};
 use crate::lanes::{LANES, Lanes};
 use crate::shared::{Shared, for_each, with_scratch};
 
@@ -108,17 +108,11 @@ pub(super) fn weight_gradient(
     dw: &mut [f32],
 ) {
     dw.fill(0.0);
-    let dw = Shared::new(dw);
-    let batch = Batch {
-        pass,
-        units,
-        images,
-        threads,
-        x,
-        dy,
-        dw,
-        taps: units.iter().map(|unit| unit.tap + 1).max().unwrap_or(0),
-    };
+    let taps = units.iter().map(|unit| unit.tap + 1).max().unwrap_or(0);
+    let mut offsets: Vec<[isize; 3]> = units.iter().map(|unit| unit.offset).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    let batch = Batch { pass, units, offsets, images, threads, x, dy, dw: Shared::new(dw), taps };
     for slab in batch.slabs() {
         batch.add(&slab);
     }
@@ -128,6 +122,8 @@ pub(super) fn weight_gradient(
 struct Batch<'a> {
     pass: &'a Pass,
     units: &'a [Unit],
+    /// Of all taps, in order.
+    offsets: Vec<[isize; 3]>,
     images: usize,
     threads: usize,
     x: &'a [bf16],
@@ -187,12 +183,9 @@ impl Batch<'_> {
     }
 
     fn add_products(&self, slab: &Slab, [from, to]: [Panels; 2], [inputs, outputs]: [&[u32]; 2]) {
-        let mut offsets: Vec<[isize; 3]> = self.units.iter().map(|unit| unit.offset).collect();
-        offsets.sort_unstable();
-        offsets.dedup();
         let stretches: Vec<Vec<Stretch>> =
-            offsets.iter().map(|&offset| self.stretches(slab, offset, [from, to])).collect();
-        let place = |unit: &Unit| offsets.partition_point(|&offset| offset < unit.offset);
+            self.offsets.iter().map(|&offset| self.stretches(slab, offset, [from, to])).collect();
+        let place = |unit: &Unit| self.offsets.partition_point(|&offset| offset < unit.offset);
         // Two groups of inputs at a time read the outputs half as often.
         let (groups, units) = (from.groups(), self.units.len());
         for_each(self.threads, groups.div_ceil(2) * units, |turn| {
@@ -256,12 +249,12 @@ fn interleave_places<A: Arithmetic>(
                 Some(second) => {
                     let second = &second[place * channels + group * LANES..][..LANES];
                     for ((to, first), second) in to.iter_mut().zip(first).zip(second) {
-                        *to = u32::from(first.to_bits()) | u32::from(second.to_bits()) << 16;
+                        *to = pair(first.to_bits(), second.to_bits());
                     }
                 }
                 None => {
                     for (to, first) in to.iter_mut().zip(first) {
-                        *to = u32::from(first.to_bits());
+                        *to = pair(first.to_bits(), 0);
                     }
                 }
             }

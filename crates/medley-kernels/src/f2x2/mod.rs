@@ -16,7 +16,7 @@ use self::tiles::{
 use crate::Convolution;
 use crate::lanes::LANES;
 use crate::shared::{Shared, for_each, with_scratch};
-use crate::weights::{Side, Taps};
+use crate::weights::{Side, Strides};
 
 /// Transformed tiles beside the products of all elements, which should stay in the cache of the second level: bytes of both.
 const BLOCK: usize = 100_000;
@@ -75,7 +75,7 @@ pub(crate) fn products(
 /// The gradient of the weight from that of `y`, of at least one pixel, in the order of [`Kernel::channels_last`](crate::Kernel::channels_last).
 pub(crate) fn weight_gradient(layer: &Convolution, x: &[bf16], dy: &[bf16], dw: &mut [f32]) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
-    let (element, taps) = (inputs * outputs, Taps::channels_last(inputs));
+    let (element, taps) = (inputs * outputs, Strides::channels_last(inputs));
     with_scratch(ELEMENTS * element, |u: &mut [f32]| {
         products_over_tiles(layer, x, dy, u);
         let (u, dw) = (&*u, Shared::new(dw));
@@ -87,7 +87,8 @@ pub(crate) fn weight_gradient(layer: &Convolution, x: &[bf16], dy: &[bf16], dw: 
 
 /// The gradient of the transformed weight: for each element `[outputs / 16][inputs][16]`.
 fn products_over_tiles(layer: &Convolution, x: &[bf16], dy: &[bf16], sums: &mut [f32]) {
-    let (rows, across) = (Grid::new(layer, layer.inputs).rows(), Grid::new(layer, layer.inputs).across());
+    let grid = Grid::new(layer, layer.inputs);
+    let (rows, across) = (grid.rows(), grid.across());
     let block = block_of_rows(TILES, across, rows).next_multiple_of(2);
     let len = |channels: usize| Panels::new(block / 2 * across, channels).len();
     with_scratch(len(layer.inputs), |images| {

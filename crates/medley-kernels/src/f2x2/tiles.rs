@@ -6,11 +6,11 @@
 
 use half::bf16;
 
-use crate::arithmetic::{Arithmetic, for_each_arithmetic, pair_up};
+use crate::arithmetic::{Arithmetic, for_each_arithmetic, pair, pair_up};
 use crate::lanes::{LANES, Lanes};
 use crate::number::Algorithm;
 use crate::shared::Shared;
-use crate::weights::{KERNEL, Side, Square, Taps};
+use crate::weights::{KERNEL, Side, Square, Strides};
 
 /// Side of the tile that is read.
 pub(super) const TILE: usize = 4;
@@ -218,8 +218,8 @@ impl<A: Arithmetic> Target for ToRows<'_, A> {
         let halves = A::round(lanes);
         // SAFETY: no element, tile or group is after the last, which `new` saw inside.
         let to = unsafe { self.to.get_unchecked_mut(at..at + LANES / 2) };
-        for (index, pair) in to.iter_mut().enumerate() {
-            *pair = u32::from(halves[2 * index]) | u32::from(halves[2 * index + 1]) << 16;
+        for (index, to) in to.iter_mut().enumerate() {
+            *to = pair(halves[2 * index], halves[2 * index + 1]);
         }
     }
 }
@@ -452,7 +452,7 @@ for_each_arithmetic! {
         panel: usize,
         depth: usize,
         w: Shared<'_, f32>,
-        taps: Taps,
+        taps: Strides,
     ) = kernel_gradient_panel
 }
 
@@ -463,7 +463,7 @@ fn kernel_gradient_panel<A: Arithmetic>(
     panel: usize,
     depth: usize,
     w: Shared<'_, f32>,
-    taps: Taps,
+    taps: Strides,
 ) {
     for p in 0..depth {
         let u = &u[(panel * depth + p) * LANES..];

@@ -15,7 +15,7 @@ use crate::arithmetic::Arithmetic;
 use crate::lanes::{LANES, Lanes};
 use crate::number::Algorithm;
 use crate::shared::{Shared, for_each, with_scratch};
-use crate::weights::{Side, Taps};
+use crate::weights::{Side, Strides};
 
 /// Transformed tiles beside the products of all elements should stay in the cache of the second or third level: numbers of both.
 const BLOCK: usize = 400_000;
@@ -78,7 +78,7 @@ impl Algorithm for f32 {
 
     fn weight_gradient(layer: &Convolution, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         let (inputs, outputs) = (layer.inputs, layer.outputs);
-        let taps = Taps::channels_last(inputs);
+        let taps = Strides::channels_last(inputs);
         let (from, to) = (Grid::new(layer, inputs), Grid::new(layer, outputs));
         let tiles = from.tiles();
         let block = block(layer, tiles, 1);

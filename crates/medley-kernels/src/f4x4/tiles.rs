@@ -6,7 +6,7 @@ use super::transforms::{self, ELEMENTS, Half, STEP, Source, TILE, Target};
 use crate::lanes::{LANES, Lanes};
 use crate::processor::for_each_processor;
 use crate::shared::Shared;
-use crate::weights::{Side, Square, Taps};
+use crate::weights::{Side, Square, Strides};
 
 /// The tiles of this algorithm.
 pub(crate) type Grid = crate::grid::Grid<STEP>;
@@ -285,7 +285,7 @@ for_each_processor! {
         panel: usize,
         depth: usize,
         w: Shared<'_, f32>,
-        taps: Taps,
+        taps: Strides,
     ) = kernel_gradient_panel
 }
 
@@ -296,7 +296,7 @@ fn kernel_gradient_panel<const ROWS: usize>(
     panel: usize,
     depth: usize,
     w: Shared<'_, f32>,
-    taps: Taps,
+    taps: Strides,
 ) {
     let (mut half, mut kernel) = (Half::default(), Square::default());
     for p in 0..depth {

@@ -434,12 +434,11 @@ mod tests {
 
     /// A 3x3 convolution over volumes of shape `[2, 4, 7, 7, 7]` to 5 channels, and its input.
     fn conv(form: VolumeConvolution, stride: i64) -> (Conv, Tensor) {
-        let scope =
-            Scope::root(&NetConfig::default(), vec!["a".into()], &BuildOptions::default(), Filling::Initialised)
-                .unwrap();
         let options = ConvOptions { space: Space::Volume(form), bias: true, ..ConvOptions::same(3, stride) };
-        let conv = Conv::new(&scope, 4, 5, options).unwrap();
-        (conv, Tensor::arange(2 * 4 * 343, (Kind::Float, Device::Cpu)).sin().view([2, 4, 7, 7, 7]))
+        (
+            layer([4, 5], options, false),
+            Tensor::arange(2 * 4 * 343, (Kind::Float, Device::Cpu)).sin().view([2, 4, 7, 7, 7]),
+        )
     }
 
     fn forward(conv: &Conv, x: &Tensor) -> Tensor {

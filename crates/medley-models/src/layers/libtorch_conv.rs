@@ -18,7 +18,7 @@ pub(super) fn convolve(
         }
         stride = 1;
     }
-    if x.kind() == Kind::BFloat16 && x.device() == Device::Cpu && is_larger_than(weight, &x) {
+    if x.kind() == Kind::BFloat16 && x.device() == Device::Cpu && may_have_stale_gradient(weight, &x) {
         let sides: Vec<i64> = padding.iter().rev().flat_map(|&side| [side, side]).collect();
         x = x.f_constant_pad_nd(sides.as_slice())?;
         padding.fill(0);
@@ -38,9 +38,9 @@ fn is_narrow_pointwise(weight: &Tensor) -> bool {
     shape[1] < 8 && shape[2..].iter().all(|&side| side == 1)
 }
 
-/// Whether a kernel has a side that is longer than the image's. libtorch 2.11 leaves parts of its gradient in bfloat16 as memory happens to be
-/// then (so does PyTorch, seen on a processor with AVX-512; its fp32 is right). Zeros around the image, as numbers, prevent it.
-fn is_larger_than(weight: &Tensor, x: &Tensor) -> bool {
+/// Whether a gradient is wanted of a kernel that has a side longer than the image's. libtorch 2.11 leaves parts of it in bfloat16 as memory
+/// happens to be then (so does PyTorch, seen on a processor with AVX-512; its fp32 is right). Zeros around the image, as numbers, prevent it.
+fn may_have_stale_gradient(weight: &Tensor, x: &Tensor) -> bool {
     weight.requires_grad() && weight.size()[2..].iter().zip(&x.size()[2..]).any(|(kernel, side)| kernel > side)
 }
 

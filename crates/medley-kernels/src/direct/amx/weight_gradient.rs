@@ -38,9 +38,11 @@ pub(in super::super) fn weight_gradient(
 ) {
     let places = shared.iter().flatten().flat_map(|tap| tap.places);
     let taps = places.flatten().max().map_or(0, |last| last + 1);
-    let blocks = blocks(shared);
-    let batch = Batch { pass, blocks, taps, images, threads, x, dy, dw: Shared::new(dw) };
-    let bands = bands(pass, PLACES, shared.iter().flatten().map(|tap| &tap.offset));
+    let mut offsets: Vec<[isize; 3]> = shared.iter().flatten().map(|tap| tap.offset).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    let bands = bands(pass, PLACES, offsets.iter());
+    let batch = Batch { pass, blocks: blocks(shared), offsets, taps, images, threads, x, dy, dw: Shared::new(dw) };
     let chunks = images.div_ceil(IMAGES);
     if bands.is_empty() || chunks == 0 {
         return dw.fill(0.0);
@@ -133,6 +135,8 @@ struct Stretch {
 struct Batch<'a> {
     pass: &'a Pass,
     blocks: Vec<Block<'a>>,
+    /// Of all taps, in order.
+    offsets: Vec<[isize; 3]>,
     taps: usize,
     images: usize,
     threads: usize,
@@ -166,12 +170,8 @@ impl Batch<'_> {
         [inputs, outputs]: [&[u32]; 2],
         accumulate: bool,
     ) {
-        let mut offsets: Vec<[isize; 3]> =
-            self.blocks.iter().flat_map(|block| block.taps).map(|tap| tap.offset).collect();
-        offsets.sort_unstable();
-        offsets.dedup();
         let stretches: Vec<Vec<Stretch>> =
-            offsets.iter().map(|&offset| self.stretches(band, chunks, offset, [from, to])).collect();
+            self.offsets.iter().map(|&offset| self.stretches(band, chunks, offset, [from, to])).collect();
         let groups = from.volume.channels / LANES;
         let input_blocks = groups.div_ceil(2);
         for_each(self.threads, self.blocks.len() * input_blocks, |turn| {
@@ -180,7 +180,7 @@ impl Batch<'_> {
             let _tiles = Tiles::new([LANES; 2], LANES);
             for tap in block.taps {
                 let product = Product {
-                    stretches: &stretches[offsets.partition_point(|&offset| offset < tap.offset)],
+                    stretches: &stretches[self.offsets.partition_point(|&offset| offset < tap.offset)],
                     step: self.pass.stride,
                     groups: [block.groups.len(), (groups - first).min(2)],
                     outputs: &outputs[block.groups.start * to.group() * MATRIX..],
