@@ -1,7 +1,8 @@
 //! Pictures are classified by runs and packages.
 
 use medley_tests::lab::Lab;
-use medley_tests::program::must;
+use medley_tests::npz::Array;
+use medley_tests::program::{command, must};
 use serde_json::Value;
 
 /// A finished run `runs/base-1` and exported pictures.
@@ -47,6 +48,30 @@ fn exported_pictures_get_the_predictions_of_the_run() {
         &["predict", "data/breastmnist.npz", "--member", "test_images", "--model", "models/breastmnist", "--csv"],
     );
     assert_eq!(numbers(&array.stdout, 1, 4), expected);
+}
+
+#[test]
+fn an_image_has_the_same_bits_alone_and_among_others() {
+    let lab = Lab::new();
+    let pixels: Vec<u8> = (0..24 * 28 * 28_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let answers = |name: &str, images: &[u8]| {
+        fs_err::write(lab.path().join(name), Array::bytes(&[images.len() / 784, 28, 28], images.to_vec()).encode())
+            .unwrap();
+        // As a user has it: scripts/test tells MKL what `medley` should tell it.
+        let mut command = command(lab.path());
+        command.args(["predict", name, "--model", "breastmnist", "--npy"]).env_remove("MKL_CBWR");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // The header, of one length, is that of another number of rows.
+        output.stdout[128..].to_vec()
+    };
+    let all = answers("all.npy", &pixels);
+    assert_eq!(all.len(), 24 * 2 * 4);
+    for count in [1, 3, 12] {
+        let parts = pixels.chunks(count * 784).take(4);
+        let parts: Vec<u8> = parts.flat_map(|images| answers("part.npy", images)).collect();
+        assert_eq!(parts, all[..parts.len()], "{count} at a time");
+    }
 }
 
 #[test]
