@@ -36,7 +36,7 @@ pub(crate) fn processor() -> Processor {
 }
 
 /// Whether a test asks for what processors without a matrix unit do.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(crate) fn is_without_amx() -> bool {
     #[cfg(test)]
     return tests::WITHOUT_AMX.get();

@@ -267,6 +267,14 @@ fn shared_taps(filters: &[PlacedFilters], outputs: usize) -> Vec<Vec<SharedTap>>
     (0..outputs).step_by(LANES).map(group).collect()
 }
 
+/// Each of these once, in order.
+fn in_order(offsets: impl Iterator<Item = [isize; 3]>) -> Vec<[isize; 3]> {
+    let mut offsets: Vec<_> = offsets.collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    offsets
+}
+
 fn offsets([depth, height, width]: [usize; 3], padding: [usize; 3]) -> Vec<[isize; 3]> {
     let taps = (0..depth * height * width).map(|tap| [tap / (height * width), tap / width % height, tap % width]);
     taps.map(|at| std::array::from_fn(|axis| at[axis] as isize - padding[axis] as isize)).collect()
@@ -280,13 +288,16 @@ fn gradient_of_weight(
     [x, dy]: [&[bf16]; 2],
     dw: &mut [f32],
 ) {
+    // Filters have as many taps as each other.
+    let taps = filters.first().map_or(0, |(_, offsets)| offsets.len());
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if crate::has_matrix_unit() {
-        return amx::weight_gradient(pass, &shared_taps(filters, pass.to.channels), [images, threads], [x, dy], dw);
+        let shared = shared_taps(filters, pass.to.channels);
+        return amx::weight_gradient(pass, &shared, [images, threads, taps], [x, dy], dw);
     }
     let units: Vec<Unit> =
         filters.iter().flat_map(|(outputs, offsets)| Unit::split(outputs.clone(), offsets)).collect();
-    weight_gradient(pass, &units, [images, threads], [x, dy], dw);
+    weight_gradient(pass, &units, [images, threads, taps], [x, dy], dw);
 }
 
 /// The product, if so many pairs of fp32 could lie in memory.

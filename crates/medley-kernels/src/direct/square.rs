@@ -20,7 +20,7 @@ pub(crate) fn packed_len(outputs: usize, inputs: usize) -> usize {
 
 /// The weight as products read it.
 pub(crate) fn pack(side: &Side<'_>, threads: usize, packed: &mut [u32]) {
-    taps([side.depth, side.lanes], side.strides).pack(threads, side.weight, packed);
+    taps([side.depth, side.lanes], Some(side.strides)).pack(threads, side.weight, packed);
 }
 
 /// `y = x * w + bias`, with a packed weight and the channels that are summed over and come out.
@@ -32,8 +32,7 @@ pub(crate) fn products(
     bias: Option<&[f32]>,
     y: &mut [bf16],
 ) {
-    // Where weights came from is no longer asked.
-    let taps = taps([depth, lanes], Strides::channels_last(depth));
+    let taps = taps([depth, lanes], None);
     add_products(&pass(layer, [depth, lanes]), &taps, [layer.images, layer.threads], packed, x, bias, y);
 }
 
@@ -50,14 +49,19 @@ fn pass(layer: &Convolution, [depth, lanes]: [usize; 2]) -> Pass {
     Pass { direction: Direction::Forward, stride: 1, from: volume(depth), to: volume(lanes) }
 }
 
-fn taps([depth, lanes]: [usize; 2], strides: Strides) -> Taps {
+/// The taps, and where their weights lie, if they are to be packed.
+fn taps([depth, lanes]: [usize; 2], strides: Option<Strides>) -> Taps {
     let offsets = offsets(KERNEL_SIZE, PADDING);
     let group = |first: usize| {
         let of = |(index, &offset): (usize, &[isize; 3])| {
-            let lanes = std::array::from_fn(|at| Some((first + at) * strides.lane + strides.tap(index)));
-            Tap { offset, depths: 0..depth, weights: vec![Weights { depths: 0..depth, lanes }] }
+            let weights = |strides: Strides| {
+                let lanes = std::array::from_fn(|at| Some((first + at) * strides.lane + strides.tap(index)));
+                Weights { depths: 0..depth, lanes }
+            };
+            Tap { offset, depths: 0..depth, weights: strides.map(weights).into_iter().collect() }
         };
         offsets.iter().enumerate().map(of).collect()
     };
-    Taps::new((0..lanes).step_by(LANES).map(group).collect(), strides.depth)
+    let groups = (0..lanes).step_by(LANES).map(group).collect();
+    Taps::new(groups, strides.map_or(0, |strides| strides.depth))
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use half::bf16;
 
 use super::geometry::{Pass, Volume};
+use super::in_order;
 use crate::arithmetic::{Arithmetic, for_each_arithmetic, pair};
 use crate::lanes::{LANES, Lanes};
 use crate::shared::{Shared, for_each, with_scratch};
@@ -103,15 +104,12 @@ struct Stretch {
 pub(super) fn weight_gradient(
     pass: &Pass,
     units: &[Unit],
-    [images, threads]: [usize; 2],
+    [images, threads, taps]: [usize; 3],
     [x, dy]: [&[bf16]; 2],
     dw: &mut [f32],
 ) {
     dw.fill(0.0);
-    let taps = units.iter().map(|unit| unit.tap + 1).max().unwrap_or(0);
-    let mut offsets: Vec<[isize; 3]> = units.iter().map(|unit| unit.offset).collect();
-    offsets.sort_unstable();
-    offsets.dedup();
+    let offsets = in_order(units.iter().map(|unit| unit.offset));
     let batch = Batch { pass, units, offsets, images, threads, x, dy, dw: Shared::new(dw), taps };
     for slab in batch.slabs() {
         batch.add(&slab);

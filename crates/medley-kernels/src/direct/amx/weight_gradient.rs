@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use half::bf16;
 
-use super::super::SharedTap;
 use super::super::geometry::{Pass, Volume};
+use super::super::{SharedTap, in_order};
 use super::bands::{Band, bands, source_row};
 use crate::amx::Tiles;
 use crate::arithmetic::{Arithmetic, Avx512Bf16};
@@ -28,19 +28,15 @@ const BYTES: usize = MATRIX * size_of::<u32>();
 /// Places times parts of a batch whose products are added before sums go back to memory, about.
 const PLACES: usize = 128;
 
-/// Writes the gradient, `[outputs, taps, inputs]`, for each sixteen outputs their taps. `pass` leads from inputs to outputs.
+/// Writes the gradient, `[outputs, taps, inputs]`, for each sixteen outputs the taps that they share. `pass` leads from inputs to outputs.
 pub(in super::super) fn weight_gradient(
     pass: &Pass,
     shared: &[Vec<SharedTap>],
-    [images, threads]: [usize; 2],
+    [images, threads, taps]: [usize; 3],
     [x, dy]: [&[bf16]; 2],
     dw: &mut [f32],
 ) {
-    let places = shared.iter().flatten().flat_map(|tap| tap.places);
-    let taps = places.flatten().max().map_or(0, |last| last + 1);
-    let mut offsets: Vec<[isize; 3]> = shared.iter().flatten().map(|tap| tap.offset).collect();
-    offsets.sort_unstable();
-    offsets.dedup();
+    let offsets = in_order(shared.iter().flatten().map(|tap| tap.offset));
     let bands = bands(pass, PLACES, offsets.iter());
     let batch = Batch { pass, blocks: blocks(shared), offsets, taps, images, threads, x, dy, dw: Shared::new(dw) };
     let chunks = images.div_ceil(IMAGES);
