@@ -300,7 +300,7 @@ impl<'a> SeedRun<'a> {
             epoch_start: None,
             teaching: teachers.map(|teachers| Teaching::load(teachers, &data.tasks, plan)).transpose()?,
             always_frozen: always_frozen(&parameters),
-            optimizer: experiment.optimizer.build(parameters, plan.cores())?,
+            optimizer: experiment.optimizer.build(parameters, plan.cores(), plan.kind())?,
             average: if experiment.average.choice.is_kept() { Some(MovingAverage::new(&state)?) } else { None },
             learning_rate: LearningRate::new(&experiment.schedule, experiment.optimizer.learning_rate, steps),
             train_assembler: data.train.assembler(experiment, seed)?,

@@ -98,7 +98,8 @@ fn optimizers_step_as_those_of_pytorch_also_what_was_frozen_first() {
         let config = OptimizerConfig::from_table(case.optimizer).unwrap();
         // With two dimensions, as others are not decayed.
         let tensor = Tensor::from_slice(&case.start).view([2, -1]);
-        let mut optimizer = config.build(vec![Parameter::plain("weight", &tensor, case.weight_decay)], 1).unwrap();
+        let parameter = Parameter::plain("weight", &tensor, case.weight_decay);
+        let mut optimizer = config.build(vec![parameter], 1, Kind::Float).unwrap();
         for (step, (gradient, rate)) in case.gradients.iter().zip(&case.learning_rates).enumerate() {
             optimizer.freeze(&|_| step < case.frozen_steps).unwrap();
             let gradient = Tensor::from_slice(gradient).to_kind(Kind::Float).view([2, -1]);

@@ -1,4 +1,4 @@
-use tch::TchError;
+use tch::{Kind, TchError};
 
 use super::moments::Moments;
 use super::step::Stepper;
@@ -22,7 +22,7 @@ impl Build for AdamW {
         Self::STATES.len()
     }
 
-    fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError> {
+    fn build(&self, parameters: Vec<Parameter>, threads: usize, _kind: Kind) -> Result<Box<dyn Optimizer>, TchError> {
         Stepper::boxed(self.clone(), parameters, threads)
     }
 }

@@ -15,7 +15,7 @@ fn build_with(
     weight_decay: f64,
 ) -> Box<dyn Optimizer> {
     let parameters = parameters.iter().map(|(name, tensor)| Parameter::plain(name, tensor, weight_decay)).collect();
-    choice.build(parameters, threads).unwrap()
+    choice.build(parameters, threads, Kind::Float).unwrap()
 }
 
 /// A least-squares problem with a matrix and a bias.
@@ -159,7 +159,7 @@ fn groups_are_heeded(choice: &OptimizerChoice) {
     let stepped = |scale: f64, frozen: bool, learning_rate: f64| {
         let tensor = values(&[6, 5], 0.1);
         let parameter = Parameter { learning_rate_scale: scale, frozen, ..Parameter::plain("weight", &tensor, 0.05) };
-        let mut optimizer = choice.build(vec![parameter], 1).unwrap();
+        let mut optimizer = choice.build(vec![parameter], 1, Kind::Float).unwrap();
         optimizer.step(&[Some(values(&[6, 5], 0.7))], 1.0, learning_rate).unwrap();
         (tensor, optimizer.state().len())
     };

@@ -98,7 +98,7 @@ mod tests {
         )
         .unwrap();
         let tensor = Tensor::from_slice(&[1.0_f32, -2.0]);
-        let mut optimizer = config.build(vec![Parameter::plain("w", &tensor, 0.0)], 1).unwrap();
+        let mut optimizer = config.build(vec![Parameter::plain("w", &tensor, 0.0)], 1, tch::Kind::Float).unwrap();
         let mut expected = [1.0_f32, -2.0];
         let mut slow = expected;
         for step in 1..=6 {

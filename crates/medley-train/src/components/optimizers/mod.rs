@@ -21,7 +21,7 @@ mod sgd;
 mod sharpness;
 mod step;
 
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::{Component, registry};
 
@@ -67,11 +67,12 @@ pub trait Build {
     /// How many numbers it keeps beside each value.
     fn states(&self) -> usize;
 
-    /// The optimizer over parameters, its state zero. `threads` share the work of a step.
+    /// The optimizer over parameters, its state zero. `threads` share the work of a step, and `kind` is that of activations: what an
+    /// optimizer has of products of matrices may be computed in it.
     ///
     /// # Errors
     /// What libtorch says when the state is allocated.
-    fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError>;
+    fn build(&self, parameters: Vec<Parameter>, threads: usize, kind: Kind) -> Result<Box<dyn Optimizer>, TchError>;
 }
 
 registry! {
@@ -113,8 +114,13 @@ impl OptimizerConfig {
     ///
     /// # Errors
     /// As [`Build::build`].
-    pub fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError> {
-        let build = |parameters| self.choice.build(parameters, threads);
+    pub fn build(
+        &self,
+        parameters: Vec<Parameter>,
+        threads: usize,
+        kind: Kind,
+    ) -> Result<Box<dyn Optimizer>, TchError> {
+        let build = |parameters| self.choice.build(parameters, threads, kind);
         match &self.lookahead {
             Some(lookahead) => lookahead.wrap(parameters, build),
             None => build(parameters),

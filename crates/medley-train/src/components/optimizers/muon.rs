@@ -1,12 +1,13 @@
-use tch::{TchError, Tensor, no_grad_guard};
+use tch::{Kind, TchError, Tensor, no_grad_guard};
 
 use super::{AdamW, Build, Optimizer, Parameter};
 use crate::components::patterns::Patterns;
 
 medley_core::keys! {
     /// Muon (Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024), as `torch.optim.Muon`: the momentum of
-    /// each matrix is brought near an orthogonal one before the step. Filters count as matrices with a row per output. Biases, norms
-    /// and what `adamw_for` names are stepped by AdamW with the same learning rate and decay.
+    /// each matrix is brought near an orthogonal one before the step, in bfloat16 where the network is trained in it. Filters count as
+    /// matrices with a row per output. Biases, norms and what `adamw_for` names are stepped by AdamW with the same learning rate and
+    /// decay.
     pub struct Muon {
         /// Share of the mean of gradients that is kept.
         momentum: f64 = 0.95, in 0.0..=0.999_999;
@@ -49,7 +50,7 @@ impl Build for Muon {
         2
     }
 
-    fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError> {
+    fn build(&self, parameters: Vec<Parameter>, threads: usize, kind: Kind) -> Result<Box<dyn Optimizer>, TchError> {
         let _guard = no_grad_guard();
         let others = Patterns::new(&self.adamw_for);
         let is_matrix = |one: &Parameter| one.tensor.dim() >= 2 && !others.matches(&one.name);
@@ -60,9 +61,10 @@ impl Build for Muon {
         let adamw = AdamW { beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon };
         Ok(Box::new(Stepper {
             muon: self.clone(),
+            kind,
             places,
             matrices: matrices.into_iter().map(matrix).collect::<Result<_, TchError>>()?,
-            rest: adamw.build(rest, threads)?,
+            rest: adamw.build(rest, threads, kind)?,
         }))
     }
 }
@@ -78,6 +80,8 @@ struct Matrix {
 
 struct Stepper {
     muon: Muon,
+    /// In which matrices are multiplied.
+    kind: Kind,
     /// Of each parameter, in order, whether it is among the matrices.
     places: Vec<bool>,
     matrices: Vec<Matrix>,
@@ -95,7 +99,9 @@ impl Optimizer for Stepper {
         for (gradient, is_matrix) in gradients.iter().zip(&self.places) {
             if *is_matrix {
                 let matrix = matrices.next().filter(|one| !one.is_frozen && !one.parameter.frozen);
-                matrix.map_or(Ok(()), |matrix| matrix.step(&self.muon, gradient.as_ref(), scale, learning_rate))?;
+                matrix.map_or(Ok(()), |matrix| {
+                    matrix.step(&self.muon, self.kind, gradient.as_ref(), [scale, learning_rate])
+                })?;
             } else {
                 rest.push(gradient.as_ref().map(Tensor::shallow_clone));
             }
@@ -120,7 +126,13 @@ impl Optimizer for Stepper {
 }
 
 impl Matrix {
-    fn step(&mut self, muon: &Muon, gradient: Option<&Tensor>, scale: f64, learning_rate: f64) -> Result<(), TchError> {
+    fn step(
+        &mut self,
+        muon: &Muon,
+        kind: Kind,
+        gradient: Option<&Tensor>,
+        [scale, learning_rate]: [f64; 2],
+    ) -> Result<(), TchError> {
         let Self { parameter, mean, .. } = self;
         let gradient = match gradient {
             Some(gradient) => gradient.f_mul_scalar(scale)?,
@@ -133,7 +145,7 @@ impl Matrix {
         let columns = direction.size()[1];
         let learning_rate = learning_rate * parameter.learning_rate_scale;
         let step = muon.scaling.of(rows, columns) * learning_rate;
-        let change = near_orthogonal(&direction, muon.iterations)?.f_view_as(&parameter.tensor)?;
+        let change = near_orthogonal(&direction, muon.iterations, kind)?.f_view_as(&parameter.tensor)?;
         let _ = parameter.tensor.f_mul_scalar_(1.0 - learning_rate * parameter.weight_decay)?;
         let _ = parameter.tensor.f_sub_(&change.f_mul_scalar(step)?)?;
         Ok(())
@@ -150,24 +162,25 @@ impl Scaling {
     }
 }
 
-/// A matrix with the singular vectors of this one and singular values near 1. In 32 bits, where PyTorch has bfloat16.
-fn near_orthogonal(matrix: &Tensor, iterations: usize) -> Result<Tensor, TchError> {
+/// A matrix with the singular vectors of this one and singular values near 1, multiplied in this type; PyTorch does so in bfloat16.
+fn near_orthogonal(matrix: &Tensor, iterations: usize, kind: Kind) -> Result<Tensor, TchError> {
     let is_tall = matrix.size()[0] > matrix.size()[1];
     let wide = if is_tall { matrix.f_tr()? } else { matrix.shallow_clone() };
     // So that no singular value is above 1.
-    let mut x = wide.f_div(&wide.f_norm()?.f_clamp_min(LEAST_NORM)?)?;
+    let mut x = wide.f_div(&wide.f_norm()?.f_clamp_min(LEAST_NORM)?)?.f_to_kind(kind)?;
     let [a, b, c] = COEFFICIENTS;
     for _ in 0..iterations {
         let gram = x.f_matmul(&x.f_tr()?)?;
         let factor = gram.f_mul_scalar(b)?.f_add(&gram.f_matmul(&gram)?.f_mul_scalar(c)?)?;
         x = x.f_mul_scalar(a)?.f_add(&factor.f_matmul(&x)?)?;
     }
+    let x = x.f_to_kind(matrix.kind())?;
     if is_tall { x.f_tr()?.f_contiguous() } else { Ok(x) }
 }
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Kind};
+    use tch::Device;
 
     use super::*;
 
@@ -178,12 +191,15 @@ mod tests {
 
     #[test]
     fn singular_values_come_near_one() {
-        for shape in [[6, 40], [40, 6], [5, 5]] {
-            let (_, before, _) = values(&shape).svd(true, false);
-            let (_, after, _) = near_orthogonal(&values(&shape), 5).unwrap().svd(true, false);
+        let shapes = [[6, 40], [40, 6], [5, 5]];
+        for (shape, kind) in shapes.iter().flat_map(|shape| [(shape, Kind::Float), (shape, Kind::BFloat16)]) {
+            let (_, before, _) = values(shape).svd(true, false);
+            let near = near_orthogonal(&values(shape), 5, kind).unwrap();
+            assert_eq!(near.kind(), Kind::Float);
+            let (_, after, _) = near.svd(true, false);
             assert!(before.max().double_value(&[]) / before.min().double_value(&[]) > 1.3);
             let inside = after.ge(0.3).logical_and(&after.le(1.3)).all();
-            assert!(bool::try_from(inside).unwrap(), "{shape:?}: {after}");
+            assert!(bool::try_from(inside).unwrap(), "{shape:?} in {kind:?}: {after}");
         }
     }
 
@@ -197,7 +213,7 @@ mod tests {
         ];
         let tensors = parameters.each_ref().map(|one| one.tensor.shallow_clone());
         let before = tensors.each_ref().map(Tensor::copy);
-        let mut optimizer = Muon::default().build(parameters.into(), 1).unwrap();
+        let mut optimizer = Muon::default().build(parameters.into(), 1, Kind::BFloat16).unwrap();
         let names: Vec<_> = optimizer.state().into_iter().map(|(name, _)| name).collect();
         assert!(names.contains(&"backbone.conv.weight.mean".to_owned()));
         assert!(!names.contains(&"backbone.conv.weight.square".to_owned()));

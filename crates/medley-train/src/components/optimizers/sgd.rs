@@ -1,4 +1,4 @@
-use tch::TchError;
+use tch::{Kind, TchError};
 
 use super::step::Stepper;
 use super::{Build, Number, Optimizer, Parameter, Rule, Step};
@@ -18,7 +18,7 @@ impl Build for Sgd {
         Self::STATES.len()
     }
 
-    fn build(&self, parameters: Vec<Parameter>, threads: usize) -> Result<Box<dyn Optimizer>, TchError> {
+    fn build(&self, parameters: Vec<Parameter>, threads: usize, _kind: Kind) -> Result<Box<dyn Optimizer>, TchError> {
         Stepper::boxed(self.clone(), parameters, threads)
     }
 }
