@@ -217,7 +217,7 @@ fn train(arguments: &Arguments) -> Work {
     // Adam at its published settings.
     let adam = AdamW { beta2: 0.999, ..AdamW::default() };
     let parameters = net.parameters().iter().map(|(name, tensor)| Parameter::plain(name, tensor, 0.0)).collect();
-    let mut optimizer = adam.build(parameters, arguments.options.plan.cores()).unwrap();
+    let mut optimizer = adam.build(parameters, arguments.options.plan.cores(), arguments.options.plan.kind()).unwrap();
     let step = move || {
         let logits = net.forward(&images.batch(), &segments, true).unwrap();
         let losses = logits.iter().zip(&labels).map(|(logits, labels)| logits.cross_entropy_for_logits(labels));

@@ -7,7 +7,7 @@ use crate::context::per_segment;
 use crate::init::Init;
 use crate::scope::Part;
 use crate::trace::Traced;
-use crate::{Activation, Context, ModelError, Scope};
+use crate::{Activation, Context, ModelError, Scope, Segment};
 
 const MOMENTUM: f64 = 0.1;
 
@@ -85,12 +85,17 @@ impl BatchNorm {
         if let Some(recorder) = context.recorder {
             recorder.keep(x);
         }
+        let has_line_of_rows = self.statistics.len() == 1 && self.depends_on_task();
+        if context.train && context.uses_own_kernels() && !has_line_of_rows && batch_norm_kernel::takes(x, after) {
+            return self.by_kernels(x, context, after);
+        }
         if !self.depends_on_task() {
-            return self.normalise(x, &self.statistics[0], Some(&self.affine[0]), context, None, after);
+            let y = self.normalise(x, &self.statistics[0], Some(&self.affine[0]), context, None)?;
+            return after.apply(y, context);
         }
         if let [statistics] = &self.statistics[..] {
             let (weights, biases) = self.tables()?;
-            let normal = self.normalise(x, statistics, None, context, None, After::Nothing)?;
+            let normal = self.normalise(x, statistics, None, context, None)?;
             let mut shape = vec![1; x.dim()];
             (shape[0], shape[1]) = (-1, x.size()[1]);
             let lines = |table: &Tensor| -> Result<Tensor, ModelError> {
@@ -98,24 +103,43 @@ impl BatchNorm {
             };
             return after.apply(lines(&biases)?.f_addcmul(&normal, &lines(&weights)?)?, context);
         }
-        // A sum is of all rows.
-        let (after_rows, after_all) = match after {
-            After::AddRelu(_) => (After::Nothing, after),
-            After::Nothing | After::Relu => (after, After::Nothing),
-        };
-        let modulated = self.film.is_some().then(|| self.tables()).transpose()?;
+        let affine = self.affine_by_task()?;
         let y = per_segment(x, context.rows.segments(), |rows, segment| {
             let task = segment.task;
-            let normalise =
-                |affine| self.normalise(rows, &self.statistics[task], Some(affine), context, Some(task), after_rows);
-            match &modulated {
-                None => normalise(self.affine.get(task).unwrap_or(&self.affine[0])),
-                Some((weights, biases)) => {
-                    normalise(&(weights.f_select(0, task as i64)?, biases.f_select(0, task as i64)?))
-                }
-            }
+            self.normalise(rows, &self.statistics[task], Some(&affine(task)?), context, Some(task))
         })?;
-        after_all.apply(y, context)
+        after.apply(y, context)
+    }
+
+    /// By the kernels, which take the rows of each task where they lie.
+    fn by_kernels(&self, x: &Tensor, context: &Context<'_>, after: After<'_>) -> Result<Tensor, ModelError> {
+        let all = [Segment { task: 0, start: 0, len: x.size()[0] }];
+        let has_tasks = self.depends_on_task();
+        let segments = if has_tasks { context.rows.segments() } else { &all };
+        let affine = self.affine_by_task()?;
+        let group = |segment: &Segment| {
+            let task = segment.task;
+            self.check_values(x, segment.len, has_tasks.then_some(task))?;
+            let (weight, bias) = affine(task)?;
+            let (running_mean, running_variance) = &self.statistics[task];
+            let rows = segment.len as usize;
+            let (epsilon, momentum) = (self.epsilon, MOMENTUM);
+            Ok(Parameters { rows, weight, bias, running_mean, running_variance, epsilon, momentum })
+        };
+        let groups = segments.iter().map(group).collect::<Result<Vec<_>, ModelError>>()?;
+        batch_norm_kernel::normalise(x, &groups, after)
+    }
+
+    /// Weight and bias of each task.
+    fn affine_by_task(&self) -> Result<impl Fn(usize) -> Result<(Tensor, Tensor), ModelError> + '_, ModelError> {
+        let modulated = self.film.is_some().then(|| self.tables()).transpose()?;
+        Ok(move |task: usize| match &modulated {
+            None => {
+                let (weight, bias) = self.affine.get(task).unwrap_or(&self.affine[0]);
+                Ok((weight.shallow_clone(), bias.shallow_clone()))
+            }
+            Some((weights, biases)) => Ok((weights.f_select(0, task as i64)?, biases.f_select(0, task as i64)?)),
+        })
     }
 
     /// As a node of a graph, with the numbers of one task.
@@ -170,22 +194,20 @@ impl BatchNorm {
         affine: Option<&(Tensor, Tensor)>,
         context: &Context<'_>,
         task: Option<usize>,
-        after: After<'_>,
     ) -> Result<Tensor, ModelError> {
-        let (size, train) = (x.size(), context.train);
-        // libtorch would divide by zero and leave NaN in the running variance.
-        if train && size[0] * size[2..].iter().product::<i64>() == 1 {
+        if context.train {
+            self.check_values(x, x.size()[0], task)?;
+        }
+        let (weight, bias) = affine.map_or((None, None), |(weight, bias)| (Some(weight), Some(bias)));
+        Ok(x.f_batch_norm(weight, bias, Some(mean), Some(variance), context.train, MOMENTUM, self.epsilon, true)?)
+    }
+
+    /// libtorch would divide by zero and leave NaN in the running variance.
+    fn check_values(&self, x: &Tensor, rows: i64, task: Option<usize>) -> Result<(), ModelError> {
+        if rows * x.size()[2..].iter().product::<i64>() == 1 {
             let of = task.map(|task| format!(" of task `{}`", self.tasks[task])).unwrap_or_default();
             return Err(ModelError::OneValuePerChannel { layer: self.name.clone(), of });
         }
-        let by_kernels = train && context.uses_own_kernels() && batch_norm_kernel::takes(x, after);
-        if let Some((weight, bias)) = affine.filter(|_| by_kernels) {
-            let (running_mean, running_variance, epsilon, momentum) = (mean, variance, self.epsilon, MOMENTUM);
-            let parameters = Parameters { weight, bias, running_mean, running_variance, epsilon, momentum };
-            return batch_norm_kernel::normalise(x, &parameters, after);
-        }
-        let (weight, bias) = affine.map_or((None, None), |(weight, bias)| (Some(weight), Some(bias)));
-        let y = x.f_batch_norm(weight, bias, Some(mean), Some(variance), train, MOMENTUM, self.epsilon, true)?;
-        after.apply(y, context)
+        Ok(())
     }
 }

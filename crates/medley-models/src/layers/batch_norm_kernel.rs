@@ -1,5 +1,7 @@
 //! Batch normalisation in training by the kernels of `medley-kernels`, with the sum and the `ReLU` that follow it.
 
+use std::ops::Range;
+
 use medley_kernels::{Affine, BatchNorm, bf16};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -8,10 +10,11 @@ use super::slices::{Dtype, is_channels_last, numbers, numbers_mut, refused, take
 use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError, environment};
 
-/// The tensors of a layer, `[C]` f32 each.
+/// Rows of a batch that are normalised together, and the tensors of a layer for them, `[C]` f32 each.
 pub(super) struct Parameters<'a> {
-    pub(super) weight: &'a Tensor,
-    pub(super) bias: &'a Tensor,
+    pub(super) rows: usize,
+    pub(super) weight: Tensor,
+    pub(super) bias: Tensor,
     pub(super) running_mean: &'a Tensor,
     pub(super) running_variance: &'a Tensor,
     pub(super) epsilon: f64,
@@ -25,28 +28,21 @@ pub(super) fn takes(x: &Tensor, after: After<'_>) -> bool {
     is_known && is_alike && is_channels_last(x) && takes_channels(x) && x.numel() > 0
 }
 
-/// `[N, C, H, W]`, or with depth, to the same shape and dtype, normalised by its own statistics, with its backward pass. The running statistics are updated.
-pub(super) fn normalise(x: &Tensor, parameters: &Parameters<'_>, after: After<'_>) -> Result<Tensor, ModelError> {
+/// `[N, C, H, W]`, or with depth, to the same shape and dtype, with its backward pass. Groups of rows, which cover the batch, are each
+/// normalised by their own statistics, where they lie. The running statistics are updated.
+pub(super) fn normalise(x: &Tensor, groups: &[Parameters<'_>], after: After<'_>) -> Result<Tensor, ModelError> {
     match x.kind() {
-        Kind::BFloat16 => normalise_as::<bf16>(x, parameters, after),
-        _ => normalise_as::<f32>(x, parameters, after),
+        Kind::BFloat16 => normalise_as::<bf16>(x, groups, after),
+        _ => normalise_as::<f32>(x, groups, after),
     }
 }
 
-fn normalise_as<N: Dtype>(x: &Tensor, parameters: &Parameters<'_>, after: After<'_>) -> Result<Tensor, ModelError> {
-    let &Parameters { weight, bias, epsilon, .. } = parameters;
-    let (layer, is_rectified) = (geometry(x), after.is_rectified());
+fn normalise_as<N: Dtype>(x: &Tensor, groups: &[Parameters<'_>], after: After<'_>) -> Result<Tensor, ModelError> {
+    let is_rectified = after.is_rectified();
     let added = after.added().map(|added| alike(added, x)).transpose()?;
-    let (y, affine) = tch::no_grad(|| -> Result<(Tensor, Affine), TchError> {
-        let statistics = layer.statistics::<N>(numbers(x)?).map_err(refused)?;
-        update(parameters, &statistics.mean, &statistics.variance, layer.pixels)?;
-        let affine = statistics.affine(numbers(weight)?, numbers(bias)?, epsilon).map_err(refused)?;
-        let mut y = x.f_empty_like()?;
-        let added = added.as_ref().map(numbers::<N>).transpose()?;
-        layer.forward(numbers(x)?, &affine, added, is_rectified, numbers_mut(&mut y)?).map_err(refused)?;
-        Ok((y, affine))
-    })?;
-    let inputs: Vec<&Tensor> = [x, weight, bias].into_iter().chain(added.as_ref()).collect();
+    let (y, normalised) = tch::no_grad(|| forward::<N>(x, groups, added.as_ref(), is_rectified))?;
+    let affine = groups.iter().flat_map(|group| [&group.weight, &group.bias]);
+    let inputs: Vec<&Tensor> = std::iter::once(x).chain(affine).chain(added.as_ref()).collect();
     // Of a sum, the output says what was above zero.
     let output = added.as_ref().map(|_| y.f_detach()).transpose()?;
     let saved: Vec<&Tensor> = std::iter::once(x).chain(output.as_ref()).collect();
@@ -58,14 +54,56 @@ fn normalise_as<N: Dtype>(x: &Tensor, parameters: &Parameters<'_>, after: After<
         let (x, gradient) = (&saved[0], alike(&gradient, &saved[0])?);
         let mut dx = x.f_empty_like()?;
         let rectified = saved.len() == 1 && is_rectified;
-        let own = layer.backward::<N>(numbers(&gradient)?, numbers(x)?, &affine, rectified, numbers_mut(&mut dx)?);
-        let [weight, bias] = own.map_err(refused)?.map(|values| Tensor::f_from_slice(&values));
-        let mut gradients = vec![wanted[0].then_some(dx), wanted[1].then_some(weight?), wanted[2].then_some(bias?)];
-        if let Some(&wanted) = wanted.get(3) {
+        let mut gradients = Vec::new();
+        for Normalised { numbers: at, layer, affine } in &normalised {
+            let (dy, x) = (&numbers::<N>(&gradient)?[at.clone()], &numbers(x)?[at.clone()]);
+            let own = layer.backward(dy, x, affine, rectified, &mut numbers_mut(&mut dx)?[at.clone()]);
+            for values in own.map_err(refused)? {
+                gradients.push(wanted[1 + gradients.len()].then(|| Tensor::f_from_slice(&values)).transpose()?);
+            }
+        }
+        gradients.insert(0, wanted[0].then_some(dx));
+        if let Some(&wanted) = wanted.get(gradients.len()) {
             gradients.push(wanted.then_some(gradient));
         }
         Ok(gradients)
     })?)
+}
+
+/// What the backward pass of a group needs.
+struct Normalised {
+    /// Where its numbers lie.
+    numbers: Range<usize>,
+    layer: BatchNorm,
+    affine: Affine,
+}
+
+fn forward<N: Dtype>(
+    x: &Tensor,
+    groups: &[Parameters<'_>],
+    added: Option<&Tensor>,
+    is_rectified: bool,
+) -> Result<(Tensor, Vec<Normalised>), TchError> {
+    let (rows, channels) = (x.size()[0] as usize, x.size()[1] as usize);
+    let row = x.numel() / rows;
+    let mut y = x.f_empty_like()?;
+    let (from, to) = (numbers::<N>(x)?, numbers_mut(&mut y)?);
+    let added = added.map(numbers::<N>).transpose()?;
+    let mut first = 0;
+    let mut normalise = |group: &Parameters<'_>| {
+        let at = first..first + group.rows * row;
+        first = at.end;
+        let layer = BatchNorm { pixels: at.len() / channels, channels, threads: environment::threads() };
+        let statistics = layer.statistics(&from[at.clone()]).map_err(refused)?;
+        update(group, &statistics.mean, &statistics.variance, layer.pixels)?;
+        let affine =
+            statistics.affine(numbers(&group.weight)?, numbers(&group.bias)?, group.epsilon).map_err(refused)?;
+        let added = added.map(|added| &added[at.clone()]);
+        layer.forward(&from[at.clone()], &affine, added, is_rectified, &mut to[at.clone()]).map_err(refused)?;
+        Ok(Normalised { numbers: at, layer, affine })
+    };
+    let normalised = groups.iter().map(&mut normalise).collect::<Result<_, TchError>>()?;
+    Ok((y, normalised))
 }
 
 /// Moves the running statistics towards those of a batch, whose variance is that of a sample.
@@ -78,11 +116,6 @@ fn update(parameters: &Parameters<'_>, mean: &[f64], variance: &[f64], pixels: u
         let _ = running.shallow_clone().f_lerp_(&Tensor::f_from_slice(&values)?, parameters.momentum)?;
     }
     Ok(())
-}
-
-fn geometry(x: &Tensor) -> BatchNorm {
-    let channels = x.size()[1] as usize;
-    BatchNorm { pixels: x.numel() / channels, channels, threads: environment::threads() }
 }
 
 /// With channels last and of the dtype of `x`.
@@ -112,8 +145,9 @@ mod tests {
         let [weight, bias] = [3, 4].map(|seed| noise(&[32], seed).set_requires_grad(true));
         let [running_mean, running_variance] = [noise(&[32], 5), noise(&[32], 6).abs()];
         let parameters = Parameters {
-            weight: &weight,
-            bias: &bias,
+            rows: shape[0] as usize,
+            weight: weight.shallow_clone(),
+            bias: bias.shallow_clone(),
             running_mean: &running_mean,
             running_variance: &running_variance,
             epsilon: 1e-5,
@@ -133,9 +167,9 @@ mod tests {
     }
 
     fn by_libtorch(x: &Tensor, parameters: &Parameters<'_>, after: After<'_>) -> Tensor {
-        let &Parameters { weight, bias, running_mean, running_variance, epsilon, momentum } = parameters;
-        let (mean, variance) = (Some(running_mean), Some(running_variance));
-        let y = x.batch_norm(Some(weight), Some(bias), mean, variance, true, momentum, epsilon, true);
+        let Parameters { weight, bias, epsilon, momentum, .. } = parameters;
+        let (mean, variance) = (Some(parameters.running_mean), Some(parameters.running_variance));
+        let y = x.batch_norm(Some(weight), Some(bias), mean, variance, true, *momentum, *epsilon, true);
         let y = after.added().map_or(y.shallow_clone(), |added| &y + added);
         if after.is_rectified() { y.relu() } else { y }
     }
@@ -149,7 +183,8 @@ mod tests {
     #[test]
     fn outputs_gradients_and_statistics_are_those_of_libtorch() {
         for (shape, after) in cases() {
-            let ours = results(shape, Kind::Float, after, |x, p, after| normalise(x, p, after).unwrap());
+            let ours =
+                results(shape, Kind::Float, after, |x, p, after| normalise(x, std::slice::from_ref(p), after).unwrap());
             let theirs = results(shape, Kind::Float, after, by_libtorch);
             assert_eq!(ours.len(), if after == "sum" { 7 } else { 6 });
             assert_eq!(ours.len(), theirs.len());
@@ -163,13 +198,70 @@ mod tests {
     fn in_bfloat16_errors_are_those_of_libtorch() {
         for (shape, after) in cases() {
             let exact = results(shape, Kind::Float, after, by_libtorch);
-            let ours = results(shape, Kind::BFloat16, after, |x, p, after| normalise(x, p, after).unwrap());
+            let ours = results(shape, Kind::BFloat16, after, |x, p, after| {
+                normalise(x, std::slice::from_ref(p), after).unwrap()
+            });
             let theirs = results(shape, Kind::BFloat16, after, by_libtorch);
             assert_eq!(ours[0].kind(), Kind::BFloat16);
             for ((ours, theirs), exact) in ours.iter().zip(&theirs).zip(&exact) {
                 let error = |found: &Tensor| (found.to_kind(Kind::Float) - exact).norm().double_value(&[]);
                 let (ours, theirs) = (error(ours), error(theirs));
                 assert!(ours <= 1.5 * theirs + 1e-4, "{after}: {ours} and {theirs}, {:?}", exact.size());
+            }
+        }
+    }
+
+    #[test]
+    fn groups_of_rows_have_the_bits_that_they_have_alone() {
+        let leaf = |shape: &[i64], seed: i64| noise(shape, seed).set_requires_grad(true);
+        for after in ["relu", "sum"] {
+            // Output and gradients of input and sum, then of weight and bias of each group, and the running statistics.
+            let of = |rows: &[std::ops::Range<i64>]| {
+                let image = |seed: i64| in_layout(&noise(&[5, 32, 3, 4], seed), MemoryLayout::ChannelsLast).unwrap();
+                let part = |seed: i64| {
+                    let (first, end) = (rows[0].start, rows[rows.len() - 1].end);
+                    image(seed).narrow(0, first, end - first).detach().set_requires_grad(true)
+                };
+                let (x, added) = (part(1), part(2));
+                let tensors: Vec<_> = rows
+                    .iter()
+                    .map(|rows| {
+                        let seed = 10 * rows.start;
+                        (leaf(&[32], seed + 3), leaf(&[32], seed + 4), noise(&[32], seed + 5), noise(&[32], seed + 6))
+                    })
+                    .collect();
+                let groups: Vec<_> = tensors
+                    .iter()
+                    .zip(rows)
+                    .map(|((weight, bias, running_mean, running_variance), rows)| Parameters {
+                        rows: (rows.end - rows.start) as usize,
+                        weight: weight.shallow_clone(),
+                        bias: bias.shallow_clone(),
+                        running_mean,
+                        running_variance,
+                        epsilon: 1e-5,
+                        momentum: 0.1,
+                    })
+                    .collect();
+                let follows = if after == "sum" { After::AddRelu(&added) } else { After::Relu };
+                let y = normalise(&x, &groups, follows).unwrap();
+                (&y * image(7).narrow(0, rows[0].start, y.size()[0])).sum(Kind::Float).backward();
+                let images = [y.detach(), x.grad(), if after == "sum" { added.grad() } else { x.grad() }];
+                let of_groups: Vec<_> = tensors
+                    .iter()
+                    .flat_map(|(weight, bias, mean, variance)| {
+                        [weight.grad(), bias.grad(), mean.shallow_clone(), variance.shallow_clone()]
+                    })
+                    .collect();
+                (images, of_groups)
+            };
+            let (together, of_groups) = of(&[0..2, 2..5]);
+            let (first, second) = (of(&[0..2]), of(&[2..5]));
+            for ((together, first), second) in together.iter().zip(&first.0).zip(&second.0) {
+                assert_eq!(*together, Tensor::cat(&[first, second], 0), "{after}");
+            }
+            for (together, alone) in of_groups.iter().zip(first.1.iter().chain(&second.1)) {
+                assert_eq!(together, alone, "{after}");
             }
         }
     }
