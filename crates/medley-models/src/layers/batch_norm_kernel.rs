@@ -211,58 +211,55 @@ mod tests {
         }
     }
 
+    /// Weight and bias, and the running statistics.
+    type Tensors = ([Tensor; 2], [Tensor; 2]);
+
+    fn group((affine, [running_mean, running_variance]): &Tensors, rows: i64) -> Parameters<'_> {
+        let [weight, bias] = affine.each_ref().map(Tensor::shallow_clone);
+        let rows = rows as usize;
+        Parameters { rows, weight, bias, running_mean, running_variance, epsilon: 1e-5, momentum: 0.1 }
+    }
+
+    /// Output and gradients of the images from row `first` on, in groups of so many rows, then of each group the gradients of weight and
+    /// bias, and the running statistics.
+    fn of_groups(first: i64, sizes: &[i64], with_sum: bool) -> [Vec<Tensor>; 2] {
+        let count = sizes.iter().sum();
+        let image = |seed: i64| {
+            let image = in_layout(&noise(&[5, 32, 3, 4], seed), MemoryLayout::ChannelsLast).unwrap();
+            image.narrow(0, first, count).detach().set_requires_grad(true)
+        };
+        let (x, added) = (image(1), image(2));
+        // A group's tensors depend on where it begins.
+        let mut start = first;
+        let tensors = sizes.iter().map(|&rows| {
+            let of = |part: i64| noise(&[32], 10 * start + part).abs();
+            let tensors = ([of(3), of(4)].map(|leaf| leaf.set_requires_grad(true)), [of(5), of(6)]);
+            start += rows;
+            tensors
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let groups: Vec<_> = tensors.iter().zip(sizes).map(|(tensors, &rows)| group(tensors, rows)).collect();
+        let y = normalise(&x, &groups, if with_sum { After::AddRelu(&added) } else { After::Relu }).unwrap();
+        (&y * image(7).detach()).sum(Kind::Float).backward();
+        let mut images = vec![y.detach(), x.grad()];
+        images.extend(with_sum.then(|| added.grad()));
+        let of_group = |(affine, running): &Tensors| {
+            let gradients = affine.each_ref().map(Tensor::grad);
+            gradients.into_iter().chain(running.each_ref().map(Tensor::shallow_clone))
+        };
+        [images, tensors.iter().flat_map(of_group).collect()]
+    }
+
     #[test]
     fn groups_of_rows_have_the_bits_that_they_have_alone() {
-        let leaf = |shape: &[i64], seed: i64| noise(shape, seed).set_requires_grad(true);
-        for after in ["relu", "sum"] {
-            // Output and gradients of input and sum, then of weight and bias of each group, and the running statistics.
-            let of = |rows: &[std::ops::Range<i64>]| {
-                let image = |seed: i64| in_layout(&noise(&[5, 32, 3, 4], seed), MemoryLayout::ChannelsLast).unwrap();
-                let part = |seed: i64| {
-                    let (first, end) = (rows[0].start, rows[rows.len() - 1].end);
-                    image(seed).narrow(0, first, end - first).detach().set_requires_grad(true)
-                };
-                let (x, added) = (part(1), part(2));
-                let tensors: Vec<_> = rows
-                    .iter()
-                    .map(|rows| {
-                        let seed = 10 * rows.start;
-                        (leaf(&[32], seed + 3), leaf(&[32], seed + 4), noise(&[32], seed + 5), noise(&[32], seed + 6))
-                    })
-                    .collect();
-                let groups: Vec<_> = tensors
-                    .iter()
-                    .zip(rows)
-                    .map(|((weight, bias, running_mean, running_variance), rows)| Parameters {
-                        rows: (rows.end - rows.start) as usize,
-                        weight: weight.shallow_clone(),
-                        bias: bias.shallow_clone(),
-                        running_mean,
-                        running_variance,
-                        epsilon: 1e-5,
-                        momentum: 0.1,
-                    })
-                    .collect();
-                let follows = if after == "sum" { After::AddRelu(&added) } else { After::Relu };
-                let y = normalise(&x, &groups, follows).unwrap();
-                (&y * image(7).narrow(0, rows[0].start, y.size()[0])).sum(Kind::Float).backward();
-                let images = [y.detach(), x.grad(), if after == "sum" { added.grad() } else { x.grad() }];
-                let of_groups: Vec<_> = tensors
-                    .iter()
-                    .flat_map(|(weight, bias, mean, variance)| {
-                        [weight.grad(), bias.grad(), mean.shallow_clone(), variance.shallow_clone()]
-                    })
-                    .collect();
-                (images, of_groups)
-            };
-            let (together, of_groups) = of(&[0..2, 2..5]);
-            let (first, second) = (of(&[0..2]), of(&[2..5]));
-            for ((together, first), second) in together.iter().zip(&first.0).zip(&second.0) {
-                assert_eq!(*together, Tensor::cat(&[first, second], 0), "{after}");
+        for with_sum in [false, true] {
+            let [images, of_each] = of_groups(0, &[2, 3], with_sum);
+            let ([first, of_first], [second, of_second]) = (of_groups(0, &[2], with_sum), of_groups(2, &[3], with_sum));
+            assert_eq!((images.len(), of_each.len()), (if with_sum { 3 } else { 2 }, 8));
+            for ((together, first), second) in images.iter().zip(&first).zip(&second) {
+                assert_eq!(*together, Tensor::cat(&[first, second], 0));
             }
-            for (together, alone) in of_groups.iter().zip(first.1.iter().chain(&second.1)) {
-                assert_eq!(together, alone, "{after}");
-            }
+            assert!(of_each.iter().eq(of_first.iter().chain(&of_second)));
         }
     }
 
