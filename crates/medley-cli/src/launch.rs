@@ -8,8 +8,9 @@
 //!   nine busy processes on two cores, training fell to a fraction of its share. Sleeping at once costs nothing that could be
 //!   measured on a quiet machine.
 //! - `MKL_CBWR`: on Intel's processors MKL, which multiplies matrices of f32, takes another kernel for another number of rows. The
-//!   last bits of an image's probabilities then depend on the batch that it is in. In its strict mode they do not; on processors of
-//!   others they do not anyway. See "conditional numerical reproducibility" in MKL's documentation.
+//!   last bits of an image's probabilities then depend on the batch that it is in. In its strict mode they do not, which a test of the
+//!   whole program holds (`predict.rs`): MKL's documentation of "conditional numerical reproducibility" promises it for numbers of
+//!   threads. On AMD's processors they did not without it.
 
 #[cfg(target_os = "linux")]
 mod companion;

@@ -268,7 +268,7 @@ fn shared_taps(filters: &[PlacedFilters], outputs: usize) -> Vec<Vec<SharedTap>>
 }
 
 /// Each of these once, in order.
-fn in_order(offsets: impl Iterator<Item = [isize; 3]>) -> Vec<[isize; 3]> {
+fn distinct(offsets: impl Iterator<Item = [isize; 3]>) -> Vec<[isize; 3]> {
     let mut offsets: Vec<_> = offsets.collect();
     offsets.sort_unstable();
     offsets.dedup();
@@ -288,7 +288,7 @@ fn gradient_of_weight(
     [x, dy]: [&[bf16]; 2],
     dw: &mut [f32],
 ) {
-    // Filters have as many taps as each other.
+    // `DirectConvolution::new` saw that all filters have as many.
     let taps = filters.first().map_or(0, |(_, offsets)| offsets.len());
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if crate::has_matrix_unit() {

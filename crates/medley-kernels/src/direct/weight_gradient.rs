@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use half::bf16;
 
+use super::distinct;
 use super::geometry::{Pass, Volume};
-use super::in_order;
 use crate::arithmetic::{Arithmetic, for_each_arithmetic, pair};
 use crate::lanes::{LANES, Lanes};
 use crate::shared::{Shared, for_each, with_scratch};
@@ -109,7 +109,7 @@ pub(super) fn weight_gradient(
     dw: &mut [f32],
 ) {
     dw.fill(0.0);
-    let offsets = in_order(units.iter().map(|unit| unit.offset));
+    let offsets = distinct(units.iter().map(|unit| unit.offset));
     let batch = Batch { pass, units, offsets, images, threads, x, dy, dw: Shared::new(dw), taps };
     for slab in batch.slabs() {
         batch.add(&slab);

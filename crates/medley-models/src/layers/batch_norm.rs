@@ -1,6 +1,6 @@
 use tch::Tensor;
 
-use super::batch_norm_kernel::{self, Parameters};
+use super::batch_norm_kernel::{self, Group};
 use super::film::Film;
 use super::{After, relu};
 use crate::context::per_segment;
@@ -85,8 +85,9 @@ impl BatchNorm {
         if let Some(recorder) = context.recorder {
             recorder.keep(x);
         }
-        let has_line_of_rows = self.statistics.len() == 1 && self.depends_on_task();
-        if context.train && context.uses_own_kernels() && !has_line_of_rows && batch_norm_kernel::takes(x, after) {
+        // The kernels have one affine map for all rows that are normalised together.
+        let is_grouped = self.statistics.len() > 1 || !self.depends_on_task();
+        if is_grouped && context.train && context.uses_own_kernels() && batch_norm_kernel::takes(x, after) {
             return self.by_kernels(x, context, after);
         }
         if !self.depends_on_task() {
@@ -124,7 +125,7 @@ impl BatchNorm {
             let (running_mean, running_variance) = &self.statistics[task];
             let rows = segment.len as usize;
             let (epsilon, momentum) = (self.epsilon, MOMENTUM);
-            Ok(Parameters { rows, weight, bias, running_mean, running_variance, epsilon, momentum })
+            Ok(Group { rows, weight, bias, running_mean, running_variance, epsilon, momentum })
         };
         let groups = segments.iter().map(group).collect::<Result<Vec<_>, ModelError>>()?;
         batch_norm_kernel::normalise(x, &groups, after)

@@ -11,7 +11,7 @@ use crate::scope::in_layout;
 use crate::{MemoryLayout, ModelError, environment};
 
 /// Rows of a batch that are normalised together, and the tensors of a layer for them, `[C]` f32 each.
-pub(super) struct Parameters<'a> {
+pub(super) struct Group<'a> {
     pub(super) rows: usize,
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,
@@ -30,14 +30,14 @@ pub(super) fn takes(x: &Tensor, after: After<'_>) -> bool {
 
 /// `[N, C, H, W]`, or with depth, to the same shape and dtype, with its backward pass. Groups of rows, which cover the batch, are each
 /// normalised by their own statistics, where they lie. The running statistics are updated.
-pub(super) fn normalise(x: &Tensor, groups: &[Parameters<'_>], after: After<'_>) -> Result<Tensor, ModelError> {
+pub(super) fn normalise(x: &Tensor, groups: &[Group<'_>], after: After<'_>) -> Result<Tensor, ModelError> {
     match x.kind() {
         Kind::BFloat16 => normalise_as::<bf16>(x, groups, after),
         _ => normalise_as::<f32>(x, groups, after),
     }
 }
 
-fn normalise_as<N: Dtype>(x: &Tensor, groups: &[Parameters<'_>], after: After<'_>) -> Result<Tensor, ModelError> {
+fn normalise_as<N: Dtype>(x: &Tensor, groups: &[Group<'_>], after: After<'_>) -> Result<Tensor, ModelError> {
     let is_rectified = after.is_rectified();
     let added = after.added().map(|added| alike(added, x)).transpose()?;
     let (y, normalised) = tch::no_grad(|| forward::<N>(x, groups, added.as_ref(), is_rectified))?;
@@ -80,17 +80,21 @@ struct Normalised {
 
 fn forward<N: Dtype>(
     x: &Tensor,
-    groups: &[Parameters<'_>],
+    groups: &[Group<'_>],
     added: Option<&Tensor>,
     is_rectified: bool,
 ) -> Result<(Tensor, Vec<Normalised>), TchError> {
     let (rows, channels) = (x.size()[0] as usize, x.size()[1] as usize);
     let row = x.numel() / rows;
+    // What no group has would be whatever lay in memory.
+    if groups.iter().map(|group| group.rows).sum::<usize>() != rows {
+        return Err(TchError::Shape(format!("groups that do not have {rows} rows in all")));
+    }
     let mut y = x.f_empty_like()?;
     let (from, to) = (numbers::<N>(x)?, numbers_mut(&mut y)?);
     let added = added.map(numbers::<N>).transpose()?;
     let mut first = 0;
-    let mut normalise = |group: &Parameters<'_>| {
+    let mut of_group = |group: &Group<'_>| {
         let at = first..first + group.rows * row;
         first = at.end;
         let layer = BatchNorm { pixels: at.len() / channels, channels, threads: environment::threads() };
@@ -102,18 +106,18 @@ fn forward<N: Dtype>(
         layer.forward(&from[at.clone()], &affine, added, is_rectified, &mut to[at.clone()]).map_err(refused)?;
         Ok(Normalised { numbers: at, layer, affine })
     };
-    let normalised = groups.iter().map(&mut normalise).collect::<Result<_, TchError>>()?;
+    let normalised = groups.iter().map(&mut of_group).collect::<Result<_, TchError>>()?;
     Ok((y, normalised))
 }
 
 /// Moves the running statistics towards those of a batch, whose variance is that of a sample.
-fn update(parameters: &Parameters<'_>, mean: &[f64], variance: &[f64], pixels: usize) -> Result<(), TchError> {
+fn update(group: &Group<'_>, mean: &[f64], variance: &[f64], pixels: usize) -> Result<(), TchError> {
     let count = pixels as f64;
     for (running, values, factor) in
-        [(parameters.running_mean, mean, 1.0), (parameters.running_variance, variance, count / (count - 1.0).max(1.0))]
+        [(group.running_mean, mean, 1.0), (group.running_variance, variance, count / (count - 1.0).max(1.0))]
     {
         let values: Vec<f32> = values.iter().map(|value| (value * factor) as f32).collect();
-        let _ = running.shallow_clone().f_lerp_(&Tensor::f_from_slice(&values)?, parameters.momentum)?;
+        let _ = running.shallow_clone().f_lerp_(&Tensor::f_from_slice(&values)?, group.momentum)?;
     }
     Ok(())
 }
@@ -133,7 +137,7 @@ mod tests {
         shape: &[i64],
         kind: Kind,
         after: &str,
-        normalise: impl Fn(&Tensor, &Parameters<'_>, After<'_>) -> Tensor,
+        normalise: impl Fn(&Tensor, &Group<'_>, After<'_>) -> Tensor,
     ) -> Vec<Tensor> {
         let image = |seed: i64| {
             let uneven = (noise(shape, seed) * 43758.5453).frac();
@@ -144,7 +148,7 @@ mod tests {
         let (x, added) = (image(1), image(2));
         let [weight, bias] = [3, 4].map(|seed| noise(&[32], seed).set_requires_grad(true));
         let [running_mean, running_variance] = [noise(&[32], 5), noise(&[32], 6).abs()];
-        let parameters = Parameters {
+        let parameters = Group {
             rows: shape[0] as usize,
             weight: weight.shallow_clone(),
             bias: bias.shallow_clone(),
@@ -166,8 +170,8 @@ mod tests {
         std::iter::once(y.detach()).chain(gradients).chain([running_mean, running_variance]).collect()
     }
 
-    fn by_libtorch(x: &Tensor, parameters: &Parameters<'_>, after: After<'_>) -> Tensor {
-        let Parameters { weight, bias, epsilon, momentum, .. } = parameters;
+    fn by_libtorch(x: &Tensor, parameters: &Group<'_>, after: After<'_>) -> Tensor {
+        let Group { weight, bias, epsilon, momentum, .. } = parameters;
         let (mean, variance) = (Some(parameters.running_mean), Some(parameters.running_variance));
         let y = x.batch_norm(Some(weight), Some(bias), mean, variance, true, *momentum, *epsilon, true);
         let y = after.added().map_or(y.shallow_clone(), |added| &y + added);
@@ -214,10 +218,10 @@ mod tests {
     /// Weight and bias, and the running statistics.
     type Tensors = ([Tensor; 2], [Tensor; 2]);
 
-    fn group((affine, [running_mean, running_variance]): &Tensors, rows: i64) -> Parameters<'_> {
+    fn group((affine, [running_mean, running_variance]): &Tensors, rows: i64) -> Group<'_> {
         let [weight, bias] = affine.each_ref().map(Tensor::shallow_clone);
         let rows = rows as usize;
-        Parameters { rows, weight, bias, running_mean, running_variance, epsilon: 1e-5, momentum: 0.1 }
+        Group { rows, weight, bias, running_mean, running_variance, epsilon: 1e-5, momentum: 0.1 }
     }
 
     /// Output and gradients of the images from row `first` on, in groups of so many rows, then of each group the gradients of weight and

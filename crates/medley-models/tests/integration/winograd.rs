@@ -33,13 +33,16 @@ fn in_bfloat16_networks_are_as_near_to_fp32_as_those_of_libtorch() {
     tch::set_num_threads(1);
     let of = |name: &str| NetConfig { backbone: BackboneConfig::with_width(name, 16), ..NetConfig::default() };
     let per_task = NetConfig { batch_norm: BatchNormScope::PerTask, ..of("resnet9") };
+    // One weight for all tasks, modulated for each.
+    let statistics = NetConfig { batch_norm: BatchNormScope::PerTaskStatistics, ..of("resnet9") };
+    let modulated = NetConfig { task_embedding: 4, ..statistics.clone() };
     let volumes = |convolution| {
         let mut config = of("resnet18_3d");
         config.backbone.convolution = Some(convolution);
         config
     };
     let [planes, cubes] = [VolumeConvolution::Acs, VolumeConvolution::Full].map(volumes);
-    for config in [of("resnet18"), of("resnet9"), per_task, planes, cubes] {
+    for config in [of("resnet18"), of("resnet9"), per_task, statistics, modulated, planes, cubes] {
         let exact = passes(&config, ComputePlan::default());
         let [ours, theirs] = [Convolutions::Winograd, Convolutions::Libtorch].map(|convolutions| {
             passes(&config, ComputePlan { convolutions, precision: Precision::Bf16, ..ComputePlan::default() })

@@ -12,7 +12,7 @@ use std::ops::Range;
 use half::bf16;
 
 use super::super::geometry::{Pass, Volume};
-use super::super::{SharedTap, in_order};
+use super::super::{SharedTap, distinct};
 use super::bands::{Band, bands, source_row};
 use crate::amx::Tiles;
 use crate::arithmetic::{Arithmetic, Avx512Bf16};
@@ -28,7 +28,7 @@ const BYTES: usize = MATRIX * size_of::<u32>();
 /// Places times parts of a batch whose products are added before sums go back to memory, about.
 const PLACES: usize = 128;
 
-/// Writes the gradient, `[outputs, taps, inputs]`, for each sixteen outputs the taps that they share. `pass` leads from inputs to outputs.
+/// Writes the gradient, `[outputs, taps, inputs]`, for each sixteen outputs the taps that any of them has. `pass` leads from inputs to outputs.
 pub(in super::super) fn weight_gradient(
     pass: &Pass,
     shared: &[Vec<SharedTap>],
@@ -36,7 +36,7 @@ pub(in super::super) fn weight_gradient(
     [x, dy]: [&[bf16]; 2],
     dw: &mut [f32],
 ) {
-    let offsets = in_order(shared.iter().flatten().map(|tap| tap.offset));
+    let offsets = distinct(shared.iter().flatten().map(|tap| tap.offset));
     let bands = bands(pass, PLACES, offsets.iter());
     let batch = Batch { pass, blocks: blocks(shared), offsets, taps, images, threads, x, dy, dw: Shared::new(dw) };
     let chunks = images.div_ceil(IMAGES);

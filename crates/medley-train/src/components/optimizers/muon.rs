@@ -196,6 +196,8 @@ mod tests {
             let (_, before, _) = values(shape).svd(true, false);
             let near = near_orthogonal(&values(shape), 5, kind).unwrap();
             assert_eq!(near.kind(), Kind::Float);
+            let is_rounded = near == near.to_kind(Kind::BFloat16).to_kind(Kind::Float);
+            assert_eq!(is_rounded, kind == Kind::BFloat16);
             let (_, after, _) = near.svd(true, false);
             assert!(before.max().double_value(&[]) / before.min().double_value(&[]) > 1.3);
             let inside = after.ge(0.3).logical_and(&after.le(1.3)).all();
