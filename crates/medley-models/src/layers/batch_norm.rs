@@ -85,16 +85,9 @@ impl BatchNorm {
         if let Some(recorder) = context.recorder {
             recorder.keep(x);
         }
-        // The kernels have one affine map for all rows that are normalised together.
-        let is_grouped = self.statistics.len() > 1 || !self.depends_on_task();
-        if is_grouped && context.train && context.uses_own_kernels() && batch_norm_kernel::takes(x, after) {
-            return self.by_kernels(x, context, after);
-        }
-        if !self.depends_on_task() {
-            let y = self.normalise(x, &self.statistics[0], Some(&self.affine[0]), context, None)?;
-            return after.apply(y, context);
-        }
-        if let [statistics] = &self.statistics[..] {
+        if let [statistics] = &self.statistics[..]
+            && self.depends_on_task()
+        {
             let (weights, biases) = self.tables()?;
             let normal = self.normalise(x, statistics, None, context, None)?;
             let mut shape = vec![1; x.dim()];
@@ -103,6 +96,13 @@ impl BatchNorm {
                 Ok(context.rows.lines_of(table)?.f_view(shape.as_slice())?.f_to_kind(x.kind())?)
             };
             return after.apply(lines(&biases)?.f_addcmul(&normal, &lines(&weights)?)?, context);
+        }
+        if context.train && context.uses_own_kernels() && batch_norm_kernel::takes(x, after) {
+            return self.by_kernels(x, context, after);
+        }
+        if !self.depends_on_task() {
+            let y = self.normalise(x, &self.statistics[0], Some(&self.affine[0]), context, None)?;
+            return after.apply(y, context);
         }
         let affine = self.affine_by_task()?;
         let y = per_segment(x, context.rows.segments(), |rows, segment| {
