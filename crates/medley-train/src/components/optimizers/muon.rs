@@ -100,7 +100,7 @@ impl Optimizer for Stepper {
             if *is_matrix {
                 let matrix = matrices.next().filter(|one| !one.is_frozen && !one.parameter.frozen);
                 matrix.map_or(Ok(()), |matrix| {
-                    matrix.step(&self.muon, self.kind, gradient.as_ref(), [scale, learning_rate])
+                    matrix.step(&self.muon, self.kind, gradient.as_ref(), scale, learning_rate)
                 })?;
             } else {
                 rest.push(gradient.as_ref().map(Tensor::shallow_clone));
@@ -131,7 +131,8 @@ impl Matrix {
         muon: &Muon,
         kind: Kind,
         gradient: Option<&Tensor>,
-        [scale, learning_rate]: [f64; 2],
+        scale: f64,
+        learning_rate: f64,
     ) -> Result<(), TchError> {
         let Self { parameter, mean, .. } = self;
         let gradient = match gradient {
