@@ -7,7 +7,7 @@ use medley_augment::{
 };
 use medley_core::{ImageShape, Images, TaskKind};
 use medley_models::{
-    BuildOptions, ComputePlan, Inference, ModelError, MultiTaskNet, NetConfig, Segment, device, environment,
+    BuildOptions, ComputePlan, Inference, ModelError, MultiTaskNet, NetConfig, Precision, Segment, device, environment,
     image_batch, volume_batch, weights,
 };
 use medley_package::{Compute, Model, Package};
@@ -31,15 +31,21 @@ pub struct ComputeOptions {
 }
 
 impl ComputeOptions {
-    /// The plan for a network whose run computed so.
+    /// The plan for a network whose run computed so, on this machine.
     fn plan(self, compute: &Compute) -> ComputePlan {
         let device = self.device.unwrap_or(Device::Cpu);
+        self.plan_on(device, environment::fast_bf16(device), compute)
+    }
+
+    fn plan_on(self, device: Device, fast_bf16: bool, compute: &Compute) -> ComputePlan {
         if device::name(device) != compute.device {
             // What was fast there need not be here, and its bits cannot be had.
             let threads = self.threads.unwrap_or(compute.threads.max(compute.replicas));
             return ComputePlan { device, threads, ..ComputePlan::default() };
         }
         let Compute { precision, memory_layout, convolutions, .. } = *compute;
+        // Where bfloat16 is emulated, fp32 is several times as fast, and closer to the weights.
+        let precision = if fast_bf16 { precision } else { Precision::Fp32 };
         let (threads, replicas) = match self.threads {
             None => (compute.threads, compute.replicas),
             Some(threads) => (threads, 1),
@@ -278,4 +284,41 @@ pub(crate) fn described(package: &Package, plan: Option<ComputePlan>) -> Result<
         return MultiTaskNet::outline(&config, &tasks, &options);
     };
     MultiTaskNet::build(&config, &tasks, &BuildOptions { plan, seed: 0, input_channels, input_size })
+}
+
+#[cfg(test)]
+mod tests {
+    use medley_models::{Convolutions, MemoryLayout};
+
+    use super::*;
+
+    fn trained(device: &str, precision: Precision) -> Compute {
+        Compute {
+            libtorch: "2.11.0".into(),
+            device: device.into(),
+            precision,
+            memory_layout: MemoryLayout::ChannelsLast,
+            convolutions: Convolutions::Winograd,
+            threads: 2,
+            replicas: 1,
+            batch_size: 512,
+        }
+    }
+
+    #[test]
+    fn bfloat16_is_kept_where_the_processor_has_it() {
+        let plan = |fast, precision| ComputeOptions::default().plan_on(Device::Cpu, fast, &trained("cpu", precision));
+        assert_eq!(plan(true, Precision::Bf16).precision, Precision::Bf16);
+        assert_eq!(plan(false, Precision::Bf16).precision, Precision::Fp32);
+        assert_eq!(plan(true, Precision::Fp32).precision, Precision::Fp32);
+        let emulated = plan(false, Precision::Bf16);
+        assert_eq!((emulated.memory_layout, emulated.threads), (MemoryLayout::ChannelsLast, 2), "the rest stays");
+    }
+
+    #[test]
+    fn another_device_computes_by_its_own_plan() {
+        let plan = ComputeOptions::default().plan_on(Device::Cpu, true, &trained("cuda:0", Precision::Bf16));
+        let own = ComputePlan::default();
+        assert_eq!((plan.precision, plan.memory_layout), (own.precision, own.memory_layout));
+    }
 }
