@@ -4,18 +4,22 @@ use tch::{Device, Kind, Tensor, nn};
 
 use super::{Optimizer, OptimizerChoice, Parameter, clip_scale, gradient_norm};
 
-fn build(choice: &OptimizerChoice, parameters: &[(String, Tensor)], threads: usize) -> Box<dyn Optimizer> {
-    build_with(choice, parameters, threads, 0.05)
+/// An optimizer, and the number format it may multiply matrices in.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    choice: &'a OptimizerChoice,
+    kind: Kind,
 }
 
-fn build_with(
-    choice: &OptimizerChoice,
-    parameters: &[(String, Tensor)],
-    threads: usize,
-    weight_decay: f64,
-) -> Box<dyn Optimizer> {
-    let parameters = parameters.iter().map(|(name, tensor)| Parameter::plain(name, tensor, weight_decay)).collect();
-    choice.build(parameters, threads, Kind::Float).unwrap()
+impl Subject<'_> {
+    fn build(self, parameters: &[(String, Tensor)], threads: usize) -> Box<dyn Optimizer> {
+        self.build_with(parameters, threads, 0.05)
+    }
+
+    fn build_with(self, parameters: &[(String, Tensor)], threads: usize, weight_decay: f64) -> Box<dyn Optimizer> {
+        let parameters = parameters.iter().map(|(name, tensor)| Parameter::plain(name, tensor, weight_decay)).collect();
+        self.choice.build(parameters, threads, self.kind).unwrap()
+    }
 }
 
 /// A least-squares problem with a matrix and a bias.
@@ -57,16 +61,19 @@ impl Problem {
 
 /// The loss falls; going on from a saved state gives the bits of going on undisturbed; threads do not change the bits; memory
 /// and tensors give the same to within rounding; frozen parameters stay, those that are so for a while too; a scaled learning rate
-/// is one that is higher.
+/// is one that is higher. What is asked to the bit is asked in bfloat16, too, in which Muon multiplies.
 pub(super) fn check_optimizer(choice: &OptimizerChoice) {
-    learns_and_resumes(choice);
-    does_not_depend_on_threads(choice);
-    memory_and_tensors_agree(choice);
-    groups_are_heeded(choice);
-    freezing_waits(choice);
+    for kind in [Kind::Float, Kind::BFloat16] {
+        let subject = Subject { choice, kind };
+        learns_and_resumes(subject);
+        does_not_depend_on_threads(subject);
+        groups_are_heeded(subject);
+        freezing_waits(subject);
+    }
+    memory_and_tensors_agree(Subject { choice, kind: Kind::Float });
 }
 
-fn learns_and_resumes(choice: &OptimizerChoice) {
+fn learns_and_resumes(subject: Subject<'_>) {
     let run = |problem: &Problem, optimizer: &mut dyn super::Optimizer, steps: usize| {
         for _ in 0..steps {
             let gradients = problem.gradients();
@@ -76,7 +83,7 @@ fn learns_and_resumes(choice: &OptimizerChoice) {
     };
     let straight = Problem::fresh();
     let before = straight.loss().double_value(&[]);
-    let mut optimizer = build(choice, &straight.parameters, 1);
+    let mut optimizer = subject.build(&straight.parameters, 1);
     run(&straight, optimizer.as_mut(), 5);
     let saved: Vec<(String, Tensor)> = optimizer.state().iter().map(|(n, t)| (n.clone(), t.copy())).collect();
     assert!(saved.is_sorted_by(|a, b| a.0 < b.0), "state names are sorted and distinct");
@@ -85,7 +92,7 @@ fn learns_and_resumes(choice: &OptimizerChoice) {
     assert!(straight.loss().double_value(&[]) < before);
 
     let resumed = Problem::fresh();
-    let mut optimizer = build(choice, &resumed.parameters, 1);
+    let mut optimizer = subject.build(&resumed.parameters, 1);
     {
         let _guard = tch::no_grad_guard();
         for ((_, target), source) in resumed.parameters.iter().zip(&middle) {
@@ -106,11 +113,11 @@ fn values(shape: &[i64], phase: f64) -> Tensor {
 }
 
 /// What a few steps make of parameters of these values, one gradient missing in the first.
-fn moved(choice: &OptimizerChoice, parameters: &[Tensor], threads: usize) -> Vec<Tensor> {
+fn moved(subject: Subject<'_>, parameters: &[Tensor], threads: usize) -> Vec<Tensor> {
     let device = parameters[0].device();
     let named: Vec<(String, Tensor)> =
         parameters.iter().enumerate().map(|(index, tensor)| (index.to_string(), tensor.shallow_clone())).collect();
-    let mut optimizer = build(choice, &named, threads);
+    let mut optimizer = subject.build(&named, threads);
     for step in 0..4 {
         let gradient = |(index, tensor): (usize, &Tensor)| {
             (step > 0 || index > 0).then(|| values(&tensor.size(), f64::from(step) + index as f64).to_device(device))
@@ -121,25 +128,25 @@ fn moved(choice: &OptimizerChoice, parameters: &[Tensor], threads: usize) -> Vec
     parameters.iter().map(Tensor::copy).collect()
 }
 
-fn does_not_depend_on_threads(choice: &OptimizerChoice) {
+fn does_not_depend_on_threads(subject: Subject<'_>) {
     let parameters = || [values(&[700, 1000], 0.1), values(&[3], 0.2), values(&[64, 3, 3, 3], 0.3)];
-    let one = moved(choice, &parameters(), 1);
+    let one = moved(subject, &parameters(), 1);
     for threads in [2, 3, 16] {
-        let several = moved(choice, &parameters(), threads);
+        let several = moved(subject, &parameters(), threads);
         assert!(one.iter().zip(&several).all(|(left, right)| left.equal(right)), "{threads} threads");
     }
 }
 
-fn memory_and_tensors_agree(choice: &OptimizerChoice) {
+fn memory_and_tensors_agree(subject: Subject<'_>) {
     let parameters = || [values(&[6, 5], 0.1), values(&[4], 0.2)];
-    let by_memory = moved(choice, &parameters(), 1);
+    let by_memory = moved(subject, &parameters(), 1);
     // Parameters with gaps are left to tensor operations.
     let spread = parameters().map(|tensor| {
         let wide = Tensor::zeros([&tensor.size()[..], &[2]].concat(), (Kind::Float, Device::Cpu));
         wide.select(-1, 0).copy_(&tensor);
         wide.select(-1, 0)
     });
-    for (left, right) in by_memory.iter().zip(moved(choice, &spread, 1)) {
+    for (left, right) in by_memory.iter().zip(moved(subject, &spread, 1)) {
         assert!(left.allclose(&right, 1e-5, 1e-6, false), "{left} {right}");
     }
     assert!(!by_memory[0].allclose(&parameters()[0], 1e-3, 1e-3, false), "nothing moved");
@@ -147,19 +154,20 @@ fn memory_and_tensors_agree(choice: &OptimizerChoice) {
 
 /// A GPU gives what the CPU gives, to within rounding.
 pub(super) fn check_on_gpu(choice: &OptimizerChoice, device: Device) {
+    let subject = Subject { choice, kind: Kind::Float };
     let parameters = |device| [values(&[6, 5], 0.1).to_device(device), values(&[4], 0.2).to_device(device)];
-    let expected = moved(choice, &parameters(Device::Cpu), 1);
-    for (ours, theirs) in moved(choice, &parameters(device), 1).iter().zip(&expected) {
+    let expected = moved(subject, &parameters(Device::Cpu), 1);
+    for (ours, theirs) in moved(subject, &parameters(device), 1).iter().zip(&expected) {
         assert_eq!(ours.device(), device);
         assert!(ours.to_device(Device::Cpu).allclose(theirs, 1e-5, 1e-6, false), "{ours} {theirs}");
     }
 }
 
-fn groups_are_heeded(choice: &OptimizerChoice) {
+fn groups_are_heeded(subject: Subject<'_>) {
     let stepped = |scale: f64, frozen: bool, learning_rate: f64| {
         let tensor = values(&[6, 5], 0.1);
         let parameter = Parameter { learning_rate_scale: scale, frozen, ..Parameter::plain("weight", &tensor, 0.05) };
-        let mut optimizer = choice.build(vec![parameter], 1, Kind::Float).unwrap();
+        let mut optimizer = subject.choice.build(vec![parameter], 1, subject.kind).unwrap();
         optimizer.step(&[Some(values(&[6, 5], 0.7))], 1.0, learning_rate).unwrap();
         (tensor, optimizer.state().len())
     };
@@ -170,26 +178,26 @@ fn groups_are_heeded(choice: &OptimizerChoice) {
 
 /// A parameter that was frozen from the start learns as with a fresh optimizer, and one that was frozen later goes on from where it
 /// was; saved in between, too.
-fn freezing_waits(choice: &OptimizerChoice) {
+fn freezing_waits(subject: Subject<'_>) {
     const FROZEN: [Option<&str>; 9] =
         [Some("late"), Some("late"), None, Some("early"), Some("early"), None, None, None, None];
     let fresh = || [("early".to_owned(), values(&[6, 5], 0.1)), ("late".to_owned(), values(&[6, 5], 0.1))];
     let gradient = |step: usize| values(&[6, 5], 0.7 + step as f64);
     let undisturbed = {
         let [early, _] = fresh();
-        let mut optimizer = build(choice, std::slice::from_ref(&early), 1);
+        let mut optimizer = subject.build(std::slice::from_ref(&early), 1);
         (0..7).for_each(|step| optimizer.step(&[Some(gradient(step))], 1.0, 1e-2).unwrap());
         early.1
     };
     for saved_before in 0..FROZEN.len() {
         let mut parameters = fresh();
-        let mut optimizer = build(choice, &parameters, 1);
+        let mut optimizer = subject.build(&parameters, 1);
         // How many steps each has made: it gets the gradients in order, when it is not frozen.
         let mut made = [0; 2];
         for (step, frozen) in FROZEN.into_iter().enumerate() {
             if step == saved_before {
                 let copied = parameters.each_ref().map(|(name, tensor)| (name.clone(), tensor.copy()));
-                let mut other = build(choice, &copied, 1);
+                let mut other = subject.build(&copied, 1);
                 // A run that goes on knows what was frozen at some time.
                 for name in FROZEN[..step].iter().flatten() {
                     other.freeze(&|parameter| parameter == *name).unwrap();
@@ -235,7 +243,7 @@ pub(super) fn compare_with_libtorch(
 
     let ours = Problem::fresh();
     let only_weight = vec![("weight".to_owned(), ours.parameters[1].1.shallow_clone())];
-    let mut our_optimizer = build_with(choice, &only_weight, 1, weight_decay);
+    let mut our_optimizer = Subject { choice, kind: Kind::Float }.build_with(&only_weight, 1, weight_decay);
     for step in 0..10 {
         their_optimizer.backward_step(&reference.loss());
         our_optimizer.step(&ours.gradients()[1..], 1.0, 1e-2).unwrap();
