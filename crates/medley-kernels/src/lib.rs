@@ -80,6 +80,12 @@ pub fn is_bf16_fast_here() -> bool {
     }
 }
 
+/// The instructions that kernels use here, by which the last bits of their results differ: `AMX`, `AVX512_BF16`, `AVX512`, `AVX2`, or `DEFAULT`
+/// for what every processor of the platform has.
+pub fn instructions() -> &'static str {
+    if has_matrix_unit() { "AMX" } else { processor::processor().name() }
+}
+
 /// Whether convolutions in [`bf16`] use a matrix unit: AMX of Intel's server processors, where Linux lets this process use it.
 pub fn has_matrix_unit() -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

@@ -16,6 +16,20 @@ pub(crate) enum Processor {
     Avx512Bf16,
 }
 
+impl Processor {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Any => "DEFAULT",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "AVX512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => "AVX512_BF16",
+        }
+    }
+}
+
 /// The best there is here. The standard library remembers what it found.
 pub(crate) fn processor() -> Processor {
     #[cfg(test)]

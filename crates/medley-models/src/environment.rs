@@ -55,6 +55,17 @@ fn capability_of(asked: Option<&str>, detected: &'static str) -> &'static str {
     }
 }
 
+/// The instructions that Medley's own kernels use here, which the bits of results depend on, too: `AMX`, `AVX512_BF16`, `AVX512`, `AVX2` or
+/// `DEFAULT`.
+pub fn kernel_instructions() -> &'static str {
+    medley_kernels::instructions()
+}
+
+/// `MKL_CBWR`, by which MKL chooses its kernels, where it is set. The bits of results depend on it.
+pub fn mkl_mode() -> Option<String> {
+    std::env::var("MKL_CBWR").ok()
+}
+
 #[cfg(target_arch = "x86_64")]
 fn detected_capability() -> &'static str {
     use std::arch::is_x86_feature_detected as has;

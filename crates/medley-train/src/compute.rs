@@ -113,6 +113,8 @@ pub fn environment(plan: &ComputePlan) -> Environment {
         convolutions: plan.convolutions,
         replicas: plan.replicas,
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+        kernel_instructions: Some(environment::kernel_instructions().to_owned()),
+        mkl_mode: environment::mkl_mode(),
     }
 }
 

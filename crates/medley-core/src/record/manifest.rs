@@ -76,8 +76,7 @@ impl Manifest {
     }
 }
 
-/// The software and the machine. Two runs with equal environments, configs, data and seeds have equal bits, on processors with the same
-/// instructions.
+/// The software and the machine. Two runs with equal environments, configs, data and seeds have equal bits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Version of Medley.
@@ -102,6 +101,23 @@ pub struct Environment {
     pub replicas: usize,
     /// Operating system and architecture, such as `linux-x86_64`.
     pub platform: String,
+    /// Instructions that Medley's own kernels use: `AVX2`, `AVX512`, `AVX512_BF16`, `AMX` or `DEFAULT`; `None` in runs of before 0.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_instructions: Option<String>,
+    /// `MKL_CBWR`, which says by what MKL chooses its kernels, where it was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mkl_mode: Option<String>,
+}
+
+impl Environment {
+    /// Whether both give the same bits. What runs of before 0.3 have not recorded counts as equal.
+    pub fn has_bits_of(&self, other: &Self) -> bool {
+        let mut other = other.clone();
+        if self.kernel_instructions.is_none() || other.kernel_instructions.is_none() {
+            (other.kernel_instructions, other.mkl_mode) = (self.kernel_instructions.clone(), self.mkl_mode.clone());
+        }
+        *self == other
+    }
 }
 
 fn alone() -> usize {
@@ -255,5 +271,29 @@ impl DataRecord {
     pub fn difference(&self, sha256: &str) -> Option<String> {
         let short = |hash: &str| hash.chars().take(12).chain(['…']).collect::<String>();
         (self.sha256 != sha256).then(|| format!("its SHA-256 was {}, it is {}", short(&self.sha256), short(sha256)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_depend_on_instructions_where_they_were_recorded() {
+        let text = r#"{"medley": "0.2.0", "libtorch": "2.11.0", "device": "cpu", "cpu_capability": "AVX512", "threads": 1, "precision": "bf16",
+            "memory_layout": "channels_last", "platform": "linux-x86_64"}"#;
+        let old: Environment = serde_json::from_str(text).unwrap();
+        let with = |instructions: &str, mode: Option<&str>| Environment {
+            kernel_instructions: Some(instructions.into()),
+            mkl_mode: mode.map(Into::into),
+            ..old.clone()
+        };
+        let (amx, strict) = (with("AMX", None), with("AMX", Some("AVX512,STRICT")));
+        assert!(old.has_bits_of(&strict) && strict.has_bits_of(&old), "what was not recorded counts as equal");
+        assert!(amx.has_bits_of(&amx));
+        assert!(!amx.has_bits_of(&strict) && !amx.has_bits_of(&with("AVX512_BF16", None)));
+        let other = Environment { threads: 2, ..old.clone() };
+        assert!(!old.has_bits_of(&other));
+        assert_eq!(serde_json::from_str::<Environment>(&serde_json::to_string(&strict).unwrap()).unwrap(), strict);
     }
 }

@@ -53,6 +53,8 @@ mod tests {
             convolutions: Convolutions::Libtorch,
             replicas: 1,
             platform: "linux-x86_64".into(),
+            kernel_instructions: None,
+            mkl_mode: None,
         }
     }
 

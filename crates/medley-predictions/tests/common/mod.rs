@@ -123,6 +123,8 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
             convolutions: medley_core::Convolutions::Libtorch,
             replicas: 1,
             platform: "linux-x86_64".into(),
+            kernel_instructions: None,
+            mkl_mode: None,
         },
         calibration: Vec::new(),
         data,

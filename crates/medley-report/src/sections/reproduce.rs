@@ -114,6 +114,8 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
         facts.push(("Validated on", text));
     }
     facts.push(("Test labels opened", openings(run)));
+    facts.extend(environment.kernel_instructions.clone().map(|instructions| ("Medley's kernels", instructions)));
+    facts.extend(environment.mkl_mode.clone().map(|mode| ("MKL_CBWR", mode)));
     if environment.replicas > 1 {
         facts.push(("Replicas", format!("{}, one thread each", environment.replicas)));
     }

@@ -300,7 +300,7 @@ impl<'a> Run<'a> {
         if Rules::of(&began.medley) != Some(self.experiment.rules()) {
             return Some(format!("the run was begun by medley {}, and this is {}", began.medley, now.medley));
         }
-        let elsewhere = Environment { medley: now.medley.clone(), ..began.clone() } != now;
+        let elsewhere = !Environment { medley: now.medley.clone(), ..began.clone() }.has_bits_of(&now);
         elsewhere.then(|| "this machine or libtorch differs from the one the run began on".to_owned())
     }
 

@@ -45,6 +45,8 @@ fn describe(run: &str) -> (Manifest, String) {
             convolutions: Convolutions::Libtorch,
             replicas: 1,
             platform: "linux-x86_64".to_owned(),
+            kernel_instructions: None,
+            mkl_mode: None,
         },
         calibration: Vec::new(),
         data: vec![record("breastmnist"), record("octmnist")],

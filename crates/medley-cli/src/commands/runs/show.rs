@@ -136,9 +136,11 @@ fn environment(environment: &Environment, run: &Described) -> String {
     let Environment { medley, libtorch, device, cpu_capability, threads, precision, replicas, platform, .. } =
         environment;
     let cores = if *replicas > 1 { plural(*replicas, "replica") } else { plural(*threads, "thread") };
+    let kernels = environment.kernel_instructions.as_ref().map(|name| format!(", own kernels {name}"));
+    let kernels = kernels.unwrap_or_default();
     let mut pairs = vec![
         ("medley".to_owned(), format!("{medley}, libtorch {libtorch}, {platform}")),
-        ("computed on".to_owned(), format!("{device}, {cpu_capability}, {cores}")),
+        ("computed on".to_owned(), format!("{device}, {cpu_capability}{kernels}, {cores}")),
         (
             "computed in".to_owned(),
             format!("{precision}, {}, convolutions by {}", environment.memory_layout, environment.convolutions),

@@ -69,3 +69,20 @@ fn what_goes_on_otherwise_than_it_began_says_so() {
         );
     }
 }
+
+#[test]
+fn what_goes_on_with_other_instructions_says_so() {
+    let laboratory = Laboratory::new(UNEVEN);
+    let run = laboratory.start().unwrap();
+    let path = run.layout().root().join("manifest.json");
+    let root = run.layout().root().to_owned();
+    let ours = run.environment();
+    drop(run);
+    let written = std::fs::read_to_string(&path).unwrap();
+    let key = format!("\"kernel_instructions\": \"{}\"", ours.kernel_instructions.unwrap());
+    assert!(written.contains(&key), "{written}");
+    std::fs::write(&path, written.replace(&key, "\"kernel_instructions\": \"NEON\"")).unwrap();
+    let (_, warnings) = trained(laboratory.resume(&root).unwrap());
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("this machine or libtorch differs"), "{warnings:?}");
+}
