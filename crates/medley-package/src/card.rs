@@ -153,7 +153,7 @@ fn of_task(model: &Model) -> String {
     for (split, metrics) in model.metrics() {
         let auc = metrics.auc.map_or_else(|| "not defined".to_owned(), |auc| format!("{auc:.4}"));
         let (accuracy, f1) = (metrics.accuracy, metrics.macro_f1);
-        let chosen = if split == "val" { " (the epoch was chosen by it: optimistic)" } else { "" };
+        let chosen = if split == "val" { " (optimistic where the epoch or the seed was chosen by it)" } else { "" };
         let _ = writeln!(text, "- Scores on {split}{chosen}: AUC {auc}, accuracy {accuracy:.4}, macro-F1 {f1:.4}.");
     }
     for (split, OverSeeds { seeds, mean, standard_deviation }) in model.over_seeds() {

@@ -186,12 +186,15 @@ fn small_validations(run: &RunRecord, all: &mut Vec<String>) {
             Some(format!("{} ({rows} images)", data.task.title))
         })
         .collect();
-    if !parts.is_empty() {
-        all.push(format!(
-            "Some validation sets, on which epochs were selected, are small: {}. The selected epoch is partly luck.",
-            format::list(&parts)
-        ));
+    if parts.is_empty() {
+        return;
     }
+    let sets = format::list(&parts);
+    all.push(if run.setting("select.name").as_deref() == Some("last") {
+        format!("Some validation sets are small: {sets}. What is chosen on them, such as a seed or a setting, is partly luck.")
+    } else {
+        format!("Some validation sets, on which epochs were selected, are small: {sets}. The selected epoch is partly luck.")
+    });
 }
 
 /// What is known of the data sets themselves.

@@ -8,7 +8,8 @@ use crate::RunRecord;
 use crate::format::{self, MEAN_DECIMALS, NONE, TASK_DECIMALS};
 
 /// What these results are worth.
-pub(super) const OPTIMISTIC: &str = "Validation results, which are optimistic, as epochs are selected on them.";
+pub(super) const OPTIMISTIC: &str =
+    "Validation results, which are optimistic where epochs or settings were chosen on them.";
 
 /// A task, its validation images, and AUC, ACC and macro-F1 over seeds; the last row is the harmonic mean. `None` of a run that
 /// is tested or unfinished.

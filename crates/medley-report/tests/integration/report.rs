@@ -236,6 +236,18 @@ fn an_unfinished_run_shows_its_curves_and_no_results() {
 }
 
 #[test]
+fn epochs_are_not_called_selected_where_the_last_is_kept() {
+    let fixture = common::small_three();
+    assert!(page(&fixture).contains("on which epochs were selected, are small"));
+    let mut config = std::fs::read_to_string(fixture.layout.config()).unwrap();
+    config.push_str("\n[select]\nname = \"last\"\n");
+    std::fs::write(fixture.layout.config(), config).unwrap();
+    let page = page(&fixture);
+    assert!(page.contains("Some validation sets are small: "));
+    assert!(!page.contains("epochs were selected"));
+}
+
+#[test]
 fn why_a_seed_stopped_is_said_wherever_it_is_known() {
     let reason = "no better validation score in the last 5 epochs";
     let mut fixture = common::small_three();

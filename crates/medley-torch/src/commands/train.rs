@@ -400,7 +400,7 @@ fn summary(results: &RunResults) -> String {
     let (split, caution, sets): (_, _, Vec<&ScoreSet>) = if results.is_tested() {
         ("test", "", results.test_sets().collect())
     } else {
-        ("validation", " (optimistic, as epochs are selected on it)", validation_sets(results))
+        ("validation", " (optimistic where epochs or settings are chosen on it)", validation_sets(results))
     };
     let spreads = summarise_sets(&sets);
     let cell = |task: &str, metric: &str| {
