@@ -61,8 +61,8 @@ pub fn kernel_instructions() -> &'static str {
     medley_kernels::instructions()
 }
 
-/// `MKL_CBWR`, by which MKL chooses its kernels, where it is set. The bits of results depend on it.
-pub fn mkl_mode() -> Option<String> {
+/// `MKL_CBWR`, MKL's mode of conditional numerical reproducibility, where it is set. The bits of results depend on it.
+pub fn mkl_cbwr() -> Option<String> {
     std::env::var("MKL_CBWR").ok()
 }
 

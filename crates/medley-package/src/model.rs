@@ -142,8 +142,8 @@ pub struct Lineage {
     pub git_revision: Option<String>,
 }
 
-/// How the run computed: who computes so on the same machine gets the run's own bits. Predictors may take fp32 where a processor emulates
-/// bfloat16.
+/// How the run computed: who computes so on the same machine gets the run's own bits. Where the processor would emulate bfloat16,
+/// predictors may compute in fp32.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compute {

@@ -44,7 +44,7 @@ impl ComputeOptions {
             return ComputePlan { device, threads, ..ComputePlan::default() };
         }
         let Compute { precision, memory_layout, convolutions, .. } = *compute;
-        // Where bfloat16 is emulated, fp32 is several times as fast, and closer to the weights.
+        // Where bfloat16 is emulated, fp32 is many times as fast, and closer to the weights.
         let precision = if fast_bf16 { precision } else { Precision::Fp32 };
         let (threads, replicas) = match self.threads {
             None => (compute.threads, compute.replicas),

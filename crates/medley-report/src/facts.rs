@@ -190,7 +190,7 @@ fn small_validations(run: &RunRecord, all: &mut Vec<String>) {
         return;
     }
     let sets = format::list(&parts);
-    all.push(if run.setting("select.name").as_deref() == Some("last") {
+    all.push(if run.keeps_last_epoch() {
         format!("Some validation sets are small: {sets}. What is chosen on them, such as a seed or a setting, is partly luck.")
     } else {
         format!("Some validation sets, on which epochs were selected, are small: {sets}. The selected epoch is partly luck.")

@@ -35,7 +35,7 @@ pub struct MemberRecord {
     pub seed: u64,
     /// Fold and way of splitting, or seed: networks of different settings with the same number are compared with each other.
     pub unit: usize,
-    /// The validation score that chose its epoch.
+    /// Its validation score by `select.name`.
     pub score: f64,
 }
 

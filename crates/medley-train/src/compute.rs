@@ -114,7 +114,7 @@ pub fn environment(plan: &ComputePlan) -> Environment {
         replicas: plan.replicas,
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         kernel_instructions: Some(environment::kernel_instructions().to_owned()),
-        mkl_mode: environment::mkl_mode(),
+        mkl_cbwr: environment::mkl_cbwr(),
     }
 }
 

@@ -23,7 +23,7 @@
 //!         #     medley: "0.1.0".into(), libtorch: "2.11.0".into(), device: "cpu".into(), cpu_capability: "avx2".into(),
 //!         #     threads: 1, precision: Default::default(), memory_layout: Default::default(),
 //!         #     convolutions: Default::default(), replicas: 1, platform: "linux-x86_64".into(),
-//!         #     kernel_instructions: None, mkl_mode: None,
+//!         #     kernel_instructions: None, mkl_cbwr: None,
 //!         # },
 //!         # calibration: Vec::new(),
 //!         # data: Vec::new(),

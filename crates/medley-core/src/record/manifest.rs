@@ -76,7 +76,7 @@ impl Manifest {
     }
 }
 
-/// The software and the machine. Two runs with equal environments, configs, data and seeds have equal bits.
+/// The software and the machine. On one machine, two runs with equal environments, configs, data and seeds have equal bits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Version of Medley.
@@ -101,20 +101,21 @@ pub struct Environment {
     pub replicas: usize,
     /// Operating system and architecture, such as `linux-x86_64`.
     pub platform: String,
-    /// Instructions that Medley's own kernels use: `AVX2`, `AVX512`, `AVX512_BF16`, `AMX` or `DEFAULT`; `None` in runs of before 0.3.
+    /// Instructions that Medley's own kernels use: `AVX2`, `AVX512`, `AVX512_BF16`, `AMX` or `DEFAULT`; `None` in runs
+    /// that did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_instructions: Option<String>,
-    /// `MKL_CBWR`, which says by what MKL chooses its kernels, where it was set.
+    /// `MKL_CBWR`, MKL's mode of conditional numerical reproducibility, where it was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mkl_mode: Option<String>,
+    pub mkl_cbwr: Option<String>,
 }
 
 impl Environment {
-    /// Whether both give the same bits. What runs of before 0.3 have not recorded counts as equal.
-    pub fn has_bits_of(&self, other: &Self) -> bool {
+    /// Whether nothing is recorded by which the bits of results would differ. What either has not recorded counts as equal.
+    pub fn same_bits_as(&self, other: &Self) -> bool {
         let mut other = other.clone();
         if self.kernel_instructions.is_none() || other.kernel_instructions.is_none() {
-            (other.kernel_instructions, other.mkl_mode) = (self.kernel_instructions.clone(), self.mkl_mode.clone());
+            (other.kernel_instructions, other.mkl_cbwr) = (self.kernel_instructions.clone(), self.mkl_cbwr.clone());
         }
         *self == other
     }
@@ -285,15 +286,15 @@ mod tests {
         let old: Environment = serde_json::from_str(text).unwrap();
         let with = |instructions: &str, mode: Option<&str>| Environment {
             kernel_instructions: Some(instructions.into()),
-            mkl_mode: mode.map(Into::into),
+            mkl_cbwr: mode.map(Into::into),
             ..old.clone()
         };
         let (amx, strict) = (with("AMX", None), with("AMX", Some("AVX512,STRICT")));
-        assert!(old.has_bits_of(&strict) && strict.has_bits_of(&old), "what was not recorded counts as equal");
-        assert!(amx.has_bits_of(&amx));
-        assert!(!amx.has_bits_of(&strict) && !amx.has_bits_of(&with("AVX512_BF16", None)));
+        assert!(old.same_bits_as(&strict) && strict.same_bits_as(&old), "what was not recorded counts as equal");
+        assert!(amx.same_bits_as(&amx));
+        assert!(!amx.same_bits_as(&strict) && !amx.same_bits_as(&with("AVX512_BF16", None)));
         let other = Environment { threads: 2, ..old.clone() };
-        assert!(!old.has_bits_of(&other));
+        assert!(!old.same_bits_as(&other));
         assert_eq!(serde_json::from_str::<Environment>(&serde_json::to_string(&strict).unwrap()).unwrap(), strict);
     }
 }

@@ -123,7 +123,7 @@ pub struct SeedResult {
     pub seed: u64,
     /// Epochs finished at the best checkpoint (1-based).
     pub best_epoch: usize,
-    /// Validation metrics of the best checkpoint: optimistic, as it was selected on them.
+    /// Validation metrics of the best checkpoint: optimistic where it was selected on them.
     pub validation: ScoreSet,
     /// Test metrics of the best checkpoint; `None` while the test split is not scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]

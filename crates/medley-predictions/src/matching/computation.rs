@@ -54,7 +54,7 @@ mod tests {
             replicas: 1,
             platform: "linux-x86_64".into(),
             kernel_instructions: None,
-            mkl_mode: None,
+            mkl_cbwr: None,
         }
     }
 

@@ -124,7 +124,7 @@ fn manifest(name: &str, tasks: &[Task], seeds: &[u64]) -> Manifest {
             replicas: 1,
             platform: "linux-x86_64".into(),
             kernel_instructions: None,
-            mkl_mode: None,
+            mkl_cbwr: None,
         },
         calibration: Vec::new(),
         data,

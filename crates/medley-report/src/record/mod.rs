@@ -238,6 +238,11 @@ impl RunRecord {
         }
     }
 
+    /// Whether the network of a seed is that of its last epoch, whatever the validation split said.
+    pub(crate) fn keeps_last_epoch(&self) -> bool {
+        self.setting("select.name").as_deref() == Some("last")
+    }
+
     /// A value of the config by its dotted key, as it would be printed.
     pub fn setting(&self, key: &str) -> Option<String> {
         let mut parts = key.split('.');

@@ -12,6 +12,8 @@ pub(super) struct Gap;
 #[derive(Template)]
 #[template(path = "gap.html")]
 struct GapTemplate {
+    /// Whether the last epoch was kept, and none selected.
+    last: bool,
     official: bool,
     chart: Option<Fragment>,
     disc: Fragment,
@@ -53,6 +55,7 @@ impl Section for Gap {
         let validation = mean(&|seed| results.seeds[seed].validation.harmonic_mean);
         let test = mean(&|seed| tests[seed].harmonic_mean);
         let template = GapTemplate {
+            last: run.keeps_last_epoch(),
             official: facts::has(run, Origin::Official),
             chart: chart(run, &pairs),
             disc: Shape::Disc.sample(),

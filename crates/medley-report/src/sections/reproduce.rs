@@ -103,19 +103,21 @@ fn facts(run: &RunRecord) -> Vec<(&'static str, String)> {
         ("Device", environment.device.clone()),
         ("Platform", environment.platform.clone()),
         ("CPU capability", environment.cpu_capability.clone()),
+    ];
+    facts.extend(environment.kernel_instructions.clone().map(|instructions| ("Medley's kernels", instructions)));
+    facts.extend(environment.mkl_cbwr.clone().map(|mode| ("MKL_CBWR", mode)));
+    facts.extend([
         ("Threads", environment.threads.to_string()),
         ("Precision", environment.precision.to_string()),
         ("Memory layout", environment.memory_layout.to_string()),
         ("Convolutions", environment.convolutions.to_string()),
         ("Seeds", format::list(&seeds)),
-    ];
+    ]);
     if let Some(folds) = &run.manifest.folds {
         let text = format!("fold {} of {} of the training and validation rows", folds.index + 1, folds.count);
         facts.push(("Validated on", text));
     }
     facts.push(("Test labels opened", openings(run)));
-    facts.extend(environment.kernel_instructions.clone().map(|instructions| ("Medley's kernels", instructions)));
-    facts.extend(environment.mkl_mode.clone().map(|mode| ("MKL_CBWR", mode)));
     if environment.replicas > 1 {
         facts.push(("Replicas", format!("{}, one thread each", environment.replicas)));
     }

@@ -126,12 +126,23 @@ fn metrics(run: &RunRecord) -> String {
     let seeds = run.results.as_ref().map_or(0, |results| results.seeds.len());
     format!(
         "- AUC and accuracy as the official MedMNIST evaluator defines them; macro-F1 as scikit-learn does \
-         (`zero_division=0`){}.\n- Each seed's epoch was \
-         selected by the validation harmonic mean; the test split was scored once, afterwards.\n- Variation: {}. {}\n",
+         (`zero_division=0`){}.\n- {}; the test split was scored once, afterwards.\n- Variation: {}. {}\n",
         if run.data().len() > 1 { "; over tasks, the harmonic mean of macro-F1, which is 0 if any is 0" } else { "" },
+        selection(run),
         if seeds > 1 { format!("standard deviation over {seeds} seeds") } else { "one seed, so no spread".to_owned() },
         facts::intervals(run),
     )
+}
+
+fn selection(run: &RunRecord) -> String {
+    if run.keeps_last_epoch() {
+        return "Each seed's network is that of its last epoch".to_owned();
+    }
+    let by = match run.setting("select.name").as_deref() {
+        None | Some("macro_f1") => "harmonic mean".to_owned(),
+        Some(name) => name.to_owned(),
+    };
+    format!("Each seed's epoch was selected by the validation {by}")
 }
 
 fn evaluation_data(run: &RunRecord) -> String {

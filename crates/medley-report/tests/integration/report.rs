@@ -242,9 +242,19 @@ fn epochs_are_not_called_selected_where_the_last_is_kept() {
     let mut config = std::fs::read_to_string(fixture.layout.config()).unwrap();
     config.push_str("\n[select]\nname = \"last\"\n");
     std::fs::write(fixture.layout.config(), config).unwrap();
-    let page = page(&fixture);
-    assert!(page.contains("Some validation sets are small: "));
-    assert!(!page.contains("epochs were selected"));
+    let finished = page(&fixture);
+    assert!(finished.contains("Some validation sets are small: "));
+    assert!(finished.contains("the last epoch, which is not selected on them"));
+    let card = medley_report::model_card(&load_run(&fixture.layout).unwrap());
+    assert!(card.contains("Each seed's network is that of its last epoch; "));
+    fixture.make_unfinished();
+    for text in [finished, card, page(&fixture)] {
+        for claim in
+            ["the epoch was selected", "seed's epoch was selected", "epochs were selected", "epochs are selected"]
+        {
+            assert!(!text.contains(claim), "{claim}");
+        }
+    }
 }
 
 #[test]

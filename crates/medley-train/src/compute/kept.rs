@@ -98,7 +98,7 @@ impl KeptFile {
             "processor": environment::processor_name(),
             "capability": environment::cpu_capability(),
             "waiting": std::env::var("OMP_WAIT_POLICY").ok(),
-            "mkl": environment::mkl_mode(),
+            "mkl": environment::mkl_cbwr(),
             "choices": choices,
             "network": workload.net.config(),
             "outputs": workload.tasks.iter().map(medley_core::TaskSpec::outputs).collect::<Vec<_>>(),

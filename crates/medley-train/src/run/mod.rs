@@ -300,8 +300,10 @@ impl<'a> Run<'a> {
         if Rules::of(&began.medley) != Some(self.experiment.rules()) {
             return Some(format!("the run was begun by medley {}, and this is {}", began.medley, now.medley));
         }
-        let elsewhere = !Environment { medley: now.medley.clone(), ..began.clone() }.has_bits_of(&now);
-        elsewhere.then(|| "this machine or libtorch differs from the one the run began on".to_owned())
+        let elsewhere = !Environment { medley: now.medley.clone(), ..began.clone() }.same_bits_as(&now);
+        elsewhere.then(|| {
+            "this machine, libtorch, MKL_CBWR or the compute plan is not that with which the run began".to_owned()
+        })
     }
 
     /// Trains and scores one seed, or what is left of that; `None` when it was interrupted.

@@ -46,7 +46,7 @@ fn describe(run: &str) -> (Manifest, String) {
             replicas: 1,
             platform: "linux-x86_64".to_owned(),
             kernel_instructions: None,
-            mkl_mode: None,
+            mkl_cbwr: None,
         },
         calibration: Vec::new(),
         data: vec![record("breastmnist"), record("octmnist")],

@@ -30,7 +30,7 @@ fn text(run: &Described) -> String {
     section(&mut text, "seeds", &seeds(run));
     section(
         &mut text,
-        "validation, at the best epoch of each seed",
+        "validation, at the selected epoch of each seed",
         &scores(run, |seed| seed.validation.as_ref(), None),
     );
     section(&mut text, "test", &scores(run, |seed| seed.test.as_ref(), run.ensemble.as_ref()));
@@ -136,7 +136,7 @@ fn environment(environment: &Environment, run: &Described) -> String {
     let Environment { medley, libtorch, device, cpu_capability, threads, precision, replicas, platform, .. } =
         environment;
     let cores = if *replicas > 1 { plural(*replicas, "replica") } else { plural(*threads, "thread") };
-    let kernels = environment.kernel_instructions.as_ref().map(|name| format!(", own kernels {name}"));
+    let kernels = environment.kernel_instructions.as_ref().map(|name| format!(", Medley's kernels {name}"));
     let kernels = kernels.unwrap_or_default();
     let mut pairs = vec![
         ("medley".to_owned(), format!("{medley}, libtorch {libtorch}, {platform}")),
@@ -146,6 +146,7 @@ fn environment(environment: &Environment, run: &Described) -> String {
             format!("{precision}, {}, convolutions by {}", environment.memory_layout, environment.convolutions),
         ),
     ];
+    pairs.extend(environment.mkl_cbwr.iter().map(|mode| ("MKL_CBWR".to_owned(), mode.clone())));
     pairs.extend(run.git_revision.iter().map(|revision| ("git".to_owned(), revision.clone())));
     let weights = |weights: &medley_core::record::WeightsRecord| {
         ("started from".to_owned(), format!("{}, SHA-256 {}", weights.file, short(&weights.sha256)))
@@ -167,7 +168,7 @@ fn seeds(run: &Described) -> String {
             vec![seed.seed.to_string(), best, state]
         })
         .collect();
-    output::table(&["seed", "best epoch", "trained"], &rows)
+    output::table(&["seed", "selected epoch", "trained"], &rows)
 }
 
 type Value = fn(&TaskResult) -> Option<f64>;

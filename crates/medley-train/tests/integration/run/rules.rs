@@ -73,16 +73,17 @@ fn what_goes_on_otherwise_than_it_began_says_so() {
 #[test]
 fn what_goes_on_with_other_instructions_says_so() {
     let laboratory = Laboratory::new(UNEVEN);
-    let run = laboratory.start().unwrap();
-    let path = run.layout().root().join("manifest.json");
-    let root = run.layout().root().to_owned();
-    let ours = run.environment();
-    drop(run);
-    let written = std::fs::read_to_string(&path).unwrap();
-    let key = format!("\"kernel_instructions\": \"{}\"", ours.kernel_instructions.unwrap());
-    assert!(written.contains(&key), "{written}");
-    std::fs::write(&path, written.replace(&key, "\"kernel_instructions\": \"NEON\"")).unwrap();
-    let (_, warnings) = trained(laboratory.resume(&root).unwrap());
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].starts_with("this machine or libtorch differs"), "{warnings:?}");
+    for (key, other) in [("kernel_instructions", "NEON"), ("mkl_cbwr", "AVX,STRICT")] {
+        let run = laboratory.start().unwrap();
+        let root = run.layout().root().to_owned();
+        drop(run);
+        let path = root.join("manifest.json");
+        let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert!(manifest["environment"]["kernel_instructions"].is_string());
+        manifest["environment"][key] = other.into();
+        std::fs::write(&path, manifest.to_string()).unwrap();
+        let (_, warnings) = trained(laboratory.resume(&root).unwrap());
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].starts_with("this machine, libtorch, MKL_CBWR or the compute plan"), "{warnings:?}");
+    }
 }
