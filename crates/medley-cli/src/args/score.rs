@@ -20,6 +20,7 @@ Examples:
   medley score 'breastmnist_test_[AUC]0.901_[ACC]0.863@1.csv' --data ~/medmnist
   medley score runs/small-three-1 --published    with what others report
   medley score submission.csv --markdown
+  medley score runs/four-1 runs/four-2 runs/four-3 --as-seeds four
   medley score scores.npy --task retinamnist --labels labels.npy --metrics all
   medley score runs/small-three-1 --corruptions --reference runs/resnet18-1
   medley score runs/small-three-1 --apart breastmnist=groups.csv --write
@@ -48,6 +49,10 @@ pub struct ScoreArguments {
     /// Show metrics by class, and calibration by class frequency
     #[arg(long)]
     pub details: bool,
+    /// Take all predictors for seeds of one experiment of this name, as when each was trained by a job of its own: mean, deviation
+    /// and interval over them. Ensembles are left out
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["corruptions", "write"])]
+    pub as_seeds: Option<String>,
     #[command(flatten)]
     pub related: RelatedArguments,
     #[command(flatten)]

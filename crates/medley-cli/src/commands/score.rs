@@ -11,7 +11,7 @@ use medley_metrics::bootstrap::Resampling;
 use medley_metrics::metrics::{self, ALL};
 use medley_metrics::scorecard::score;
 use medley_predictions::MatchRequest;
-use medley_predictions::matching::{load, refuse_doubles};
+use medley_predictions::matching::{as_seeds, load, refuse_doubles};
 use medley_report::{Format, Show, ShowPublished, render_scorecard};
 
 pub(crate) use related::draw_groups;
@@ -32,6 +32,9 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
         predictions.extend(load(path, &request, &truth)?);
     }
     refuse_doubles(&predictions)?;
+    if let Some(name) = &arguments.as_seeds {
+        predictions = as_seeds(predictions, name)?;
+    }
     // First, as tables of groups are of all rows.
     draw_groups(&mut predictions.iter_mut().collect::<Vec<_>>(), &arguments.drawn.groups)?;
     let resampling = resampling(&arguments.resampling);

@@ -140,3 +140,21 @@ fn groups_that_do_not_fit_are_refused_in_a_line() {
     refused(2, "there are no predictions of `bloodmnist`", &["--apart", "bloodmnist=all.csv"]);
     refused(2, "is for the test split", &["--split", "val", "--apart", "breastmnist=all.csv"]);
 }
+
+#[test]
+fn runs_of_a_seed_each_are_scored_as_seeds_of_one() {
+    let lab = Lab::new(60);
+    lab.run(run());
+    lab.run(Recipe { name: "two-1", seeds: &[1], ..run() });
+    let runs = ["score", "runs/one-1", "runs/two-1"];
+    let card: Value =
+        serde_json::from_str(&must(lab.path(), &[&runs[..], &["--as-seeds", "both", "--json"]].concat())).unwrap();
+    let mean = &card["seeds"][0];
+    assert_eq!((&mean["predictor"], &card["predictors"][1]["predictor"]), (&"both".into(), &"both-seed1".into()));
+    assert!(mean["rows"].as_array().unwrap().iter().all(|row| row[2]["count"] == 2), "{mean}");
+    let text = must(lab.path(), &[&runs[..], &["--as-seeds", "both"]].concat());
+    assert!(text.contains("both (test), mean over seeds"), "{text}");
+    let refused = medley(lab.path(), &["score", "runs/one-1", "--as-seeds", "both"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("needs two or more"), "{}", refused.stderr);
+}

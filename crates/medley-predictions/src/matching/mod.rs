@@ -3,6 +3,7 @@
 //! A path may be a result file, a submission, a table of scores, a run folder or any folder of result files. The order is always the
 //! same: predictions are read to the end, then a token is made for them, and only then the labels open.
 
+mod as_seeds;
 mod computation;
 mod folder;
 mod run_data;
@@ -21,6 +22,7 @@ use crate::input::Input;
 use crate::result_file::{ResultName, parse_evaluator_name, parse_name};
 use crate::submission::is_submission;
 use crate::{PredictionError, ScoreTable, TableShape};
+pub use as_seeds::as_seeds;
 pub use computation::{differing_computation, environment};
 use run_data::RunData;
 pub use truth::{PublishedTask, Truth, TruthSource};
