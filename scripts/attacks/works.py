@@ -171,7 +171,7 @@ class Datasheet(Sheet):
     name = "datasheet"
 
     def sheet(self, place):
-        return ["data", "datasheet", "breastmnist", "retinamnist", "--data", self.lab.data, "--format", "html", "--out", place]
+        return ["data", "datasheet", "breastmnist", "retinamnist", "--data", self.lab.data, "--format", "html", "--overwrite", "--out", place]
 
 
 class Cache(Sheet):

@@ -1,5 +1,6 @@
 //! Batches from images, policies and positions.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use medley_core::keys::check_range;
@@ -35,7 +36,7 @@ pub struct SampleRef {
 pub struct BatchRequest {
     /// The same image varies from epoch to epoch.
     pub epoch: u64,
-    /// The images in order. Of one that stands there several times in a row, each copy varies on its own.
+    /// The images in order. Of one that stands there several times, each copy varies on its own.
     pub samples: Vec<SampleRef>,
 }
 
@@ -191,9 +192,12 @@ impl Shared {
         pixels.resize(request.samples.len() * size, 0.0);
         let mut renderer = self.renderers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let mut plan = Plan::new(self.shape);
-        let mut copy = 0;
-        for (row, (sample, out)) in request.samples.iter().zip(pixels.chunks_exact_mut(size)).enumerate() {
-            copy = if row > 0 && request.samples[row - 1] == *sample { copy + 1 } else { 0 };
+        let mut seen: HashMap<SampleRef, u64> = HashMap::with_capacity(request.samples.len());
+        for (sample, out) in request.samples.iter().zip(pixels.chunks_exact_mut(size)) {
+            // A small set is seen several times in a large batch: each time is drawn anew.
+            let times = seen.entry(*sample).or_default();
+            let copy = *times;
+            *times += 1;
             let source = &self.sources[sample.task];
             let image = source.images.image(sample.index);
             plan.clear(source.shape);

@@ -17,6 +17,7 @@ mod read;
 mod splits;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use medley_core::message::{listed, quoted};
@@ -26,7 +27,7 @@ use medley_storage::Storage;
 use serde::Serialize;
 
 use crate::ImportError;
-use listing::{ImageList, refuse};
+use listing::{ImageList, ListedImage, refuse};
 use medley_data::registry::user;
 use splits::Item;
 
@@ -286,8 +287,11 @@ fn place(path: &Path, listing: &ImageList, options: &ImportOptions) -> Result<Ve
         shares = shares.map(|share| share / sum);
     }
     let train_is_whole = given(Split::Val) && given(Split::Test);
+    // An image without a split has that of its group.
+    let of_groups: BTreeMap<_, Split> = images.iter().filter_map(|image| Some((image.group?, image.split?))).collect();
+    let own = |image: &ListedImage| image.split.or_else(|| of_groups.get(&image.group?).copied());
     let open: Vec<usize> = (0..images.len())
-        .filter(|&index| match images[index].split {
+        .filter(|&index| match own(&images[index]) {
             None => true,
             Some(Split::Train) => !train_is_whole,
             Some(_) => false,
@@ -296,7 +300,7 @@ fn place(path: &Path, listing: &ImageList, options: &ImportOptions) -> Result<Ve
     let items: Vec<Item> =
         open.iter().map(|&index| Item { classes: images[index].classes.clone(), group: images[index].group }).collect();
     let drawn = splits::divide(&items, listing.classes.len(), shares, options.seed);
-    let mut places: Vec<Split> = images.iter().map(|image| image.split.unwrap_or(Split::Train)).collect();
+    let mut places: Vec<Split> = images.iter().map(|image| own(image).unwrap_or(Split::Train)).collect();
     for (index, split) in open.into_iter().zip(drawn) {
         places[index] = split;
     }
@@ -312,7 +316,7 @@ fn place(path: &Path, listing: &ImageList, options: &ImportOptions) -> Result<Ve
 
 /// A group that is given to two splits is a leak that no drawing can mend.
 fn check_given_groups(path: &Path, listing: &ImageList) -> Result<(), ImportError> {
-    let mut places = std::collections::BTreeMap::new();
+    let mut places = BTreeMap::new();
     for image in &listing.images {
         if let (Some(group), Some(split)) = (image.group, image.split) {
             let first = *places.entry(group).or_insert(split);

@@ -73,6 +73,10 @@ impl Resampled {
 
     /// The standard error: the sample deviation of the resamples. `None` as for [`Self::interval`], and of fewer than two.
     pub fn standard_error(&self) -> Option<f64> {
+        // Of equal numbers, which rounding makes differ from their mean.
+        if self.is_defined() && self.draws.len() > 1 && self.draws.iter().all(|draw| *draw == self.draws[0]) {
+            return Some(0.0);
+        }
         standard_deviation(&self.draws).filter(|error| self.is_defined() && error.is_finite())
     }
 

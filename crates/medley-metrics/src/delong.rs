@@ -59,7 +59,11 @@ pub fn auc_variance(sample: &Sample) -> Option<AucVariance> {
     Some(AucVariance { auc: shares.auc, standard_error: variance_of_sum(sample, &shares.by_row)?.sqrt() })
 }
 
-/// Tests whether two predictors have the same official AUC. `None` as for [`auc_variance`].
+/// Standard errors up to this are 0, but for rounding.
+const LEAST_ERROR: f64 = 1e-12;
+
+/// Tests whether two predictors have the same official AUC. `None` as for [`auc_variance`], and where they differ and no row varies, as
+/// of one that ranks perfectly and one that ranks nothing.
 ///
 /// # Errors
 /// [`MetricError::NotPaired`].
@@ -69,6 +73,10 @@ pub fn auc_difference(a: &Sample, b: &Sample) -> Result<Option<AucDifference>, M
     let by_row: Vec<f64> = one.by_row.iter().zip(&two.by_row).map(|(a, b)| a - b).collect();
     let Some(variance) = variance_of_sum(a, &by_row) else { return Ok(None) };
     let (difference, standard_error) = (one.auc - two.auc, variance.sqrt());
+    // Without variance the test would be certain, of however few rows.
+    if difference != 0.0 && standard_error <= LEAST_ERROR {
+        return Ok(None);
+    }
     let p = if difference == 0.0 { 1.0 } else { 2.0 * normal_cdf(-(difference / standard_error).abs()) };
     Ok(Some(AucDifference { difference, standard_error, p }))
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::server::may_pass;
 use crate::{LoggedRun, MlflowError, Point, Series, Server};
 
 /// What MLflow takes at once.
@@ -81,8 +82,27 @@ fn found_or_made(
         return Ok((id, artifacts, true));
     }
     let tags: Vec<(String, String)> = by.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let (id, artifacts) = server.create(experiment, name, run.begun, &tags)?;
-    Ok((id, artifacts, false))
+    let made = match server.create(experiment, name, run.begun, &tags) {
+        Err(error) if is_lost(&error) => {
+            server.pause();
+            // It may have been made, and the answer lost.
+            match server.find(experiment, &by)? {
+                Some(made) => made,
+                None => server.create(experiment, name, run.begun, &tags)?,
+            }
+        }
+        made => made?,
+    };
+    Ok((made.0, made.1, false))
+}
+
+/// Whether it is not known what became of a request, or the server will take it later.
+fn is_lost(error: &MlflowError) -> bool {
+    match error {
+        MlflowError::Unreachable { .. } | MlflowError::Answer { .. } => true,
+        MlflowError::Refused { status, .. } => may_pass(*status),
+        _ => false,
+    }
 }
 
 /// Logs parameters, tags and metrics, as many at once as MLflow takes.

@@ -71,7 +71,7 @@ impl Server {
     pub fn new(url: &str, options: ServerOptions) -> Result<Self, MlflowError> {
         let base = url.trim_end_matches('/');
         let problem = match base.split_once("://") {
-            Some(("http" | "https", rest)) if rest.split('/').next().is_some_and(|host| host.contains('@')) => {
+            Some(("http" | "https", rest)) if rest.contains('@') => {
                 let shown = base.rsplit_once('@').map_or("", |(_, host)| host).to_owned();
                 let problem = "user and password belong into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD";
                 return Err(MlflowError::Address { url: shown, problem });
@@ -127,7 +127,7 @@ impl Server {
         }
     }
 
-    /// Makes a run; its identifier and where its artifacts go.
+    /// Makes a run; its identifier and where its artifacts go. It is asked for once: an answer that is lost may be of a run that was made.
     ///
     /// # Errors
     /// [`MlflowError`].
@@ -139,7 +139,9 @@ impl Server {
         tags: &[(String, String)],
     ) -> Result<(String, String), MlflowError> {
         let body = json!({ "experiment_id": experiment, "run_name": name, "start_time": begun, "tags": pairs(tags) });
-        let made = self.ask("POST", "runs/create", Body::Json(&body))?;
+        let url = format!("{}/api/2.0/mlflow/runs/create", self.base);
+        let answer = self.exchange_within(1, "POST", &url, &Body::Json(&body), "runs/create")?;
+        let made: Value = self.parse(&answer, "runs/create")?;
         self.run_of(made.get("run").unwrap_or(&Value::Null), "runs/create")
     }
 
@@ -227,7 +229,18 @@ impl Server {
 
     /// Sends a request until it is answered, some times at most.
     fn exchange(&self, method: &str, url: &str, body: &Body<'_>, what: &str) -> Result<String, MlflowError> {
-        let mut left = ATTEMPTS;
+        self.exchange_within(ATTEMPTS, method, url, body, what)
+    }
+
+    fn exchange_within(
+        &self,
+        attempts: u32,
+        method: &str,
+        url: &str,
+        body: &Body<'_>,
+        what: &str,
+    ) -> Result<String, MlflowError> {
+        let mut left = attempts;
         loop {
             left -= 1;
             let again = match self.send(method, url, body) {
@@ -239,7 +252,7 @@ impl Server {
                         Ok(text) => {
                             let (url, what) = (self.base.clone(), what.to_owned());
                             let refused = MlflowError::Refused { url, status, what, problem: quoted(&text) };
-                            if !matches!(status, 408 | 429 | 502..=504) {
+                            if !may_pass(status) {
                                 return Err(refused);
                             }
                             refused
@@ -254,6 +267,11 @@ impl Server {
             }
             std::thread::sleep(self.options.pause);
         }
+    }
+
+    /// Waits as long as between two attempts.
+    pub(crate) fn pause(&self) {
+        std::thread::sleep(self.options.pause);
     }
 
     fn send(&self, method: &str, url: &str, body: &Body<'_>) -> Result<Response<ureq::Body>, ureq::Error> {
@@ -283,6 +301,11 @@ impl Server {
             }
         })
     }
+}
+
+/// Whether a refusal is of a server that is busy or starting.
+pub(crate) fn may_pass(status: u16) -> bool {
+    matches!(status, 408 | 429 | 502..=504)
 }
 
 fn pairs(pairs: &[(String, String)]) -> Vec<Value> {

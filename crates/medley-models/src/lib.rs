@@ -67,5 +67,6 @@ pub use medley_core::{Convolutions, MemoryLayout, Precision};
 pub use net::{Inference, MultiTaskNet, Trace};
 pub use options::{BuildOptions, Segment};
 pub use registry::{BackboneDescription, BackboneSummary, CostPerTask, describe, registry};
+pub use resize::resize;
 pub use scope::{OwnKernels, Part, Scope};
 pub use trace::Traced;

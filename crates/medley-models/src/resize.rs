@@ -10,7 +10,7 @@ use crate::ModelError;
 ///
 /// # Errors
 /// [`ModelError::Torch`] when memory runs out.
-pub(crate) fn resize(images: &Tensor, side: i64) -> Result<Tensor, ModelError> {
+pub fn resize(images: &Tensor, side: i64) -> Result<Tensor, ModelError> {
     let shape = images.size();
     if shape[2..].iter().all(|&have| have == side) {
         return Ok(images.shallow_clone());

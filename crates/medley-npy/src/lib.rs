@@ -29,3 +29,8 @@ mod values;
 pub use error::NpyError;
 pub use header::{Header, ItemKind, ItemType, read_header, render_header};
 pub use values::{NumericArray, class_indices, numbers, parse};
+
+/// The example in the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

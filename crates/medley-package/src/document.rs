@@ -16,6 +16,9 @@ use crate::{
     UnlikeThreshold, Weights,
 };
 
+/// Threads that a package may ask for, as many as `--threads` takes.
+const MOST_THREADS: usize = 1024;
+
 /// What `format` is in every description.
 const FORMAT: &str = "medley-model";
 /// The version of the form that is written, and read.
@@ -190,6 +193,9 @@ impl Document {
         hash("lineage.config_sha256", &lineage.config_sha256, 64)?;
         if compute.batch_size == 0 || compute.threads == 0 || compute.replicas == 0 {
             return Err(value("compute", "has a 0 where at least 1 is needed"));
+        }
+        if compute.threads > MOST_THREADS || compute.replicas > MOST_THREADS {
+            return Err(value("compute", format!("has more than {MOST_THREADS} threads or replicas")));
         }
         let lineage = Arc::new(lineage);
         let alone = tasks.len() == 1;

@@ -1,7 +1,7 @@
 //! Rows that belong together, such as the images of one patient or near duplicates, as a CSV file says.
 //!
-//! The file has a header, a column `split` (`train`, `val`, `test`; others are passed over), a column `index` (from 0), and the name of
-//! the group in the last column. `medley data audit --groups` writes such files.
+//! The file has a header, a column `split` (`train`, `val` or `test`), a column `index` (from 0), and the name of the group in the column
+//! `group`, else in the last one; a row without a name is a group by itself. `medley data audit --groups` writes such files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -55,16 +55,25 @@ impl GroupTable {
             header.iter().position(|column| column == name).ok_or_else(|| bad(format!("it has no column {name:?}")))
         };
         let (split, index) = (column("split")?, column("index")?);
+        let group = header.iter().position(|column| column == "group").unwrap_or(header.len() - 1);
+        if group == split || group == index {
+            return Err(bad("it has no column with groups: name it `group`, or put it last".to_owned()));
+        }
         let mut names: BTreeMap<String, u64> = BTreeMap::new();
         let mut rows = BTreeMap::new();
         for record in reader.records() {
             let record = record.map_err(|error| bad(error.to_string()))?;
             let line = record.position().map_or(0, csv::Position::line);
-            let Some(of) = Split::ALL.into_iter().find(|known| known.to_string() == record[split]) else { continue };
+            let of = split_of(&record[split]).ok_or_else(|| {
+                bad(format!("line {line}: there is no split {:?}; it is train, val or test", &record[split]))
+            })?;
             let row = record[index].trim().parse::<usize>();
             let row = row.map_err(|_| bad(format!("line {line}: there is no {of} row {:?}", &record[index])))?;
+            let name = record[group].trim();
+            // No name is that of a line.
+            let name = if name.is_empty() { format!("\n{line}") } else { name.to_owned() };
             let next = names.len() as u64;
-            let group = *names.entry(record[record.len() - 1].to_owned()).or_insert(next);
+            let group = *names.entry(name).or_insert(next);
             if rows.insert((of, row), Listed { group, line }).is_some() {
                 return Err(bad(format!("line {line}: the {of} row {row} is listed twice")));
             }
@@ -110,6 +119,16 @@ impl GroupTable {
     }
 }
 
+/// The split of a word, as `medley data import` reads it.
+fn split_of(word: &str) -> Option<Split> {
+    match word.trim().to_lowercase().as_str() {
+        "train" | "training" => Some(Split::Train),
+        "val" | "valid" | "validation" => Some(Split::Val),
+        "test" | "testing" => Some(Split::Test),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,11 +143,18 @@ mod tests {
 
     #[test]
     fn rows_whose_group_is_in_another_split_are_not_apart() {
-        let text = "split,index,image,patient\ntest,0,x,P1\ntest,1,y,P2\ntrain,0,z,P1\ntest,2,t,P3\nval,4,u,P3\nother,x,v,P2\n";
+        let text = "split,index,image,patient\ntest,0,x,P1\ntest,1,y,P2\ntrain,0,z,P1\ntest,2,t,P3\nval,4,u,P3\n";
         let table = read(text).unwrap();
         assert_eq!(table.apart(Split::Test, 4), [1, 3], "a row that is not listed is by itself");
         assert_eq!(table.apart(Split::Val, 5), [0, 1, 2, 3]);
         assert_eq!(table.of(Split::Test, 0).unwrap().group, table.of(Split::Train, 0).unwrap().group);
+    }
+
+    #[test]
+    fn the_column_is_known_by_its_name_and_rows_without_one_are_by_themselves() {
+        let table = read("group,split,index\nP1,test,0\n,Test,1\n, validation ,0\nP1,valid,1\n").unwrap();
+        assert_eq!(table.apart(Split::Test, 2), [1]);
+        assert_ne!(table.of(Split::Test, 1).unwrap().group, table.of(Split::Val, 0).unwrap().group);
     }
 
     #[test]
@@ -149,6 +175,8 @@ mod tests {
             ("split,index,group\ntrain,-1,a\n", "line 2: there is no train row \"-1\""),
             ("split,index,group\ntrain,0,a\ntrain,0,b\n", "line 3: the train row 0 is listed twice"),
             ("split,index,group\ntrain,0\n", "record 1"),
+            ("split,index,group\ntrian,0,a\n", "line 2: there is no split \"trian\"; it is train, val or test"),
+            ("patient,index,split\nP1,0,test\n", "no column with groups"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(words), "{error}");

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -19,6 +19,9 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::http::{App, router};
 use crate::{Hosted, ServeError, ServeOptions};
+
+/// SIGTERM within this time of another is the same one.
+const SAME: Duration = Duration::from_secs(2);
 
 /// For so long requests are read, once nobody is let in any more.
 const LINGER: Duration = Duration::from_millis(100);
@@ -119,7 +122,8 @@ impl Bound {
         self.address
     }
 
-    /// Requests the stop at SIGINT and SIGTERM.
+    /// Requests the stop at SIGINT and SIGTERM. Programs such as `timeout` and schedulers send SIGTERM to a process and to its group:
+    /// within two seconds that is one.
     ///
     /// # Errors
     /// [`ServeError::Signals`].
@@ -129,8 +133,13 @@ impl Bound {
         for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
             let (mut signals, stop) = (signal(kind).map_err(ServeError::Signals)?, stop.clone());
             self.runtime.spawn(async move {
+                let mut last: Option<Instant> = None;
                 while signals.recv().await.is_some() {
-                    stop.request();
+                    let again = kind == SignalKind::terminate() && last.is_some_and(|then| then.elapsed() < SAME);
+                    if !again {
+                        last = Some(Instant::now());
+                        stop.request();
+                    }
                 }
             });
         }

@@ -31,6 +31,12 @@ pub enum StorageError {
         /// The target.
         path: PathBuf,
     },
+    /// There is no folder for it.
+    #[error("cannot write `{}`: there is no folder `{}`; make it first", Shown(path), Shown(path.parent().unwrap_or(path)))]
+    NoFolder {
+        /// The target.
+        path: PathBuf,
+    },
     /// The device or the file system refused.
     #[error("cannot write `{}`", Shown(path))]
     Io {
@@ -265,6 +271,9 @@ pub(crate) fn temporary_sibling(path: &Path) -> Result<PathBuf, StorageError> {
 fn swept_sibling(path: &Path) -> Result<PathBuf, StorageError> {
     let temporary = temporary_sibling(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if matches!(folder.try_exists(), Ok(false)) {
+        return Err(StorageError::NoFolder { path: path.to_owned() });
+    }
     sweep_abandoned(folder, |target| path.ends_with(target));
     Ok(temporary)
 }

@@ -192,7 +192,10 @@ fn distill(error: &DistillError) -> Code {
 
 fn parent(error: &ParentError) -> Code {
     match error {
-        ParentError::Misfit { .. } | ParentError::TwoOrigins | ParentError::NotLonger { .. } => Code::Usage,
+        ParentError::Misfit { .. }
+        | ParentError::OtherFolds { .. }
+        | ParentError::TwoOrigins
+        | ParentError::NotLonger { .. } => Code::Usage,
         ParentError::NotBegun { .. } => Code::Disk,
     }
 }

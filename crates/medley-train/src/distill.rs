@@ -26,6 +26,7 @@ pub use self::teacher::Teacher;
 use crate::TrainError;
 use crate::config::Experiment;
 use crate::data::{LearningData, Prepared, SplitSources};
+use crate::folds;
 
 /// The record of an ensemble, and the largest that is read.
 const ENSEMBLE: (&str, u64) = ("ensemble.json", 64 << 20);
@@ -353,27 +354,11 @@ impl Student<'_> {
     }
 
     fn check_folds(&self, root: &Path, manifest: &Manifest) -> Result<(), TrainError> {
-        let place = |folds: &Option<FoldsRecord>| folds.as_ref().map(|folds| (folds.count, folds.index, folds.repeat));
-        if place(&self.folds) != place(&manifest.folds) {
-            let said = |folds: &Option<FoldsRecord>| match place(folds) {
-                Some((count, index, repeat)) => format!("fold {index} of {count} (repeat {repeat})"),
-                None => "the validation split of the file".to_owned(),
-            };
-            let (theirs, ours) = (said(&manifest.folds), said(&self.folds));
-            let problem = format!(
-                "it left out {theirs}, and this run leaves out {ours}: it would have learnt from validation rows"
-            );
-            return Err(misfit(root, problem));
+        let wanted = self.wanted.iter().map(|name| (*name).to_owned());
+        match folds::difference(manifest, self.folds.as_ref(), &wanted.collect::<Vec<String>>()) {
+            Some(problem) => Err(misfit(root, problem)),
+            None => Ok(()),
         }
-        let groups =
-            |folds: &Option<FoldsRecord>, name: &str| folds.as_ref().and_then(|one| one.groups.get(name).cloned());
-        for name in &self.wanted {
-            let is_known = manifest.data.iter().any(|data| data.task.name == *name);
-            if is_known && groups(&self.folds, name) != groups(&manifest.folds, name) {
-                return Err(misfit(root, format!("other rows of {name} belong together (`folds.groups`)")));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -68,7 +68,8 @@ impl Session<'_> {
     /// # Errors
     /// As [`Session::start`], but for what concerns the run folder.
     pub fn time_epoch(&self, experiment: &Experiment) -> Result<EpochTime, TrainError> {
-        self.dry_run(experiment, |seed_run, test_rows| {
+        // The longest epoch is planned for: one with nothing frozen.
+        self.dry_run(&experiment.without_freeze(), |seed_run, test_rows| {
             let clock = match experiment.seed_budget() {
                 Some(Budget::Time(_, clock)) => clock,
                 _ => Clock::Wall,
@@ -102,7 +103,9 @@ impl Session<'_> {
         stop: &StopFlag,
         seen: impl FnMut(usize, f64),
     ) -> Result<RangeTest, TrainError> {
-        let losses = self.dry_run(experiment, |seed_run, _| seed_run.try_rates(rates, stop, seen))?;
+        // A loss that is not finite ends the test, whatever it would do to a run.
+        let losses =
+            self.dry_run(&experiment.with_patience(rates.len()), |seed_run, _| seed_run.try_rates(rates, stop, seen))?;
         Ok(RangeTest::new(rates, &losses))
     }
 

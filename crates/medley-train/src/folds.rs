@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use groups::{Groups, GroupsError};
+use medley_core::record::{FoldsRecord, Manifest};
 use medley_core::seed::{Purpose, stream};
 use medley_core::{CoreError, ImageShape, ImageSource, LabelledImages, Labels, OpenedTask, Split, TaskKind};
 use rand::seq::SliceRandom as _;
@@ -45,6 +46,27 @@ impl FoldsConfig {
     pub fn fold(&self) -> Option<Fold> {
         self.count.map(|count| Fold { count, index: self.index, repeat: self.repeat })
     }
+}
+
+/// Why a run has learnt from rows that another one, of these folds, is validated on, as far as it knows these tasks; `None` where it has not.
+pub(crate) fn difference(run: &Manifest, folds: Option<&FoldsRecord>, tasks: &[String]) -> Option<String> {
+    let place = |folds: Option<&FoldsRecord>| folds.map(|folds| (folds.count, folds.index, folds.repeat));
+    let groups = |folds: Option<&FoldsRecord>, task: &str| folds.and_then(|one| one.groups.get(task).cloned());
+    let theirs = run.folds.as_ref();
+    let mut shared = tasks.iter().filter(|task| run.data.iter().any(|data| data.task.name == **task)).peekable();
+    shared.peek()?;
+    if place(theirs) != place(folds) {
+        let said = |folds: Option<&FoldsRecord>| match place(folds) {
+            Some((count, index, repeat)) => format!("fold {index} of {count} (repeat {repeat})"),
+            None => "the validation split of the file".to_owned(),
+        };
+        let (theirs, ours) = (said(theirs), said(folds));
+        return Some(format!(
+            "it left out {theirs}, and this run leaves out {ours}: it would have learnt from validation rows"
+        ));
+    }
+    let other = shared.find(|task| groups(theirs, task) != groups(folds, task))?;
+    Some(format!("other rows of {other} belong together (`folds.groups`)"))
 }
 
 /// The fold of each row of training and validation together, training rows first. Each class is spread evenly: numbers of its rows

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use medley_core::RunLayout;
-use medley_core::record::{Inheritance, Manifest, Parent, ParentSeed};
+use medley_core::record::{FoldsRecord, Inheritance, Manifest, Parent, ParentSeed};
 use medley_predictions::record::read_manifest;
 use medley_storage::Shown;
 use tch::{Tensor, no_grad_guard};
 
 use crate::TrainError;
 use crate::checkpoint::CheckpointFolder;
+use crate::folds;
 use crate::run_folder::RunFolder;
 
 /// A run that another one begins from. It is read, and not locked.
@@ -42,6 +43,14 @@ pub enum ParentError {
         missing: usize,
         /// Some of their names.
         examples: String,
+    },
+    /// It has learnt from rows that this run is validated on.
+    #[error("cannot start from `{}`: {problem}", Shown(run))]
+    OtherFolds {
+        /// The parent's folder.
+        run: PathBuf,
+        /// What differs.
+        problem: String,
     },
     /// A run cannot begin from weights of a file and from another run.
     #[error(
@@ -99,6 +108,17 @@ impl ParentRun {
     /// Its folder.
     pub fn root(&self) -> &Path {
         self.layout.root()
+    }
+
+    /// Checks that it has not learnt from validation rows of this run, whose folds and tasks are these.
+    ///
+    /// # Errors
+    /// [`ParentError::OtherFolds`].
+    pub(crate) fn check_folds(&self, folds: Option<&FoldsRecord>, tasks: &[String]) -> Result<(), ParentError> {
+        match folds::difference(&self.manifest, folds, tasks) {
+            Some(problem) => Err(ParentError::OtherFolds { run: self.root().to_owned(), problem }),
+            None => Ok(()),
+        }
     }
 
     /// Which of its seeds a seed of the new run begins from: the same, or else its first.

@@ -215,14 +215,6 @@ impl RunFolder {
     pub fn check_data(&self, now: &[DataRecord]) -> Result<(), RunFolderError> {
         check_data(self.layout.root(), &self.manifest, now)
     }
-
-    /// Checks that a save of so many bytes will find room.
-    ///
-    /// # Errors
-    /// [`RunFolderError::NoSpace`].
-    pub fn check_space(&self, bytes: u64) -> Result<(), RunFolderError> {
-        check_space(self.layout.root(), bytes)
-    }
 }
 
 /// Checks that the data is what the run in `root` began with.

@@ -89,6 +89,7 @@ impl Sampler {
         for (index, count) in self.per_epoch.iter_mut().enumerate() {
             *count = if index == task { self.rows[index] } else { 0 };
         }
+        self.repeats = 1;
         self
     }
 

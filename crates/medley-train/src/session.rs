@@ -305,6 +305,7 @@ fn inherited(
     if parent.how() == Inheritance::Everything {
         check_data(parent.root(), parent.manifest(), &prepared.records)?;
     }
+    parent.check_folds(prepared.folds_record(experiment).as_ref(), &experiment.tasks)?;
     let state: Vec<_> = network.parameters().into_iter().chain(network.buffers()).collect();
     parent.record(&experiment.seeds, &state)
 }

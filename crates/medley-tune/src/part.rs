@@ -129,7 +129,8 @@ impl Part {
         let (answer, answers) = channel();
         let (_, best) = self.progress();
         let limit = deadline.map(Limit::new);
-        let asks = Asks { last: self.epochs(), best, limit, reports, answers, stop: stop.clone() };
+        let keeps_last = self.experiment.select.name() == "last";
+        let asks = Asks { last: self.epochs(), keeps_last, best, limit, reports, answers, stop: stop.clone() };
         let watch = Watch { outside: outside.clone(), stop: stop.clone() };
         std::thread::scope(|scope| {
             let training = std::thread::Builder::new().name("trial".to_owned());
@@ -240,6 +241,8 @@ impl Limit {
 /// The callback: asks what becomes of the run after each epoch but the last.
 struct Asks {
     last: usize,
+    /// Whether the network of the last epoch is kept, and no best one.
+    keeps_last: bool,
     best: Option<f64>,
     limit: Option<Limit>,
     reports: Sender<(usize, f64)>,
@@ -253,7 +256,8 @@ impl Callback for Asks {
     }
 
     fn after_epoch(&mut self, report: &EpochReport<'_>) -> Action {
-        let best = self.best.map_or(report.score, |best| best.max(report.score));
+        let earlier = self.best.filter(|_| !self.keeps_last);
+        let best = earlier.map_or(report.score, |best| best.max(report.score));
         self.best = Some(best);
         let is_over = self.limit.as_mut().is_some_and(|limit| limit.ends(Instant::now()));
         if report.epoch >= self.last {

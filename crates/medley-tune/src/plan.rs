@@ -1,5 +1,6 @@
 //! What a study says of its trials, and whether that fits its base experiment.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use medley_core::keys::{KeyError, Table as _};
@@ -32,6 +33,8 @@ medley_core::keys! {
         seeds: usize = 1, in 1..=100;
         /// In place of seeds: training and validation rows are split into so many folds, and each trial trains one run for each.
         folds: Option<usize> = None, in 2..=100;
+        /// With folds, files that say which rows belong together, by task, as `folds.groups` of a config.
+        groups: BTreeMap<String, String> = BTreeMap::new();
     }
 }
 
@@ -46,10 +49,10 @@ impl Plan {
             let problem = "there is no base experiment: add [objective] with `base = \"CONFIG.toml\"`";
             return Err(definition.refuse("objective.base", problem));
         }
-        let known = ["base", "seeds", "folds"];
+        let known = ["base", "seeds", "folds", "groups"];
         if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {
             let key = format!("objective.{key}");
-            return Err(definition.refuse(&key, "there is no such key; it can be `base`, `seeds` or `folds`"));
+            return Err(definition.refuse(&key, "there is no such key; it can be `base`, `seeds`, `folds` or `groups`"));
         }
         // The key without which it can be read is the wrong one.
         let plan: Self = Value::Table(table.clone()).try_into().map_err(|error: toml::de::Error| {
@@ -64,6 +67,9 @@ impl Plan {
         })?;
         if plan.folds.is_some() && table.contains_key("seeds") {
             return Err(definition.refuse("objective.folds", "a trial has seeds or folds; take one of them out"));
+        }
+        if plan.folds.is_none() && !plan.groups.is_empty() {
+            return Err(definition.refuse("objective.groups", "it is for folds, and `objective.folds` is left out"));
         }
         if definition.direction == Direction::Minimize {
             let problem = "a trial has the score that chooses its epochs, and higher is better, also of the loss, which counts \
@@ -93,6 +99,11 @@ impl Plan {
                     .refuse(key, "trials of a study may not depend on the clock; take it out")
                     .into());
             }
+        }
+        if !experiment.phases.is_empty() {
+            let problem =
+                "the value of a trial is the score of its joint training, which phases come after; take them out";
+            return Err(experiment.refuse("phases", problem).into());
         }
         if self.folds.is_some() && experiment.folds.count.is_some() {
             let problem = "the base has folds of its own (`folds.count`); take one of them out";
@@ -125,9 +136,15 @@ impl Plan {
         all.push(format!("seeds=[{seed}]"));
         if let Some(count) = self.folds {
             all.extend([format!("folds.count={count}"), format!("folds.index={index}")]);
+            all.extend(self.groups.iter().map(|(task, path)| groups_file(task, path)));
         }
         all
     }
+}
+
+/// The file of a task's groups, as `medley train --set` takes it.
+pub(crate) fn groups_file(task: &str, path: &str) -> String {
+    format!("folds.groups.{task}={}", Value::from(path))
 }
 
 /// Settings as `medley train --set` takes them.
@@ -223,6 +240,11 @@ mod tests {
                      'loss.gamma' = { uniform = [0.5, 4.0], when = { 'loss.name' = 'focal' } }\n\
                      [[variants]]\nname = 'a'\nset = { 'net.dropout' = 0.1 }\n[[variants]]\nname = 'b'\nset = {}";
         check(&study("folds = 3", space), BASE).unwrap();
+        let groups = study("folds = 3\ngroups = { breastmnist = 'a \\u0301.csv' }", space);
+        check(&groups, BASE).unwrap();
+        let definition = StudyDefinition::parse("study.toml".as_ref(), &groups).unwrap();
+        let of_fold = Plan::of(&definition).unwrap().with_part(&[], 1, 0);
+        assert!(of_fold.iter().any(|one| one.starts_with("folds.groups.breastmnist=\"a ")), "{of_fold:?}");
     }
 
     #[test]
@@ -239,6 +261,13 @@ mod tests {
             ("folds = 1", "'net.dropout' = { uniform = [0.0, 0.5] }", "`objective.folds`", "it is 1, it must be", 5),
             ("fold = 1", "'net.dropout' = { uniform = [0.0, 0.5] }", "`objective.fold`", "there is no such key", 5),
             ("seeds = 'a'", "'net.dropout' = { uniform = [0.0, 0.5] }", "`objective.seeds`", "invalid type", 5),
+            (
+                "groups = { breastmnist = 'a.csv' }",
+                "'net.dropout' = { uniform = [0.0, 0.5] }",
+                "`objective.groups`",
+                "it is for folds",
+                5,
+            ),
             ("seeds = 2\nfolds = 2", "x = { int = [0, 5] }", "`objective.folds`", "seeds or folds", 6),
         ];
         for (objective, space, key, says, line) in table {
@@ -256,6 +285,8 @@ mod tests {
         let fine = study("", "'net.dropout' = { uniform = [0.0, 0.5] }");
         let message = check(&fine, &format!("{BASE}budget = '2min'\n")).unwrap_err().to_string();
         assert!(message.contains("`train.budget`") && message.contains("clock"), "{message}");
+        let message = check(&fine, &format!("{BASE}[[phases]]\nepochs = 1\n")).unwrap_err().to_string();
+        assert!(message.contains("`phases`") && message.contains("joint training"), "{message}");
         let late = format!("[pruner]\nname = 'asha'\nlast = 27\n{fine}");
         let message = check(&late, BASE).unwrap_err().to_string();
         assert!(message.contains("trials have 9 epochs") && message.contains("study.toml:3:8"), "{message}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use medley_data::Registry;
 use medley_search::{SearchError, Study, StudyDefinition};
-use medley_storage::{ReadError, RealFs, read_text};
+use medley_storage::{RealFs, read_text};
 use medley_studies::DATA_FOLDER;
 use medley_train::config::{Experiment, RawExperiment, load};
 use medley_train::session::Session;
@@ -115,9 +115,4 @@ pub fn base(study: &Study) -> Result<PathBuf, TuneError> {
         Some(_) => Ok(study.folder().join(BASE)),
         None => Err(TuneError::NoBase { path: study.folder().to_owned() }),
     }
-}
-
-/// Whether a file is not there, as of the text of a study.
-pub fn is_missing(error: &TuneError) -> bool {
-    matches!(error, TuneError::Read(ReadError::Missing { .. }))
 }

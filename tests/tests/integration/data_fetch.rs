@@ -102,6 +102,11 @@ fn datasheets_are_written_for_people_and_for_programs() {
         ["data", "datasheet", "breastmnist", "retinamnist", "--data", "data", "--format", "html", "--out", "s"];
     must(lab.path(), &written);
     assert_eq!(names(&lab.path().join("s")), ["breastmnist.datasheet.html", "retinamnist.datasheet.html"]);
+    // Somebody may have written answers into it.
+    let again = lab.run(&written);
+    assert_eq!(again.code, Some(4), "{}", again.stderr);
+    assert!(again.stderr.contains("exists already") && again.stderr.contains("--overwrite"), "{}", again.stderr);
+    must(lab.path(), &[&written[..], &["--overwrite"]].concat());
     let both = lab.run(&["data", "datasheet", "breastmnist", "retinamnist", "--data", "data"]);
     assert_eq!(both.code, Some(2), "two on standard output: {}", both.stderr);
     let json = must(lab.path(), &["data", "datasheet", "breastmnist", "--data", "data", "--json"]).stdout;

@@ -42,11 +42,12 @@ fn requests(samples: &[SampleRef], batch_size: usize, epoch: u64) -> Vec<BatchRe
     samples.chunks(batch_size).map(|samples| BatchRequest { epoch, samples: samples.to_vec() }).collect()
 }
 
-/// None beside its like: copies of a batch vary each on its own.
+/// Each once: copies in a batch vary each on its own.
 fn samples() -> impl Strategy<Value = Vec<SampleRef>> {
     let sample = (0_usize..3, 0..COUNT).prop_map(|(task, index)| SampleRef { task, index });
     proptest::collection::vec(sample, 1..40).prop_map(|mut samples| {
-        samples.dedup();
+        let mut seen = BTreeSet::new();
+        samples.retain(|sample| seen.insert((sample.task, sample.index)));
         samples
     })
 }
@@ -117,6 +118,10 @@ fn copies_side_by_side_vary_each_on_its_own() {
     let copies: Vec<_> = three.chunks(one.len()).collect();
     assert_eq!((copies.len(), copies[0]), (3, &one[..]));
     assert!(copies[0] != copies[1] && copies[1] != copies[2] && copies[0] != copies[2]);
+    // With another image between them.
+    let between = bits(&assembler(0, 0, 1), requests(&[sample, SampleRef { task: 0, index: 1 }, sample], 3, 0), true);
+    let apart: Vec<_> = between.chunks(one.len()).collect();
+    assert_eq!((apart[0], apart[2]), (copies[0], copies[1]));
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub struct ExplainArguments {
     /// Pictures or folders of them, with --model; else the run folder whose images are explained
     #[arg(required = true, value_name = "IMAGE|RUN")]
     pub inputs: Vec<PathBuf>,
-    /// The network that explains pictures: a run folder, a package that `medley models export RUN --to DIR` wrote, or a built-in model \
+    /// The network that explains pictures: a run folder, a package that `medley models export RUN --to DIR` wrote, or a built-in model
     /// of `medley models list`
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["gallery", "rows", "split"])]
     pub model: Option<PathBuf>,

@@ -39,7 +39,7 @@ pub struct PredictArguments {
     pub top: usize,
     #[command(flatten)]
     pub form: PredictForm,
-    /// 16 bits per channel: refuse, full-range (0-65535 to 0-255) or picture-range (minimum to maximum of each picture); by default as \
+    /// 16 bits per channel: refuse, full-range (0-65535 to 0-255) or picture-range (minimum to maximum of each picture); by default as
     /// the training images
     #[arg(long, value_parser = word::<medley_import::import::SixteenBit>)]
     pub sixteen_bit: Option<medley_import::import::SixteenBit>,

@@ -88,7 +88,7 @@ pub struct ExportRunsArguments {
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// Address of the MLflow server
-    #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URL")]
+    #[arg(long, env = "MLFLOW_TRACKING_URI", hide_env_values = true, value_name = "URL")]
     pub mlflow: String,
     /// Name of the MLflow experiment, which is made if there is none
     #[arg(long, default_value = "medley", value_name = "NAME")]

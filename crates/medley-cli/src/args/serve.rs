@@ -23,7 +23,7 @@ password and no encryption: by default only programs of this machine can connect
 SIGINT (Ctrl-C) and SIGTERM stop it: nothing more is accepted, what was accepted is answered, and the exit code is 0. The second signal \
 ends it at once, with exit code 1 if something was lost.")]
 pub struct ServeArguments {
-    /// Run folders, packages that `medley models export RUN --to DIR` wrote, or built-in models of `medley models list`; every task is \
+    /// Run folders, packages that `medley models export RUN --to DIR` wrote, or built-in models of `medley models list`; every task is
     /// a model of its own
     #[arg(required = true, value_name = "MODEL")]
     pub models: Vec<PathBuf>,

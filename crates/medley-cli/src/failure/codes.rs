@@ -35,7 +35,10 @@ pub fn core(error: &CoreError) -> Code {
 /// Of [`StorageError`].
 pub fn storage(error: &StorageError) -> Code {
     match error {
-        StorageError::Exists { .. } | StorageError::NoName { .. } | StorageError::Io { .. } => Code::Disk,
+        StorageError::Exists { .. }
+        | StorageError::NoName { .. }
+        | StorageError::NoFolder { .. }
+        | StorageError::Io { .. } => Code::Disk,
     }
 }
 

@@ -52,6 +52,15 @@ fn images_that_are_related_to_other_splits_are_left_out() {
     assert_eq!((&record["tasks"][0]["apart"], &score["metric"]), (&45.into(), &"ACC".into()), "{record}");
     let (with, without) = (score["all"]["value"].as_f64().unwrap(), score["apart"]["value"].as_f64().unwrap());
     assert!((with - all[0].2).abs() + (without - apart[0].2).abs() < 1e-9, "{record}");
+    // Of another task, it is kept beside the first.
+    std::fs::copy(lab.path().join("groups.csv"), lab.path().join("others.csv")).unwrap();
+    let other = format!("{}=others.csv", TASKS[1]);
+    must(lab.path(), &["score", "runs/one-1", "--apart", &other, "--write"]);
+    let record: Value =
+        serde_json::from_slice(&std::fs::read(lab.path().join("runs/one-1/related.json")).unwrap()).unwrap();
+    let kept: Vec<&str> =
+        record["tasks"].as_array().unwrap().iter().map(|task| task["task"].as_str().unwrap()).collect();
+    assert_eq!(kept, TASKS[..2]);
     let text = must(lab.path(), &arguments);
     assert!(text.contains("without 15 of 60 images") && text.contains("groups.csv"), "{text}");
 }

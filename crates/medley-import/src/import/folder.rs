@@ -176,7 +176,7 @@ fn entries(folder: &Path, others: &mut Others) -> Result<Entries, ImportError> {
             continue;
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-        if metadata.is_file() && medley_pictures::ENDINGS.contains(&ending.as_str()) {
+        if metadata.is_file() && medley_pictures::is_picture(&path) {
             found.images.push(path);
         } else {
             *others.0.entry(ending).or_default() += 1;

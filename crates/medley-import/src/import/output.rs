@@ -233,6 +233,11 @@ impl Made {
         let splits = match (given, self.listing.images.len()) {
             (0, _) => drawn.to_owned(),
             (given, all) if given == all && self.as_given() => "given".to_owned(),
+            (given, all) if given == all => {
+                format!(
+                    "given for all images, but not for each split: some of those given to train were drawn for the others ({drawn})"
+                )
+            }
             (given, all) => format!("given for {given} of {all} images, else {drawn}"),
         };
         let colour = match (options.colour, decoded.channels) {

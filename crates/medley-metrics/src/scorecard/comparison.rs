@@ -107,11 +107,10 @@ impl Difference {
     }
 
     /// The p-value of `DeLong`'s test, with the interval that belongs to it: the two agree on whether 0 is inside.
-    fn take_auc(&mut self, found: Option<AucDifference>, confidence: f64) -> Option<f64> {
-        let found = found?;
+    fn take_auc(&mut self, found: &AucDifference, confidence: f64) -> f64 {
         let interval = found.interval(confidence);
         (self.low, self.high) = (Some(interval.low), Some(interval.high));
-        Some(found.p)
+        found.p
     }
 
     /// Whether the interval excludes 0 though the test, at the same level and before any correction, finds no difference, or the other
@@ -188,7 +187,10 @@ fn pair(
             let (one, two) = &exchanged[index];
             let is_single_label = crate::metric::SINGLE_LABEL.contains(&a.kind());
             (difference.test, difference.p) = match info.id {
-                "auc" => ("DeLong", difference.take_auc(auc_difference(a, b)?, options.confidence)),
+                "auc" => match auc_difference(a, b)? {
+                    Some(found) => ("DeLong", Some(difference.take_auc(&found, options.confidence))),
+                    None => ("permutation", one.minus(two).permutation_p()),
+                },
                 // Rows of one group are not so many independent tosses.
                 "accuracy" if is_single_label && a.groups().is_none() => ("McNemar", Some(mcnemar.p)),
                 _ => ("permutation", one.minus(two).permutation_p()),

@@ -146,6 +146,14 @@ fn equal_predictors_do_not_differ_and_unequal_ones_do() {
     }
     assert_eq!(auc_difference(&good, &good).unwrap().unwrap().p, 1.0);
     assert!(auc_difference(&good, &bad).unwrap().unwrap().p < 1e-6);
+    let of = |scores: Vec<f64>| {
+        let labels = Labels::single(vec![0, 0, 0, 1, 1, 1]).unwrap();
+        Sample::new(&task(TaskKind::Binary, 2), labels, Scores::new(scores, 6, 2).unwrap()).unwrap()
+    };
+    let perfect = of(vec![0.9, 0.1, 0.8, 0.2, 0.7, 0.3, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9]);
+    let constant = of([0.7, 0.3].repeat(6));
+    assert_eq!(auc_difference(&perfect, &constant).unwrap(), None, "without variance it would be certain");
+    assert!(bootstrap(&constant, HEADLINE, &options).iter().all(|drawn| drawn.standard_error() == Some(0.0)));
     assert!(mcnemar(&good, &bad).unwrap().p < 1e-6);
     assert_eq!(mcnemar(&good, &good).unwrap().p, 1.0);
     let paired = bootstrap(&good, HEADLINE, &options)[2].minus(&bootstrap(&bad, HEADLINE, &options)[2]);

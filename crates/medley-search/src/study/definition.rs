@@ -115,7 +115,7 @@ impl StudyDefinition {
             Some((_, Value::Table(table))) => table,
             Some((node, _)) => return Err(document.refuse(&node.span, "objective", "it must be a table", None)),
         };
-        Ok(Self {
+        let study = Self {
             seed,
             direction,
             trials,
@@ -131,7 +131,33 @@ impl StudyDefinition {
             space: parse_space(&document, entries.get("space"), entries.get("variants"))?,
             time,
             places: places(&document, entries),
-        })
+        };
+        study.check_levels()?;
+        Ok(study)
+    }
+
+    /// Refuses pruners that could not end a trial, or never pause one.
+    fn check_levels(&self) -> Result<(), SearchError> {
+        let (first, last) = match &self.pruner {
+            PrunerConfig::Halving(pruner) => (pruner.first, pruner.last),
+            PrunerConfig::Asha(pruner) => (pruner.first, pruner.last),
+            PrunerConfig::Hyperband(pruner) => (pruner.first, pruner.last),
+            _ => return Ok(()),
+        };
+        if first >= last {
+            let problem = format!("it is {first}, but levels lie below `pruner.last`, which is {last}");
+            return Err(self.refuse("pruner.first", problem));
+        }
+        match (&self.pruner, self.trials) {
+            (PrunerConfig::Halving(halving), Some(trials)) if trials < halving.cohort => {
+                let problem = format!(
+                    "it is {trials}, but halving waits for a cohort of {} trials: give a multiple of that, or a smaller `pruner.cohort`",
+                    halving.cohort
+                );
+                Err(self.refuse("budget.trials", problem))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// [`SearchError::BadValue`] at the place of a key, for those who know more of it, such as the objective of its own. A key that was not
@@ -270,6 +296,16 @@ mod tests {
                 "`pruner.factor`: it is 1, but must be in [2, 100]\n --> study.toml:8:10",
             ),
             ("last = 9\n", "", "missing field `last`"),
+            (
+                "last = 9",
+                "last = 9\nfirst = 9",
+                "bad value for `pruner.first`: it is 9, but levels lie below `pruner.last`",
+            ),
+            (
+                "\"asha\"",
+                "\"halving\"\ncohort = 10",
+                "bad value for `budget.trials`: it is 9, but halving waits for a cohort of 10",
+            ),
             (
                 "x = { int = [1, 4] }",
                 "x = { int = [4, 1] }",

@@ -29,7 +29,7 @@ pub(crate) struct App {
     /// Memory for bodies.
     pub bodies: Arc<Bodies>,
     /// As many pictures are decoded at once.
-    pub decoders: Semaphore,
+    pub decoders: Arc<Semaphore>,
     stopping: AtomicBool,
     requests: AtomicU64,
 }
@@ -45,7 +45,7 @@ impl App {
             limits: options.limits,
             metrics,
             bodies: Arc::new(Bodies::new(options.limits.bodies)),
-            decoders: Semaphore::new(cores),
+            decoders: Arc::new(Semaphore::new(cores)),
             stopping: AtomicBool::new(false),
             requests: AtomicU64::new(0),
         })

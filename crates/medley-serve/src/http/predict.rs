@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::{Named, Only, classify};
-use super::body::receive;
+use super::body::{Received, receive};
 use super::error::ErrorBody;
 use super::observe::Counted;
 use super::{ApiError, App};
@@ -175,7 +175,7 @@ async fn answer(
         Some(boundary) => file_of_form(received.bytes.clone(), boundary).await?,
         None => received.bytes.clone(),
     };
-    let Input { pixels, notes } = timeout(app.limits.answer_timeout, decode(app, served, picture))
+    let Input { pixels, notes } = timeout(app.limits.answer_timeout, decode(app, served, received, picture))
         .await
         .unwrap_or_else(|_| Err(ApiError::slow_model("too many pictures wait to be decoded; try again")))?;
     let pixels = Bytes::from(pixels);
@@ -273,12 +273,17 @@ async fn file_of_form(body: Bytes, boundary: String) -> Result<Bytes, ApiError> 
     file.ok_or_else(|| ApiError::bad_request("the form has no file; put the picture in a field called `file`"))
 }
 
-/// The picture as the model takes it. Decoding is work, so it is done where no other request waits for it.
-async fn decode(app: &Arc<App>, served: &Arc<Served>, picture: Bytes) -> Result<Input, ApiError> {
-    let slot = app.decoders.acquire().await;
-    let _slot = slot.map_err(|_| ApiError::unavailable("the server is stopping"))?;
+/// The picture as the model takes it. Decoding is work, so it is done where no other request waits for it. It goes on when the client has
+/// left, so the place among the decoders and the room of the body are kept until it ends.
+async fn decode(app: &Arc<App>, served: &Arc<Served>, received: Received, picture: Bytes) -> Result<Input, ApiError> {
+    let slot = Arc::clone(&app.decoders).acquire_owned().await;
+    let slot = slot.map_err(|_| ApiError::unavailable("the server is stopping"))?;
     let of = Arc::clone(served);
-    let decoded = tokio::task::spawn_blocking(move || of.model.decode(&picture, &of.rules)).await;
+    let work = move || {
+        let _held = (slot, received);
+        of.model.decode(&picture, &of.rules)
+    };
+    let decoded = tokio::task::spawn_blocking(work).await;
     let decoded = decoded.map_err(|_| ApiError::bad_request("the picture cannot be decoded: its decoder gave up"))?;
     decoded.map_err(|error| {
         let message = format!("the picture cannot be used: {error}");

@@ -119,7 +119,9 @@ impl<'de> Visitor<'de> for Level<'_> {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.value(None, value);
+        // Clients that know floats alone send 0.0 for 0.
+        let is_byte = value.fract() == 0.0 && (0.0..=255.0).contains(&value);
+        self.value(is_byte.then_some(value as u8), value);
         Ok(())
     }
 

@@ -70,7 +70,9 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let choices = if arguments.no_cache { None } else { kept::default_folder() };
     let session = session(&arguments.data.data, &arguments.reading).allow_memory(arguments.allow_memory);
     let session = session.keep_choices(choices);
-    if let Some(planned) = within_budget(&session, &experiment, &arguments.data.data, arguments.quiet)? {
+    if let Some(epochs) = planned_before(&experiment, arguments)? {
+        experiment = config::changed(&experiment, &arguments.data.data, |raw| raw.train.epochs = epochs)?;
+    } else if let Some(planned) = within_budget(&session, &experiment, &arguments.data.data, arguments.quiet)? {
         config_text = planned.to_toml();
         experiment = planned;
     }
@@ -97,6 +99,27 @@ pub(crate) fn train(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 fn parent(arguments: &TrainArguments) -> Result<Option<ParentRun>, TrainError> {
     let how = if arguments.with_optimizer { Inheritance::WeightsAndOptimizer } else { Inheritance::Weights };
     arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()
+}
+
+/// The epochs that were planned for a budget when the first of all folds began: the machine may be faster or slower by now.
+fn planned_before(experiment: &Experiment, arguments: &TrainArguments) -> anyhow::Result<Option<usize>> {
+    if !arguments.all_folds || experiment.train.budget.is_none() {
+        return Ok(None);
+    }
+    let name = arguments.name.as_ref().unwrap_or(&experiment.name);
+    let root = arguments.runs.join(fold_name(name, 0));
+    if !root.exists() {
+        return Ok(None);
+    }
+    let folder = RunFolder::open(&root)?;
+    let table: toml::Table = folder.config_text().parse().unwrap_or_default();
+    let epochs = table.get("train").and_then(|train| train.get("epochs")).and_then(toml::Value::as_integer);
+    Ok(epochs.and_then(|epochs| usize::try_from(epochs).ok()))
+}
+
+/// The name of the run of a fold.
+fn fold_name(name: &str, index: usize) -> String {
+    format!("{name}-fold{index}")
 }
 
 /// The experiment with as many epochs as fit into its budget; `None` where it has none.
@@ -154,7 +177,7 @@ fn train_folds(
     let again = "the same command, given again,".to_owned();
     for index in 0..count {
         let fold = config::changed(experiment, &arguments.data.data, |raw| raw.folds.index = index)?;
-        let run_name = format!("{name}-fold{index}");
+        let run_name = fold_name(&name, index);
         let root = arguments.runs.join(&run_name);
         let config_text = fold.to_toml();
         let run = if root.exists() {

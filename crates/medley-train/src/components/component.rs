@@ -38,14 +38,9 @@ pub trait Choice: Serialize + Default + Sized {
     fn check(&self, at: &str) -> Result<(), KeyError>;
 }
 
-medley_core::keys! {
-    /// For a kind whose components have no keys in common.
-    pub struct NoKeys {}
-}
-
 /// One of several as written: its name, its keys, and the keys `K` that all of the kind have.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Component<C, K = NoKeys> {
+pub struct Component<C, K> {
     /// The one chosen, with its keys.
     #[serde(flatten)]
     pub choice: C,

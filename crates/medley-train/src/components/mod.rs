@@ -28,7 +28,7 @@ pub mod schedules;
 pub mod selections;
 pub mod task_weights;
 
-pub use component::{Choice, Component, NoKeys};
+pub use component::{Choice, Component};
 
 /// Makes the enum of a kind: one line per component, the first of which is the default. A line has the name of the variant, its
 /// table of keys, and its name in TOML. The enum derefs to the trait of the kind.

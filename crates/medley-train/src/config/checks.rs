@@ -10,6 +10,7 @@ use tch::Device;
 
 use super::rules::Rules;
 use super::schema::{PolicyChoice, RawExperiment};
+use crate::components::selections::SelectionChoice;
 use crate::components::task_weights::TaskWeightsChoice;
 use crate::data::INPUT_CHANNELS;
 use crate::phases::{PhaseConfig, PhaseScope};
@@ -72,21 +73,27 @@ pub(super) fn check_is_task(raw: &RawExperiment, table: &str, task: &str) -> Res
 /// Names in `class_weights` are classes: in `[loss]` of one of the tasks, in `[loss.tasks.NAME]` of that one.
 pub(super) fn check_class_weights(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> {
     let classes = |task: &str| registry.get(task).map(|entry| entry.spec(raw.data.size, entry.origin).classes);
-    let all: Vec<String> = raw.tasks.iter().filter_map(|task| classes(task)).flatten().collect();
+    let of_tasks: Vec<Vec<String>> = raw.tasks.iter().filter_map(|task| classes(task)).collect();
     let refuse = |key: String, name: &str, known: &[String]| {
         let known = known.iter().map(|class| format!("{class:?}")).collect::<Vec<_>>().join(", ");
         Err(refusal(key, format!("there is no class {name:?}; there are {known}, or their numbers from 0")))
     };
     let default = &raw.loss.default.class_weights;
-    if let Some(name) = raw.loss.default.unknown_class(&all) {
-        return refuse("loss.class_weights".to_owned(), name, &all);
+    // Each is a class of one task at least.
+    let mut unknown = of_tasks.iter().map(|classes| raw.loss.default.unknown_classes(classes));
+    if let Some(first) = unknown.next() {
+        let of_none = unknown
+            .fold(first, |left: Vec<&String>, other| left.into_iter().filter(|name| other.contains(name)).collect());
+        if let Some(name) = of_none.first() {
+            return refuse("loss.class_weights".to_owned(), name, &of_tasks.concat());
+        }
     }
     for task in raw.loss.tasks() {
         let (loss, classes) = (raw.loss.of(task), classes(task).unwrap_or_default());
         let mut own = loss.common.clone();
         // What it has from `[loss]` may be of another task.
         own.class_weights.retain(|name, _| !default.contains_key(name));
-        if let Some(name) = own.unknown_class(&classes) {
+        if let Some(name) = own.unknown_classes(&classes).first() {
             return refuse(format!("loss.tasks.{task}.class_weights"), name, &classes);
         }
     }
@@ -104,6 +111,15 @@ pub(super) fn check_phases(raw: &RawExperiment) -> Result<(), Refusal> {
     }
     if !raw.phases.is_empty() && raw.train.budget.is_some() {
         return Err(refusal("train.budget", "it plans the epochs of one phase, and there are more (`phases`)"));
+    }
+    Ok(())
+}
+
+/// A soup is of the epochs that validation ranks highest, and with `select.name = "last"` nothing is chosen on validation.
+pub(super) fn check_soup(raw: &RawExperiment) -> Result<(), Refusal> {
+    if raw.soup.ingredients.is_some() && matches!(raw.select.choice, SelectionChoice::Last(_)) {
+        let problem = "a soup chooses its networks on validation, and `select.name = \"last\"` chooses nothing there; take one of them out";
+        return Err(refusal("soup.ingredients", problem));
     }
     Ok(())
 }

@@ -13,12 +13,13 @@ use tch::Device;
 
 use super::checks::{
     Refusal, check_axes, check_class_weights, check_is_task, check_names, check_phases, check_replicas, check_size,
-    check_task_weights, policies, refusal,
+    check_soup, check_task_weights, policies, refusal,
 };
 use super::load::{self, ConfigError, Places};
 use super::rules::Rules;
-use super::schema::{NormalisationChoice, RawExperiment, ViewsChoice};
+use super::schema::{NormalisationChoice, OnNan, RawExperiment, ViewsChoice};
 use super::upgrade;
+use crate::components::callbacks::FreezeConfig;
 use crate::components::optimizers;
 use crate::components::task_weights::TaskWeightsConfig;
 use crate::distill::DistillConfig;
@@ -150,6 +151,21 @@ impl Experiment {
         experiment
     }
 
+    /// The same with all of the network trained from the first epoch on, but for what groups freeze.
+    pub(crate) fn without_freeze(&self) -> Self {
+        let mut experiment = self.clone();
+        experiment.raw.freeze = FreezeConfig::default();
+        experiment
+    }
+
+    /// The same with so many steps in succession allowed that are not finite.
+    pub(crate) fn with_patience(&self, steps: usize) -> Self {
+        let mut experiment = self.clone();
+        experiment.raw.train.on_nan = OnNan::Skip;
+        experiment.raw.train.max_bad_steps = steps;
+        experiment
+    }
+
     /// The phase that it is of.
     pub(crate) fn phase(&self) -> Option<&PhaseConfig> {
         self.phase.as_ref()
@@ -249,6 +265,7 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
     }
     raw.freeze.check_together(raw.train.epochs)?;
     check_phases(raw)?;
+    check_soup(raw)?;
     let policies = policies(raw, registry, rules)?;
     for task in raw.loss.tasks() {
         check_is_task(raw, "loss.tasks", task)?;
@@ -267,6 +284,9 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
             ));
         }
         _ => {}
+    }
+    for task in raw.net.shared_heads.values().flatten() {
+        check_is_task(raw, "net.shared_heads", task)?;
     }
     for task in raw.folds.groups.keys() {
         check_is_task(raw, "folds.groups", task)?;
@@ -331,6 +351,23 @@ mod tests {
             refused("name = 'x'\ntasks = ['breastmnist']\n[loss.tasks.retinamnist]")
                 .contains("no task \"retinamnist\"")
         );
+    }
+
+    #[test]
+    fn what_would_do_nothing_is_refused() {
+        let refused = |keys: &str| refused(&format!("name = 'x'\ntasks = ['breastmnist', 'bloodmnist']\n{keys}"));
+        let soup = refused("[soup]\ningredients = 3\n[select]\nname = 'last'");
+        assert!(
+            soup.starts_with("bad value for `soup.ingredients`") && soup.contains("chooses nothing there"),
+            "{soup}"
+        );
+        let head = refused("[net.shared_heads]\nboth = ['breastmnist', 'blodmnist']");
+        assert!(head.contains("`net.shared_heads.blodmnist`") && head.contains("there is no task"), "{head}");
+        // There are two classes and eight.
+        let weights = refused("[loss.class_weights]\n9 = 3.0");
+        assert!(weights.contains("there is no class \"9\""), "{weights}");
+        let text = "name = 'x'\ntasks = ['breastmnist', 'bloodmnist']\n[loss.class_weights]\n7 = 3.0\nmalignant = 2.0";
+        assert!(read(text).check(Registry::builtin()).is_ok());
     }
 
     #[test]

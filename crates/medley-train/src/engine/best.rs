@@ -32,12 +32,14 @@ impl BestNetwork<'_> {
         self.seed_run.own_tasks()
     }
 
-    /// Predicts validation again, to be written beside the test predictions; `None` when a stop was asked for.
+    /// Predicts validation again, to be written beside the test predictions; `None` when a stop was asked for. Means over test-time views
+    /// have no loss, unless `with_loss` asks for that of the images as they are, which takes one more pass.
     ///
     /// # Errors
     /// What the network says.
     pub fn predict_validation(
         &self,
+        with_loss: bool,
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<Vec<Prediction>>, TrainError> {
@@ -47,7 +49,15 @@ impl BestNetwork<'_> {
             Some(views) => {
                 let predictor = self.seed_run.predictor();
                 let rows = self.seed_run.own_rows(data.rows());
-                predictor.predict_views(data.split(), assembler, &rows, &views, observers, stop)
+                let predicted = predictor.predict_views(data.split(), assembler, &rows, &views, observers, stop)?;
+                if !with_loss {
+                    return Ok(predicted);
+                }
+                let plain = self.seed_run.predict_validation(observers, stop)?;
+                let with_losses = |(all, plain): (Vec<Prediction>, Vec<Prediction>)| {
+                    all.into_iter().zip(plain).map(|(one, plain)| Prediction { loss: plain.loss, ..one }).collect()
+                };
+                Ok(predicted.zip(plain).map(with_losses))
             }
         }
     }

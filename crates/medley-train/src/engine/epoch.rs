@@ -45,7 +45,8 @@ impl SeedRun<'_> {
         stop: &StopFlag,
     ) -> Result<bool, TrainError> {
         let epoch = self.progress.epoch;
-        let train_loss = self.progress.loss_sum / self.progress.images.max(1) as f64;
+        // Not a number where no step of the epoch could be taken.
+        let train_loss = self.progress.loss_sum / self.progress.images as f64;
         let steps = self.progress.step;
         let learning_rate = self.rate_at(epoch * self.steps_per_epoch() + steps.saturating_sub(1));
         self.swap_average()?;

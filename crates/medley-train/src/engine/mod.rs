@@ -29,7 +29,7 @@ use tch::{Device, Tensor};
 
 pub use self::best::BestNetwork;
 use crate::TrainError;
-use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder, Progress};
+use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder, Frozen, Progress};
 use crate::components::callbacks::Callbacks;
 use crate::components::losses::TaskLoss;
 use crate::components::optimizers::{self, Optimizer, Parameter};
@@ -261,8 +261,12 @@ impl<'a> SeedRun<'a> {
                 seed_run.progress = Progress { stopped: None, soup: None, ingredients, ..last.progress.clone() };
                 // The longer run may have others, such as no time budget.
                 seed_run.callbacks.retain_own(&mut seed_run.progress.callbacks);
-                seed_run.freeze()?;
+            } else {
+                // What was frozen there is trained here; the optimizer has counted its steps apart.
+                let thawed = |frozen: &Frozen| Frozen { until: Some(0), ..frozen.clone() };
+                seed_run.progress.frozen = last.progress.frozen.iter().map(thawed).collect();
             }
+            seed_run.freeze()?;
             checkpoints.load(&last, &seed_run.live_state())?;
             seed_run.keep_epoch_start()?;
         }
@@ -340,6 +344,11 @@ impl<'a> SeedRun<'a> {
         let Progress { stretches, epoch, .. } = &checkpoint.progress;
         if stretches.as_ref().is_some_and(|stretches| !self.sampler.can_take(stretches, *epoch)) {
             let problem = "its `stretches` are not those of an epoch of this experiment".to_owned();
+            return Err(CheckpointError::BadState { path: checkpoint.path, problem }.into());
+        }
+        let weights = checkpoint.progress.task_weights.as_ref();
+        if weights.is_some_and(|weights| !weights.is_of(self.data.tasks.len())) {
+            let problem = "its `task_weights` are of another number of tasks".to_owned();
             return Err(CheckpointError::BadState { path: checkpoint.path, problem }.into());
         }
         self.progress = checkpoint.progress.clone();

@@ -65,10 +65,11 @@ impl SeedRun<'_> {
     fn end_epoch_here(&mut self) -> Result<(), TrainError> {
         self.progress.ended = true;
         let steps = self.steps_per_epoch();
-        let start = self.progress.epoch * steps;
-        let last = start + self.progress.step.saturating_sub(1);
-        let by_epochs = self.experiment.average.choice.share(self.average_position(last)).is_none();
-        if by_epochs { self.update_average(start + steps - 1) } else { Ok(()) }
+        let is_whole = self.progress.step == steps;
+        if self.experiment.average.choice.goes_by_epochs() && !is_whole {
+            return self.update_average((self.progress.epoch + 1) * steps - 1);
+        }
+        Ok(())
     }
 
     /// One step; the loss before it.
@@ -102,6 +103,9 @@ impl SeedRun<'_> {
             self.progress.images += images as u64;
         } else {
             self.restore_buffers(&before)?;
+            if self.experiment.average.choice.goes_by_epochs() {
+                self.update_average(position)?;
+            }
             self.bad_step(if value.is_finite() { "gradient" } else { "loss" }, batch.batch, observers)?;
         }
         self.progress.step += 1;

@@ -1,6 +1,7 @@
 //! The convolution that whitens patches, measured on training images when a seed begins.
 
 use medley_augment::{BatchRequest, SampleRef};
+use medley_models::resize;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use super::predict::batch_tensor;
@@ -32,7 +33,11 @@ pub(super) fn measure(
     let mut products = Tensor::f_zeros([values, values], (Kind::Double, Device::Cpu))?;
     let mut count = 0;
     while let Some(batch) = stream.next() {
-        let patches = batch_tensor(&batch, Device::Cpu)?.f_unfold(2, side, 1)?.f_unfold(3, side, 1)?;
+        let images = batch_tensor(&batch, Device::Cpu)?;
+        // As the network takes them.
+        let images =
+            experiment.net.input_size.map_or(Ok(images.shallow_clone()), |size| resize(&images, size as i64))?;
+        let patches = images.f_unfold(2, side, 1)?.f_unfold(3, side, 1)?;
         let rows = patches.f_permute([0, 2, 3, 1, 4, 5])?.f_reshape([-1, values])?.f_to_kind(Kind::Double)?;
         products = products.f_add(&rows.f_transpose(0, 1)?.f_matmul(&rows)?)?;
         count += rows.size()[0];

@@ -49,25 +49,30 @@ impl Run<'_> {
         stop: &StopFlag,
     ) -> Result<Option<Predicted>, TrainError> {
         let stages = phases::stages(self.experiment);
-        let Some(joint) = self.trained(seed, None, observers, stop)? else { return Ok(None) };
+        let Some(network) = self.trained(seed, None, observers, stop)? else { return Ok(None) };
         let mut predicted = Predicted {
-            best_epoch: joint.epoch(),
-            stopped: joint.stopped().map(str::to_owned),
+            best_epoch: network.epoch(),
+            stopped: network.stopped().map(str::to_owned),
             fine_tuned: kept,
             validation: None,
             test: None,
         };
-        if wanted.validation {
-            let Some(scores) = joint.predict_validation(observers, stop)? else {
+        let mut joint = Some(network);
+        if let Some(network) = joint.as_ref().filter(|_| wanted.validation) {
+            let Some(scores) = network.predict_validation(!stages.is_empty(), observers, stop)? else {
                 return self.interrupted(seed, None, observers);
             };
             let mut leaders = Vec::with_capacity(scores.len());
             for (task, prediction) in scores.into_iter().enumerate() {
                 leaders.push(self.leader(task, prediction)?);
             }
+            // It is trained no more: later networks shall have its memory.
+            if !stages.is_empty() {
+                joint = None;
+            }
             for stage in &stages {
                 let Some(network) = self.trained(seed, Some(stage), observers, stop)? else { return Ok(None) };
-                let Some(scores) = network.predict_validation(observers, stop)? else {
+                let Some(scores) = network.predict_validation(true, observers, stop)? else {
                     return self.interrupted(seed, Some(stage), observers);
                 };
                 for (task, prediction) in network.tasks().into_iter().zip(scores) {
@@ -84,7 +89,6 @@ impl Run<'_> {
         }
         if wanted.test {
             // Most runs have one network, which is loaded already.
-            let mut joint = Some(joint);
             let mut all: Vec<Option<Scores>> = self.experiment.tasks.iter().map(|_| None).collect();
             for stage in std::iter::once(None).chain(stages.iter().map(Some)) {
                 let chosen = |task: &String| predicted.fine_tuned.get(task).map(|one| one.stage.as_str());

@@ -23,7 +23,7 @@ use super::turns::{Ends, Job, Turns};
 use super::{Clock, MEMBERS, SEARCH};
 use crate::objective::FRESH_SEEDS;
 use crate::part::Part;
-use crate::plan::overrides;
+use crate::plan::{groups_file, overrides};
 use crate::{TuneError, study};
 
 /// Trials of the search that stand in where no group was finished.
@@ -186,8 +186,7 @@ impl Members<'_> {
                     all.push(format!("folds.count={count}"));
                     all.push(format!("folds.index={}", network.fold));
                     all.push(format!("folds.repeat={}", network.repeat));
-                    let file = |(task, path): (&String, &String)| format!("folds.groups.{task}={path:?}");
-                    all.extend(self.groups.iter().map(file));
+                    all.extend(self.groups.iter().map(|(task, path)| groups_file(task, path)));
                 }
                 let name = name(number, network, scheme.folds);
                 let part = Part::new(&base, all, self.registry, folder.clone(), name, seed)?;

@@ -21,6 +21,9 @@ pub struct DatasheetArguments {
     /// Folder for the datasheets, one file per set; without it the text goes to standard output
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Replace datasheets that are there, with what was written into them
+    #[arg(long, requires = "out")]
+    pub overwrite: bool,
     /// Format
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     pub format: Format,

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use medley_audit::datasheet::{Datasheet, Subject, Tally};
-use medley_storage::{RealFs, write_whole};
+use medley_storage::{RealFs, write_new, write_whole};
 use serde::Serialize;
 
 use super::test_token;
@@ -35,7 +35,11 @@ pub(super) fn run(arguments: &DatasheetArguments) -> anyhow::Result<ExitCode> {
             ))
             .into());
         }
-        let path = arguments.out.as_deref().map(|folder| write(folder, &sheet, arguments.format)).transpose()?;
+        let path = arguments
+            .out
+            .as_deref()
+            .map(|folder| write(folder, &sheet, arguments.format, arguments.overwrite))
+            .transpose()?;
         all.push(Written { tally: sheet.tally(), path, sheet });
     }
     if arguments.json {
@@ -64,12 +68,18 @@ fn render(sheet: &Datasheet, format: Format) -> anyhow::Result<String> {
     }
 }
 
-/// `breastmnist.npz` becomes `breastmnist.datasheet.md`; an older datasheet is replaced, as it is made from the file alone.
-fn write(folder: &Path, sheet: &Datasheet, format: Format) -> anyhow::Result<PathBuf> {
+/// `breastmnist.npz` becomes `breastmnist.datasheet.md`. One that is there may have answers that somebody has written into it.
+fn write(folder: &Path, sheet: &Datasheet, format: Format, overwrite: bool) -> anyhow::Result<PathBuf> {
     let extension = if format == Format::Html { "html" } else { "md" };
     let stem = sheet.file.strip_suffix(".npz").unwrap_or(&sheet.file);
     let path = folder.join(format!("{stem}.datasheet.{extension}"));
     fs_err::create_dir_all(folder)?;
-    write_whole(&RealFs, &path, render(sheet, format)?.as_bytes())?;
+    let text = render(sheet, format)?;
+    if overwrite {
+        write_whole(&RealFs, &path, text.as_bytes())?;
+    } else {
+        let kept = "answers that were written into it would be lost; give another --out, or --overwrite";
+        write_new(&RealFs, &path, text.as_bytes()).context(kept)?;
+    }
     Ok(path)
 }

@@ -89,7 +89,11 @@ pub(crate) fn temperatures(decisions: &DecisionRecord) -> String {
     let row = |task: &TaskDecisions| {
         let fitted = task.predictor.temperature.as_ref()?;
         let [before, after] = fitted.log_loss.map(number);
-        let verdict = if fitted.accepted { "accepted" } else { "not accepted: the gain may be chance" };
+        let verdict = match fitted.gain.value {
+            _ if fitted.accepted => "accepted",
+            gain if gain > 0.0 => "not accepted: the gain may be chance",
+            _ => "not accepted: no gain",
+        };
         let temperature = format!("{:.3}", fitted.temperature.temperature);
         let gain = signed(fitted.gain.value);
         Some(vec![task.task.clone(), temperature, before, after, gain, interval(&fitted.gain), verdict.to_owned()])

@@ -6,12 +6,16 @@ use medley_runs::{TagChange, Tags};
 use medley_storage::RealFs;
 
 use crate::args::runs::TagArguments;
+use crate::failure::Usage;
 use crate::output;
 
 pub(super) fn run(arguments: &TagArguments) -> anyhow::Result<ExitCode> {
     let change =
         TagChange { add: arguments.tags.clone(), remove: arguments.remove.clone(), note: arguments.note.clone() };
     change.check()?;
+    if let Some(tag) = arguments.tags.iter().find(|tag| arguments.remove.contains(tag)) {
+        return Err(Usage(format!("the tag `{tag}` is to be added and removed; leave one of them out")).into());
+    }
     let run = RunLayout::new(&arguments.run);
     // What is no run gets no tags.
     read_manifest(&run)?;

@@ -59,21 +59,38 @@ pub(super) fn written_run(paths: &[PathBuf]) -> anyhow::Result<RunFiles> {
     Ok(RunFiles::read(&RunLayout::new(path))?)
 }
 
-/// Keeps figures with and without related images in the run folder.
+/// Keeps figures with and without related images in the run folder, beside those of other tasks that were made alike.
 pub(super) fn write_related(
     run: &RunFiles,
     tasks: Vec<RelatedTask>,
     all: &Scorecard,
     apart: &Scorecard,
 ) -> anyhow::Result<()> {
-    let tasks = tasks.into_iter().map(|task| RelatedTask { scores: beside(&task.task, all, apart), ..task }).collect();
+    let mut tasks: Vec<RelatedTask> =
+        tasks.into_iter().map(|task| RelatedTask { scores: beside(&task.task, all, apart), ..task }).collect();
     let name = run.manifest.run.clone();
+    let earlier = read_related(run).filter(|record| record.run == name && record.resampling == all.resampling);
+    for other in earlier.into_iter().flat_map(|record| record.tasks) {
+        if tasks.iter().all(|task| task.task != other.task) {
+            tasks.push(other);
+        }
+    }
+    let order = |task: &RelatedTask| run.manifest.data.iter().position(|data| data.task.name == task.task);
+    tasks.sort_by_key(order);
     let record = RelatedRecord { schema_version: SCHEMA_VERSION, run: name, resampling: all.resampling, tasks };
     let path = run.layout.related();
     let storage = ConfinedFs::new(ConfinedFolder::new(run.layout.root()), &RealFs);
     write_whole(&storage, &path, &serde_json::to_vec_pretty(&record)?)?;
     output::note(&format!("written: `{}`", Shown(&path)));
     Ok(())
+}
+
+/// What was kept before; a file that cannot be used is replaced.
+fn read_related(run: &RunFiles) -> Option<RelatedRecord> {
+    let folder = ConfinedFolder::new(run.layout.root());
+    let bytes = folder.read_file(&run.layout.related(), RelatedRecord::LARGEST_FILE).ok()?;
+    let record: RelatedRecord = serde_json::from_slice(&bytes).ok()?;
+    (record.schema_version == SCHEMA_VERSION && record.problem().is_none()).then_some(record)
 }
 
 /// Intervals and tests by whole groups.

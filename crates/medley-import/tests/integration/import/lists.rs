@@ -25,6 +25,20 @@ fn a_table_keeps_patients_together() {
         let index: u32 = image.trim_start_matches("scans/").trim_end_matches(".png").parse().unwrap();
         assert_eq!(*places.entry(index / 3).or_insert(split.clone()), split, "patient {}", index / 3);
     }
+    // Of a patient who was given to a split, the other images go there too.
+    let mut half = "path,label,split,group\n".to_owned();
+    for index in 0..60 {
+        let (patient, label) = (index / 2, if index % 4 < 2 { "ill" } else { "well" });
+        let split = if index % 2 == 0 { ["train", "val", "test"][patient % 3] } else { "" };
+        writeln!(half, "scans/{index}.png,{label},{split},p{patient}").unwrap();
+    }
+    let table = desk.table(&half);
+    let desk = Desk { images: desk.images, data: tempfile::tempdir().unwrap() };
+    desk.import(&table, &moles()).unwrap();
+    for (split, image) in desk.list("moles") {
+        let index: usize = image.trim_start_matches("scans/").trim_end_matches(".png").parse().unwrap();
+        assert_eq!(split, ["train", "val", "test"][index / 2 % 3], "{image}");
+    }
     let leaking =
         desk.table("path,label,split,group\nscans/0.png,a,train,p\nscans/1.png,b,val,p\nscans/2.png,a,test,q\n");
     let desk = Desk { images: desk.images, data: tempfile::tempdir().unwrap() };

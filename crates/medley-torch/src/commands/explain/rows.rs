@@ -8,6 +8,7 @@ use medley_core::record::Manifest;
 use medley_core::{RunLayout, Split};
 use medley_models::{MultiTaskNet, environment};
 use medley_predictions::record::read_manifest;
+use medley_storage::Shown;
 use medley_train::config::Experiment;
 use medley_train::data::SplitSources;
 use medley_train::export::{best_network, best_seed};
@@ -58,6 +59,11 @@ pub(super) fn open_run(arguments: &ExplainArguments) -> anyhow::Result<Opened> {
 /// The rows that were asked for.
 pub(super) fn open(arguments: &ExplainArguments) -> anyhow::Result<Asked> {
     let split = Split::from(arguments.split);
+    if let Some(picture) = arguments.inputs.iter().find(|input| input.is_file()) {
+        let problem =
+            format!("`{}` is no run folder: a picture needs --model, the network that explains it", Shown(picture));
+        return Err(Usage(problem).into());
+    }
     if arguments.rows.is_empty() {
         return Err(Usage("--rows says which images are explained, such as --rows 3,17".to_owned()).into());
     }

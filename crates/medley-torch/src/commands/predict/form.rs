@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use medley_core::text::widened;
 use medley_package::{Answer, Model, NOTICE};
 use medley_pictures::{Note, PictureError};
+use medley_storage::Shown;
 use serde::Serialize;
 
 use medley_cli::args::predict::PredictArguments;
@@ -203,7 +204,12 @@ fn text(answered: &Answered<'_>, k: usize) -> String {
     };
     let top: Vec<String> =
         top(answered, k).iter().map(|top| format!("{} {:.1} %", top.class, 100.0 * top.probability)).collect();
-    let mut text = format!("{}: {label}  [{}; entropy {:.2}]", answered.file, top.join(", "), answered.answer.entropy);
+    let mut text = format!(
+        "{}: {label}  [{}; entropy {:.2}]",
+        Shown(answered.file.as_ref()),
+        top.join(", "),
+        answered.answer.entropy
+    );
     if answered.answer.unlike.is_some_and(|unlike| unlike.warning) {
         text.push_str("  UNLIKE the training images");
     }

@@ -15,13 +15,23 @@ pub use none::NoAverage;
 pub use swa::Swa;
 
 /// `[average]`
-pub type AverageConfig = Component<AverageChoice>;
+pub type AverageConfig = Component<AverageChoice, AverageKeys>;
+
+medley_core::keys! {
+    /// Which average of the weights is validated and kept.
+    pub struct AverageKeys {}
+}
 
 /// How an average follows the network. Pure.
 pub trait Average {
     /// How much of the network goes into the average after a step, the rest being the average so far: 0 to 1; `None` where it stays as
     /// it is. The first step after which it is `Some` must be at most the last of the first epoch.
     fn share(&self, position: AveragePosition) -> Option<f64>;
+
+    /// Whether it takes the network as it is at the end of an epoch, whatever the last step of that was.
+    fn goes_by_epochs(&self) -> bool {
+        false
+    }
 
     /// Whether there is one at all.
     fn is_kept(&self) -> bool {

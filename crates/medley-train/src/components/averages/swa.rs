@@ -28,6 +28,10 @@ impl Average for Swa {
         Some(1.0 / self.count(finished, position.epochs).max(1) as f64)
     }
 
+    fn goes_by_epochs(&self) -> bool {
+        true
+    }
+
     fn measured_on(&self, position: AveragePosition) -> Option<usize> {
         let count = self.count(position.finished_epochs()?, position.epochs);
         (count > 1 && self.measure_on > 0).then_some(self.measure_on)

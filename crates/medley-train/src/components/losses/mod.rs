@@ -199,12 +199,12 @@ impl LossKeys {
         own.copied().unwrap_or(1.0)
     }
 
-    /// The first name in `class_weights` that is no class.
-    pub(crate) fn unknown_class(&self, classes: &[String]) -> Option<&String> {
+    /// The names in `class_weights` that are no classes.
+    pub(crate) fn unknown_classes(&self, classes: &[String]) -> Vec<&String> {
         let is_known = |name: &str| {
             classes.iter().any(|class| class == name) || name.parse::<usize>().is_ok_and(|class| class < classes.len())
         };
-        self.class_weights.keys().find(|name| !is_known(name))
+        self.class_weights.keys().filter(|name| !is_known(name)).collect()
     }
 
     /// Weights of classes with these counts.
@@ -426,8 +426,8 @@ mod tests {
         let weights = keys.weights_of_classes(&[10, 10, 0], &names);
         assert!((weights[1] / weights[0] - 3.0).abs() < 1e-12 && (weights[0] + weights[1] - 2.0).abs() < 1e-12);
         assert_eq!((weights[2], keys.own_weight(2, "1")), (1.0, 5.0));
-        assert_eq!(keys.unknown_class(&names), None);
-        assert_eq!(keys.unknown_class(&names[..2]).map(String::as_str), Some("2"));
+        assert!(keys.unknown_classes(&names).is_empty());
+        assert_eq!(keys.unknown_classes(&names[..2]), ["2"]);
     }
 
     #[test]

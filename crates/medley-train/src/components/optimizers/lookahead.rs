@@ -9,9 +9,9 @@ medley_core::keys! {
     /// Lookahead (Zhang et al., *Lookahead Optimizer: k steps forward, 1 step back*, 2019), around the optimizer: every few steps the
     /// parameters go back to a point between where they were and where they are.
     pub struct Lookahead {
-        /// Steps between two returns.
+        /// Optimizer steps between two updates of the slow weights.
         every: usize = 5, in 1..=100_000;
-        /// How far from the old point to the new one it is, 1 being the new one.
+        /// How far the slow weights move towards the fast ones; 1 takes the fast ones.
         rate: f64 = 0.5, in 0.0..=1.0;
     }
 }

@@ -10,7 +10,7 @@ medley_core::keys! {
     /// around the optimizer: each step takes its gradient from where a small move along the first gradient leads, so that minima with
     /// a flat neighbourhood are preferred. A step takes two passes, and so about twice as long.
     pub struct Sharpness {
-        /// How far that move goes. 0.05 is usual, and 0.5 to 2 if adaptive.
+        /// Length of the step along the gradient before the gradient is taken again. 0.05 is usual, and 0.5 to 2 if adaptive.
         rho: f64 = 0.05, in 1e-6..=100.0;
         /// Whether large values are moved further (ASAM; Kwon et al., 2021): values of matrices, filters and the scales of normalisations
         /// by their own size.

@@ -22,7 +22,12 @@ pub use random::RandomWeights;
 pub use uncertainty::Uncertainty;
 
 /// `[task_weights]`
-pub type TaskWeightsConfig = Component<TaskWeightsChoice>;
+pub type TaskWeightsConfig = Component<TaskWeightsChoice, TaskWeightsKeys>;
+
+medley_core::keys! {
+    /// How much the loss of each task weighs.
+    pub struct TaskWeightsKeys {}
+}
 
 /// What weights depend on, from step to step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +38,15 @@ pub struct WeightState {
     pub epoch: Vec<(f64, u64)>,
     /// The mean losses of the last two epochs, the older first.
     pub history: Vec<Vec<f64>>,
+}
+
+impl WeightState {
+    /// Whether it can be that of so many tasks.
+    pub(crate) fn is_of(&self, tasks: usize) -> bool {
+        self.learned.len().is_multiple_of(tasks)
+            && (self.epoch.is_empty() || self.epoch.len() == tasks)
+            && self.history.iter().all(|losses| losses.len() == tasks)
+    }
 }
 
 /// Where a step stands.
@@ -134,6 +148,14 @@ mod tests {
 
     use super::super::Choice as _;
     use super::*;
+
+    #[test]
+    fn a_state_of_other_tasks_is_told() {
+        let of_two = WeightState { learned: vec![0.1; 4], epoch: vec![(1.0, 2); 2], history: vec![vec![1.0; 2]; 2] };
+        assert!(of_two.is_of(2) && WeightState::default().is_of(3));
+        assert!(!of_two.is_of(3));
+        assert!(!WeightState { history: vec![vec![1.0]; 2], ..of_two.clone() }.is_of(2));
+    }
 
     proptest! {
         #[test]

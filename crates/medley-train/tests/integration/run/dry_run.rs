@@ -22,6 +22,11 @@ fn a_range_test_raises_the_rate_until_the_loss_does_and_writes_nothing() {
     let again =
         laboratory.session().test_rates(&laboratory.experiment, &rates, &StopFlag::default(), |_, _| {}).unwrap();
     assert_eq!(again, test);
+    // The loss is no number at the end, which would end a run.
+    let strict = laboratory.other(config("on_nan = 'stop'\n[optimizer]\nname = 'sgd'\ngradient_clip = 0.0"));
+    let far = rates.iter().map(|rate| rate * 1e300).collect::<Vec<f64>>();
+    let test = strict.session().test_rates(&strict.experiment, &far, &StopFlag::default(), |_, _| {}).unwrap();
+    assert!(test.points.len() < far.len());
     let stop = StopFlag::default();
     stop.request();
     let none = laboratory.session().test_rates(&laboratory.experiment, &rates, &stop, |_, _| {}).unwrap();

@@ -164,3 +164,36 @@ fn a_run_whose_beginning_was_not_written_does_not_begin_afresh() {
     let error = run.train(Observers::default(), &StopFlag::default()).unwrap_err();
     assert!(matches!(&error, TrainError::Parent(ParentError::NotBegun { .. })), "{error}");
 }
+
+/// A parent on another fold has learnt from rows that the new run is validated on.
+#[test]
+fn other_folds_are_refused() {
+    let plain = Laboratory::new("");
+    let parent = plain.finish();
+    let of_fold = |index: usize| plain.other(config(&format!("[folds]\ncount = 3\nindex = {index}")));
+    let fold = of_fold(1).finish();
+    for (child, parent, says) in [
+        (of_fold(0), &parent, "it left out the validation split of the file, and this run leaves out fold 0 of 3"),
+        (of_fold(0), &fold, "it left out fold 1 of 3 (repeat 0)"),
+        (plain.other(config("")), &fold, "this run leaves out the validation split of the file"),
+    ] {
+        for how in [Inheritance::Weights, Inheritance::WeightsAndOptimizer] {
+            let error = child.begin_from(parent, how).err().unwrap();
+            assert!(matches!(&error, TrainError::Parent(ParentError::OtherFolds { .. })), "{error}");
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+    train(of_fold(1).begin_from(&fold, Inheritance::Weights).unwrap());
+}
+
+#[test]
+fn an_optimizer_is_taken_over_though_its_run_began_with_a_frozen_trunk() {
+    let plain = Laboratory::new("");
+    let frozen = plain.other(config("[freeze]\nmatch = ['backbone.*']\nepochs = 1"));
+    let parent = frozen.finish();
+    for child in [&plain, &frozen] {
+        let expected = promised(&train(child.begin_from(&parent, Inheritance::WeightsAndOptimizer).unwrap()));
+        let root = interrupt(child.begin_from(&parent, Inheritance::WeightsAndOptimizer).unwrap(), 3);
+        assert_same_files(&expected, &train(child.resume(&root).unwrap()));
+    }
+}

@@ -135,3 +135,17 @@ fn patterns_that_match_nothing_are_refused_at_their_place() {
     }
     assert!(!plain.runs().exists());
 }
+
+/// Means over views have no loss: that of the images as they are says which network is the best.
+#[test]
+fn phases_are_chosen_by_their_loss_though_there_are_views() {
+    let phases = "[[phases]]\nepochs = 3\nlearning_rate = 0.003\n[select]\nname = 'loss'\n";
+    let plain = Laboratory::new("");
+    let chosen = |views: &str| {
+        let keys = format!("{phases}[augment]\ntest_time_views = '{views}'");
+        results(&plain.other(one_seed(&keys)).finish()).seeds[0].fine_tuned.clone()
+    };
+    let without = chosen("none");
+    assert!(!without.is_empty(), "no phase is better");
+    assert_eq!(chosen("builtin"), without);
+}
