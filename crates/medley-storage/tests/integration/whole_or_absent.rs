@@ -75,7 +75,10 @@ fn nothing_is_replaced_silently() {
 #[test]
 fn errors_name_the_target() {
     let error = write_whole(&RealFs, Path::new("/nonexistent-folder/x"), b"").unwrap_err();
-    assert_eq!(error.to_string(), "cannot write `/nonexistent-folder/x`: there is no folder `/nonexistent-folder`; make it first");
+    assert_eq!(
+        error.to_string(),
+        "cannot write `/nonexistent-folder/x`: there is no folder `/nonexistent-folder`; make it first"
+    );
     let full = write_whole(&FaultyFs::new(0, Fault::DiskFull), Path::new("x"), b"").unwrap_err();
     assert!(full.is_disk_full());
 }

@@ -43,7 +43,7 @@ pub struct WeightState {
 impl WeightState {
     /// Whether it can be that of so many tasks.
     pub(crate) fn is_of(&self, tasks: usize) -> bool {
-        self.learned.len().is_multiple_of(tasks)
+        (self.learned.is_empty() || self.learned.len() >= tasks)
             && (self.epoch.is_empty() || self.epoch.len() == tasks)
             && self.history.iter().all(|losses| losses.len() == tasks)
     }
@@ -153,7 +153,7 @@ mod tests {
     fn a_state_of_other_tasks_is_told() {
         let of_two = WeightState { learned: vec![0.1; 4], epoch: vec![(1.0, 2); 2], history: vec![vec![1.0; 2]; 2] };
         assert!(of_two.is_of(2) && WeightState::default().is_of(3));
-        assert!(!of_two.is_of(3));
+        assert!(!of_two.is_of(3) && !WeightState { learned: vec![0.5], ..WeightState::default() }.is_of(2));
         assert!(!WeightState { history: vec![vec![1.0]; 2], ..of_two.clone() }.is_of(2));
     }
 
