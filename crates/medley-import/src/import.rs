@@ -272,7 +272,7 @@ fn check_classes(path: &Path, listing: &ImageList) -> Result<(), ImportError> {
     Err(refuse(path, format!("no image has the class {}: take it out of the classes", listed(empty))))
 }
 
-/// Splits as given. Images without one are divided; so is train where no image is given to val or test.
+/// Splits as given. Images without one go where their group is given, and else are divided; so is train where no image is given to val or test.
 fn place(path: &Path, listing: &ImageList, options: &ImportOptions) -> Result<Vec<Split>, ImportError> {
     let images = &listing.images;
     check_given_groups(path, listing)?;

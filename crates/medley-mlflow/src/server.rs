@@ -73,7 +73,7 @@ impl Server {
         let problem = match base.split_once("://") {
             Some(("http" | "https", rest)) if rest.contains('@') => {
                 let shown = base.rsplit_once('@').map_or("", |(_, host)| host).to_owned();
-                let problem = "user and password belong into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD";
+                let problem = "it may not have an `@`: user and password belong in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD";
                 return Err(MlflowError::Address { url: shown, problem });
             }
             Some(("http" | "https", rest)) if !rest.is_empty() && !rest.contains(char::is_whitespace) => None,

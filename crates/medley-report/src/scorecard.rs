@@ -382,7 +382,7 @@ fn differences(pair: &PairComparison, card: &ComparisonCard) -> Block {
              pairs."
         ),
         format!(
-            "Intervals, {}: of AUC by DeLong's standard error, as its test; else of {} paired bootstrap resamples (stratified by \
+            "Intervals, {}: of AUC by DeLong's standard error, where it is tested so; else of {} paired bootstrap resamples (stratified by \
              class, seed {}). Detectable: the smallest difference that a test on these images would find with 80 % power.",
             format::confidence(confidence),
             card.resampling.resamples,

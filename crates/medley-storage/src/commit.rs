@@ -65,7 +65,7 @@ impl StorageError {
 /// it wrote the same file left beside it is removed.
 ///
 /// # Errors
-/// [`StorageError::Io`]; the old file, if any, is untouched.
+/// [`StorageError::NoFolder`], [`StorageError::Io`]; the old file, if any, is untouched.
 pub fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let temporary = swept_sibling(path)?;
     let result = storage.write_synced(&temporary, bytes).and_then(|()| storage.rename_synced(&temporary, path));
@@ -79,7 +79,7 @@ pub fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(
 /// the device; the file then takes its name, replacing what was there.
 ///
 /// # Errors
-/// [`StorageError::Io`]; the old file, if any, is untouched. What `fill` refuses comes back as its own error.
+/// [`StorageError::NoFolder`], [`StorageError::Io`]; the old file, if any, is untouched. What `fill` refuses comes back as its own error.
 pub fn write_filled<E: From<StorageError>>(
     storage: &dyn Storage,
     path: &Path,
@@ -99,7 +99,7 @@ pub fn write_filled<E: From<StorageError>>(
 /// Writes a file that must not exist yet.
 ///
 /// # Errors
-/// [`StorageError::Exists`], [`StorageError::Io`].
+/// [`StorageError::Exists`], [`StorageError::NoFolder`], [`StorageError::Io`].
 pub fn write_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     if path.symlink_metadata().is_ok() {
         return Err(StorageError::Exists { path: path.to_owned() });

@@ -36,7 +36,7 @@ medley_core::keys! {
         /// Another number splits in another way.
         repeat: u64 = 0, in 0..=u64::MAX;
         /// Files that say which rows belong together, by task: rows of one group, such as a patient's, are then in one fold. CSV with the
-        /// columns `split` and `index`, and the group in the last one.
+        /// columns `split` and `index`, and the group in the column `group`, else in the last one.
         groups: BTreeMap<String, String> = BTreeMap::new();
     }
 }
@@ -66,7 +66,7 @@ pub(crate) fn difference(run: &Manifest, folds: Option<&FoldsRecord>, tasks: &[S
         ));
     }
     let other = shared.find(|task| groups(theirs, task) != groups(folds, task))?;
-    Some(format!("other rows of {other} belong together (`folds.groups`)"))
+    Some(format!("its `folds.groups` of {other} are others than those of this run"))
 }
 
 /// The fold of each row of training and validation together, training rows first. Each class is spread evenly: numbers of its rows

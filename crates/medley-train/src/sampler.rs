@@ -83,7 +83,7 @@ impl Sampler {
         Self { repeats: repeats.max(1), ..self }
     }
 
-    /// With all rows of one task in each epoch, and no others.
+    /// With all rows of one task in each epoch, each once, and no others.
     #[must_use]
     pub fn only(mut self, task: usize) -> Self {
         for (index, count) in self.per_epoch.iter_mut().enumerate() {

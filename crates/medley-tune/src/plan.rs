@@ -33,7 +33,8 @@ medley_core::keys! {
         seeds: usize = 1, in 1..=100;
         /// In place of seeds: training and validation rows are split into so many folds, and each trial trains one run for each.
         folds: Option<usize> = None, in 2..=100;
-        /// With folds, files that say which rows belong together, by task, as `folds.groups` of a config.
+        /// With folds, files that say which rows belong together, by task, as `folds.groups` of a config: relative to the folder
+        /// in which the workers run.
         groups: BTreeMap<String, String> = BTreeMap::new();
     }
 }

@@ -9,7 +9,7 @@ use super::score::{GroupsArguments, OutputArguments, ResamplingArguments, TruthA
 #[derive(Debug, Args)]
 #[command(
     after_help = "The first predictions are compared with each of the others, image by image, on the tasks that both have. \
-AUC is tested with DeLong's test, accuracy with McNemar's, other metrics by permutation; p-values are corrected over all \
+AUC is tested with DeLong's test, or by permutation where no image varies or a class has one, accuracy with McNemar's, other metrics by permutation; p-values are corrected over all \
 tasks and pairs of a metric by Holm's method. For a run folder, the ensemble is compared, or the only seed. With --groups, \
 whole groups are drawn and exchanged, AUC is tested with Obuchowski's form of DeLong's test, and accuracy by permutation.
 

@@ -20,8 +20,8 @@ Then, from another terminal:
 The Open Inference Protocol is under /v2, metrics for Prometheus are at /metrics, and a page to drop a picture on is at /. There is no \
 password and no encryption: by default only programs of this machine can connect, and --host 0.0.0.0 lets in whoever reaches it.
 
-SIGINT (Ctrl-C) and SIGTERM stop it: nothing more is accepted, what was accepted is answered, and the exit code is 0. The second signal \
-ends it at once, with exit code 1 if something was lost.")]
+SIGINT (Ctrl-C) and SIGTERM stop it: nothing more is accepted, what was accepted is answered, and the exit code is 0. The second signal, \
+but for a SIGTERM within two seconds of another, ends it at once, with exit code 1 if something was lost.")]
 pub struct ServeArguments {
     /// Run folders, packages that `medley models export RUN --to DIR` wrote, or built-in models of `medley models list`; every task is
     /// a model of its own

@@ -31,9 +31,9 @@ pub(crate) fn run(arguments: &ScoreArguments) -> anyhow::Result<ExitCode> {
         let truth = DataTruth::of(path, &arguments.truth.data);
         predictions.extend(load(path, &request, &truth)?);
     }
-    refuse_doubles(&predictions)?;
-    if let Some(name) = &arguments.as_seeds {
-        predictions = as_seeds(predictions, name)?;
+    match &arguments.as_seeds {
+        Some(name) => predictions = as_seeds(predictions, name)?,
+        None => refuse_doubles(&predictions)?,
     }
     // First, as tables of groups are of all rows.
     draw_groups(&mut predictions.iter_mut().collect::<Vec<_>>(), &arguments.drawn.groups)?;

@@ -238,6 +238,9 @@ impl Made {
                     "given for all images, but not for each split: some of those given to train were drawn for the others ({drawn})"
                 )
             }
+            (given, all) if grouped => {
+                format!("given for {given} of {all} images, else that of their group where it is given, else {drawn}")
+            }
             (given, all) => format!("given for {given} of {all} images, else {drawn}"),
         };
         let colour = match (options.colour, decoded.channels) {

@@ -68,13 +68,13 @@ pub struct Difference {
     pub b: Option<f64>,
     /// `a - b`.
     pub difference: Option<f64>,
-    /// Lower end of the interval: of the AUC by `DeLong`'s standard error, as its test; else of the paired bootstrap.
+    /// Lower end of the interval: of the AUC by `DeLong`'s standard error, where its test can be made; else of the paired bootstrap.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
     /// Two-sided.
     pub p: Option<f64>,
-    /// `DeLong` (AUC), `McNemar` (accuracy, where each row stands for itself), or `permutation`.
+    /// `DeLong` (AUC, where rows vary), `McNemar` (accuracy, where each row stands for itself), or `permutation`.
     pub test: &'static str,
     /// Holm's correction over all tasks and pairs of this metric.
     pub p_holm: Option<f64>,

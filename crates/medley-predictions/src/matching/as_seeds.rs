@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use medley_core::Split;
 use medley_metrics::scorecard::Prediction;
 
+use super::refuse_doubles;
 use crate::PredictionError;
 
 /// Renames all predictors to seeds of an experiment of this name, so that a scorecard has their mean: `NAME-seedK`. `K` is the seed that
@@ -12,11 +13,12 @@ use crate::PredictionError;
 /// averages of the seeds.
 ///
 /// # Errors
-/// [`PredictionError::Request`] where there are fewer than two predictors, where they are not of the same tasks and splits, or where two
+/// [`PredictionError::Request`] where two are of the same name, where there are fewer than two predictors, where they are not of the same tasks and splits, or where two
 /// predict exactly the same, as one seed given twice does.
 pub fn as_seeds(predictions: Vec<Prediction>, name: &str) -> Result<Vec<Prediction>, PredictionError> {
     let mut seeds: Vec<Prediction> = predictions;
     seeds.retain(|one| !one.predictor.ends_with("-ensemble"));
+    refuse_doubles(&seeds)?;
     let names = in_order(&seeds);
     check(&seeds, &names).map_err(|message| PredictionError::Request { message })?;
     let numbers: Vec<Option<u64>> = names.iter().map(|name| seed_of(name)).collect();
@@ -122,6 +124,7 @@ mod tests {
             prediction("second-seed7", "two", 0.7),
             prediction("second-seed7", "one", 0.7),
             prediction("second-ensemble", "one", 0.7),
+            prediction("second-ensemble", "one", 0.8),
         ];
         assert_eq!(named(runs).unwrap(), ["all-seed0", "all-seed0", "all-seed7", "all-seed7"]);
     }
@@ -141,6 +144,8 @@ mod tests {
         assert!(error(vec![prediction("a", "one", 0.6)]).contains("needs two or more"));
         let other_tasks = error(vec![prediction("a", "one", 0.6), prediction("b", "two", 0.7)]);
         assert!(other_tasks.contains("`a` predicts one (test), `b` two (test)"), "{other_tasks}");
+        let same_name = error(vec![prediction("a-seed0", "one", 0.6), prediction("a-seed0", "one", 0.7)]);
+        assert!(same_name.contains("both hold predictions"), "{same_name}");
         let twice = error(vec![prediction("a", "one", 0.6), prediction("c", "one", 0.7), prediction("b", "one", 0.6)]);
         assert!(twice.contains("`a` and `b` predict exactly the same"), "{twice}");
     }

@@ -149,9 +149,9 @@ impl StudyDefinition {
             return Err(self.refuse("pruner.first", problem));
         }
         match (&self.pruner, self.trials) {
-            (PrunerConfig::Halving(halving), Some(trials)) if trials < halving.cohort => {
+            (PrunerConfig::Halving(halving), Some(trials)) if !trials.is_multiple_of(halving.cohort) => {
                 let problem = format!(
-                    "it is {trials}, but halving waits for a cohort of {} trials: give a multiple of that, or a smaller `pruner.cohort`",
+                    "it is {trials}, but halving waits for a cohort of {} trials: give a multiple of that, or another `pruner.cohort`",
                     halving.cohort
                 );
                 Err(self.refuse("budget.trials", problem))

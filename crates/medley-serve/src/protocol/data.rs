@@ -119,9 +119,8 @@ impl<'de> Visitor<'de> for Level<'_> {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        // Clients that know floats alone send 0.0 for 0.
-        let is_byte = value.fract() == 0.0 && (0.0..=255.0).contains(&value);
-        self.value(is_byte.then_some(value as u8), value);
+        // 1.0 may be white: floats are refused, and shown as such.
+        self.value(None, format!("{value:?}"));
         Ok(())
     }
 

@@ -101,7 +101,7 @@ fn parent(arguments: &TrainArguments) -> Result<Option<ParentRun>, TrainError> {
     arguments.from.as_deref().map(|run| ParentRun::open(run, how)).transpose()
 }
 
-/// The epochs that were planned for a budget when the first of all folds began: the machine may be faster or slower by now.
+/// The epochs that were planned for a budget when the first fold began: the machine may be faster or slower by now.
 fn planned_before(experiment: &Experiment, arguments: &TrainArguments) -> anyhow::Result<Option<usize>> {
     if !arguments.all_folds || experiment.train.budget.is_none() {
         return Ok(None);
@@ -173,6 +173,15 @@ fn train_folds(
         return Err(Usage("--all-folds needs folds: --set folds.count=5".to_owned()).into());
     };
     let parent = parent(arguments)?;
+    let known = |parent: &ParentRun| {
+        let of_parent = |task: &&String| parent.manifest().data.iter().any(|data| data.task.name == **task);
+        experiment.tasks.iter().find(of_parent).cloned()
+    };
+    if let Some(task) = parent.as_ref().and_then(known) {
+        let problem =
+            format!("--from: that run has learnt from {task}, of which each row is validated on in one of all folds");
+        return Err(Usage(problem).into());
+    }
     let name = arguments.name.clone().unwrap_or_else(|| experiment.name.clone());
     let again = "the same command, given again,".to_owned();
     for index in 0..count {

@@ -73,20 +73,10 @@ pub(super) fn check_is_task(raw: &RawExperiment, table: &str, task: &str) -> Res
 /// Names in `class_weights` are classes: in `[loss]` of one of the tasks, in `[loss.tasks.NAME]` of that one.
 pub(super) fn check_class_weights(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> {
     let classes = |task: &str| registry.get(task).map(|entry| entry.spec(raw.data.size, entry.origin).classes);
-    let of_tasks: Vec<Vec<String>> = raw.tasks.iter().filter_map(|task| classes(task)).collect();
-    let refuse = |key: String, name: &str, known: &[String]| {
-        let known = known.iter().map(|class| format!("{class:?}")).collect::<Vec<_>>().join(", ");
-        Err(refusal(key, format!("there is no class {name:?}; there are {known}, or their numbers from 0")))
-    };
+    let all: Vec<String> = raw.tasks.iter().filter_map(|task| classes(task)).flatten().collect();
     let default = &raw.loss.default.class_weights;
-    // Each is a class of one task at least.
-    let mut unknown = of_tasks.iter().map(|classes| raw.loss.default.unknown_classes(classes));
-    if let Some(first) = unknown.next() {
-        let of_none = unknown
-            .fold(first, |left: Vec<&String>, other| left.into_iter().filter(|name| other.contains(name)).collect());
-        if let Some(name) = of_none.first() {
-            return refuse("loss.class_weights".to_owned(), name, &of_tasks.concat());
-        }
+    if let Some(name) = raw.loss.default.unknown_classes(&all).first() {
+        return Err(no_class("loss.class_weights".to_owned(), name, &all));
     }
     for task in raw.loss.tasks() {
         let (loss, classes) = (raw.loss.of(task), classes(task).unwrap_or_default());
@@ -94,10 +84,38 @@ pub(super) fn check_class_weights(raw: &RawExperiment, registry: &Registry) -> R
         // What it has from `[loss]` may be of another task.
         own.class_weights.retain(|name, _| !default.contains_key(name));
         if let Some(name) = own.unknown_classes(&classes).first() {
-            return refuse(format!("loss.tasks.{task}.class_weights"), name, &classes);
+            return Err(no_class(format!("loss.tasks.{task}.class_weights"), name, &classes));
         }
     }
     Ok(())
+}
+
+fn no_class(key: String, name: &str, known: &[String]) -> Refusal {
+    let known = known.iter().map(|class| format!("{class:?}")).collect::<Vec<_>>().join(", ");
+    refusal(key, format!("there is no class {name:?}; there are {known}, or their numbers from 0"))
+}
+
+/// Refuses what would do nothing, or leave a run that cannot end. Runs that began with it go on as far as they did.
+pub(super) fn check_idle_keys(raw: &RawExperiment, registry: &Registry) -> Result<(), Refusal> {
+    if raw.soup.ingredients.is_some() && matches!(raw.select.choice, SelectionChoice::Last(_)) {
+        // A soup is of the epochs that validation ranks highest.
+        let problem = "a soup chooses its networks on validation, and `select.name = \"last\"` chooses nothing there; take one of them out";
+        return Err(refusal("soup.ingredients", problem));
+    }
+    for (head, tasks) in &raw.net.shared_heads {
+        if let Some(task) = tasks.iter().find(|task| !raw.tasks.contains(task) && registry.get(task).is_none()) {
+            let problem = format!("there is no task {task:?}, neither in `tasks` nor among the known sets");
+            return Err(refusal(format!("net.shared_heads.{head}"), problem));
+        }
+    }
+    let classes = |task: &String| registry.get(task).map(|entry| entry.spec(raw.data.size, entry.origin).classes);
+    let of_tasks: Vec<Vec<String>> = raw.tasks.iter().filter_map(classes).collect();
+    let of_some =
+        |name: &String| of_tasks.iter().any(|classes| !raw.loss.default.unknown_classes(classes).contains(&name));
+    match raw.loss.default.class_weights.keys().find(|name| !of_some(name)) {
+        Some(name) => Err(no_class("loss.class_weights".to_owned(), name, &of_tasks.concat())),
+        None => Ok(()),
+    }
 }
 
 /// What was trained apart is not trained together again, and a budget plans the epochs of one phase.
@@ -111,15 +129,6 @@ pub(super) fn check_phases(raw: &RawExperiment) -> Result<(), Refusal> {
     }
     if !raw.phases.is_empty() && raw.train.budget.is_some() {
         return Err(refusal("train.budget", "it plans the epochs of one phase, and there are more (`phases`)"));
-    }
-    Ok(())
-}
-
-/// A soup is of the epochs that validation ranks highest, and with `select.name = "last"` nothing is chosen on validation.
-pub(super) fn check_soup(raw: &RawExperiment) -> Result<(), Refusal> {
-    if raw.soup.ingredients.is_some() && matches!(raw.select.choice, SelectionChoice::Last(_)) {
-        let problem = "a soup chooses its networks on validation, and `select.name = \"last\"` chooses nothing there; take one of them out";
-        return Err(refusal("soup.ingredients", problem));
     }
     Ok(())
 }

@@ -12,8 +12,8 @@ use medley_models::{ModelError, ValidatedNet, device};
 use tch::Device;
 
 use super::checks::{
-    Refusal, check_axes, check_class_weights, check_is_task, check_names, check_phases, check_replicas, check_size,
-    check_soup, check_task_weights, policies, refusal,
+    Refusal, check_axes, check_class_weights, check_idle_keys, check_is_task, check_names, check_phases,
+    check_replicas, check_size, check_task_weights, policies, refusal,
 };
 use super::load::{self, ConfigError, Places};
 use super::rules::Rules;
@@ -53,7 +53,7 @@ impl Experiment {
     /// [`ConfigError`], with the place of what is wrong.
     pub fn load(path: &Path, overrides: &[String], registry: &Registry) -> Result<Self, ConfigError> {
         let loaded = load::load(path, overrides)?;
-        check(loaded.value, registry, Rules::CURRENT, Some(loaded.places))?.named()
+        check(loaded.value, registry, Rules::CURRENT, Some(loaded.places))?.named()?.without_idle_keys(registry)
     }
 
     /// Reads the `config.toml` of a run folder, be it one that an older program wrote. The run goes on by the [`Rules`] of
@@ -191,6 +191,14 @@ impl Experiment {
         Err(self.refuse("name", NAME_RULE))
     }
 
+    /// Checks what a new experiment may not have, and one that was begun may.
+    fn without_idle_keys(self, registry: &Registry) -> Result<Self, ConfigError> {
+        match check_idle_keys(&self.raw, registry) {
+            Ok(()) => Ok(self),
+            Err(refusal) => Err(self.refuse(&refusal.key, refusal.problem)),
+        }
+    }
+
     /// The error for a value that turns out not to fit the data or the network, shown at its place.
     pub fn refuse(&self, key: &str, problem: impl Into<String>) -> ConfigError {
         refuse(self.places.as_ref(), key, problem)
@@ -219,7 +227,7 @@ impl RawExperiment {
     /// # Errors
     /// [`ConfigError::BadValue`] for the first value that cannot be used.
     pub fn check(self, registry: &Registry) -> Result<Experiment, ConfigError> {
-        check(self, registry, Rules::CURRENT, None)?.named()
+        check(self, registry, Rules::CURRENT, None)?.named()?.without_idle_keys(registry)
     }
 }
 
@@ -265,7 +273,6 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
     }
     raw.freeze.check_together(raw.train.epochs)?;
     check_phases(raw)?;
-    check_soup(raw)?;
     let policies = policies(raw, registry, rules)?;
     for task in raw.loss.tasks() {
         check_is_task(raw, "loss.tasks", task)?;
@@ -284,9 +291,6 @@ fn parse(raw: &RawExperiment, registry: &Registry, rules: Rules) -> Result<Parse
             ));
         }
         _ => {}
-    }
-    for task in raw.net.shared_heads.values().flatten() {
-        check_is_task(raw, "net.shared_heads", task)?;
     }
     for task in raw.folds.groups.keys() {
         check_is_task(raw, "folds.groups", task)?;
@@ -362,7 +366,10 @@ mod tests {
             "{soup}"
         );
         let head = refused("[net.shared_heads]\nboth = ['breastmnist', 'blodmnist']");
-        assert!(head.contains("`net.shared_heads.blodmnist`") && head.contains("there is no task"), "{head}");
+        assert!(head.contains("`net.shared_heads.both`") && head.contains("there is no task \"blodmnist\""), "{head}");
+        let left_out =
+            "name = 'x'\ntasks = ['breastmnist']\n[net.shared_heads]\nboth = ['breastmnist', 'pneumoniamnist']";
+        assert!(read(left_out).check(Registry::builtin()).is_ok(), "a set that there is may be left out");
         // There are two classes and eight.
         let weights = refused("[loss.class_weights]\n9 = 3.0");
         assert!(weights.contains("there is no class \"9\""), "{weights}");

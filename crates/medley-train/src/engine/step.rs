@@ -103,10 +103,10 @@ impl SeedRun<'_> {
             self.progress.images += images as u64;
         } else {
             self.restore_buffers(&before)?;
+            self.bad_step(if value.is_finite() { "gradient" } else { "loss" }, batch.batch, observers)?;
             if self.experiment.average.choice.goes_by_epochs() {
                 self.update_average(position)?;
             }
-            self.bad_step(if value.is_finite() { "gradient" } else { "loss" }, batch.batch, observers)?;
         }
         self.progress.step += 1;
         observers.send(&Event::Step {

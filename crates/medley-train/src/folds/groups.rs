@@ -30,8 +30,8 @@ pub enum GroupsError {
     },
     /// It does not say of every row which group it is of.
     #[error(
-        "`folds.groups.{task}`: `{}`: {problem}; the file needs the columns split (train, val) and index (from 0), and the group in the \
-         last one",
+        "`folds.groups.{task}`: `{}`: {problem}; the file needs the columns split (train, val) and index (from 0), and the group in \
+         the column group, else in the last one",
         path.display()
     )]
     Bad {
@@ -53,8 +53,8 @@ pub enum GroupsError {
 }
 
 impl Groups {
-    /// Reads a CSV file with a header: a column `split` (`train`, `val`; others are passed over), a column `index`, and the name of the
-    /// group in the last column.
+    /// Reads a CSV file with a header: a column `split`, a column `index`, and the name of the group in the column
+    /// `group`, else in the last one; rows of the test split are passed over.
     ///
     /// # Errors
     /// [`GroupsError`], with the line.

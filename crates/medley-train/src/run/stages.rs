@@ -49,7 +49,7 @@ impl Run<'_> {
         stop: &StopFlag,
     ) -> Result<Option<Predicted>, TrainError> {
         let stages = phases::stages(self.experiment);
-        let Some(network) = self.trained(seed, None, observers, stop)? else { return Ok(None) };
+        let Some(network) = self.trained(seed, None, true, observers, stop)? else { return Ok(None) };
         let mut predicted = Predicted {
             best_epoch: network.epoch(),
             stopped: network.stopped().map(str::to_owned),
@@ -59,7 +59,8 @@ impl Run<'_> {
         };
         let mut joint = Some(network);
         if let Some(network) = joint.as_ref().filter(|_| wanted.validation) {
-            let Some(scores) = network.predict_validation(!stages.is_empty(), observers, stop)? else {
+            let by_loss = !stages.is_empty() && self.experiment.select.name() == "loss";
+            let Some(scores) = network.predict_validation(by_loss, observers, stop)? else {
                 return self.interrupted(seed, None, observers);
             };
             let mut leaders = Vec::with_capacity(scores.len());
@@ -71,8 +72,8 @@ impl Run<'_> {
                 joint = None;
             }
             for stage in &stages {
-                let Some(network) = self.trained(seed, Some(stage), observers, stop)? else { return Ok(None) };
-                let Some(scores) = network.predict_validation(true, observers, stop)? else {
+                let Some(network) = self.trained(seed, Some(stage), true, observers, stop)? else { return Ok(None) };
+                let Some(scores) = network.predict_validation(by_loss, observers, stop)? else {
                     return self.interrupted(seed, Some(stage), observers);
                 };
                 for (task, prediction) in network.tasks().into_iter().zip(scores) {
@@ -99,7 +100,7 @@ impl Run<'_> {
                 }
                 let network = match joint.take().filter(|_| stage.is_none()) {
                     Some(joint) => Some(joint),
-                    None => self.trained(seed, stage, observers, stop)?,
+                    None => self.trained(seed, stage, false, observers, stop)?,
                 };
                 let Some(network) = network else { return Ok(None) };
                 let Some(scores) = network.predict_test(&self.prepared.test.images, observers, stop)? else {
@@ -116,19 +117,21 @@ impl Run<'_> {
         Ok(Some(predicted))
     }
 
-    /// Trains one network to its end, or finds that it has been; `None` when it was interrupted.
+    /// Trains one network to its end, or finds that it has been; `None` when it was interrupted. `first` is whether this process has not
+    /// had it before, and says so.
     fn trained<'s>(
         &'s self,
         seed: u64,
         stage: Option<&'s Stage>,
+        first: bool,
         observers: &mut Observers,
         stop: &StopFlag,
     ) -> Result<Option<BestNetwork<'s>>, TrainError> {
         let mut seed_run = SeedRun::new(self.seed_request(seed, stage))?;
-        if stage.is_none() {
+        if stage.is_none() && first {
             observers.send(&Event::SeedStarted { seed, parameters: seed_run.parameter_count() })?;
         }
-        for skipped in seed_run.skipped_checkpoints() {
+        for skipped in seed_run.skipped_checkpoints().iter().filter(|_| first) {
             observers.send(&Event::Warning { message: format!("a checkpoint is not used: {skipped}") })?;
         }
         if seed_run.train(observers, stop)? == Outcome::Interrupted {

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use medley_audit::datasheet::{Datasheet, Subject, Tally};
-use medley_storage::{RealFs, write_new, write_whole};
+use medley_storage::{RealFs, StorageError, write_new, write_whole};
 use serde::Serialize;
 
 use super::test_token;
@@ -78,8 +78,11 @@ fn write(folder: &Path, sheet: &Datasheet, format: Format, overwrite: bool) -> a
     if overwrite {
         write_whole(&RealFs, &path, text.as_bytes())?;
     } else {
+        let written = write_new(&RealFs, &path, text.as_bytes());
+        let is_there = matches!(written, Err(StorageError::Exists { .. }));
+        let written = written.map_err(anyhow::Error::from);
         let kept = "answers that were written into it would be lost; give another --out, or --overwrite";
-        write_new(&RealFs, &path, text.as_bytes()).context(kept)?;
+        if is_there { written.context(kept) } else { written }?;
     }
     Ok(path)
 }

@@ -82,7 +82,7 @@ fn what_does_not_fit_is_named() {
         (input(one, "UINT8", r#", "data": [[1, 2], [3, 4]]"#), "not nested as the shape"),
         (input(one, "UINT8", r#", "data": [1, 2, 3, 256]"#), "value 3 of `images` is 256"),
         (input(one, "UINT8", r#", "data": [1, -2, 3, 4]"#), "value 1 of `images` is -2"),
-        (input(one, "UINT8", r#", "data": [1, 2, 3.0, 4]"#), "value 2 of `images` is 3"),
+        (input(one, "UINT8", r#", "data": [1, 2, 3.0, 4]"#), "value 2 of `images` is 3.0; UINT8 are whole numbers"),
         (input(one, "UINT8", ""), "neither `data` nor the parameter `binary_data_size`"),
         (input(one, "UINT8", r#", "parameters": {"binary_data_size": 4}"#), "4, but 0 bytes follow"),
         (input(one, "UINT8", r#", "parameters": {"binary_data_size": -4}"#), "must be a whole number"),
