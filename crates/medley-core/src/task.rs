@@ -116,6 +116,17 @@ impl Split {
             Self::Test => "test",
         }
     }
+
+    /// The split that a word of a user's file means: `train` or `training`, `val`, `valid` or `validation`, `test` or `testing`, in
+    /// any case and with spaces around it.
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "train" | "training" => Some(Self::Train),
+            "val" | "valid" | "validation" => Some(Self::Val),
+            "test" | "testing" => Some(Self::Test),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Split {

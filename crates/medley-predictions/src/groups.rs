@@ -64,7 +64,7 @@ impl GroupTable {
         for record in reader.records() {
             let record = record.map_err(|error| bad(error.to_string()))?;
             let line = record.position().map_or(0, csv::Position::line);
-            let of = split_of(&record[split]).ok_or_else(|| {
+            let of = Split::of_word(&record[split]).ok_or_else(|| {
                 bad(format!("line {line}: there is no split {:?}; it is train, val or test", &record[split]))
             })?;
             let row = record[index].trim().parse::<usize>();
@@ -116,16 +116,6 @@ impl GroupTable {
         let others = self.rows.iter().filter(|((of, _), _)| *of != split);
         let others: BTreeSet<u64> = others.map(|(_, listed)| listed.group).collect();
         (0..rows).filter(|&row| self.of(split, row).is_none_or(|listed| !others.contains(&listed.group))).collect()
-    }
-}
-
-/// The split of a word, as `medley data import` reads it.
-fn split_of(word: &str) -> Option<Split> {
-    match word.trim().to_lowercase().as_str() {
-        "train" | "training" => Some(Split::Train),
-        "val" | "valid" | "validation" => Some(Split::Val),
-        "test" | "testing" => Some(Split::Test),
-        _ => None,
     }
 }
 

@@ -92,6 +92,9 @@ fn furnished() -> Lab {
         let tasks = format!("--set 'seeds=[0]' --set 'tasks=[\"{task}mnist\"]' --name {task}-1");
         run(&format!("medley train configs/small-three.toml {tasks} --quiet"));
     }
+    for number in 1..=3 {
+        run(&format!("medley train configs/small-three.toml --set 'seeds=[{number}]' --name four-{number} --quiet"));
+    }
     run("cp -r runs/small-three-1 runs/joint-1");
     run("cp -r runs/small-three-1 runs/resnet9-1 && cp -r runs/small-three-1 runs/resnet18-1");
     run("cp -r runs/small-three-1 runs/old-1 && cp -r runs/small-three-1 runs/old-2");

@@ -8,7 +8,7 @@ use medley_core::message::listed;
 use medley_core::text::plural;
 use medley_data::DataError;
 
-use super::listing::{ImageList, ListedImage, PixelSource, class_names, indices, refuse, split_of};
+use super::listing::{ImageList, ListedImage, PixelSource, class_names, indices, refuse};
 use crate::ImportError;
 
 /// Folders in folders, below that of a class.
@@ -89,8 +89,10 @@ fn shown(root: &Path, path: &Path) -> String {
 
 /// The folders of the splits, if that is what the top level has.
 fn split_folders(root: &Path, top: &[PathBuf]) -> Result<Option<Vec<(Split, PathBuf)>>, ImportError> {
-    let named: Vec<(Option<Split>, &PathBuf)> =
-        top.iter().map(|path| (split_of(&path.file_name().unwrap_or_default().to_string_lossy()), path)).collect();
+    let named: Vec<(Option<Split>, &PathBuf)> = top
+        .iter()
+        .map(|path| (Split::of_word(&path.file_name().unwrap_or_default().to_string_lossy()), path))
+        .collect();
     let train = named.iter().any(|(split, _)| *split == Some(Split::Train));
     match named.iter().find(|(split, _)| split.is_none()) {
         // A class may be called `test`, but not when `train` is beside it.

@@ -89,16 +89,6 @@ pub(super) fn indices(names: &[String]) -> BTreeMap<&str, u16> {
     names.iter().map(String::as_str).zip(0..).collect()
 }
 
-/// The split that a word stands for.
-pub(super) fn split_of(word: &str) -> Option<Split> {
-    match word.to_ascii_lowercase().as_str() {
-        "train" | "training" => Some(Split::Train),
-        "val" | "valid" | "validation" => Some(Split::Val),
-        "test" | "testing" => Some(Split::Test),
-        _ => None,
-    }
-}
-
 /// An error about one thing.
 pub(super) fn refuse(path: &Path, problem: impl Into<String>) -> ImportError {
     ImportError::Source { path: path.to_owned(), problem: problem.into() }

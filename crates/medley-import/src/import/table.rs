@@ -17,7 +17,7 @@ use medley_core::{Split, TaskKind};
 use medley_data::DataError;
 use medley_storage::{check_size, open_file};
 
-use super::listing::{ImageList, ListedImage, PixelSource, refuse, split_of};
+use super::listing::{ImageList, ListedImage, PixelSource, refuse};
 use crate::ImportError;
 use crate::export::list::tag;
 use cells::Cells;
@@ -236,7 +236,7 @@ fn rows(
             problems.add(offset, || format!("it has {} columns, the header {}", record.len(), header.len()));
             return;
         }
-        let split = columns.split.map_or(Ok(None), |column| split_by(&record[column], split_of));
+        let split = columns.split.map_or(Ok(None), |column| split_by(&record[column], Split::of_word));
         let split = split.unwrap_or_else(|problem| {
             problems.add(offset, || problem);
             None

@@ -61,7 +61,7 @@ pub(super) fn open(arguments: &ExplainArguments) -> anyhow::Result<Asked> {
     let split = Split::from(arguments.split);
     if let Some(picture) = arguments.inputs.iter().find(|input| input.is_file()) {
         let problem =
-            format!("`{}` is no run folder: a picture needs --model, the network that explains it", Shown(picture));
+            format!("`{}` is not a run folder; to explain a picture, name the network with --model", Shown(picture));
         return Err(Usage(problem).into());
     }
     if arguments.rows.is_empty() {
