@@ -1,6 +1,6 @@
-//! Contact sheets that subcommands draw and write.
+//! Contact sheets that subcommands draw and write, and files that are replaced only with `--overwrite`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use medley_core::ImageSource;
 use medley_import::sheet::{Grid, Sheet};
@@ -40,14 +40,25 @@ pub fn write(sheet: &Sheet, arguments: &SheetArguments, name: &str) -> anyhow::R
     fs_err::create_dir_all(&arguments.out)?;
     let path = arguments.out.join(name);
     let bytes = sheet.to_png()?;
-    if arguments.overwrite {
-        write_whole(&RealFs, &path, &bytes)?;
-        return Ok(path);
+    write_or_replace(&path, &bytes, arguments.overwrite, "a sheet is only replaced with `--overwrite`")?;
+    Ok(path)
+}
+
+/// Writes a file, in place of another only if that is wanted; `refusal` says why where it is not.
+///
+/// # Errors
+/// The disk; a file that is there and is to stay.
+pub(crate) fn write_or_replace(
+    path: &Path,
+    bytes: &[u8],
+    overwrite: bool,
+    refusal: &'static str,
+) -> anyhow::Result<()> {
+    if overwrite {
+        return Ok(write_whole(&RealFs, path, bytes)?);
     }
-    match write_new(&RealFs, &path, &bytes) {
-        Err(error @ StorageError::Exists { .. }) => {
-            Err(anyhow::Error::new(error).context("a sheet is only replaced with `--overwrite`"))
-        }
-        written => Ok(written.map(|()| path)?),
+    match write_new(&RealFs, path, bytes) {
+        Err(error @ StorageError::Exists { .. }) => Err(anyhow::Error::new(error).context(refusal)),
+        written => Ok(written?),
     }
 }

@@ -112,9 +112,8 @@ fn planned_before(experiment: &Experiment, arguments: &TrainArguments) -> anyhow
         return Ok(None);
     }
     let folder = RunFolder::open(&root)?;
-    let table: toml::Table = folder.config_text().parse().unwrap_or_default();
-    let epochs = table.get("train").and_then(|train| train.get("epochs")).and_then(toml::Value::as_integer);
-    Ok(epochs.and_then(|epochs| usize::try_from(epochs).ok()))
+    let recorded = config::read_recorded(folder.layout(), folder.manifest(), &arguments.data.data)?;
+    Ok(Some(recorded.train.epochs))
 }
 
 /// The name of the run of a fold.

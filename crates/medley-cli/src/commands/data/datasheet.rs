@@ -3,13 +3,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use medley_audit::datasheet::{Datasheet, Subject, Tally};
-use medley_storage::{RealFs, StorageError, write_new, write_whole};
 use serde::Serialize;
 
 use super::test_token;
 use crate::args::data::datasheet::{DatasheetArguments, Format};
 use crate::failure::Usage;
 use crate::output;
+use crate::sheets::write_or_replace;
 
 /// One datasheet, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -74,15 +74,7 @@ fn write(folder: &Path, sheet: &Datasheet, format: Format, overwrite: bool) -> a
     let stem = sheet.file.strip_suffix(".npz").unwrap_or(&sheet.file);
     let path = folder.join(format!("{stem}.datasheet.{extension}"));
     fs_err::create_dir_all(folder)?;
-    let text = render(sheet, format)?;
-    if overwrite {
-        write_whole(&RealFs, &path, text.as_bytes())?;
-    } else {
-        let written = write_new(&RealFs, &path, text.as_bytes());
-        let is_there = matches!(written, Err(StorageError::Exists { .. }));
-        let written = written.map_err(anyhow::Error::from);
-        let kept = "answers that were written into it would be lost; give another --out, or --overwrite";
-        if is_there { written.context(kept) } else { written }?;
-    }
+    let refusal = "answers that were written into it would be lost; give another --out, or --overwrite";
+    write_or_replace(&path, render(sheet, format)?.as_bytes(), overwrite, refusal)?;
     Ok(path)
 }
